@@ -1,0 +1,262 @@
+"""The local AWS: builds the functions, starts ministack in the background and deploys template.yaml to it.
+
+    stack.py build          cargo lambda, then sam build, unless nothing changed
+    stack.py up [PORT]      build, start, deploy, write outputs.json; each step only if it is due
+    stack.py down           stop what `up` started
+
+What it keeps is in .local (or $LOCAL_DIR, for a second stack on another port).
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCAL = ROOT / os.environ.get("LOCAL_DIR", ".local")
+BUILD = ROOT / ".aws-sam"
+TOOLS = ROOT / ".venv" / "bin"
+REGION = "us-east-1"
+ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+START_SECONDS = 60  # ministack imports its services in about 3 s; a loaded CI machine takes several times that
+STOP_SECONDS = 10  # for its functions to end before it is killed
+
+
+def main(command, port="4566"):
+    match command:
+        case "build":
+            build()
+        case "up":
+            up(int(port))
+        case "down":
+            down()
+        case _:
+            raise SystemExit(__doc__)
+
+
+def up(port):
+    LOCAL.mkdir(exist_ok=True)
+    built = build()
+    started = start(port)
+    deploy(port, f"{built} {started}")
+
+
+def environment(port=None):
+    """The caller's environment without its own AWS settings and proxies; with a port, that of the local AWS as its root user."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "SAM_")) and not k.lower().endswith("_proxy")}
+    env |= {
+        "PATH": f"{TOOLS}{os.pathsep}{env['PATH']}",
+        "SAM_CLI_TELEMETRY": "0",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+    }
+    if port:
+        env |= {
+            "AWS_ENDPOINT_URL": f"http://localhost:{port}",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+    return env
+
+
+# ---- build --------------------------------------------------------------------------------------------------------------------------
+
+
+def build():
+    """Builds both functions unless their sources are those of the last build; returns the sources' fingerprint."""
+    fingerprint = sources()
+    stamp = BUILD / "built"
+    if read(stamp) == fingerprint:
+        say("build: up to date")
+        return fingerprint
+    # sam build hides cargo's progress, so cargo goes first and sam finds everything compiled.
+    say(f"build: both functions for {ARCHITECTURE} (minutes from scratch, seconds after a small change)")
+    target = ["--arm64"] if ARCHITECTURE == "arm64" else []
+    # The registry may need the caller's proxy; nothing here talks to AWS.
+    env = os.environ | {"PATH": environment()["PATH"], "SAM_CLI_TELEMETRY": "0"}
+    run(["cargo", "lambda", "build", "--release", "--locked", "--bin", "ingress", "--bin", "delivery", *target], env)
+    say("build: sam build")
+    run(["sam", "build", *sam_options()], env)
+    stamp.write_text(fingerprint)
+    return fingerprint
+
+
+def sources():
+    files = [ROOT / name for name in ("template.yaml", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml")]
+    files += [path for path in (ROOT / "src").rglob("*") if path.is_file() and "webhookctl" not in path.parts]
+    digest = hashlib.sha256(ARCHITECTURE.encode())
+    for path in sorted(files):
+        digest.update(f"{path.relative_to(ROOT)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def sam_options():
+    overrides = [f"Architecture={ARCHITECTURE}", "RequireTls=false"]
+    return ["--config-file", str(ROOT / "infra/local/samconfig.toml"), "--parameter-overrides", *overrides]
+
+
+# ---- start and stop -----------------------------------------------------------------------------------------------------------------
+
+
+def start(port):
+    """Starts ministack unless it runs already; returns what tells this run of it from others."""
+    running = recorded()
+    if running and running["port"] != port:
+        fail(f"this checkout's local AWS runs on port {running['port']}: `make down` first, or set LOCAL_DIR for a second one")
+    if running:
+        say(f"start: already running on port {port}")
+        return running["started"]
+    if taken(port):
+        fail(f"port {port} is taken by another process: choose one with `make up PORT=…`")
+    say(f"start: ministack on port {port}")
+    scratch = LOCAL / "tmp"
+    scratch.mkdir(exist_ok=True)
+    env = environment(port) | {
+        "AUTH": "true",  # enforce IAM
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_REGION": REGION,
+        "LAMBDA_EXECUTOR": "local",  # run the real bootstrap, without Docker
+        "TMPDIR": str(scratch),
+        "S3_DATA_DIR": str(scratch / "s3"),
+        "STATE_DIR": str(scratch / "state"),
+    }
+    with open(LOCAL / "ministack.log", "w") as log:
+        process = subprocess.Popen(
+            [TOOLS / "python", "-m", "ministack"], env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+    run_of_it = {"pid": process.pid, "port": port, "started": str(time.time_ns())}
+    (LOCAL / "stack.json").write_text(json.dumps(run_of_it))
+    deadline = time.monotonic() + START_SECONDS
+    while not healthy(port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            down()
+            fail(f"ministack did not start: see {LOCAL / 'ministack.log'}")
+        time.sleep(0.1)
+    return run_of_it["started"]
+
+
+def down():
+    running = recorded()
+    if running:
+        say(f"stop: ministack on port {running['port']}")
+        # It leads its own process group, which its functions are in.
+        signal_group(running["pid"], signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while alive(running["pid"]) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        signal_group(running["pid"], signal.SIGKILL)
+    else:
+        say("stop: nothing is running")
+    for name in ("stack.json", "outputs.json", "deployed"):
+        (LOCAL / name).unlink(missing_ok=True)
+    shutil.rmtree(LOCAL / "tmp", ignore_errors=True)
+
+
+def recorded():
+    """The run of ministack that `up` recorded, if it is still alive and answers."""
+    state = json.loads(read(LOCAL / "stack.json") or "null")
+    return state if state and alive(state["pid"]) and healthy(state["port"]) else None
+
+
+def alive(pid):
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # a child of ours that ended is not alive
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def signal_group(pid, number):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, number)
+
+
+def taken(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def healthy(port):
+    try:
+        with direct().open(f"http://localhost:{port}/_ministack/health", timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def direct():
+    """An HTTP client that ignores the caller's proxies."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+# ---- deploy -------------------------------------------------------------------------------------------------------------------------
+
+
+def deploy(port, wanted):
+    """Deploys unless this build stands in this run of ministack already."""
+    outputs = LOCAL / "outputs.json"
+    if outputs.exists() and read(LOCAL / "deployed") == wanted:
+        say(f"deploy: up to date ({outputs})")
+        return
+    say("deploy: sam deploy")
+    template = BUILD / "build" / "template.yaml"
+    run(["sam", "deploy", "--template-file", str(template), *sam_options()], environment(port))
+    outputs.write_text(json.dumps(stack_outputs(port), indent=2) + "\n")
+    (LOCAL / "deployed").write_text(wanted)
+    say(f"deploy: done ({outputs})")
+
+
+def stack_outputs(port):
+    """The stack's outputs, with WebhookUrl as this machine can call it: names below .localhost do not resolve everywhere."""
+    import boto3
+
+    endpoint = f"http://localhost:{port}"
+    client = boto3.client(
+        "cloudformation", endpoint_url=endpoint, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
+    )
+    stack = client.describe_stacks(StackName="webhook-gateway")["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    api = outputs["WebhookUrl"].split("//")[1].split(".")[0]
+    outputs["WebhookUrl"] = f"{endpoint}/_aws/execute-api/{api}/webhooks"
+    return outputs | {"AwsEndpointUrl": endpoint, "AwsRegion": REGION}
+
+
+# ---- small things -------------------------------------------------------------------------------------------------------------------
+
+
+def run(command, env):
+    done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        fail(f"{command[0]} {command[1]} failed")
+
+
+def read(path):
+    return path.read_text() if path.exists() else None
+
+
+def say(text):
+    print(f"== {text}", flush=True)
+
+
+def fail(text):
+    raise SystemExit(f"error: {text}")
+
+
+if __name__ == "__main__":
+    main(*(sys.argv[1:] or [""]))
