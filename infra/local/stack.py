@@ -104,8 +104,8 @@ def sources():
 
 
 def sam_options():
-    overrides = [f"Architecture={ARCHITECTURE}", "RequireTls=false"]
-    return ["--config-file", str(ROOT / "infra/local/samconfig.toml"), "--parameter-overrides", *overrides]
+    options = ROOT / "infra/local/samconfig.toml"
+    return ["--config-file", str(options), "--parameter-overrides", f"Architecture={ARCHITECTURE}"]
 
 
 # ---- start and stop -----------------------------------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ def start(port):
     }
     with open(LOCAL / "ministack.log", "w") as log:
         process = subprocess.Popen(
-            [TOOLS / "python", "-m", "ministack"], env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            [TOOLS / "python", ROOT / "infra/local/emulator.py"], env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
         )
     run_of_it = {"pid": process.pid, "port": port, "started": str(time.time_ns())}
     (LOCAL / "stack.json").write_text(json.dumps(run_of_it))

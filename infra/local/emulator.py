@@ -1,0 +1,61 @@
+"""ministack, put right where it differs from AWS in what this stack relies on. Each correction is of the pinned release."""
+
+from ministack import app
+from ministack.core import iam_actions
+from ministack.services import apigateway, lambda_svc
+
+
+def authorize_batches_as_single_calls():
+    """AWS authorizes SendMessageBatch as sqs:SendMessage, and so on: sqs:SendMessageBatch is no IAM action."""
+    original = iam_actions.extract_iam_action
+
+    def action(service, *request):
+        name = original(service, *request)
+        return name.removesuffix("Batch") if name and name.startswith("sqs:") else name
+
+    iam_actions.extract_iam_action = action
+
+
+def take_loopback_for_tls():
+    """The emulator speaks plain HTTP on loopback, which the TLS-only policies of the stack would refuse."""
+    original = app.pin_request_origin
+    app.pin_request_origin = lambda source_ip, _secure: original(source_ip, True)
+
+
+def route_options_without_cors():
+    """An HTTP API without a CORS configuration sends OPTIONS to its routes like any other method."""
+    original = apigateway._handle_execute_in_scope
+
+    class Routed(str):
+        __hash__ = str.__hash__
+
+        def __eq__(self, other):  # is not taken for the "OPTIONS" of a preflight
+            return False
+
+    async def execute(api_id, stage, path, method, *rest, **more):
+        api = apigateway._apis.get(api_id) or {}
+        if method == "OPTIONS" and not api.get("corsConfiguration"):
+            method = Routed(method)
+        return await original(api_id, stage, path, method, *rest, **more)
+
+    apigateway._handle_execute_in_scope = execute
+
+
+def tell_functions_their_log_format():
+    """Lambda passes a function its LoggingConfig in two variables."""
+    original = lambda_svc._provided_worker_env
+
+    def environment(config, *rest):
+        logging = config.get("LoggingConfig") or {}
+        variables = {"AWS_LAMBDA_LOG_FORMAT": logging.get("LogFormat"), "AWS_LAMBDA_LOG_LEVEL": logging.get("ApplicationLogLevel")}
+        return original(config, *rest) | {name: value for name, value in variables.items() if value}
+
+    lambda_svc._provided_worker_env = environment
+
+
+if __name__ == "__main__":
+    authorize_batches_as_single_calls()
+    take_loopback_for_tls()
+    route_options_without_cors()
+    tell_functions_their_log_format()
+    app.main()
