@@ -1,8 +1,9 @@
 """The local AWS: builds the functions, starts ministack in the background and deploys template.yaml to it.
 
-    stack.py build          cargo lambda, then sam build, unless nothing changed
-    stack.py up [PORT]      build, start, deploy, write outputs.json; each step only if it is due
-    stack.py down           stop what `up` started
+    stack.py build                    cargo lambda, then sam build, unless nothing changed
+    stack.py up PORT                  build, start, deploy, write outputs.json; each step only if it is due
+    stack.py down                     stop what `up` started
+    stack.py during PORT COMMAND ...  run a command against it, and stop it again unless it ran before
 
 What it keeps is in .local (or $LOCAL_DIR, for a second stack on another port).
 """
@@ -32,14 +33,16 @@ START_SECONDS = 60  # ministack imports its services in about 3 s; a loaded CI m
 STOP_SECONDS = 10  # for its functions to end before it is killed
 
 
-def main(command, port="4566"):
-    match command:
-        case "build":
+def main(arguments):
+    match arguments:
+        case ["build"]:
             build()
-        case "up":
+        case ["up", port]:
             up(int(port))
-        case "down":
-            down()
+        case ["down"]:
+            say("stop" if stop() else "stop: nothing was running")
+        case ["during", port, *command]:
+            during(int(port), command)
         case _:
             raise SystemExit(__doc__)
 
@@ -49,6 +52,18 @@ def up(port):
     built = build()
     started = start(port)
     deploy(port, f"{built} {started}")
+
+
+def during(port, command):
+    running = recorded()
+    if running:
+        port = running["port"]
+    try:
+        up(port)
+        run(command, environment(port))
+    finally:
+        if not running:
+            stop()
 
 
 def environment(port=None):
@@ -143,27 +158,25 @@ def start(port):
     deadline = time.monotonic() + START_SECONDS
     while not healthy(port):
         if process.poll() is not None or time.monotonic() > deadline:
-            down()
+            stop()
             fail(f"ministack did not start: see {LOCAL / 'ministack.log'}")
         time.sleep(0.1)
     return run_of_it["started"]
 
 
-def down():
+def stop():
+    """Stops ministack and its functions, which are in its process group, and forgets them; false if there was none."""
     running = recorded()
     if running:
-        say(f"stop: ministack on port {running['port']}")
-        # It leads its own process group, which its functions are in.
         signal_group(running["pid"], signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         while alive(running["pid"]) and time.monotonic() < deadline:
             time.sleep(0.1)
         signal_group(running["pid"], signal.SIGKILL)
-    else:
-        say("stop: nothing is running")
     for name in ("stack.json", "outputs.json", "deployed"):
         (LOCAL / name).unlink(missing_ok=True)
     shutil.rmtree(LOCAL / "tmp", ignore_errors=True)
+    return running is not None
 
 
 def recorded():
@@ -243,7 +256,7 @@ def stack_outputs(port):
 def run(command, env):
     done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL)
     if done.returncode:
-        fail(f"{command[0]} {command[1]} failed")
+        fail(f"`{' '.join(command[:2])}` failed")
 
 
 def read(path):
@@ -259,4 +272,4 @@ def fail(text):
 
 
 if __name__ == "__main__":
-    main(*(sys.argv[1:] or [""]))
+    main(sys.argv[1:])

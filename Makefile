@@ -1,0 +1,60 @@
+# Needs cargo, python3 (3.11 or later), git and a C compiler; everything else goes into .venv. `make help` lists the targets.
+
+PORT ?= 4566
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export SAM_CLI_TELEMETRY := 0
+
+venv := .venv/installed
+stack := .venv/bin/python infra/local/stack.py
+
+.PHONY: help venv build up down demo test lint e2e bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(venv) ## install the pinned tools into .venv
+
+$(venv): infra/local/requirements.txt
+	@echo "== tools: into .venv"
+	python3 -m venv .venv
+	.venv/bin/pip install --disable-pip-version-check --progress-bar off --no-deps -r $<
+	@touch $@
+
+build: $(venv) ## build the functions for deployment (sam build)
+	@$(stack) build
+
+up: $(venv) ## start the local AWS, deploy to it, write .local/outputs.json (PORT=4566)
+	@$(stack) up $(PORT)
+
+down: $(venv) ## stop the local AWS
+	@$(stack) down
+
+demo: $(venv) ## send every vendor's samples through a local deployment and show what became of them
+	@$(stack) during $(PORT) .venv/bin/python infra/local/demo.py
+
+test: lint ## everything: lint, unit and integration tests, end to end against the local AWS
+	@echo "== test: unit and integration"
+	cargo test --locked --lib --bins --test it
+	@echo "== test: end to end"
+	@$(MAKE) --no-print-directory e2e
+
+lint: $(venv) ## formatting, clippy, documentation, template
+	@echo "== lint: cargo"
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --locked --document-private-items
+	@echo "== lint: template"
+	sam validate --lint --region us-east-1
+	cfn-lint template.yaml
+
+e2e: $(venv) ## the end-to-end tests alone
+	@$(stack) during $(PORT) cargo test --locked --test e2e
+
+bench: ## benchmarks of verify, normalize and encode
+	cargo bench --locked
+
+clean: ## stop the local AWS and remove everything built; .venv stays
+	@test ! -e .local || $(stack) down
+	rm -rf .aws-sam .local
+	cargo clean
