@@ -1,0 +1,34 @@
+//! The ingress function: see `webhook_gateway::ingress`.
+
+use aws_config::BehaviorVersion;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::timeout::TimeoutConfig;
+use lambda_http::{
+    Error, LambdaEvent, lambda_runtime, request::LambdaRequest, service_fn, tracing,
+};
+use std::time::Duration;
+use webhook_gateway::{config::IngressConfig, ingress::Ingress};
+
+/// A call that takes longer is tried again; the calls here take milliseconds.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+
+// One invocation at a time has no use for more threads, and starts faster without them.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .build();
+    let aws = aws_config::defaults(BehaviorVersion::latest())
+        // Lambda gives credentials this way and no other.
+        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
+        .timeout_config(timeouts)
+        .load()
+        .await;
+    let ingress = Ingress::new(IngressConfig::from_env()?, &aws);
+    ingress.warm_up().await;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<LambdaRequest>| {
+        ingress.handle(event.payload)
+    }))
+    .await
+}

@@ -1,0 +1,126 @@
+//! What the functions are told by their environment; `template.yaml` sets it. A missing or wrong variable fails
+//! the start, by name.
+
+use jiff::SignedDuration;
+
+/// The environment of `ingress`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IngressConfig {
+    /// `LEDGER_TABLE`: the name of the ledger.
+    pub ledger_table: String,
+    /// `ENDPOINTS_TABLE`: the name of the table that holds the subscriptions.
+    pub endpoints_table: String,
+    /// `EVENTS_QUEUE_URL`: where every accepted event goes.
+    pub events_queue_url: String,
+    /// `QUARANTINE_QUEUE_URL`: where goes what is authentic, but not understood.
+    pub quarantine_queue_url: String,
+    /// `DEAD_LETTER_QUEUE_URL`: where goes what a subscribed queue refuses.
+    pub dead_letter_queue_url: String,
+    /// `PAYLOAD_BUCKET`: the name of the bucket for what is too large elsewhere.
+    pub payload_bucket: String,
+    /// `SOURCES_SECRET_ARN`: the secret that holds the sources.
+    pub sources_secret_arn: String,
+    /// `RETENTION_DAYS`: how long the ledger keeps a webhook.
+    pub retention: SignedDuration,
+    /// `METRICS_NAMESPACE`: the CloudWatch namespace of the metrics.
+    pub metrics_namespace: String,
+}
+
+/// A variable of the environment is missing or wrong.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// It is not set, or empty.
+    #[error("the environment variable {0} is not set")]
+    Missing(&'static str),
+    /// It is not a positive whole number of days.
+    #[error("the environment variable {0} is not a whole number of days, from 1 to 3650")]
+    Days(&'static str),
+}
+
+impl IngressConfig {
+    /// Reads the environment of this process.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// Reads variables from anywhere.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let text = |name| {
+            lookup(name)
+                .filter(|it| !it.is_empty())
+                .ok_or(ConfigError::Missing(name))
+        };
+        let days = text("RETENTION_DAYS")?
+            .parse()
+            .ok()
+            .filter(|days| (1..=3650).contains(days));
+        let days: i64 = days.ok_or(ConfigError::Days("RETENTION_DAYS"))?;
+        Ok(Self {
+            ledger_table: text("LEDGER_TABLE")?,
+            endpoints_table: text("ENDPOINTS_TABLE")?,
+            events_queue_url: text("EVENTS_QUEUE_URL")?,
+            quarantine_queue_url: text("QUARANTINE_QUEUE_URL")?,
+            dead_letter_queue_url: text("DEAD_LETTER_QUEUE_URL")?,
+            payload_bucket: text("PAYLOAD_BUCKET")?,
+            sources_secret_arn: text("SOURCES_SECRET_ARN")?,
+            retention: SignedDuration::from_hours(days * 24),
+            metrics_namespace: text("METRICS_NAMESPACE")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    fn environment() -> HashMap<&'static str, &'static str> {
+        HashMap::from([
+            ("LEDGER_TABLE", "ledger"),
+            ("ENDPOINTS_TABLE", "endpoints"),
+            ("EVENTS_QUEUE_URL", "https://sqs/events"),
+            ("QUARANTINE_QUEUE_URL", "https://sqs/quarantine"),
+            ("DEAD_LETTER_QUEUE_URL", "https://sqs/dead"),
+            ("PAYLOAD_BUCKET", "payloads"),
+            (
+                "SOURCES_SECRET_ARN",
+                "arn:aws:secretsmanager:eu-central-1:1:secret:sources",
+            ),
+            ("RETENTION_DAYS", "30"),
+            ("METRICS_NAMESPACE", "WebhookGateway"),
+        ])
+    }
+
+    fn read(environment: &HashMap<&str, &str>) -> Result<IngressConfig, ConfigError> {
+        IngressConfig::from_lookup(|name| environment.get(name).map(|&value| value.to_owned()))
+    }
+
+    #[test]
+    fn every_variable_is_required_and_named_when_it_is_missing() {
+        assert_eq!(
+            read(&environment()).unwrap().retention,
+            SignedDuration::from_hours(720)
+        );
+        for name in environment().into_keys() {
+            for value in [None, Some("")] {
+                let mut without = environment();
+                without.remove(name);
+                without.extend(value.map(|value| (name, value)));
+                assert_eq!(read(&without), Err(ConfigError::Missing(name)));
+            }
+        }
+    }
+
+    #[test]
+    fn the_retention_is_a_number_of_days() {
+        for days in ["0", "-1", "3651", "1.5", "a month"] {
+            let mut environment = environment();
+            environment.insert("RETENTION_DAYS", days);
+            assert_eq!(
+                read(&environment),
+                Err(ConfigError::Days("RETENTION_DAYS")),
+                "{days}"
+            );
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The event as it stands on the queues: a CloudEvent 1.0 in structured JSON.
+//!
+//! The payload goes in as the text it came as: no number, key order or duplicate key of it changes. What the
+//! vendors' payloads mean is left to `vendor`, and the queues to `queues`.
+
+use crate::vendor::{Normalized, Vendor};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// The content type of a [`CloudEvent`] in structured mode.
+pub const CONTENT_TYPE: &str = "application/cloudevents+json";
+
+/// The type of what is quarantined.
+pub const QUARANTINED: &str = "io.webhook-gateway.event.quarantined";
+
+/// What the gateway itself knows of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The id of the event: the vendor's where it has one.
+    pub id: String,
+    /// The name of the source that the webhook came in by.
+    pub source: String,
+    /// Whose webhook it is.
+    pub vendor: Vendor,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// Whether an earlier event had the same id, but another body.
+    pub conflict: bool,
+}
+
+/// An event, ready to be encoded.
+#[derive(Debug)]
+pub struct CloudEvent<'a> {
+    id: &'a str,
+    source: Cow<'a, str>,
+    event_type: Cow<'a, str>,
+    subject: Option<Cow<'a, str>>,
+    time: Cow<'a, str>,
+    /// Members as they came with the vendor's own CloudEvent.
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// Extensions of the gateway.
+    extensions: Vec<(&'static str, Extension<'a>)>,
+    data: Data<'a>,
+}
+
+#[derive(Debug)]
+enum Data<'a> {
+    Json(Option<&'a RawValue>),
+    Base64 {
+        content_type: &'a str,
+        bytes: &'a [u8],
+    },
+}
+
+#[derive(Debug)]
+enum Extension<'a> {
+    Text(Cow<'a, str>),
+    True,
+}
+
+impl<'a> CloudEvent<'a> {
+    /// An event that is understood.
+    pub fn accepted(receipt: &'a Receipt, normalized: Normalized<'a>) -> Self {
+        let accepted_at = receipt.accepted_at.to_string();
+        let mut extensions = extensions(receipt, &accepted_at);
+        let further = [
+            ("partitionkey", normalized.subject.clone()),
+            ("actorid", normalized.actor),
+        ];
+        let further = further
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, Extension::Text(text?))));
+        extensions.extend(further);
+        Self {
+            id: &receipt.id,
+            source: normalized.source.unwrap_or_else(|| source(receipt)),
+            event_type: normalized.event_type,
+            subject: normalized.subject,
+            time: normalized.time.unwrap_or(accepted_at.into()),
+            members: normalized.members,
+            extensions,
+            data: Data::Json(normalized.data),
+        }
+    }
+
+    /// A webhook that is authentic, but not understood: its raw body, and the reason.
+    pub fn quarantined(
+        receipt: &'a Receipt,
+        reason: &'a str,
+        content_type: &'a str,
+        body: &'a [u8],
+    ) -> Self {
+        let accepted_at = receipt.accepted_at.to_string();
+        let mut extensions = extensions(receipt, &accepted_at);
+        extensions.push(("reason", Extension::Text(reason.into())));
+        Self {
+            id: &receipt.id,
+            source: source(receipt),
+            event_type: QUARANTINED.into(),
+            subject: None,
+            time: accepted_at.into(),
+            members: Vec::new(),
+            extensions,
+            data: Data::Base64 {
+                content_type,
+                bytes: body,
+            },
+        }
+    }
+
+    /// The `source` of the event.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The `type` of the event.
+    pub fn event_type(&self) -> &str {
+        &self.event_type
+    }
+
+    /// The event in [JSON](https://github.com/cloudevents/spec/blob/ce%40v1.0.2/cloudevents/formats/json-format.md),
+    /// in the characters that SQS takes.
+    pub fn encode(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self).map(escape_noncharacters)
+    }
+}
+
+fn source(receipt: &Receipt) -> Cow<'static, str> {
+    format!("urn:webhook:{}", receipt.source).into()
+}
+
+fn extensions<'a>(receipt: &'a Receipt, accepted_at: &str) -> Vec<(&'static str, Extension<'a>)> {
+    let mut extensions = vec![
+        ("vendor", Extension::Text(receipt.vendor.name().into())),
+        (
+            "gatewaysource",
+            Extension::Text(receipt.source.as_str().into()),
+        ),
+        (
+            "recordedtime",
+            Extension::Text(accepted_at.to_owned().into()),
+        ),
+    ];
+    if receipt.conflict {
+        extensions.push(("conflict", Extension::True));
+    }
+    extensions
+}
+
+impl Serialize for CloudEvent<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut event = serializer.serialize_map(None)?;
+        event.serialize_entry("specversion", "1.0")?;
+        event.serialize_entry("id", self.id)?;
+        event.serialize_entry("source", &self.source)?;
+        event.serialize_entry("type", &self.event_type)?;
+        if let Some(subject) = &self.subject {
+            event.serialize_entry("subject", subject)?;
+        }
+        event.serialize_entry("time", &self.time)?;
+        let is_set = |name: &str| self.members.iter().any(|(member, _)| member == name);
+        for (name, value) in &self.members {
+            event.serialize_entry(name, value)?;
+        }
+        for (name, extension) in self.extensions.iter().filter(|(name, _)| !is_set(name)) {
+            match extension {
+                Extension::Text(text) => event.serialize_entry(name, text)?,
+                Extension::True => event.serialize_entry(name, &true)?,
+            }
+        }
+        match self.data {
+            Data::Json(data) => {
+                if !is_set("datacontenttype") {
+                    event.serialize_entry("datacontenttype", "application/json")?;
+                }
+                if let Some(data) = data {
+                    event.serialize_entry("data", data)?;
+                }
+            }
+            Data::Base64 {
+                content_type,
+                bytes,
+            } => {
+                event.serialize_entry("datacontenttype", content_type)?;
+                event.serialize_entry("data_base64", &STANDARD.encode(bytes))?;
+            }
+        }
+        event.end()
+    }
+}
+
+/// Writes U+FFFE and U+FFFF, which JSON allows inside strings and
+/// [SQS](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html) nowhere,
+/// as the escapes that mean the same.
+fn escape_noncharacters(json: String) -> String {
+    // Both start with these bytes in UTF-8, and next to no text has them.
+    if memchr::memmem::find(json.as_bytes(), b"\xef\xbf").is_none() {
+        return json;
+    }
+    json.replace('\u{fffe}', "\\ufffe")
+        .replace('\u{ffff}', "\\uffff")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn receipt(conflict: bool) -> Receipt {
+        Receipt {
+            id: "evt-1".to_owned(),
+            source: "studio".to_owned(),
+            vendor: Vendor::CreativeForce,
+            accepted_at: "2026-11-22T10:00:00.250Z".parse().unwrap(),
+            conflict,
+        }
+    }
+
+    fn normalized(data: &str) -> Normalized<'_> {
+        Normalized {
+            id: Some("evt-1".into()),
+            source: None,
+            event_type: "io.creativeforce.product.reset".into(),
+            subject: Some("product/7".into()),
+            time: None,
+            actor: Some("ada".into()),
+            members: Vec::new(),
+            data: Some(serde_json::from_str(data).unwrap()),
+        }
+    }
+
+    #[test]
+    fn an_accepted_event_says_all_that_is_known_of_it() {
+        let receipt = receipt(true);
+        let event = CloudEvent::accepted(&receipt, normalized("{}"))
+            .encode()
+            .unwrap();
+        let expected = json!({
+            "specversion": "1.0", "id": "evt-1", "source": "urn:webhook:studio",
+            "type": "io.creativeforce.product.reset", "subject": "product/7",
+            "time": "2026-11-22T10:00:00.25Z", "datacontenttype": "application/json",
+            "vendor": "creative-force", "gatewaysource": "studio",
+            "recordedtime": "2026-11-22T10:00:00.25Z", "partitionkey": "product/7",
+            "actorid": "ada", "conflict": true, "data": {},
+        });
+        assert_eq!(serde_json::from_str::<Value>(&event).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_payload_is_the_text_it_came_as() {
+        let data = r#"{"b":1.50, "a":1e400,"a":"\u00e9\/" , "big":12345678901234567890123}"#;
+        let event = CloudEvent::accepted(&receipt(false), normalized(data))
+            .encode()
+            .unwrap();
+        assert!(event.ends_with(&format!(",\"data\":{data}}}")), "{event}");
+    }
+
+    #[test]
+    fn what_sqs_refuses_is_escaped_and_means_the_same() {
+        let data = "{\"a\":\"\u{fffe}\u{ffff}\u{fffd}\u{ffe0}\"}";
+        let event = CloudEvent::accepted(&receipt(false), normalized(data))
+            .encode()
+            .unwrap();
+        assert!(event.contains("\\ufffe\\uffff\u{fffd}\u{ffe0}"), "{event}");
+        let value: Value = serde_json::from_str(&event).unwrap();
+        assert_eq!(value["data"]["a"], "\u{fffe}\u{ffff}\u{fffd}\u{ffe0}");
+    }
+
+    #[test]
+    fn members_that_came_with_the_event_are_never_overwritten() {
+        let theirs: &RawValue = serde_json::from_str(r#""theirs""#).unwrap();
+        let receipt = receipt(false);
+        let mut normalized = normalized("{}");
+        normalized.members = vec![
+            ("vendor".into(), theirs),
+            ("datacontenttype".into(), theirs),
+            ("x".into(), theirs),
+        ];
+        let event = CloudEvent::accepted(&receipt, normalized).encode().unwrap();
+        let value: Value = serde_json::from_str(&event).unwrap();
+        for member in ["vendor", "datacontenttype", "x"] {
+            assert_eq!(value[member], "theirs");
+            assert_eq!(event.matches(&format!("\"{member}\":")).count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_quarantined_webhook_keeps_its_raw_body() {
+        let receipt = receipt(false);
+        let event = CloudEvent::quarantined(&receipt, "not JSON", "text/plain", b"\xff\0hi");
+        let value: Value = serde_json::from_str(&event.encode().unwrap()).unwrap();
+        assert_eq!(value["type"], QUARANTINED);
+        assert_eq!(value["reason"], "not JSON");
+        assert_eq!(value["datacontenttype"], "text/plain");
+        assert_eq!(value["data_base64"], "/wBoaQ==");
+        assert_eq!(value.get("data"), None);
+    }
+}

@@ -1,0 +1,86 @@
+//! What goes wrong at door 1, and the one place that turns it into an HTTP status.
+
+use crate::ledger::LedgerError;
+use crate::payloads::PayloadError;
+use crate::signature::VerifyError;
+use crate::sources::{SourceError, SourcesError};
+
+/// Why a request is not answered with 2xx. The text is for the operator; the sender sees [`title`](Self::title).
+#[derive(Debug, thiserror::Error)]
+pub enum IngressError {
+    /// `400 Bad Request`: API Gateway does not send such a body.
+    #[error("the body is marked as Base64 and is not")]
+    NotBase64,
+    /// `401 Unauthorized`, and no hint why.
+    #[error("{0}")]
+    NotAuthentic(#[from] VerifyError),
+    /// `404 Not Found`.
+    #[error("there is no source {0:?}")]
+    UnknownSource(String),
+    /// `405 Method Not Allowed`.
+    #[error("the method {0} is not allowed")]
+    Method(String),
+    /// `405 Method Not Allowed`: what a handshake without consent is answered with.
+    #[error("the origin {0:?} is not among the origins of the source")]
+    Origin(String),
+    /// `503 Service Unavailable`: the operator has to mend the source.
+    #[error("{0}")]
+    SourceDisabled(#[from] SourceError),
+    /// `503 Service Unavailable`.
+    #[error("{0}")]
+    Sources(#[from] SourcesError),
+    /// `503 Service Unavailable`.
+    #[error("{0}")]
+    Payload(#[from] PayloadError),
+    /// `503 Service Unavailable`.
+    #[error("{0}")]
+    Ledger(#[from] LedgerError),
+}
+
+impl IngressError {
+    /// The HTTP status of the answer: 4xx for what the sender must change, 5xx for what is ours, so that the
+    /// vendor sends it again.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::NotBase64 => 400,
+            Self::NotAuthentic(_) => 401,
+            Self::UnknownSource(_) => 404,
+            Self::Method(_) | Self::Origin(_) => 405,
+            Self::SourceDisabled(_) | Self::Sources(_) | Self::Payload(_) | Self::Ledger(_) => 503,
+        }
+    }
+
+    /// The same for all errors of one status, so that a forger learns nothing from it.
+    pub fn title(&self) -> &'static str {
+        match self.status() {
+            400 => "Bad Request",
+            401 => "Unauthorized",
+            404 => "Not Found",
+            405 => "Method Not Allowed",
+            _ => "Service Unavailable",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_has_its_status() {
+        let errors: [(IngressError, u16); 9] = [
+            (IngressError::NotBase64, 400),
+            (VerifyError::Missing.into(), 401),
+            (VerifyError::Mismatch.into(), 401),
+            (IngressError::UnknownSource("x".to_owned()), 404),
+            (IngressError::Method("GET".to_owned()), 405),
+            (IngressError::Origin("x".to_owned()), 405),
+            (SourceError::NoSecret.into(), 503),
+            (SourcesError::NotRefreshed.into(), 503),
+            (LedgerError::Occupied("x".to_owned()).into(), 503),
+        ];
+        for (error, status) in errors {
+            assert_eq!(error.status(), status, "{error}");
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! Door 2: what the ledger recorded becomes messages on queues.
+//!
+//! Any passing fault fails the whole batch, and the stream offers it again: some events are then sent twice, with
+//! the same id. What can never be sent goes to quarantine, and what a subscribed queue refuses to the dead-letter
+//! queue, so that neither holds up the rest.
+
+use super::Ingress;
+use crate::event::{CONTENT_TYPE, CloudEvent, QUARANTINED, Receipt};
+use crate::ledger::{Change, Record, StoredBody};
+use crate::metrics::BatchLine;
+use crate::payloads::PayloadError;
+use crate::queues::{MAX_BYTES, MAX_ENTRIES, Message, Refused, SendError};
+use crate::subscriptions::{Subscription, SubscriptionError};
+use crate::vendor::Verified;
+use lambda_http::lambda_runtime::Diagnostic;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Why a batch is to be offered again.
+#[derive(Debug, thiserror::Error)]
+pub enum FanoutError {
+    /// The event is neither a request nor a batch of a stream.
+    #[error("the event is neither a request of API Gateway nor a batch of the ledger's stream")]
+    NotAStream,
+    /// The subscriptions are not known.
+    #[error("{0}")]
+    Subscriptions(#[from] SubscriptionError),
+    /// A claimed body was not read, or a large event was not stored.
+    #[error("{0}")]
+    Payload(#[from] PayloadError),
+    /// Messages were not sent.
+    #[error("{0}")]
+    Send(#[from] SendError),
+    /// An event was not encoded.
+    #[error("an event was not encoded: {0}")]
+    Encode(#[from] serde_json::Error),
+}
+
+impl From<FanoutError> for Diagnostic {
+    fn from(error: FanoutError) -> Self {
+        Self {
+            error_type: "FanoutError".to_owned(),
+            error_message: error.to_string(),
+        }
+    }
+}
+
+/// A batch of [DynamoDB Streams](https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html). Each record is read
+/// by itself, so that one that is not readable spoils no other.
+#[derive(Deserialize)]
+struct StreamEvent<'a> {
+    #[serde(borrow, rename = "Records")]
+    records: Vec<&'a RawValue>,
+}
+
+/// The messages that wait for a full batch, by queue.
+#[derive(Default)]
+struct Outbox {
+    waiting: BTreeMap<String, Vec<Arc<Message>>>,
+}
+
+impl Ingress {
+    /// Sends all that a batch of the stream recorded, and writes one line about it.
+    pub(super) async fn fan_out(&self, event: &str) -> Result<(), FanoutError> {
+        let started = Instant::now();
+        let mut line = BatchLine::new();
+        let result = self.publish(event, started, &mut line).await;
+        match &result {
+            Ok(()) => line.outcome = "published",
+            Err(error) => line.reason = Some(error.to_string()),
+        }
+        line.duration_ms = started.elapsed();
+        self.metrics.batch(line);
+        result
+    }
+
+    async fn publish(
+        &self,
+        event: &str,
+        now: Instant,
+        line: &mut BatchLine,
+    ) -> Result<(), FanoutError> {
+        let event: StreamEvent<'_> =
+            serde_json::from_str(event).map_err(|_| FanoutError::NotAStream)?;
+        line.changes = event.records.len();
+        let mut outbox = Outbox::default();
+        for record in event.records {
+            let recorded = serde_json::from_str::<Change<'_>>(record.get());
+            match recorded.map(|change| change.recorded()) {
+                Ok(None) => {}
+                Ok(Some(Ok(record))) => self.post(record, now, &mut outbox, line).await?,
+                Ok(Some(Err(error))) => {
+                    self.post_unreadable(record, &error.to_string(), &mut outbox, line)
+                        .await?
+                }
+                Err(error) => {
+                    self.post_unreadable(record, &error.to_string(), &mut outbox, line)
+                        .await?
+                }
+            }
+        }
+        self.send_all(&mut outbox, line).await
+    }
+
+    /// Puts the messages of one recorded webhook into the outbox.
+    async fn post(
+        &self,
+        record: Record,
+        now: Instant,
+        outbox: &mut Outbox,
+        line: &mut BatchLine,
+    ) -> Result<(), FanoutError> {
+        let Record {
+            receipt,
+            reason,
+            body,
+            content_type,
+        } = record;
+        let body = match body {
+            StoredBody::Inline(body) => body,
+            StoredBody::Claimed(key) => match self.payloads.get(&key).await {
+                Err(error @ PayloadError::Gone(_)) => {
+                    let message = quarantined(&receipt, &error.to_string(), &content_type, b"")?;
+                    return self.post_to_quarantine(message, outbox, line).await;
+                }
+                body => body?,
+            },
+        };
+        let webhook = Verified::recorded(body);
+        let event = match reason {
+            None => receipt
+                .vendor
+                .normalize(&webhook)
+                .map_err(|error| error.to_string()),
+            Some(reason) => Err(reason),
+        };
+        let event = match event {
+            Ok(event) => CloudEvent::accepted(&receipt, event),
+            Err(reason) => {
+                let message = quarantined(&receipt, &reason, &content_type, webhook.body())?;
+                return self.post_to_quarantine(message, outbox, line).await;
+            }
+        };
+        let message = self.fitting(accepted(&receipt, &event)?).await?;
+        let subscriptions = self.subscriptions.current(now).await?;
+        line.published += 1;
+        self.put(outbox, &self.events_queue_url, &message, line)
+            .await?;
+        let matching = |it: &&Subscription| it.matches(event.event_type(), &receipt.source);
+        for subscription in subscriptions.iter().filter(matching) {
+            line.subscribed += 1;
+            self.put(outbox, &subscription.queue_url, &message, line)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Puts what is no item of ours into quarantine, as it is.
+    async fn post_unreadable(
+        &self,
+        record: &RawValue,
+        reason: &str,
+        outbox: &mut Outbox,
+        line: &mut BatchLine,
+    ) -> Result<(), FanoutError> {
+        let message = Message {
+            body: record.get().to_owned(),
+            attributes: vec![
+                ("content-type", "application/json".to_owned()),
+                ("ce-type", QUARANTINED.to_owned()),
+                ("reason", reason.to_owned()),
+            ],
+            offloaded_bytes: None,
+        };
+        self.post_to_quarantine(message, outbox, line).await
+    }
+
+    async fn post_to_quarantine(
+        &self,
+        message: Message,
+        outbox: &mut Outbox,
+        line: &mut BatchLine,
+    ) -> Result<(), FanoutError> {
+        let message = self.fitting(message).await?;
+        line.quarantined += 1;
+        self.put(outbox, &self.quarantine_queue_url, &message, line)
+            .await
+    }
+
+    /// The message itself, or one that points to it if it is too large for SQS.
+    async fn fitting(&self, mut message: Message) -> Result<Arc<Message>, FanoutError> {
+        if message.size() > MAX_BYTES {
+            message.offloaded_bytes = Some(message.body.len());
+            message.body = self.payloads.put_event(message.body).await?;
+        }
+        Ok(Arc::new(message))
+    }
+
+    /// Puts a message into the outbox; what is a full batch by then is sent.
+    async fn put(
+        &self,
+        outbox: &mut Outbox,
+        queue: &str,
+        message: &Arc<Message>,
+        line: &mut BatchLine,
+    ) -> Result<(), FanoutError> {
+        if let Some(batch) = outbox.put(queue, message) {
+            self.send(queue, batch, line).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_all(&self, outbox: &mut Outbox, line: &mut BatchLine) -> Result<(), FanoutError> {
+        for (queue, batch) in std::mem::take(&mut outbox.waiting) {
+            self.send(&queue, batch, line).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(
+        &self,
+        queue: &str,
+        batch: Vec<Arc<Message>>,
+        line: &mut BatchLine,
+    ) -> Result<(), FanoutError> {
+        let is_ours = queue == self.events_queue_url || queue == self.quarantine_queue_url;
+        let refused = match self.queues.send(queue, batch.clone()).await {
+            Err(SendError::QueueRefuses { code, .. }) if !is_ours => {
+                let refuse = |message| Refused {
+                    message,
+                    code: code.clone(),
+                };
+                batch.into_iter().map(refuse).collect()
+            }
+            sent => sent?,
+        };
+        let place = if is_ours {
+            &self.quarantine_queue_url
+        } else {
+            &self.dead_letter_queue_url
+        };
+        for Refused { message, code } in refused {
+            tracing::error!(queue, code, "message is refused");
+            *(if is_ours {
+                &mut line.quarantined
+            } else {
+                &mut line.dead_lettered
+            }) += 1;
+            let put_aside = Arc::new(refused_message(&message, queue, code));
+            let refused_again = self.queues.send(place, vec![put_aside]).await?;
+            if let Some(Refused { code, .. }) = refused_again.into_iter().next() {
+                return Err(SendError::QueueRefuses {
+                    queue: place.clone(),
+                    code,
+                }
+                .into());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Outbox {
+    /// Adds a message, and gives the batch that it no longer fits into.
+    fn put(&mut self, queue: &str, message: &Arc<Message>) -> Option<Vec<Arc<Message>>> {
+        let waiting = self.waiting.entry(queue.to_owned()).or_default();
+        let bytes: usize = waiting.iter().map(|message| message.size()).sum();
+        let is_full = waiting.len() == MAX_ENTRIES || bytes + message.size() > MAX_BYTES;
+        let batch = is_full
+            .then(|| std::mem::take(waiting))
+            .filter(|batch| !batch.is_empty());
+        waiting.push(Arc::clone(message));
+        batch
+    }
+}
+
+fn accepted(receipt: &Receipt, event: &CloudEvent<'_>) -> Result<Message, serde_json::Error> {
+    let mut attributes = attributes(receipt, event);
+    attributes.push(("vendor", receipt.vendor.name().to_owned()));
+    attributes.push(("gatewaysource", receipt.source.clone()));
+    Ok(Message {
+        body: event.encode()?,
+        attributes,
+        offloaded_bytes: None,
+    })
+}
+
+fn quarantined(
+    receipt: &Receipt,
+    reason: &str,
+    content_type: &str,
+    body: &[u8],
+) -> Result<Message, serde_json::Error> {
+    let event = CloudEvent::quarantined(receipt, reason, content_type, body);
+    let mut message = accepted(receipt, &event)?;
+    message.attributes.push(("reason", reason.to_owned()));
+    Ok(message)
+}
+
+fn attributes(receipt: &Receipt, event: &CloudEvent<'_>) -> Vec<(&'static str, String)> {
+    vec![
+        ("content-type", CONTENT_TYPE.to_owned()),
+        ("ce-id", receipt.id.clone()),
+        ("ce-source", event.source().to_owned()),
+        ("ce-type", event.event_type().to_owned()),
+    ]
+}
+
+/// A message that a queue refused, for a queue of ours: with its attributes, the queue and the reason.
+fn refused_message(message: &Message, queue: &str, code: String) -> Message {
+    let mut attributes = message.attributes.clone();
+    attributes.push(("queue", queue.to_owned()));
+    attributes.push(("reason", code));
+    Message {
+        attributes,
+        ..message.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(bytes: usize) -> Arc<Message> {
+        Arc::new(Message {
+            body: "x".repeat(bytes),
+            attributes: Vec::new(),
+            offloaded_bytes: None,
+        })
+    }
+
+    #[test]
+    fn a_batch_is_full_at_ten_messages() {
+        let mut outbox = Outbox::default();
+        for _ in 0..MAX_ENTRIES {
+            assert_eq!(outbox.put("q", &message(1)), None);
+            assert_eq!(
+                outbox.put("other", &message(1)).map(|batch| batch.len()),
+                None
+            );
+        }
+        assert_eq!(
+            outbox.put("q", &message(1)).map(|batch| batch.len()),
+            Some(MAX_ENTRIES)
+        );
+        assert_eq!(outbox.waiting["q"].len(), 1);
+        assert_eq!(outbox.waiting["other"].len(), MAX_ENTRIES);
+    }
+
+    #[test]
+    fn a_batch_is_full_at_one_mebibyte() {
+        let mut outbox = Outbox::default();
+        assert_eq!(outbox.put("q", &message(MAX_BYTES)), None);
+        assert_eq!(
+            outbox.put("q", &message(1)).map(|batch| batch.len()),
+            Some(1)
+        );
+        assert_eq!(outbox.put("q", &message(MAX_BYTES - 1)), None);
+        assert_eq!(
+            outbox.put("q", &message(1)).map(|batch| batch.len()),
+            Some(2)
+        );
+    }
+}

@@ -1,0 +1,308 @@
+//! Door 1: a webhook becomes an item of the ledger, and then an answer. From there on it is the stream's.
+
+use super::{Ingress, IngressError};
+use crate::event::Receipt;
+use crate::ledger::{Entry, Recorded, StoredBody};
+use crate::metrics::RequestLine;
+use crate::signature::sha256;
+use crate::sources::{Authentication, Source, SourceTable};
+use crate::vendor::Verified;
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
+use lambda_http::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use lambda_http::{Body, http::Method};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A larger body goes to the bucket: an item of DynamoDB has at most 400 KB, and the rest of it is small.
+const MAX_INLINE_BYTES: usize = 256 * 1024;
+
+/// Seconds until a vendor that asks may try again.
+const RETRY_AFTER: &str = "30";
+
+/// What the path of a source takes.
+const ALLOW: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
+
+/// The headers that are kept with a webhook; signatures are not.
+const KEPT_HEADERS: [&str; 3] = ["content-type", "user-agent", "x-cf-event"];
+
+const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
+const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
+const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate");
+
+type Refusal = (IngressError, Vec<u8>);
+
+impl Ingress {
+    /// Answers a request, and writes one line about it.
+    pub(super) async fn receive(
+        &self,
+        request: ApiGatewayV2httpRequest,
+    ) -> ApiGatewayV2httpResponse {
+        let started = Instant::now();
+        let mut line = RequestLine::new();
+        let response = self
+            .answer(request, &mut line)
+            .await
+            .unwrap_or_else(|error| {
+                line.count(if error.status() < 500 {
+                    "rejected"
+                } else {
+                    "failed"
+                });
+                line.reason = Some(error.to_string());
+                refusal(&error)
+            });
+        line.status = u16::try_from(response.status_code).unwrap_or_default();
+        line.duration_ms = started.elapsed();
+        self.metrics.request(line);
+        response
+    }
+
+    async fn answer(
+        &self,
+        mut request: ApiGatewayV2httpRequest,
+        line: &mut RequestLine,
+    ) -> Result<ApiGatewayV2httpResponse, IngressError> {
+        let name = request.path_parameters.remove("source").unwrap_or_default();
+        match request.request_context.http.method {
+            Method::POST => {}
+            Method::OPTIONS => return self.shake_hands(&name, &request.headers, line).await,
+            method => return Err(IngressError::Method(method.to_string())),
+        }
+        let headers = request.headers;
+        let body = body(request.body, request.is_base64_encoded)?;
+        let (source, webhook) = self.authenticate(&name, &headers, body, line).await?;
+        line.secret_position = webhook.secret();
+        let entry = entry(name, &source, &webhook, &headers, Timestamp::now());
+        self.record(&entry, webhook, line).await
+    }
+
+    /// The webhook as authentic. If it is not, by sources that may be outdated, they are read anew.
+    async fn authenticate(
+        &self,
+        name: &str,
+        headers: &HeaderMap,
+        body: Vec<u8>,
+        line: &mut RequestLine,
+    ) -> Result<(Arc<Source>, Verified), IngressError> {
+        let now = Instant::now();
+        let table = self.sources.current(now).await?;
+        name_source(&table, name, line);
+        let (error, body) = match verify(&table, name, headers, body) {
+            Err((error, body)) if is_miss(&error) => (error, body),
+            result => return result.map_err(|(error, _)| error),
+        };
+        let table = self.sources.after_miss(now).await?.ok_or(error)?;
+        name_source(&table, name, line);
+        verify(&table, name, headers, body).map_err(|(error, _)| error)
+    }
+
+    /// Records the webhook; only after that there is a 2xx.
+    async fn record(
+        &self,
+        entry: &Entry,
+        webhook: Verified,
+        line: &mut RequestLine,
+    ) -> Result<ApiGatewayV2httpResponse, IngressError> {
+        let body = webhook.into_body();
+        let body = if body.len() > MAX_INLINE_BYTES {
+            StoredBody::Claimed(self.payloads.put_body(body, &entry.digest).await?)
+        } else {
+            StoredBody::Inline(body)
+        };
+        let (outcome, id) = match self.ledger.record(entry, &body).await? {
+            Recorded::New if entry.reason.is_some() => ("quarantined", entry.receipt.id.clone()),
+            Recorded::New => ("accepted", entry.receipt.id.clone()),
+            Recorded::Duplicate { id } => ("duplicate", id),
+            Recorded::Conflict { id } => ("conflict", id),
+        };
+        line.count(outcome);
+        line.reason.clone_from(&entry.reason);
+        let status = if outcome == "conflict" {
+            "accepted"
+        } else {
+            outcome
+        };
+        let response = response(
+            200,
+            "application/json",
+            &json!({"status": status, "id": id}),
+        );
+        line.event_id = Some(id);
+        Ok(response)
+    }
+
+    /// The handshake by which a sender of
+    /// [CloudEvents](https://github.com/cloudevents/spec/blob/ce%40v1.0.2/cloudevents/http-webhook.md#4-abuse-protection)
+    /// asks for consent. It is given at once or not at all; no callback of the sender's choice is ever called.
+    async fn shake_hands(
+        &self,
+        name: &str,
+        headers: &HeaderMap,
+        line: &mut RequestLine,
+    ) -> Result<ApiGatewayV2httpResponse, IngressError> {
+        let now = Instant::now();
+        let mut table = self.sources.current(now).await?;
+        if table.get(name).is_none() {
+            table = self.sources.after_miss(now).await?.unwrap_or(table);
+        }
+        name_source(&table, name, line);
+        let source = find(&table, name)?;
+        let origin = headers
+            .get(REQUEST_ORIGIN)
+            .cloned()
+            .unwrap_or(HeaderValue::from_static(""));
+        let allows = |allowed: &String| allowed == "*" || allowed.as_bytes() == origin.as_bytes();
+        if origin.is_empty() || !source.origins.iter().any(allows) {
+            return Err(IngressError::Origin(
+                String::from_utf8_lossy(origin.as_bytes()).into_owned(),
+            ));
+        }
+        line.outcome = "handshake";
+        let mut response = response(200, "application/json", &json!({"status": "allowed"}));
+        response.headers.insert(header::ALLOW, ALLOW);
+        response.headers.insert(ALLOWED_ORIGIN, origin);
+        response
+            .headers
+            .insert(ALLOWED_RATE, HeaderValue::from_static("*"));
+        Ok(response)
+    }
+}
+
+/// The raw bytes of the request.
+fn body(body: Option<String>, is_base64_encoded: bool) -> Result<Vec<u8>, IngressError> {
+    let body = body.unwrap_or_default();
+    if is_base64_encoded {
+        return STANDARD.decode(body).map_err(|_| IngressError::NotBase64);
+    }
+    Ok(body.into_bytes())
+}
+
+fn name_source(table: &SourceTable, name: &str, line: &mut RequestLine) {
+    if let Some(source) = table.get(name) {
+        name.clone_into(&mut line.source);
+        line.vendor = source
+            .as_ref()
+            .map_or("unknown", |source| source.vendor.name());
+    }
+}
+
+fn find(table: &SourceTable, name: &str) -> Result<Arc<Source>, IngressError> {
+    let source = table
+        .get(name)
+        .ok_or_else(|| IngressError::UnknownSource(shortened(name)))?;
+    source.clone().map_err(IngressError::SourceDisabled)
+}
+
+/// As much of a stranger's text as is fit for a log.
+fn shortened(name: &str) -> String {
+    name.chars().take(64).collect()
+}
+
+/// The webhook as authentic by what a table of sources says.
+fn verify(
+    table: &SourceTable,
+    name: &str,
+    headers: &HeaderMap,
+    body: Vec<u8>,
+) -> Result<(Arc<Source>, Verified), Refusal> {
+    let source = match find(table, name) {
+        Ok(source) => source,
+        Err(error) => return Err((error, body)),
+    };
+    let webhook = match &source.authentication {
+        Authentication::Unsigned => Verified::unsigned(body),
+        Authentication::Signed(secrets) => {
+            let values = headers.get_all(source.vendor.signature_header()).iter();
+            let verified = source
+                .vendor
+                .verify(secrets, values.map(HeaderValue::as_bytes), body);
+            verified.map_err(|(error, body)| (error.into(), body))?
+        }
+    };
+    Ok((source, webhook))
+}
+
+/// Whether newer sources could answer otherwise.
+fn is_miss(error: &IngressError) -> bool {
+    use crate::signature::VerifyError::Mismatch;
+    matches!(
+        error,
+        IngressError::UnknownSource(_)
+            | IngressError::SourceDisabled(_)
+            | IngressError::NotAuthentic(Mismatch)
+    )
+}
+
+/// What is to be recorded of an authentic webhook, beside its body.
+fn entry(
+    name: String,
+    source: &Source,
+    webhook: &Verified,
+    headers: &HeaderMap,
+    accepted_at: Timestamp,
+) -> Entry {
+    let digest = sha256(webhook.body());
+    let (id, event_type, reason) = match source.vendor.normalize(webhook) {
+        Ok(event) => (
+            event.id.map(String::from),
+            Some(event.event_type.into_owned()),
+            None,
+        ),
+        Err(error) => (None, None, Some(error.to_string())),
+    };
+    // Without an id of its own, a webhook is known by its content, and each time that it happens anew, after
+    // the window, is an event of its own.
+    let content = || format!("sha256:{}", hex::encode(digest));
+    let occurrence = || format!("{}:{}", content(), accepted_at.as_millisecond());
+    Entry {
+        key: id.clone().unwrap_or_else(content),
+        receipt: Receipt {
+            id: id.unwrap_or_else(occurrence),
+            source: name,
+            vendor: source.vendor,
+            accepted_at,
+            conflict: false,
+        },
+        event_type,
+        reason,
+        digest,
+        dedupe_window: source.dedupe_window,
+        headers: kept(headers),
+    }
+}
+
+fn kept(headers: &HeaderMap) -> Vec<(&'static str, String)> {
+    let value = |name: &'static str| {
+        let value = headers.get(name)?;
+        Some((name, String::from_utf8_lossy(value.as_bytes()).into_owned()))
+    };
+    KEPT_HEADERS.into_iter().filter_map(value).collect()
+}
+
+/// The answer to a request that is refused, as [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) has it.
+fn refusal(error: &IngressError) -> ApiGatewayV2httpResponse {
+    let status = error.status();
+    let problem = json!({"type": "about:blank", "title": error.title(), "status": status});
+    let mut response = response(status, "application/problem+json", &problem);
+    match status {
+        405 => response.headers.insert(header::ALLOW, ALLOW),
+        503 => response
+            .headers
+            .insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER)),
+        _ => None,
+    };
+    response
+}
+
+fn response(status: u16, content_type: &'static str, body: &Value) -> ApiGatewayV2httpResponse {
+    let mut response = ApiGatewayV2httpResponse::default();
+    response.status_code = status.into();
+    response
+        .headers
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.body = Some(Body::Text(body.to_string()));
+    response
+}

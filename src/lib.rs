@@ -1,0 +1,27 @@
+//! A webhook gateway on AWS, in two functions.
+//!
+//! A webhook goes through `ingress` in two steps:
+//!
+//! 1. [`ingress`] `receive`: the request of API Gateway; its source is looked up in [`sources`],
+//! 2. [`vendor`]: its [`signature`] is verified over the raw bytes, and what it says is normalized,
+//! 3. [`ledger`]: it is recorded, once; a body that is too large for an item goes to [`payloads`] before;
+//! 4. only then the vendor hears 2xx.
+//! 5. [`ingress`] `fanout`: the ledger's stream brings what was recorded; it becomes a CloudEvent ([`event`]),
+//! 6. [`subscriptions`] name its queues, and [`queues`] sends it there.
+//!
+//! [`delivery`] takes events from a queue to registered endpoints. [`config`] is what both are told by their
+//! environment, [`metrics`] what they tell of themselves; a [`secret`] is in neither.
+
+pub mod config;
+pub mod delivery;
+pub mod event;
+pub mod ingress;
+pub mod ledger;
+pub mod metrics;
+pub mod payloads;
+pub mod queues;
+pub mod secret;
+pub mod signature;
+pub mod sources;
+pub mod subscriptions;
+pub mod vendor;

@@ -1,0 +1,152 @@
+//! One JSON line per request and per fan-out batch, which is the log and, in CloudWatch's
+//! [embedded metric format](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html),
+//! the metrics at once. No secret, signature or body has a place in it.
+
+use metrique::emf::Emf;
+use metrique::emf::flags::NoMetric;
+use metrique::unit::Millisecond;
+use metrique::unit_of_work::metrics;
+use metrique::writer::sink::FlushImmediately;
+use metrique::writer::{BoxEntrySink, EntrySink, FormatExt};
+use metrique::{CloseValue, RootEntry};
+use std::time::{Duration, SystemTime};
+
+/// Where the lines go: standard output, each as soon as it is complete.
+#[derive(Clone)]
+pub struct Metrics(BoxEntrySink);
+
+/// What became of a request.
+#[metrics(emf::dimension_sets = [["source", "vendor"]])]
+#[derive(Debug)]
+pub struct RequestLine {
+    #[metrics(timestamp)]
+    timestamp: SystemTime,
+    /// The source, or `unknown`: the names that strangers make up must not become metrics.
+    pub source: String,
+    /// Its vendor, or `unknown`.
+    pub vendor: &'static str,
+    /// The id of the event, if there is one.
+    #[metrics(name = "event.id")]
+    pub event_id: Option<String>,
+    /// The outcome in one word.
+    pub outcome: &'static str,
+    /// The HTTP status of the answer.
+    #[metrics(flags(NoMetric))]
+    pub status: u16,
+    /// Which of the source's secrets made the signature, counted from 0.
+    #[metrics(flags(NoMetric))]
+    pub secret_position: Option<usize>,
+    /// Why it was refused or quarantined, or what failed.
+    pub reason: Option<String>,
+    /// From the call of the handler to its answer.
+    #[metrics(unit = Millisecond)]
+    pub duration_ms: Duration,
+    accepted: Option<u64>,
+    duplicate: Option<u64>,
+    conflict: Option<u64>,
+    quarantined: Option<u64>,
+    rejected: Option<u64>,
+    failed: Option<u64>,
+}
+
+/// What became of a batch of recorded webhooks.
+#[metrics(emf::dimension_sets = [[]])]
+#[derive(Debug)]
+pub struct BatchLine {
+    #[metrics(timestamp)]
+    timestamp: SystemTime,
+    /// `published`, or `failed`: then the stream offers the batch again.
+    pub outcome: &'static str,
+    /// What failed.
+    pub reason: Option<String>,
+    /// The changes in the batch.
+    pub changes: usize,
+    /// Messages on the events queue.
+    pub published: usize,
+    /// Messages on further consumer queues.
+    pub subscribed: usize,
+    /// Messages on the quarantine queue.
+    pub quarantined: usize,
+    /// Messages that a subscribed queue refused, on the dead-letter queue.
+    pub dead_lettered: usize,
+    /// From the call of the handler to its answer.
+    #[metrics(unit = Millisecond)]
+    pub duration_ms: Duration,
+}
+
+impl RequestLine {
+    /// A line for a request that was not looked at yet.
+    pub fn new() -> Self {
+        Self {
+            timestamp: SystemTime::now(),
+            source: "unknown".to_owned(),
+            vendor: "unknown",
+            event_id: None,
+            outcome: "failed",
+            status: 500,
+            secret_position: None,
+            reason: None,
+            duration_ms: Duration::ZERO,
+            accepted: None,
+            duplicate: None,
+            conflict: None,
+            quarantined: None,
+            rejected: None,
+            failed: None,
+        }
+    }
+
+    /// Sets the outcome, and counts it.
+    pub fn count(&mut self, outcome: &'static str) {
+        self.outcome = outcome;
+        let counter = match outcome {
+            "accepted" => &mut self.accepted,
+            "duplicate" => &mut self.duplicate,
+            "conflict" => {
+                self.accepted = Some(1);
+                &mut self.conflict
+            }
+            "quarantined" => &mut self.quarantined,
+            "rejected" => &mut self.rejected,
+            _ => &mut self.failed,
+        };
+        *counter = Some(1);
+    }
+}
+
+impl BatchLine {
+    /// A line for a batch of which nothing was sent yet.
+    pub fn new() -> Self {
+        Self {
+            timestamp: SystemTime::now(),
+            outcome: "failed",
+            reason: None,
+            changes: 0,
+            published: 0,
+            subscribed: 0,
+            quarantined: 0,
+            dead_lettered: 0,
+            duration_ms: Duration::ZERO,
+        }
+    }
+}
+
+impl Metrics {
+    /// Metrics in this namespace.
+    pub fn to_stdout(namespace: String) -> Self {
+        let format = Emf::builder(namespace, vec![vec![]]).build();
+        Self(FlushImmediately::new_boxed(
+            format.output_to(std::io::stdout()),
+        ))
+    }
+
+    /// Writes the line of a request.
+    pub fn request(&self, line: RequestLine) {
+        self.0.append(RootEntry::new(line.close()));
+    }
+
+    /// Writes the line of a batch.
+    pub fn batch(&self, line: BatchLine) {
+        self.0.append(RootEntry::new(line.close()));
+    }
+}

@@ -1,0 +1,87 @@
+//! The payload bucket: bodies too large for the ledger, and events too large for a message.
+//!
+//! Objects are named by their content, so that writing one again changes nothing but its age.
+
+use crate::signature::{Digest256, sha256};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
+use aws_sdk_s3::operation::{get_object::GetObjectError, put_object::PutObjectError};
+use aws_sdk_s3::primitives::{ByteStream, ByteStreamError};
+
+/// The bucket for payloads.
+#[derive(Debug)]
+pub struct Payloads {
+    client: Client,
+    bucket: String,
+}
+
+/// Why an object was not written or not read.
+#[derive(Debug, thiserror::Error)]
+pub enum PayloadError {
+    /// S3 did not take it.
+    #[error("the payload was not stored: {}", DisplayErrorContext(.0))]
+    Put(#[from] Box<SdkError<PutObjectError>>),
+    /// S3 did not give it, for now.
+    #[error("the payload was not read: {}", DisplayErrorContext(.0))]
+    Get(#[from] Box<SdkError<GetObjectError>>),
+    /// The answer broke off.
+    #[error("the payload was not read to its end: {}", DisplayErrorContext(.0))]
+    Stream(#[from] ByteStreamError),
+    /// There is no such object, and there will be none.
+    #[error("the payload {0} is not in the bucket")]
+    Gone(String),
+}
+
+impl Payloads {
+    /// The bucket of this name.
+    pub fn new(client: Client, bucket: String) -> Self {
+        Self { client, bucket }
+    }
+
+    /// Stores the raw body of a webhook; its key.
+    pub async fn put_body(
+        &self,
+        body: Vec<u8>,
+        digest: &Digest256,
+    ) -> Result<String, PayloadError> {
+        self.put(format!("bodies/{}", hex::encode(digest)), body)
+            .await
+    }
+
+    /// Stores an event, and gives the message that stands for it: the pointer of the
+    /// [Amazon SQS Extended Client](https://github.com/awslabs/payload-offloading-java-common-lib-for-aws).
+    pub async fn put_event(&self, event: String) -> Result<String, PayloadError> {
+        let key = format!("events/{}", hex::encode(sha256(event.as_bytes())));
+        let key = self.put(key, event.into_bytes()).await?;
+        let pointer = serde_json::json!({"s3BucketName": self.bucket, "s3Key": key});
+        Ok(format!(
+            r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{pointer}]"#
+        ))
+    }
+
+    async fn put(&self, key: String, bytes: Vec<u8>) -> Result<String, PayloadError> {
+        let request = self.client.put_object().bucket(&self.bucket).key(&key);
+        request
+            .body(ByteStream::from(bytes))
+            .send()
+            .await
+            .map_err(Box::new)?;
+        Ok(key)
+    }
+
+    /// The bytes under a key.
+    pub async fn get(&self, key: &str) -> Result<Vec<u8>, PayloadError> {
+        let answer = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .send()
+            .await;
+        let answer = answer.map_err(|error| match error.as_service_error() {
+            Some(GetObjectError::NoSuchKey(_)) => PayloadError::Gone(key.to_owned()),
+            _ => Box::new(error).into(),
+        })?;
+        Ok(answer.body.collect().await?.to_vec())
+    }
+}

@@ -1,0 +1,455 @@
+//! The configured sources and their secrets: one JSON object in Secrets Manager, read, cached and refreshed.
+//! What a source's vendor sends, and whether a signature is right, is left to `vendor`.
+
+use crate::secret::Secret;
+use crate::vendor::Vendor;
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::error::{DisplayErrorContext, SdkError};
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// A removed secret or source is gone after at most a minute; the rest of it is for the request at hand.
+const MAX_AGE: Duration = Duration::from_secs(50);
+
+/// What is not found may have been added since, but forged requests must not become calls to Secrets Manager.
+const MISS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a delivery with an id of its own counts as the same.
+const ID_WINDOW: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// How long equal bodies without an id count as the same: "A to B, back to A, to B again" sends equal ones.
+const CONTENT_WINDOW: SignedDuration = SignedDuration::from_hours(1);
+
+/// The longest name of a source; it stands in the path and in every key of the ledger.
+const MAX_NAME_BYTES: usize = 64;
+
+/// A place that one account of a vendor sends its webhooks to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Whose webhooks these are.
+    pub vendor: Vendor,
+    /// What makes a webhook authentic.
+    pub authentication: Authentication,
+    /// How long the same delivery is taken for a duplicate.
+    pub dedupe_window: SignedDuration,
+    /// The origins that may send webhooks, for the handshake of CloudEvents; `*` is any.
+    pub origins: Vec<String>,
+}
+
+/// How a source tells authentic webhooks from others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authentication {
+    /// By a signature with one of these secrets; there is at least one.
+    Signed(Vec<Secret>),
+    /// Not at all, because the operator said so.
+    Unsigned,
+}
+
+/// Why a source answers 503; the others go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// The name would be ambiguous in the ledger, or does not fit into a path.
+    #[error("a source's name has 1 to {MAX_NAME_BYTES} letters, digits, '-', '_' or '.'")]
+    Name,
+    /// The entry is not an object.
+    #[error("the source is not a JSON object")]
+    NotAnObject,
+    /// The vendor is missing or unknown.
+    #[error("vendor must be creative-force, woodwing, creads or people-force")]
+    Vendor,
+    /// The secrets are not strings in a list.
+    #[error("secrets must be a list of strings")]
+    Secrets,
+    /// Nothing could make a webhook authentic.
+    #[error(
+        "the source has no usable secret; add one, or \"unsigned\": true if the vendor cannot sign"
+    )]
+    NoSecret,
+    /// `unsigned` is not a boolean.
+    #[error("unsigned must be true or false")]
+    Unsigned,
+    /// The window is not a duration, or not a positive one.
+    #[error("dedupe_window must be a duration such as \"1h\" or \"30d\"")]
+    DedupeWindow,
+    /// The origins are not strings in a list.
+    #[error("origins must be a list of strings")]
+    Origins,
+}
+
+/// The configuration cannot be read, so that nothing can be said about any source.
+#[derive(Debug, thiserror::Error)]
+pub enum SourcesError {
+    /// Secrets Manager did not give it.
+    #[error("the sources cannot be read: {}", DisplayErrorContext(.0))]
+    Unreadable(#[from] Box<SdkError<GetSecretValueError>>),
+    /// The secret is not JSON. Its text is a secret, so only the place is named.
+    #[error("the sources are not JSON at line {line}, column {column}")]
+    NotJson {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+    },
+    /// The secret is JSON, but not what it should be.
+    #[error("the sources are not an object of the form {{\"sources\": {{…}}}}")]
+    NoSources,
+    /// The last refresh failed, and it is too soon for another one.
+    #[error("the sources could not be refreshed a moment ago")]
+    NotRefreshed,
+}
+
+/// All sources by name, with those that are not usable and why.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct SourceTable(HashMap<String, Result<Arc<Source>, SourceError>>);
+
+impl SourceTable {
+    /// Reads the configuration. One malformed source disables itself, not the others.
+    pub fn parse(json: &str) -> Result<Self, SourcesError> {
+        let value: Value = serde_json::from_str(json).map_err(|error| SourcesError::NotJson {
+            line: error.line(),
+            column: error.column(),
+        })?;
+        let sources = value.get("sources").and_then(Value::as_object);
+        let sources = sources.ok_or(SourcesError::NoSources)?;
+        let read = |(name, entry): (&String, &Value)| {
+            (name.clone(), Source::parse(name, entry).map(Arc::new))
+        };
+        Ok(Self(sources.iter().map(read).collect()))
+    }
+
+    /// The source of this name, if there is one.
+    pub fn get(&self, name: &str) -> Option<&Result<Arc<Source>, SourceError>> {
+        self.0.get(name)
+    }
+
+    fn log_unusable(&self) {
+        for (name, source) in &self.0 {
+            if let Err(error) = source {
+                tracing::error!(source = name, %error, "source is disabled");
+            }
+        }
+    }
+}
+
+impl Source {
+    /// Reads one entry. No error holds any of its text, as that may be a secret in the wrong place.
+    pub fn parse(name: &str, entry: &Value) -> Result<Self, SourceError> {
+        if !is_source_name(name) {
+            return Err(SourceError::Name);
+        }
+        let entry = entry.as_object().ok_or(SourceError::NotAnObject)?;
+        let vendor = entry
+            .get("vendor")
+            .and_then(Value::as_str)
+            .and_then(|it| it.parse().ok());
+        let vendor = vendor.ok_or(SourceError::Vendor)?;
+        let secrets = strings(entry, "secrets").ok_or(SourceError::Secrets)?;
+        let secrets: Vec<Secret> = secrets
+            .iter()
+            .filter_map(|text| Secret::new(text))
+            .collect();
+        let unsigned = match entry.get("unsigned") {
+            None | Some(Value::Null) => false,
+            Some(value) => value.as_bool().ok_or(SourceError::Unsigned)?,
+        };
+        let authentication = match (secrets.is_empty(), unsigned) {
+            (false, _) => Authentication::Signed(secrets),
+            (true, true) => Authentication::Unsigned,
+            (true, false) => return Err(SourceError::NoSecret),
+        };
+        let dedupe_window = match entry.get("dedupe_window") {
+            None | Some(Value::Null) => default_window(vendor),
+            Some(value) => duration(value).ok_or(SourceError::DedupeWindow)?,
+        };
+        let origins = strings(entry, "origins").ok_or(SourceError::Origins)?;
+        let origins = origins.into_iter().map(str::to_owned).collect();
+        Ok(Self {
+            vendor,
+            authentication,
+            dedupe_window,
+            origins,
+        })
+    }
+}
+
+/// Whether a text can be the name of a source.
+pub fn is_source_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+fn default_window(vendor: Vendor) -> SignedDuration {
+    match vendor {
+        Vendor::CreativeForce | Vendor::WoodWing => ID_WINDOW,
+        Vendor::Creads | Vendor::PeopleForce => CONTENT_WINDOW,
+    }
+}
+
+fn duration(value: &Value) -> Option<SignedDuration> {
+    let span: Span = value.as_str()?.parse().ok()?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    duration.is_positive().then_some(duration)
+}
+
+/// The strings of a list that may be missing; nothing if it is anything else.
+fn strings<'a>(entry: &'a Map<String, Value>, name: &str) -> Option<Vec<&'a str>> {
+    match entry.get(name) {
+        None | Some(Value::Null) => Some(Vec::new()),
+        Some(value) => value.as_array()?.iter().map(Value::as_str).collect(),
+    }
+}
+
+/// The secret in Secrets Manager that holds the sources, and what was last read of it.
+#[derive(Debug)]
+pub struct Sources {
+    client: Client,
+    secret_arn: String,
+    cache: Mutex<Cache>,
+}
+
+#[derive(Debug, Default)]
+struct Cache {
+    table: Option<Arc<SourceTable>>,
+    read_at: Option<Instant>,
+    tried_at: Option<Instant>,
+}
+
+impl Cache {
+    /// Whether the table is too old to be used as it is.
+    fn is_stale(&self, now: Instant) -> bool {
+        let is_old = |read_at| now.saturating_duration_since(read_at) >= MAX_AGE;
+        self.table.is_none() || (self.read_at.is_none_or(is_old) && self.may_retry(now))
+    }
+
+    /// Whether the last try is long enough ago for what was not found.
+    fn may_retry(&self, now: Instant) -> bool {
+        self.tried_at
+            .is_none_or(|tried| now.saturating_duration_since(tried) >= MISS_INTERVAL)
+    }
+
+    fn last_try_failed(&self) -> bool {
+        self.tried_at != self.read_at
+    }
+}
+
+impl Sources {
+    /// Sources that are read when they are first asked for.
+    pub fn new(client: Client, secret_arn: String) -> Self {
+        Self {
+            client,
+            secret_arn,
+            cache: Mutex::default(),
+        }
+    }
+
+    /// The sources as they were at most a minute ago, or longer if Secrets Manager does not answer: going on
+    /// with what is known loses nothing, and not every vendor sends a webhook again.
+    pub async fn current(&self, now: Instant) -> Result<Arc<SourceTable>, SourcesError> {
+        let mut cache = self.cache.lock().await;
+        if cache.is_stale(now) {
+            let refreshed = self.refresh(&mut cache, now).await;
+            match (refreshed, &cache.table) {
+                (Err(error), Some(_)) => {
+                    tracing::error!(%error, "going on with the sources as they were")
+                }
+                (refreshed, _) => refreshed?,
+            }
+        }
+        cache.table.clone().ok_or(SourcesError::NotRefreshed)
+    }
+
+    /// The sources read anew, for one who has not found what it looked for; `None` if they were read so shortly
+    /// before that it will not be there now.
+    pub async fn after_miss(&self, now: Instant) -> Result<Option<Arc<SourceTable>>, SourcesError> {
+        let mut cache = self.cache.lock().await;
+        if cache.may_retry(now) {
+            self.refresh(&mut cache, now).await?;
+            return Ok(cache.table.clone());
+        }
+        if cache.last_try_failed() {
+            Err(SourcesError::NotRefreshed)
+        } else {
+            Ok(None)
+        }
+    }
+
+    async fn refresh(&self, cache: &mut Cache, now: Instant) -> Result<(), SourcesError> {
+        cache.tried_at = Some(now);
+        let answer = self
+            .client
+            .get_secret_value()
+            .secret_id(&self.secret_arn)
+            .send()
+            .await;
+        let answer = answer.map_err(Box::new)?;
+        let table = SourceTable::parse(answer.secret_string().unwrap_or_default())?;
+        if cache.table.as_deref() != Some(&table) {
+            table.log_unusable();
+            cache.table = Some(Arc::new(table));
+        }
+        cache.read_at = Some(now);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn source(entry: Value) -> Result<Source, SourceError> {
+        Source::parse("studio", &entry)
+    }
+
+    #[test]
+    fn the_documented_configuration_is_read() {
+        let table = SourceTable::parse(
+            r#"{"sources": {
+                "studio": {"vendor": "creative-force", "secrets": ["current", " previous\n", ""]},
+                "hr": {"vendor": "people-force", "secrets": ["s"], "dedupe_window": "90m"},
+                "hr-test": {"vendor": "people-force", "unsigned": true},
+                "content": {"vendor": "woodwing", "secrets": ["s"], "origins": ["studio.example.com"]},
+                "later": {"vendor": "creads", "secrets": ["s"], "not_known_yet": 1}}}"#,
+        )
+        .unwrap();
+        let get = |name| table.get(name).unwrap().clone().unwrap();
+        let secrets = |texts: &[&str]| {
+            Authentication::Signed(
+                texts
+                    .iter()
+                    .map(|text| Secret::new(text).unwrap())
+                    .collect(),
+            )
+        };
+        assert_eq!(
+            get("studio").authentication,
+            secrets(&["current", "previous"])
+        );
+        assert_eq!(get("studio").dedupe_window, ID_WINDOW);
+        assert_eq!(get("hr").dedupe_window, SignedDuration::from_mins(90));
+        assert_eq!(get("hr-test").authentication, Authentication::Unsigned);
+        assert_eq!(get("hr-test").dedupe_window, CONTENT_WINDOW);
+        assert_eq!(get("content").origins, ["studio.example.com"]);
+        assert_eq!(get("later").vendor, Vendor::Creads);
+        assert_eq!(table.get("other"), None);
+    }
+
+    #[test]
+    fn a_malformed_source_disables_itself_for_its_own_reason() {
+        for (entry, reason) in [
+            (json!("secret"), SourceError::NotAnObject),
+            (json!({"secrets": ["s"]}), SourceError::Vendor),
+            (
+                json!({"vendor": "acme", "secrets": ["s"]}),
+                SourceError::Vendor,
+            ),
+            (json!({"vendor": "creads"}), SourceError::NoSecret),
+            (
+                json!({"vendor": "creads", "secrets": []}),
+                SourceError::NoSecret,
+            ),
+            (
+                json!({"vendor": "creads", "secrets": ["", " \n"]}),
+                SourceError::NoSecret,
+            ),
+            (
+                json!({"vendor": "creads", "unsigned": false}),
+                SourceError::NoSecret,
+            ),
+            (
+                json!({"vendor": "creads", "secrets": "s"}),
+                SourceError::Secrets,
+            ),
+            (
+                json!({"vendor": "creads", "secrets": [1]}),
+                SourceError::Secrets,
+            ),
+            (
+                json!({"vendor": "creads", "unsigned": "yes"}),
+                SourceError::Unsigned,
+            ),
+            (
+                json!({"vendor": "creads", "secrets": ["s"], "dedupe_window": 3600}),
+                SourceError::DedupeWindow,
+            ),
+            (
+                json!({"vendor": "creads", "secrets": ["s"], "dedupe_window": "0s"}),
+                SourceError::DedupeWindow,
+            ),
+            (
+                json!({"vendor": "creads", "secrets": ["s"], "dedupe_window": "-1h"}),
+                SourceError::DedupeWindow,
+            ),
+            (
+                json!({"vendor": "creads", "secrets": ["s"], "origins": "*"}),
+                SourceError::Origins,
+            ),
+        ] {
+            assert_eq!(source(entry.clone()), Err(reason), "{entry}");
+        }
+        let good = json!({"vendor": "creads", "secrets": ["s"]});
+        let long = "x".repeat(MAX_NAME_BYTES + 1);
+        for name in ["", "a#b", "a/b", "é", &long] {
+            assert_eq!(Source::parse(name, &good), Err(SourceError::Name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_source_with_secrets_asks_for_a_signature_whatever_else_it_says() {
+        let source = source(json!({"vendor": "creads", "secrets": ["s"], "unsigned": true}));
+        assert!(matches!(
+            source.unwrap().authentication,
+            Authentication::Signed(_)
+        ));
+    }
+
+    #[test]
+    fn a_day_is_a_duration() {
+        for (text, hours) in [("30d", 720), ("1h", 1), ("1d 12h", 36), ("PT2H", 2)] {
+            assert_eq!(
+                duration(&json!(text)),
+                Some(SignedDuration::from_hours(hours)),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_error_shows_nothing_of_the_configuration() {
+        for json in [
+            "{\"sources\": {\"a\": hunter2}}",
+            "{\"sources\": \"hunter2\"}",
+            "hunter2",
+        ] {
+            let error = SourceTable::parse(json).unwrap_err();
+            assert!(
+                !format!("{error} {error:?}").contains("hunter2"),
+                "{error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_cache_is_refreshed_when_it_is_old_and_for_a_miss_but_never_in_a_flood() {
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let cache = |read_at, tried_at| Cache {
+            table: Some(Arc::default()),
+            read_at: Some(read_at),
+            tried_at: Some(tried_at),
+        };
+        assert!(Cache::default().is_stale(start) && Cache::default().may_retry(start));
+        let read = cache(start, start);
+        assert!(!read.is_stale(after(49)) && read.is_stale(after(50)));
+        assert!(!read.may_retry(after(9)) && read.may_retry(after(10)));
+        assert!(!read.last_try_failed());
+        let failed = cache(start, after(50));
+        assert!(!failed.is_stale(after(59)) && failed.is_stale(after(60)));
+        assert!(failed.last_try_failed());
+    }
+}

@@ -1,0 +1,67 @@
+//! Creads Partners: <https://github.com/creads/partners-doc/blob/master/src/webhooks.md>.
+//!
+//! ```text
+//! X-Partners-Signature: hex(HMAC-SHA256(secret, body))
+//! body: {"event": "resource.created", "resource_type": "Project", "resource_gid": "559befeeab59f", "resource": {…}}
+//! ```
+//!
+//! No id and no time are sent: two webhooks are the same if their bodies are. How the resource types are spelled
+//! is not documented, so that `Project Message`, `ProjectMessage` and `project_message` are all one.
+
+use super::json::Object;
+use super::{MAX_NAME_BYTES, NormalizeError, Normalized, identifier, whole, words};
+
+pub(super) const SIGNATURE_HEADER: &str = "x-partners-signature";
+
+const CATALOGUE: [(&str, &[&str]); 8] = [
+    ("invitation", &["created", "updated", "deleted"]),
+    ("organization", &["updated"]),
+    ("product", &["updated"]),
+    ("membership", &["created", "updated", "deleted"]),
+    ("project", &["created", "updated", "deleted"]),
+    ("project_message", &["created"]),
+    ("work", &["created"]),
+    ("webhook", &["created", "updated", "deleted"]),
+];
+
+pub(super) fn normalize<'a>(
+    body: &'a [u8],
+    payload: &Object<'a>,
+) -> Result<Normalized<'a>, NormalizeError> {
+    let name = |member: &'static str, text: &str| {
+        let name = words(text).join("_");
+        let usable = !name.is_empty() && name.len() <= MAX_NAME_BYTES;
+        usable
+            .then_some(name)
+            .ok_or(NormalizeError::NoType { member })
+    };
+    let event = payload.string("event").unwrap_or_default();
+    let change = name("event", event.strip_prefix("resource.").unwrap_or(&event))?;
+    let resource = payload.string("resource_type").unwrap_or_default();
+    let resource = name("resource_type", &resource)?;
+    let gid = payload.scalar("resource_gid").and_then(identifier);
+    Ok(Normalized {
+        id: None,
+        source: None,
+        event_type: event_type(&resource, &change).into(),
+        subject: gid.map(|gid| format!("{resource}/{gid}").into()),
+        time: None,
+        actor: None,
+        members: Vec::new(),
+        data: whole(body),
+    })
+}
+
+pub(super) fn event_types() -> Vec<String> {
+    let types = |(resource, changes): &(&str, &[&str])| -> Vec<String> {
+        changes
+            .iter()
+            .map(|change| event_type(resource, change))
+            .collect()
+    };
+    CATALOGUE.iter().flat_map(types).collect()
+}
+
+fn event_type(resource: &str, change: &str) -> String {
+    format!("com.creads.{resource}.{change}")
+}

@@ -1,0 +1,409 @@
+//! The vendors: how each signs a webhook and what it says in it, as pure functions over the raw bytes.
+//!
+//! [`Vendor::verify`] is the only way to a [`Verified`] body, and [`normalize`](Vendor::normalize) takes nothing
+//! else. Which source a webhook came in by, and what is done with it, is left to `ingress`.
+
+mod creads;
+mod creative_force;
+mod json;
+mod people_force;
+mod woodwing;
+
+pub use creative_force::payload_url_problem;
+
+use crate::secret::Secret;
+use crate::signature::{self, Digest256, VerifyError};
+use serde_json::value::RawValue;
+use std::{borrow::Cow, fmt, str::FromStr};
+
+/// The GUID that stands for none.
+const NONE: &str = "00000000-0000-0000-0000-000000000000";
+
+/// Longer identifiers, types and subjects are none: they would crowd out the body in the ledger's item.
+const MAX_NAME_BYTES: usize = 256;
+
+/// A company whose webhooks are understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Vendor {
+    /// Creative Force, photo studio production.
+    CreativeForce,
+    /// WoodWing Studio Server, publishing.
+    WoodWing,
+    /// Creads Partners, freelance creation.
+    Creads,
+    /// PeopleForce, human resources.
+    PeopleForce,
+}
+
+/// The raw body of a webhook that is authentic. Only [`Vendor::verify`] and what was recorded make one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    body: Vec<u8>,
+    secret: Option<usize>,
+}
+
+impl Verified {
+    /// A body for whose source no signature is asked.
+    pub(crate) fn unsigned(body: Vec<u8>) -> Self {
+        Self { body, secret: None }
+    }
+
+    /// A body that was verified before it was recorded.
+    pub(crate) fn recorded(body: Vec<u8>) -> Self {
+        Self { body, secret: None }
+    }
+
+    /// The exact bytes that were signed.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    pub(crate) fn into_body(self) -> Vec<u8> {
+        self.body
+    }
+
+    /// The position of the secret that matched, if the body was signed.
+    pub fn secret(&self) -> Option<usize> {
+        self.secret
+    }
+}
+
+/// What a webhook says, in the terms of CloudEvents 1.0.
+#[derive(Debug)]
+pub struct Normalized<'a> {
+    /// What the vendor calls this delivery; `None` for a vendor that has no such thing.
+    pub id: Option<Cow<'a, str>>,
+    /// The vendor's own `source`, where it sends CloudEvents.
+    pub source: Option<Cow<'a, str>>,
+    /// What happened, such as `io.creativeforce.product.reset`.
+    pub event_type: Cow<'a, str>,
+    /// What it happened to, such as `product/7a782d57-b0bf-4743-8f02-2b1a1e229869`.
+    pub subject: Option<Cow<'a, str>>,
+    /// When, by the vendor's clock; RFC 3339.
+    pub time: Option<Cow<'a, str>>,
+    /// Who did it.
+    pub actor: Option<Cow<'a, str>>,
+    /// Further members of an event that came as a CloudEvent.
+    pub members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// The payload as it was sent, if there is one.
+    pub data: Option<&'a RawValue>,
+}
+
+/// Why an authentic webhook is not understood, and therefore quarantined.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NormalizeError {
+    /// The body is not text.
+    #[error("the body is not UTF-8 at byte {offset}")]
+    NotUtf8 {
+        /// Where the valid text ends.
+        offset: usize,
+    },
+    /// The body is not JSON.
+    #[error("the body is not JSON at line {line}, column {column}")]
+    NotJson {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1; 0 before the first character.
+        column: usize,
+    },
+    /// Arrays and objects stand too deep in each other.
+    #[error("the body nests deeper than {} levels", json::MAX_DEPTH)]
+    TooDeep,
+    /// The body is JSON, but none of the vendor's payloads.
+    #[error("the body is JSON, but not an object")]
+    NotAnObject,
+    /// The member that identifies the delivery is missing, empty, or not a string.
+    #[error("{member} is not a usable id")]
+    NoId {
+        /// Its name in the vendor's payload.
+        member: &'static str,
+    },
+    /// A member that tells what happened is missing, empty, too long, or not a string.
+    #[error("{member} does not say what happened")]
+    NoType {
+        /// Its name in the vendor's payload.
+        member: &'static str,
+    },
+    /// A member that CloudEvents 1.0 requires is missing or not as it requires.
+    #[error("the body is not a CloudEvent: {member} is missing or not valid")]
+    NotACloudEvent {
+        /// Its name.
+        member: &'static str,
+    },
+}
+
+impl Vendor {
+    /// All vendors, in the order they are listed in.
+    pub const ALL: [Self; 4] = [
+        Self::CreativeForce,
+        Self::WoodWing,
+        Self::Creads,
+        Self::PeopleForce,
+    ];
+
+    /// The name in the configuration, in logs and in events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CreativeForce => "creative-force",
+            Self::WoodWing => "woodwing",
+            Self::Creads => "creads",
+            Self::PeopleForce => "people-force",
+        }
+    }
+
+    /// The header that carries the signature, in lower case.
+    pub fn signature_header(self) -> &'static str {
+        match self {
+            Self::CreativeForce => creative_force::SIGNATURE_HEADER,
+            Self::WoodWing => woodwing::SIGNATURE_HEADER,
+            Self::Creads => creads::SIGNATURE_HEADER,
+            Self::PeopleForce => people_force::SIGNATURE_HEADER,
+        }
+    }
+
+    /// What stands before the hexadecimal digits in that header.
+    fn signature_prefix(self) -> &'static str {
+        match self {
+            Self::PeopleForce => people_force::SIGNATURE_PREFIX,
+            Self::CreativeForce | Self::WoodWing | Self::Creads => "",
+        }
+    }
+
+    /// The signature header's value for a body, as the vendor would send it.
+    pub fn sign(self, secret: &Secret, body: &[u8]) -> String {
+        let digits = hex::encode(signature::hmac_sha256(secret, body));
+        format!("{}{digits}", self.signature_prefix())
+    }
+
+    /// The webhook as authentic, if one of the secrets makes the only signature among the header's values.
+    ///
+    /// The body comes back with the refusal: fresher secrets may yet accept it.
+    pub fn verify<'a>(
+        self,
+        secrets: &[Secret],
+        signatures: impl Iterator<Item = &'a [u8]>,
+        body: Vec<u8>,
+    ) -> Result<Verified, (VerifyError, Vec<u8>)> {
+        let position = signature::parse(signatures, self.signature_prefix())
+            .and_then(|signature: Digest256| signature::verify(secrets, &signature, &body));
+        match position {
+            Ok(position) => Ok(Verified {
+                body,
+                secret: Some(position),
+            }),
+            Err(error) => Err((error, body)),
+        }
+    }
+
+    /// What the webhook says.
+    ///
+    /// An unknown type or member is no error: it goes on under the name that the vendor's rules give it.
+    pub fn normalize(self, webhook: &Verified) -> Result<Normalized<'_>, NormalizeError> {
+        let payload = json::Object::from_body(&webhook.body)?;
+        match self {
+            Self::CreativeForce => creative_force::normalize(&webhook.body, &payload),
+            Self::WoodWing => woodwing::normalize(&payload),
+            Self::Creads => creads::normalize(&webhook.body, &payload),
+            Self::PeopleForce => people_force::normalize(&webhook.body, &payload),
+        }
+    }
+
+    /// The event types that the vendor documents.
+    pub fn event_types(self) -> Vec<String> {
+        match self {
+            Self::CreativeForce => creative_force::event_types(),
+            Self::WoodWing => woodwing::event_types(),
+            Self::Creads => creads::event_types(),
+            Self::PeopleForce => people_force::event_types(),
+        }
+    }
+}
+
+impl fmt::Display for Vendor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// There is no vendor of this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown vendor {0:?}: use creative-force, woodwing, creads or people-force")]
+pub struct UnknownVendor(pub String);
+
+impl FromStr for Vendor {
+    type Err = UnknownVendor;
+
+    fn from_str(name: &str) -> Result<Self, UnknownVendor> {
+        let named = Self::ALL.into_iter().find(|vendor| vendor.name() == name);
+        named.ok_or_else(|| UnknownVendor(name.to_owned()))
+    }
+}
+
+/// The whole body as a JSON value; it was found to be one when its members were looked up.
+fn whole(body: &[u8]) -> Option<&RawValue> {
+    serde_json::from_slice(body).ok()
+}
+
+/// The identifier, unless it is none: blank, all zeros as a GUID, too long, or with characters that
+/// [CloudEvents](https://github.com/cloudevents/spec/blob/ce%40v1.0.2/cloudevents/spec.md#type-system) forbids.
+fn identifier(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    let usable = text.len() <= MAX_NAME_BYTES && is_name(&text) && text != NONE;
+    usable.then_some(text)
+}
+
+/// The id of a delivery, unless it is none.
+///
+/// One too long for a table's key is replaced by its hash: still the same for the same delivery.
+fn delivery_id(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    const MAX_BYTES: usize = 512;
+    match text.len() {
+        ..=MAX_BYTES if !is_name(&text) || text == NONE => None,
+        ..=MAX_BYTES => Some(text),
+        _ => Some(format!("sha256:{}", hex::encode(signature::sha256(text.as_bytes()))).into()),
+    }
+}
+
+/// Whether a text can name something: not blank, and no control or non-characters in it.
+fn is_name(text: &str) -> bool {
+    let forbidden = |c: char| c.is_control() || (u32::from(c) & 0xfffe) == 0xfffe;
+    !text.trim().is_empty() && !text.contains(forbidden)
+}
+
+/// Whether a text is a point in time as [RFC 3339](https://www.rfc-editor.org/rfc/rfc3339) writes it.
+fn is_rfc3339(text: &str) -> bool {
+    text.as_bytes().get(10) == Some(&b'T') && text.parse::<jiff::Timestamp>().is_ok()
+}
+
+/// The words of a name in any spelling, in lower case: `Checked-in`, `checkedIn` and `CHECKED_IN` have the same.
+fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut within = false;
+    let characters: Vec<char> = name.chars().collect();
+    for (index, &c) in characters.iter().enumerate() {
+        if !c.is_alphanumeric() {
+            within = false;
+            continue;
+        }
+        let previous = index.checked_sub(1).map(|before| characters[before]);
+        let next_is_lower = characters
+            .get(index + 1)
+            .is_some_and(|next| next.is_lowercase());
+        let starts =
+            c.is_uppercase() && previous.is_some_and(|p| !p.is_uppercase() || next_is_lower);
+        match words.last_mut().filter(|_| within && !starts) {
+            Some(word) => word.extend(c.to_lowercase()),
+            None => words.push(c.to_lowercase().collect()),
+        }
+        within = true;
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vendor_is_known_by_its_name_only() {
+        for vendor in Vendor::ALL {
+            assert_eq!(vendor.name().parse(), Ok(vendor));
+        }
+        for name in ["", "Creads", "creativeforce", "woodwing "] {
+            assert_eq!(name.parse::<Vendor>(), Err(UnknownVendor(name.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_body_is_verified_by_the_header_of_its_own_vendor() {
+        let secret = Secret::new("s").unwrap();
+        for vendor in Vendor::ALL {
+            let value = vendor.sign(&secret, b"{}");
+            let verified = vendor
+                .verify(
+                    std::slice::from_ref(&secret),
+                    [value.as_bytes()].into_iter(),
+                    b"{}".to_vec(),
+                )
+                .unwrap();
+            assert_eq!((verified.body(), verified.secret()), (&b"{}"[..], Some(0)));
+        }
+    }
+
+    #[test]
+    fn a_refused_body_comes_back() {
+        let refused = Vendor::Creads.verify(&[], std::iter::empty(), b"{}".to_vec());
+        assert_eq!(refused, Err((VerifyError::Missing, b"{}".to_vec())));
+    }
+
+    #[test]
+    fn an_identifier_that_names_nothing_is_none() {
+        let long = "x".repeat(MAX_NAME_BYTES + 1);
+        let zeros = "00000000-0000-0000-0000-000000000000";
+        for none in [
+            "",
+            " ",
+            "a\nb",
+            "a\u{7f}",
+            "\u{ffff}",
+            "\u{1fffe}",
+            zeros,
+            &long,
+        ] {
+            assert_eq!(identifier(none.into()), None, "{none:?}");
+        }
+        assert_eq!(identifier("a b".into()).unwrap(), "a b");
+        assert!(identifier(long[1..].into()).is_some());
+    }
+
+    #[test]
+    fn the_id_of_a_delivery_is_kept_or_hashed_or_none() {
+        for none in ["", "\t", "a\0", NONE] {
+            assert_eq!(delivery_id(none.into()), None, "{none:?}");
+        }
+        let longest = "x".repeat(512);
+        assert_eq!(delivery_id(longest.as_str().into()).unwrap(), longest);
+        let hashed = delivery_id("x".repeat(513).into()).unwrap();
+        // printf 'x%.0s' $(seq 513) | sha256sum
+        assert_eq!(
+            hashed,
+            "sha256:35ade0090e64e74d6ad04204009c23a4e34b82bdf0f4f317fbcc5f26f9b10241"
+        );
+    }
+
+    #[test]
+    fn only_rfc_3339_is_a_time() {
+        for time in ["2022-09-05T18:33:55.526+03:00", "2021-12-01T19:28:11Z"] {
+            assert!(is_rfc3339(time), "{time}");
+        }
+        for other in [
+            "2022-09-05",
+            "2022-09-05 18:33:55Z",
+            "2022-09-05T18:33:55",
+            "yesterday",
+            "",
+        ] {
+            assert!(!is_rfc3339(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn words_are_found_in_any_spelling() {
+        for (name, expected) in [
+            ("StatusChanged", "status changed"),
+            ("Checked-in", "checked in"),
+            ("CHECKED_IN", "checked in"),
+            ("ProductURLChanged", "product url changed"),
+            ("work unit", "work unit"),
+            ("Step2Done", "step2 done"),
+            (
+                "SettingMigrateColorReference(Ecomm)",
+                "setting migrate color reference ecomm",
+            ),
+            ("ÉtéFini", "été fini"),
+            ("--", ""),
+            ("", ""),
+        ] {
+            assert_eq!(words(name).join(" "), expected, "{name}");
+        }
+    }
+}
