@@ -26,13 +26,13 @@ pub enum VerifyError {
     Mismatch,
 }
 
-/// HMAC-SHA256 of `body` ([RFC 2104](https://www.rfc-editor.org/rfc/rfc2104)).
-pub fn hmac_sha256(secret: &Secret, body: &[u8]) -> Digest256 {
+/// HMAC-SHA256 of `body` with a key of any bytes ([RFC 2104](https://www.rfc-editor.org/rfc/rfc2104)).
+pub fn hmac_sha256(key: &[u8], body: &[u8]) -> Digest256 {
     #[expect(
         clippy::expect_used,
         reason = "HMAC takes a key of any length (RFC 2104, section 2)"
     )]
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("a key of any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
     mac.update(body);
     mac.finalize().into_bytes().into()
 }
@@ -70,7 +70,7 @@ pub fn verify(
 ) -> Result<usize, VerifyError> {
     let mut matched = u32::MAX;
     for (position, secret) in (0..u32::MAX).zip(secrets) {
-        let equal = hmac_sha256(secret, body).ct_eq(signature);
+        let equal = hmac_sha256(secret.as_bytes(), body).ct_eq(signature);
         matched.conditional_assign(&position, equal);
     }
     match matched {
@@ -140,7 +140,7 @@ mod tests {
     fn the_secret_that_matches_is_named_by_its_position() {
         let secrets = [secret("current"), secret("previous"), secret("oldest")];
         for (position, made_with) in secrets.iter().enumerate() {
-            let signature = hmac_sha256(made_with, b"body");
+            let signature = hmac_sha256(made_with.as_bytes(), b"body");
             assert_eq!(verify(&secrets, &signature, b"body"), Ok(position));
         }
     }
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn nothing_matches_without_the_right_secret_and_the_exact_body() {
         let secrets = [secret("current"), secret("previous")];
-        let signature = hmac_sha256(&secrets[0], b"body");
+        let signature = hmac_sha256(secrets[0].as_bytes(), b"body");
         assert_eq!(
             verify(&secrets[1..], &signature, b"body"),
             Err(VerifyError::Mismatch)

@@ -171,7 +171,7 @@ impl Vendor {
 
     /// The signature header's value for a body, as the vendor would send it.
     pub fn sign(self, secret: &Secret, body: &[u8]) -> String {
-        let digits = hex::encode(signature::hmac_sha256(secret, body));
+        let digits = hex::encode(signature::hmac_sha256(secret.as_bytes(), body));
         format!("{}{digits}", self.signature_prefix())
     }
 
