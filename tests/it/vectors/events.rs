@@ -1,0 +1,138 @@
+//! `events`: what Lambda hands to the functions, for `sam local invoke -e`. The signatures in it are made with the
+//! secrets in `events/sources.json`.
+
+use super::{in_project, parse, read, verified};
+use aws_lambda_events::sqs::SqsEvent;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use lambda_http::http::HeaderValue;
+use lambda_http::request::LambdaRequest;
+use serde_json::{Value, json};
+use std::fs;
+use webhook_gateway::delivery;
+use webhook_gateway::event::CloudEvent;
+use webhook_gateway::ledger::{Change, Record, StoredBody};
+use webhook_gateway::signature::sha256;
+use webhook_gateway::sources::{Authentication, SourceTable};
+use webhook_gateway::vendor::Vendor;
+
+/// The records of the stream's batch, and their items as they are written.
+fn batch() -> Vec<(Record, Value)> {
+    let event: LambdaRequest = parse("events/stream/insert.json");
+    let LambdaRequest::PassThrough(event) = event else {
+        panic!("not told from a request")
+    };
+    let event: Value = serde_json::from_str(&event).unwrap();
+    let read = |record: &Value| {
+        let text = record.to_string();
+        let change: Change<'_> = serde_json::from_str(&text).unwrap();
+        let recorded = change.recorded().unwrap().unwrap();
+        (recorded, record["dynamodb"]["NewImage"].clone())
+    };
+    event["Records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(read)
+        .collect()
+}
+
+fn inline(record: &Record) -> &[u8] {
+    match &record.body {
+        StoredBody::Inline(body) => body,
+        StoredBody::Claimed(key) => panic!("{key} is elsewhere"),
+    }
+}
+
+#[test]
+fn every_vendor_has_a_request_that_is_authentic_and_understood() {
+    let sources = String::from_utf8(read("events/sources.json")).unwrap();
+    let sources = SourceTable::parse(&sources).unwrap();
+    for vendor in Vendor::ALL {
+        let event: LambdaRequest = parse(&format!("events/ingress/{vendor}.json"));
+        let LambdaRequest::ApiGatewayV2(request) = event else {
+            panic!("{vendor}: not a request")
+        };
+        let source = sources.get(&request.path_parameters["source"]).unwrap();
+        let source = source.clone().unwrap();
+        assert_eq!(source.vendor, vendor);
+        let Authentication::Signed(secrets) = &source.authentication else {
+            panic!("{vendor}: not signed")
+        };
+        // All but four content types arrive encoded, that of CloudEvents too.
+        assert_eq!(request.is_base64_encoded, vendor == Vendor::WoodWing);
+        let body = request.body.unwrap();
+        let body = match request.is_base64_encoded {
+            true => STANDARD.decode(body).unwrap(),
+            false => body.into_bytes(),
+        };
+        let signatures = request.headers.get_all(vendor.signature_header()).iter();
+        let signatures = signatures.map(HeaderValue::as_bytes);
+        let webhook = vendor.verify(secrets, signatures, body).unwrap();
+        let event = vendor.normalize(&webhook).unwrap();
+        assert!(
+            vendor
+                .event_types()
+                .contains(&event.event_type.into_owned())
+        );
+        let payloads = fs::read_dir(in_project(&format!("tests/payloads/{vendor}"))).unwrap();
+        let mut payloads = payloads.map(|entry| fs::read(entry.unwrap().path()).unwrap());
+        assert!(
+            payloads.any(|payload| payload == webhook.body()),
+            "{vendor}"
+        );
+    }
+}
+
+#[test]
+fn the_batch_of_the_stream_holds_one_event_and_one_for_quarantine() {
+    let batch = batch();
+    for (record, item) in &batch {
+        let (receipt, body) = (&record.receipt, inline(record));
+        let digest = sha256(body);
+        assert_eq!(item["body_sha256"], json!({"B": STANDARD.encode(digest)}));
+        let webhook = verified(receipt.vendor, body.to_vec());
+        let (key, event_type, state) = match receipt.vendor.normalize(&webhook) {
+            Ok(event) => (
+                event.id.unwrap().into_owned(),
+                json!({"S": event.event_type}),
+                "accepted",
+            ),
+            Err(error) => {
+                assert_eq!(record.reason, Some(error.to_string()));
+                (
+                    format!("sha256:{}", hex::encode(digest)),
+                    Value::Null,
+                    "quarantined",
+                )
+            }
+        };
+        assert_eq!(
+            item["pk"],
+            json!({"S": format!("{}#{key}", receipt.source)})
+        );
+        assert_eq!(item["type"], event_type);
+        assert_eq!(item["state"], json!({"S": state}));
+        assert_eq!(record.content_type, "application/json");
+    }
+    let reasons: Vec<_> = batch
+        .iter()
+        .map(|(record, _)| record.reason.is_some())
+        .collect();
+    assert_eq!(reasons, [false, true]);
+}
+
+#[test]
+fn the_batch_of_the_delivery_queue_holds_the_event_of_the_stream() {
+    let event: SqsEvent = parse("events/delivery/one.json");
+    let message: Value = serde_json::from_str(event.records[0].body.as_deref().unwrap()).unwrap();
+    let (record, _) = &batch()[0];
+    let vendor = record.receipt.vendor;
+    let webhook = verified(vendor, inline(record).to_vec());
+    let expected = CloudEvent::accepted(&record.receipt, vendor.normalize(&webhook).unwrap());
+    let expected: Value = serde_json::from_str(&expected.encode().unwrap()).unwrap();
+    assert_eq!(message, expected);
+    let id = event.records[0].message_id.clone().unwrap();
+    let failures = delivery::handle(event).batch_item_failures;
+    assert_eq!(failures.len(), 1);
+    assert_eq!(failures[0].item_identifier, id);
+}

@@ -1,0 +1,194 @@
+//! `tests/vectors/normalize`: the body of a webhook in `<case>.in.json`, or of the same name among the payloads, and
+//! in `<case>.out.json` the event that it becomes, written by hand. In `refused.json`, what becomes none and why.
+
+use super::{Body, assert_none, names, parse, read, verified};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use webhook_gateway::event::{CloudEvent, Receipt};
+use webhook_gateway::vendor::{NormalizeError, Vendor};
+
+/// All that `told` gives.
+const REFUSALS: [&str; 7] = [
+    "NotUtf8",
+    "NotJson",
+    "TooDeep",
+    "NotAnObject",
+    "NoId",
+    "NoType",
+    "NotACloudEvent",
+];
+
+/// The event's members, their values as they are written.
+type Members<'a> = BTreeMap<String, &'a RawValue>;
+
+#[derive(Deserialize)]
+struct Refused {
+    name: String,
+    #[serde(flatten)]
+    body: Body,
+    #[serde(flatten)]
+    refusal: Map<String, Value>,
+}
+
+/// A new variant belongs into `REFUSALS` as well, and then into a vendor's file.
+fn told(error: &NormalizeError) -> Value {
+    match error {
+        NormalizeError::NotUtf8 { offset } => json!({"refusal": "NotUtf8", "offset": offset}),
+        NormalizeError::NotJson { line, column } => {
+            json!({"refusal": "NotJson", "line": line, "column": column})
+        }
+        NormalizeError::TooDeep => json!({"refusal": "TooDeep"}),
+        NormalizeError::NotAnObject => json!({"refusal": "NotAnObject"}),
+        NormalizeError::NoId { member } => json!({"refusal": "NoId", "member": member}),
+        NormalizeError::NoType { member } => json!({"refusal": "NoType", "member": member}),
+        NormalizeError::NotACloudEvent { member } => {
+            json!({"refusal": "NotACloudEvent", "member": member})
+        }
+    }
+}
+
+fn folder(vendor: Vendor) -> String {
+    format!("tests/vectors/normalize/{vendor}")
+}
+
+fn refused(vendor: Vendor) -> Vec<Refused> {
+    parse(&format!("{}/refused.json", folder(vendor)))
+}
+
+/// The body of a case.
+fn body(vendor: Vendor, case: &str) -> Vec<u8> {
+    if names(&folder(vendor), ".in.json").contains(case) {
+        read(&format!("{}/{case}.in.json", folder(vendor)))
+    } else {
+        read(&format!("tests/payloads/{vendor}/{case}.json"))
+    }
+}
+
+/// The event that a body becomes.
+fn event(vendor: Vendor, body: Vec<u8>) -> Result<String, NormalizeError> {
+    let webhook = verified(vendor, body);
+    let normalized = vendor.normalize(&webhook)?;
+    let source = match vendor {
+        Vendor::CreativeForce => "studio",
+        Vendor::WoodWing => "content",
+        Vendor::Creads => "partners",
+        Vendor::PeopleForce => "hr",
+    };
+    let id = normalized.id.as_deref().unwrap_or("given-by-the-gateway");
+    let receipt = Receipt {
+        id: id.to_owned(),
+        source: source.to_owned(),
+        vendor,
+        accepted_at: "2026-11-22T10:00:00.25Z".parse().unwrap(),
+        conflict: false,
+    };
+    Ok(CloudEvent::accepted(&receipt, normalized).encode().unwrap())
+}
+
+/// What is wrong with an event.
+fn problem(event: &str, expected: &str) -> Option<String> {
+    let (is, should): (Members<'_>, Members<'_>) = (
+        serde_json::from_str(event).unwrap(),
+        serde_json::from_str(expected).unwrap(),
+    );
+    // The event is compact, so that a member that stands in it twice shows in its length.
+    let length: usize = is
+        .iter()
+        .map(|(name, value)| name.len() + value.get().len() + 4)
+        .sum();
+    if event.len() != length + 1 {
+        return Some(format!("a member twice: {event}"));
+    }
+    // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+    let refused_by_sqs =
+        |c: char| matches!(c, '\0'..' ' | '\u{fffe}' | '\u{ffff}') && !"\t\n\r".contains(c);
+    if event.contains(refused_by_sqs) {
+        return Some(format!("not for SQS: {event:?}"));
+    }
+    let names: BTreeSet<_> = is.keys().chain(should.keys()).collect();
+    names.into_iter().find_map(|name| {
+        let (is, should) = (text(&is, name), text(&should, name));
+        // The payload is the text it came as, all else the same value.
+        let same = match name.as_str() {
+            "data" => is == should,
+            _ => is.map(value) == should.map(value),
+        };
+        (!same).then(|| format!("{name} is {is:?}, not {should:?}"))
+    })
+}
+
+fn text<'a>(members: &Members<'a>, name: &str) -> Option<&'a str> {
+    members.get(name).map(|value| value.get())
+}
+
+fn value(json: &str) -> Value {
+    serde_json::from_str(json).unwrap()
+}
+
+#[test]
+fn every_webhook_becomes_its_event() {
+    let mut failures = Vec::new();
+    for vendor in Vendor::ALL {
+        for case in names(&folder(vendor), ".out.json") {
+            let expected = read(&format!("{}/{case}.out.json", folder(vendor)));
+            let expected = String::from_utf8(expected).unwrap();
+            let problem = match event(vendor, body(vendor, &case)) {
+                Ok(event) => problem(&event, &expected),
+                Err(error) => Some(error.to_string()),
+            };
+            failures.extend(problem.map(|problem| format!("{vendor}/{case}: {problem}")));
+        }
+    }
+    assert_none(&failures);
+}
+
+#[test]
+fn what_is_not_understood_is_refused_for_its_own_reason() {
+    let mut failures = Vec::new();
+    for vendor in Vendor::ALL {
+        for vector in refused(vendor) {
+            let result = event(vendor, vector.body.bytes(vendor));
+            let expected = Value::Object(vector.refusal);
+            if result.as_ref().map_err(told) != Err(expected.clone()) {
+                failures.push(format!(
+                    "{vendor}/{}: {result:?}, not {expected}",
+                    vector.name
+                ));
+            }
+        }
+    }
+    assert_none(&failures);
+}
+
+#[test]
+fn every_payload_has_a_vector_and_so_has_every_refusal() {
+    let mut found = BTreeSet::new();
+    for vendor in Vendor::ALL {
+        let events = names(&folder(vendor), ".out.json");
+        let bodies = names(&folder(vendor), ".in.json");
+        let payloads = names(&format!("tests/payloads/{vendor}"), ".json");
+        let refused = refused(vendor);
+        assert!(!events.is_empty() && !refused.is_empty(), "{vendor}");
+        assert!(
+            bodies.is_subset(&events),
+            "{vendor} has a body without event"
+        );
+        for payload in &payloads {
+            let is_refused = refused.iter().any(
+                |it| matches!(&it.body, Body::Payload(name) if *name == format!("{payload}.json")),
+            );
+            assert!(
+                events.contains(payload) != is_refused,
+                "{vendor}/{payload} has no vector"
+            );
+        }
+        found.extend(
+            refused
+                .into_iter()
+                .map(|it| it.refusal["refusal"].as_str().unwrap().to_owned()),
+        );
+    }
+    assert_eq!(found, REFUSALS.map(str::to_owned).into());
+}

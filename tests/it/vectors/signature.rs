@@ -1,0 +1,134 @@
+//! `tests/vectors/signature`, made by `tests/vectors/make.py`: what is a vendor's signature, and what is not and why.
+
+use super::{Body, assert_none, names, parse};
+use lambda_http::http::{HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeSet;
+use webhook_gateway::signature::VerifyError;
+use webhook_gateway::sources::{Authentication, Source, SourceError};
+use webhook_gateway::vendor::Vendor;
+
+/// All that `name` gives, and that a source without a usable secret refuses everything.
+const REFUSALS: [&str; 5] = ["Missing", "Repeated", "Malformed", "Mismatch", NO_SECRET];
+const NO_SECRET: &str = "NoSecret";
+
+#[derive(Deserialize)]
+struct Vector {
+    name: String,
+    why: String,
+    /// As they are configured, blank ones included.
+    secrets: Vec<String>,
+    headers: Vec<(String, String)>,
+    #[serde(flatten)]
+    body: Body,
+    verdict: Option<String>,
+    secret_position: Option<usize>,
+    refusal: Option<String>,
+}
+
+impl Vector {
+    /// The position of the secret, or the name of the refusal.
+    fn expected(&self) -> Result<usize, &str> {
+        match (self.verdict.as_deref(), self.secret_position, &self.refusal) {
+            (Some("accepted"), Some(position), None) => Ok(position),
+            (None, None, Some(refusal)) => Err(refusal),
+            _ => panic!("{} has not one verdict", self.name),
+        }
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let header = |(name, value): &(String, String)| {
+            let name: HeaderName = name.parse().unwrap();
+            (name, HeaderValue::from_bytes(value.as_bytes()).unwrap())
+        };
+        let mut headers = HeaderMap::new();
+        for (name, value) in self.headers.iter().map(header) {
+            headers.append(name, value);
+        }
+        headers
+    }
+
+    /// What becomes of it behind a source that is configured with its secrets.
+    fn verdict(&self, vendor: Vendor) -> Result<usize, &'static str> {
+        let (headers, body) = (self.headers(), self.body.bytes(vendor));
+        let values = headers.get_all(vendor.signature_header()).iter();
+        let values = values.map(HeaderValue::as_bytes);
+        let entry = json!({"vendor": vendor.name(), "secrets": self.secrets});
+        let secrets = match Source::parse("vectors", &entry).map(|source| source.authentication) {
+            Ok(Authentication::Signed(secrets)) => secrets,
+            Err(SourceError::NoSecret) => {
+                let (refusal, _) = vendor.verify(&[], values, body).unwrap_err();
+                assert_eq!(refusal, VerifyError::Mismatch, "{}", self.name);
+                return Err(NO_SECRET);
+            }
+            other => panic!("{}: {other:?}", self.name),
+        };
+        match vendor.verify(&secrets, values, body.clone()) {
+            Ok(verified) => {
+                assert_eq!(verified.body(), body, "{}", self.name);
+                Ok(verified.secret().unwrap())
+            }
+            Err((refusal, returned)) => {
+                assert_eq!(returned, body, "{}", self.name);
+                Err(name(refusal))
+            }
+        }
+    }
+}
+
+/// A new variant belongs into `REFUSALS` as well, and then into every vendor's file.
+fn name(refusal: VerifyError) -> &'static str {
+    match refusal {
+        VerifyError::Missing => "Missing",
+        VerifyError::Repeated => "Repeated",
+        VerifyError::Malformed => "Malformed",
+        VerifyError::Mismatch => "Mismatch",
+    }
+}
+
+fn vectors(vendor: Vendor) -> Vec<Vector> {
+    parse(&format!("tests/vectors/signature/{vendor}.json"))
+}
+
+#[test]
+fn every_vector_is_accepted_or_refused_for_its_own_reason() {
+    let mut failures = Vec::new();
+    for vendor in Vendor::ALL {
+        for vector in vectors(vendor) {
+            let (verdict, expected) = (vector.verdict(vendor), vector.expected());
+            if verdict != expected {
+                let Vector { name, why, .. } = &vector;
+                failures.push(format!(
+                    "{vendor}: {name} ({why}): {verdict:?}, not {expected:?}"
+                ));
+            }
+        }
+    }
+    assert_none(&failures);
+}
+
+#[test]
+fn every_vendor_has_every_refusal_and_a_rotation() {
+    let vendors = Vendor::ALL.map(|vendor| vendor.name().to_owned());
+    assert_eq!(
+        names("tests/vectors/signature", ".json"),
+        BTreeSet::from(vendors)
+    );
+    for vendor in Vendor::ALL {
+        let vectors = vectors(vendor);
+        let found: BTreeSet<_> = vectors.iter().map(Vector::expected).collect();
+        for refusal in REFUSALS {
+            assert!(
+                found.contains(&Err(refusal)),
+                "{vendor} has no vector for {refusal}"
+            );
+        }
+        for position in [0, 1] {
+            assert!(
+                found.contains(&Ok(position)),
+                "{vendor} has none for secret {position}"
+            );
+        }
+    }
+}
