@@ -1,0 +1,13 @@
+//! The real binaries against an AWS of their own. One test binary, so that it is linked once.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
+mod fanout;
+mod faults;
+mod http;
+mod support;
+mod vectors;

@@ -1,0 +1,318 @@
+//! An AWS of its own for a test: ministack, called in the JSON protocols, with what the template declares.
+
+use super::function::{Answer, Function};
+use super::webhook::SECRET;
+use super::{eventually, free_port, tool};
+use serde_json::{Value, json};
+use std::process::Stdio;
+use tokio::process::{Child, Command};
+
+/// A running AWS with the gateway's resources. It is killed when it is dropped.
+pub(crate) struct Aws {
+    _process: Child,
+    _directory: tempfile::TempDir,
+    url: String,
+    http: reqwest::Client,
+    shard_iterator: String,
+}
+
+/// A message as a consumer receives it.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) body: Value,
+    pub(crate) attributes: Value,
+}
+
+impl Aws {
+    /// Starts an AWS with the sources `studio`, which is Creative Force's, and whatever else a test puts there.
+    pub(crate) async fn start() -> Self {
+        let port = free_port();
+        let directory = tempfile::tempdir().unwrap();
+        let process = Command::new(tool("ministack"))
+            .env("GATEWAY_PORT", port.to_string())
+            .env("BIND_HOST", "127.0.0.1")
+            .env("MINISTACK_REGION", "us-east-1")
+            .env("TMPDIR", directory.path())
+            .env("S3_DATA_DIR", directory.path().join("s3"))
+            .env("STATE_DIR", directory.path().join("state"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut aws = Self {
+            _process: process,
+            _directory: directory,
+            url: format!("http://127.0.0.1:{port}"),
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            shard_iterator: String::new(),
+        };
+        let health = format!("{}/_ministack/health", aws.url);
+        eventually("ministack", || async {
+            aws.http.get(&health).send().await.is_ok()
+        })
+        .await;
+        aws.create().await;
+        aws
+    }
+
+    async fn create(&mut self) {
+        let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
+        let text = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
+        self.call("DynamoDB_20120810.CreateTable", &json!({
+            "TableName": "ledger", "BillingMode": "PAY_PER_REQUEST",
+            "KeySchema": [key("pk", "HASH")], "AttributeDefinitions": [text("pk")],
+            "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        })).await;
+        self.call(
+            "DynamoDB_20120810.CreateTable",
+            &json!({
+                "TableName": "endpoints", "BillingMode": "PAY_PER_REQUEST",
+                "KeySchema": [key("kind", "HASH"), key("id", "RANGE")],
+                "AttributeDefinitions": [text("kind"), text("id")],
+            }),
+        )
+        .await;
+        for queue in ["events", "quarantine", "dead", "search"] {
+            self.call("AmazonSQS.CreateQueue", &json!({"QueueName": queue}))
+                .await;
+        }
+        let bucket = self.http.put(format!("{}/payloads", self.url));
+        bucket.send().await.unwrap().error_for_status().unwrap();
+        let studio = json!({"studio": {"vendor": "creative-force", "secrets": [SECRET]}});
+        let sources = json!({"sources": studio}).to_string();
+        self.call(
+            "secretsmanager.CreateSecret",
+            &json!({"Name": "sources", "SecretString": sources}),
+        )
+        .await;
+        self.shard_iterator = self.first_shard_iterator().await;
+    }
+
+    /// Where this AWS answers.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The environment of an ingress function that calls AWS at this endpoint.
+    pub(crate) fn environment(&self, endpoint: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ENDPOINT_URL", endpoint.to_owned()),
+            ("LEDGER_TABLE", "ledger".to_owned()),
+            ("ENDPOINTS_TABLE", "endpoints".to_owned()),
+            ("EVENTS_QUEUE_URL", self.queue_url("events")),
+            ("QUARANTINE_QUEUE_URL", self.queue_url("quarantine")),
+            ("DEAD_LETTER_QUEUE_URL", self.queue_url("dead")),
+            ("PAYLOAD_BUCKET", "payloads".to_owned()),
+            ("SOURCES_SECRET_ARN", "sources".to_owned()),
+            ("RETENTION_DAYS", "30".to_owned()),
+            ("METRICS_NAMESPACE", "WebhookGateway".to_owned()),
+        ]
+    }
+
+    /// Starts the ingress function with a direct line to this AWS.
+    pub(crate) async fn ingress(&self) -> Function {
+        self.ingress_behind(&self.url).await
+    }
+
+    /// Starts the ingress function with an endpoint in between.
+    pub(crate) async fn ingress_behind(&self, endpoint: &str) -> Function {
+        Function::start(env!("CARGO_BIN_EXE_ingress"), &self.environment(endpoint)).await
+    }
+
+    /// The URL of a queue.
+    pub(crate) fn queue_url(&self, name: &str) -> String {
+        format!("{}/000000000000/{name}", self.url)
+    }
+
+    /// Replaces the sources.
+    pub(crate) async fn put_sources(&self, sources: &Value) {
+        let text = json!({"sources": sources}).to_string();
+        self.put_sources_text(&text).await;
+    }
+
+    /// Replaces the sources by any text.
+    pub(crate) async fn put_sources_text(&self, text: &str) {
+        self.call(
+            "secretsmanager.PutSecretValue",
+            &json!({"SecretId": "sources", "SecretString": text}),
+        )
+        .await;
+    }
+
+    /// Subscribes a queue to events.
+    pub(crate) async fn subscribe(
+        &self,
+        name: &str,
+        queue_url: &str,
+        events: &[&str],
+        sources: &[&str],
+    ) {
+        let list = |texts: &[&str]| json!({"L": texts.iter().map(|it| json!({"S": it})).collect::<Vec<_>>()});
+        let item = json!({
+            "kind": {"S": "subscription"}, "id": {"S": name}, "queue_url": {"S": queue_url},
+            "events": list(events), "sources": list(sources),
+        });
+        self.call(
+            "DynamoDB_20120810.PutItem",
+            &json!({"TableName": "endpoints", "Item": item}),
+        )
+        .await;
+    }
+
+    /// The items of the ledger.
+    pub(crate) async fn recorded(&self) -> Vec<Value> {
+        let answer = self
+            .call("DynamoDB_20120810.Scan", &json!({"TableName": "ledger"}))
+            .await;
+        answer["Items"].as_array().unwrap().clone()
+    }
+
+    /// An item of the ledger, changed by a test.
+    pub(crate) async fn put_item(&self, item: &Value) {
+        self.call(
+            "DynamoDB_20120810.PutItem",
+            &json!({"TableName": "ledger", "Item": item}),
+        )
+        .await;
+    }
+
+    /// Deletes an item of the ledger.
+    pub(crate) async fn delete_item(&self, pk: &Value) {
+        let request = json!({"TableName": "ledger", "Key": {"pk": pk}});
+        self.call("DynamoDB_20120810.DeleteItem", &request).await;
+    }
+
+    /// Takes all messages off a queue.
+    pub(crate) async fn drain(&self, queue: &str) -> Vec<Message> {
+        let url = self.queue_url(queue);
+        let mut messages = Vec::new();
+        loop {
+            let answer = self.call("AmazonSQS.ReceiveMessage", &json!({
+                "QueueUrl": url, "MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"], "WaitTimeSeconds": 0,
+            })).await;
+            let received = answer["Messages"].as_array().cloned().unwrap_or_default();
+            if received.is_empty() {
+                return messages;
+            }
+            for message in received {
+                let delete = json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]});
+                self.call("AmazonSQS.DeleteMessage", &delete).await;
+                let body = serde_json::from_str(message["Body"].as_str().unwrap()).unwrap();
+                messages.push(Message {
+                    body,
+                    attributes: message["MessageAttributes"].clone(),
+                });
+            }
+        }
+    }
+
+    /// The object of a bucket.
+    pub(crate) async fn object(&self, key: &str) -> Vec<u8> {
+        let answer = self
+            .http
+            .get(format!("{}/payloads/{key}", self.url))
+            .send()
+            .await
+            .unwrap();
+        answer
+            .error_for_status()
+            .unwrap()
+            .bytes()
+            .await
+            .unwrap()
+            .to_vec()
+    }
+
+    /// Deletes an object of the bucket.
+    pub(crate) async fn delete_object(&self, key: &str) {
+        let answer = self
+            .http
+            .delete(format!("{}/payloads/{key}", self.url))
+            .send()
+            .await
+            .unwrap();
+        answer.error_for_status().unwrap();
+    }
+
+    /// The next batch of the ledger's stream, as Lambda offers it, and where the stream goes on after it.
+    pub(crate) async fn next_batch(&self) -> (Value, String) {
+        let request = json!({"ShardIterator": self.shard_iterator, "Limit": 100});
+        let mut answer = self
+            .call("DynamoDBStreams_20120810.GetRecords", &request)
+            .await;
+        let after = answer["NextShardIterator"].as_str().unwrap().to_owned();
+        (json!({"Records": answer["Records"].take()}), after)
+    }
+
+    /// Goes on after a batch that was handled.
+    pub(crate) fn acknowledge(&mut self, after: String) {
+        self.shard_iterator = after;
+    }
+
+    /// Offers the stream until it is drained, a failed batch again each time, as Lambda's mapping does.
+    pub(crate) async fn drain_stream(&mut self, function: &mut Function) {
+        let mut failures = 0;
+        loop {
+            let (batch, after) = self.next_batch().await;
+            if batch["Records"].as_array().unwrap().is_empty() {
+                return;
+            }
+            match function.invoke(&batch).await {
+                Answer::Success(_) => self.acknowledge(after),
+                failed => {
+                    failures += 1;
+                    assert!(failures < 10, "the stream does not drain: {failed:?}");
+                }
+            }
+        }
+    }
+
+    async fn first_shard_iterator(&self) -> String {
+        let streams = self
+            .call(
+                "DynamoDBStreams_20120810.ListStreams",
+                &json!({"TableName": "ledger"}),
+            )
+            .await;
+        let stream = &streams["Streams"][0]["StreamArn"];
+        let described = self
+            .call(
+                "DynamoDBStreams_20120810.DescribeStream",
+                &json!({"StreamArn": stream}),
+            )
+            .await;
+        let shard = &described["StreamDescription"]["Shards"][0]["ShardId"];
+        let request =
+            json!({"StreamArn": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"});
+        let answer = self
+            .call("DynamoDBStreams_20120810.GetShardIterator", &request)
+            .await;
+        answer["ShardIterator"].as_str().unwrap().to_owned()
+    }
+
+    async fn call(&self, target: &str, request: &Value) -> Value {
+        let scope = match target.split_once('.').unwrap().0 {
+            "AmazonSQS" => "sqs",
+            "secretsmanager" => "secretsmanager",
+            _ => "dynamodb",
+        };
+        let credential = format!(
+            "AWS4-HMAC-SHA256 Credential=test/20261122/us-east-1/{scope}/aws4_request, SignedHeaders=host, Signature=0"
+        );
+        let answer = self
+            .http
+            .post(&self.url)
+            .header("x-amz-target", target)
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("authorization", credential)
+            .body(request.to_string())
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert!(status.is_success(), "{target}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+}

@@ -1,0 +1,47 @@
+//! What the tests run against: the real binary behind a Runtime API, and the AWS that it talks to.
+
+pub(crate) mod aws;
+pub(crate) mod function;
+pub(crate) mod proxy;
+pub(crate) mod webhook;
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long anything of this machine may take to come up.
+pub(crate) const START: Duration = Duration::from_secs(60);
+
+/// A port of loopback that nothing listens on.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// A Python tool of the checkout's virtual environment.
+pub(crate) fn tool(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join(".venv/bin")
+        .join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: run `make venv`",
+        path.display()
+    );
+    path
+}
+
+/// Waits until a condition holds.
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+    let deadline = tokio::time::Instant::now() + START;
+    while !condition().await {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "{what} did not happen in {START:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
