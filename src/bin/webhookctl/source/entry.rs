@@ -1,0 +1,161 @@
+//! The entry of one source in the document: made, and given secrets. What it means is the gateway's to say.
+
+use crate::output::Output;
+use crate::{Result, vendors};
+use serde_json::{Map, Value, json};
+use std::io::{self, IsTerminal};
+use webhook_gateway::sources::{Source, SourceError};
+use webhook_gateway::vendor::Vendor;
+
+/// An entry with what was said, and nothing else; without a secret it is unsigned.
+pub(super) fn new(
+    vendor: Vendor,
+    secret: Option<&str>,
+    window: Option<&str>,
+    origins: &[String],
+) -> Value {
+    let mut entry = Map::new();
+    let mut set = |name: &str, value: Value| entry.insert(name.to_owned(), value);
+    set("vendor", vendor.name().into());
+    match secret {
+        Some(secret) => set("secrets", json!([secret])),
+        None => set("unsigned", true.into()),
+    };
+    if let Some(window) = window {
+        set("dedupe_window", window.into());
+    }
+    if !origins.is_empty() {
+        set("origins", origins.into());
+    }
+    entry.into()
+}
+
+/// The vendor that an entry names, even if nothing else of it is in order.
+pub(super) fn vendor(entry: &Value) -> Option<Vendor> {
+    entry.get("vendor")?.as_str()?.parse().ok()
+}
+
+/// The vendor of a source that is in order, but for a secret perhaps, which is what it gets.
+pub(super) fn rotatable(name: &str, entry: &Value) -> Result<Vendor> {
+    match Source::parse(name, entry) {
+        Ok(_) | Err(SourceError::NoSecret) => Ok(vendor(entry).ok_or(SourceError::Vendor)?),
+        Err(error) => Err(format!("{error}: remove the source {name} and add it again").into()),
+    }
+}
+
+/// Puts a new secret first and keeps some of the present ones, or drops all but the first of these if there is no
+/// new one; how many there are then. With a secret, a source is no longer unsigned.
+pub(super) fn rotate(entry: &mut Value, new: Option<&str>, keep: usize) -> Result<usize> {
+    let secrets = rotated(entry, new, keep)?;
+    let count = secrets.len();
+    if let Some(entry) = entry.as_object_mut() {
+        entry.insert("secrets".to_owned(), secrets.into());
+        entry.remove("unsigned");
+    }
+    Ok(count)
+}
+
+fn rotated(entry: &Value, new: Option<&str>, keep: usize) -> Result<Vec<String>> {
+    let present = entry.get("secrets").and_then(Value::as_array);
+    let present = present.into_iter().flatten().filter_map(Value::as_str);
+    let mut present: Vec<&str> = present.map(str::trim).filter(|it| !it.is_empty()).collect();
+    match new {
+        Some(new) if present.first() == Some(&new) => {
+            return Err("this is the newest secret of the source already".into());
+        }
+        Some(new) => {
+            present.retain(|&secret| secret != new);
+            present.truncate(keep);
+            present.insert(0, new);
+        }
+        None if present.is_empty() => {
+            return Err("the source has no secret: rotate it without --drop-previous".into());
+        }
+        None => present.truncate(1),
+    }
+    Ok(present.into_iter().map(str::to_owned).collect())
+}
+
+/// A secret that was typed or piped, or else a generated one.
+pub(super) fn new_secret(vendor: Vendor, from_stdin: bool, output: Output) -> Result<String> {
+    if !from_stdin {
+        return Ok(vendors::generate_secret(vendor)?);
+    }
+    if io::stdin().is_terminal() {
+        output.note(
+            "enter the secret, and end it by Ctrl-D on a line of its own; it is visible here",
+        );
+    }
+    let text = io::read_to_string(io::stdin()).map_err(|_| "the secret is not text")?;
+    Ok(one_line(&text)?.to_owned())
+}
+
+/// The only line of a text, without the white space around it.
+fn one_line(text: &str) -> Result<&str> {
+    match text.trim() {
+        "" => Err("standard input has no secret".into()),
+        secret if secret.contains(char::is_control) => {
+            Err("standard input has more than one line, and a secret is one".into())
+        }
+        secret => Ok(secret),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_has_what_was_said_and_nothing_else() {
+        let vendor = Vendor::CreativeForce;
+        let expected = json!({"vendor": "creative-force", "secrets": ["s"]});
+        assert_eq!(new(vendor, Some("s"), None, &[]), expected);
+        let expected = json!({"vendor": "creative-force", "unsigned": true, "dedupe_window": "1h", "origins": ["*"]});
+        assert_eq!(new(vendor, None, Some("1h"), &["*".to_owned()]), expected);
+    }
+
+    #[test]
+    fn a_new_secret_goes_first_and_the_previous_ones_are_kept_as_told() {
+        for (new, keep, expected) in [
+            (Some("c"), 1, &["c", "b"][..]),
+            (Some("c"), 0, &["c"]),
+            (Some("c"), 9, &["c", "b", "a"]),
+            (Some("a"), 9, &["a", "b"]),
+            (None, 1, &["b"]),
+        ] {
+            let mut entry = json!({"secrets": ["b", " a\n", ""], "later": 1});
+            assert_eq!(rotate(&mut entry, new, keep).unwrap(), expected.len());
+            assert_eq!(entry, json!({"secrets": expected, "later": 1}));
+        }
+        let mut entry = json!({"secrets": ["b"]});
+        assert!(rotate(&mut entry, Some("b"), 1).is_err());
+    }
+
+    #[test]
+    fn an_unsigned_source_becomes_a_signed_one() {
+        let mut entry = json!({"unsigned": true});
+        assert!(rotate(&mut entry, None, 1).is_err());
+        assert_eq!(rotate(&mut entry, Some("a"), 1).unwrap(), 1);
+        assert_eq!(entry, json!({"secrets": ["a"]}));
+    }
+
+    #[test]
+    fn only_a_source_that_lacks_no_more_than_a_secret_is_rotated() {
+        assert!(rotatable("hr", &json!({"vendor": "creads", "secrets": []})).is_ok());
+        assert!(rotatable("hr", &json!({"vendor": "creads", "unsigned": true})).is_ok());
+        for wrong in [
+            json!({"vendor": "x"}),
+            json!({"vendor": "creads", "secrets": "s"}),
+        ] {
+            assert!(rotatable("hr", &wrong).is_err());
+        }
+    }
+
+    #[test]
+    fn a_secret_is_one_line() {
+        assert_eq!(one_line(" 8/+6 zg==\r\n").unwrap(), "8/+6 zg==");
+        for wrong in ["", " \n", "a\nb", "a\0"] {
+            assert!(one_line(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

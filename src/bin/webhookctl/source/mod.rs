@@ -1,0 +1,272 @@
+//! `webhookctl source`: the configured sources, listed and edited. How they are written is left to `document`.
+
+mod entry;
+mod view;
+
+use crate::document::Document;
+use crate::output::Output;
+use crate::stack::Stack;
+use crate::{Result, vendors};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use view::{Changed, View};
+use webhook_gateway::sources::{Source, SourceError, is_source_name};
+use webhook_gateway::vendor::Vendor;
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+A change is in force within a minute, without a deploy. A secret is read from standard input or generated; it is
+never an argument and never shown again.
+
+Examples:
+  webhookctl source add studio --vendor creative-force
+  webhookctl source list --json
+  webhookctl source url studio")]
+pub(crate) enum Command {
+    /// Adds a source, with a generated secret unless told otherwise.
+    #[command(after_help = "\
+Without --secret-stdin and --unsigned, a secret is generated in the vendor's own form and shown once: paste it
+where the vendor asks for it, beside the Payload URL.
+
+With --json: {\"name\": …, \"vendor\": …, \"secrets\": 1, \"url\": …, \"secret\": …}, the secret only if it was generated.
+
+Examples:
+  webhookctl source add studio --vendor creative-force
+  webhookctl source add content --vendor woodwing --origin studio.example.com --secret-stdin < token
+  webhookctl source add hr --vendor people-force --dedupe-window 2h
+  webhookctl source add hr-test --vendor people-force --unsigned")]
+    Add(Add),
+    /// Lists the sources, the disabled ones with the reason.
+    #[command(after_help = "\
+With --json: {\"name\": …, \"vendor\": …, \"status\": …, \"reason\": …, \"secrets\": …, \"dedupe_window\": …,
+\"origins\": […], \"url\": …} each. The status is signed, unsigned or disabled; only a disabled one has a reason,
+and its webhooks are answered 503. The secrets are only counted.
+
+Examples:
+  webhookctl source list
+  webhookctl source list --json | jq -r 'select(.status == \"disabled\").name'")]
+    List,
+    /// Shows a source, without its secrets.
+    #[command(after_help = "\
+With --json: the object that `source list --json` has for it.
+
+Example:
+  webhookctl source show studio")]
+    Show(Name),
+    /// Puts a new secret before the present ones, so that both verify while the vendor is told.
+    #[command(after_help = "\
+The previous secret stays until the next rotation, or until --drop-previous. An unsigned source becomes a signed one.
+
+With --json: {\"name\": …, \"vendor\": …, \"secrets\": 2, \"url\": …, \"secret\": …}, the secret only if it was generated.
+
+Examples:
+  webhookctl source rotate studio
+  webhookctl source rotate content --secret-stdin < token
+  webhookctl source rotate studio --keep 0
+  webhookctl source rotate studio --drop-previous")]
+    Rotate(Rotate),
+    /// Removes a source; what its vendor goes on sending is answered 404.
+    #[command(after_help = "\
+With --json: {\"removed\": …}.
+
+Example:
+  webhookctl source remove hr-test")]
+    Remove(Name),
+    /// Prints the Payload URL of a source, and fails if its vendor would refuse it.
+    #[command(after_help = "\
+With --json: {\"url\": …, \"problem\": …}, the problem null if there is none. On a local stack it is only noted.
+
+Example:
+  webhookctl source url studio")]
+    Url(Name),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Name {
+    /// The source's name.
+    name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// The source's name, the last part of its Payload URL.
+    name: String,
+    /// Whose webhooks these are: creative-force, woodwing, creads or people-force.
+    #[arg(long)]
+    vendor: Vendor,
+    /// Reads the secret from standard input instead of generating one.
+    #[arg(long)]
+    secret_stdin: bool,
+    /// Accepts webhooks without any signature, from anybody who knows the URL.
+    #[arg(long, conflicts_with = "secret_stdin")]
+    unsigned: bool,
+    /// How long the same delivery counts as a duplicate, such as 1h or 30d; the default is the vendor's.
+    #[arg(long, value_name = "DURATION")]
+    dedupe_window: Option<String>,
+    /// An origin that may ask whether it may send; `*` is any.
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rotate {
+    /// The source's name.
+    name: String,
+    /// Reads the new secret from standard input instead of generating one.
+    #[arg(long)]
+    secret_stdin: bool,
+    /// How many of the present secrets go on verifying.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    keep: usize,
+    /// Removes all secrets but the newest, and adds none.
+    #[arg(long, conflicts_with_all = ["secret_stdin", "keep"])]
+    drop_previous: bool,
+}
+
+pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Result<()> {
+    match command {
+        Command::Add(arguments) => add(arguments, stack, output).await,
+        Command::List => list(stack, output).await,
+        Command::Show(Name { name }) => show(&name, stack, output).await,
+        Command::Rotate(arguments) => rotate(arguments, stack, output).await,
+        Command::Remove(Name { name }) => remove(&name, stack, output).await,
+        Command::Url(Name { name }) => url(&name, stack, output).await,
+    }
+}
+
+async fn add(arguments: Add, stack: &Stack, output: Output) -> Result<()> {
+    let (name, vendor) = (arguments.name, arguments.vendor);
+    if !is_source_name(&name) {
+        return Err(SourceError::Name.into());
+    }
+    let url = stack.payload_url(&name)?;
+    if let Some(problem) = vendors::payload_url_problem(vendor, &url) {
+        refuse_unless_local(&problem, stack, output)?;
+    }
+    let mut document = Document::of(stack).await?;
+    if document.sources.contains_key(&name) {
+        return Err(format!("there is a source {name} already: `webhookctl source rotate {name}` gives it a new secret, `webhookctl source remove {name}` removes it").into());
+    }
+    let secret = match arguments.unsigned {
+        true => None,
+        false => Some(entry::new_secret(vendor, arguments.secret_stdin, output)?),
+    };
+    let window = arguments.dedupe_window.as_deref();
+    let entry = entry::new(vendor, secret.as_deref(), window, &arguments.origins);
+    Source::parse(&name, &entry)?;
+    document.sources.insert(name.clone(), entry);
+    document.write().await?;
+    if arguments.unsigned {
+        output.note("this source is unsigned: anybody who knows its URL can send to it");
+    }
+    tell(
+        output,
+        &Changed {
+            done: "added",
+            name,
+            vendor: vendor.name(),
+            secrets: usize::from(!arguments.unsigned),
+            url,
+            secret: secret.filter(|_| !arguments.secret_stdin),
+        },
+    )
+}
+
+async fn list(stack: &Stack, output: Output) -> Result<()> {
+    let document = Document::of(stack).await?;
+    let views = document.sources.iter();
+    let views: Vec<View> = views
+        .map(|(name, entry)| View::of(name, entry, stack))
+        .collect::<Result<_>>()?;
+    if views.is_empty() {
+        output.note("there is no source yet: add one by `webhookctl source add`");
+    }
+    output.list(&views)
+}
+
+async fn show(name: &str, stack: &Stack, output: Output) -> Result<()> {
+    let document = Document::of(stack).await?;
+    output.one(&View::of(name, document.entry(name)?, stack)?)
+}
+
+async fn rotate(arguments: Rotate, stack: &Stack, output: Output) -> Result<()> {
+    let name = arguments.name;
+    let mut document = Document::of(stack).await?;
+    let mut entry = document.entry(&name)?.clone();
+    let vendor = entry::rotatable(&name, &entry)?;
+    let secret = match arguments.drop_previous {
+        true => None,
+        false => Some(entry::new_secret(vendor, arguments.secret_stdin, output)?),
+    };
+    let secrets = entry::rotate(&mut entry, secret.as_deref(), arguments.keep)?;
+    Source::parse(&name, &entry)?;
+    document.sources.insert(name.clone(), entry);
+    document.write().await?;
+    if secrets > 1 {
+        output.note(&format!("{secrets} secrets verify: once the vendor signs with the newest, `webhookctl source rotate {name} --drop-previous`"));
+    }
+    tell(
+        output,
+        &Changed {
+            done: "rotated",
+            url: stack.payload_url(&name)?,
+            name,
+            vendor: vendor.name(),
+            secrets,
+            secret: secret.filter(|_| !arguments.secret_stdin),
+        },
+    )
+}
+
+async fn remove(name: &str, stack: &Stack, output: Output) -> Result<()> {
+    let mut document = Document::of(stack).await?;
+    document.entry(name)?;
+    document.sources.remove(name);
+    document.write().await?;
+    output.say(&format!("removed {name}"), &json!({"removed": name}))
+}
+
+async fn url(name: &str, stack: &Stack, output: Output) -> Result<()> {
+    let document = Document::of(stack).await?;
+    let vendor = entry::vendor(document.entry(name)?).ok_or(SourceError::Vendor)?;
+    let url = stack.payload_url(name)?;
+    let problem = vendors::payload_url_problem(vendor, &url);
+    output.say(&url, &json!({"url": url, "problem": problem}))?;
+    match problem {
+        Some(problem) => refuse_unless_local(&problem, stack, output),
+        None => {
+            output.note(&format!("{vendor} has nothing against this Payload URL"));
+            Ok(())
+        }
+    }
+}
+
+fn tell(output: Output, changed: &Changed) -> Result<()> {
+    if changed.secret.is_some() {
+        output.note("the secret is shown this once: give it to the vendor");
+    }
+    output.one(changed)
+}
+
+/// No vendor reaches a local stack, so that its URL need not please any.
+fn refuse_unless_local(problem: &str, stack: &Stack, output: Output) -> Result<()> {
+    if stack.is_local {
+        output.note(&format!("{problem}; on a local stack that does not matter"));
+        return Ok(());
+    }
+    Err(format!("{problem}; choose another name for the source, or put a domain of your own in front of the gateway").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_the_vendor_refuses_is_refused_but_for_a_local_stack() {
+        let output = Output { json: true };
+        let mut stack = Stack::with_outputs(&[]);
+        assert!(refuse_unless_local("it must be HTTPS", &stack, output).is_ok());
+        stack.is_local = false;
+        assert!(refuse_unless_local("it must be HTTPS", &stack, output).is_err());
+    }
+}

@@ -1,0 +1,307 @@
+//! `webhookctl subscription`: which events go to which further queues.
+
+use crate::Result;
+use crate::output::{Output, Row, explain};
+use crate::stack::Stack;
+use clap::{Args, Subcommand};
+use reqwest::Url;
+use serde::Serialize;
+use serde_json::json;
+use webhook_gateway::sources::is_source_name;
+use webhook_gateway::subscriptions::{Subscription, SubscriptionError, Subscriptions, is_match};
+use webhook_gateway::vendor::Vendor;
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Every accepted event goes to the stack's own events queue; a subscription sends some of them to a further queue. A
+change is in force within half a minute.
+
+Examples:
+  webhookctl subscription add search --queue https://sqs.eu-central-1.amazonaws.com/123456789012/search
+  webhookctl subscription list
+  webhookctl subscription remove search")]
+pub(crate) enum Command {
+    /// Adds a subscription of an SQS standard queue.
+    #[command(after_help = "\
+In a pattern `*` stands for any characters; `webhookctl event-types` lists what it may match. An event goes to the
+queue once if any pattern matches. A queue outside the stack has to be allowed by the template's parameter
+ConsumerQueueArns.
+
+With --json: {\"name\": …, \"queue_url\": …, \"events\": […], \"sources\": […]}.
+
+Examples:
+  webhookctl subscription add search --queue https://sqs.eu-central-1.amazonaws.com/123456789012/search
+  webhookctl subscription add payroll --queue https://sqs.eu-central-1.amazonaws.com/123456789012/payroll \\
+      --event 'io.peopleforce.employee_*' --event '*.salary.*' --source hr")]
+    Add(Add),
+    /// Lists the subscriptions.
+    #[command(after_help = "\
+With --json: {\"name\": …, \"queue_url\": …, \"events\": […], \"sources\": […]} each; no sources means all.
+
+Example:
+  webhookctl subscription list --json")]
+    List,
+    /// Removes a subscription; what is in its queue stays there.
+    #[command(after_help = "\
+With --json: {\"removed\": …}.
+
+Example:
+  webhookctl subscription remove search")]
+    Remove {
+        /// The subscription's name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// What to call it.
+    name: String,
+    /// The URL of the queue.
+    #[arg(long, value_name = "URL")]
+    queue: String,
+    /// The event types that go to the queue.
+    #[arg(long = "event", value_name = "PATTERN", default_value = "*")]
+    events: Vec<String>,
+    /// The sources whose events go to the queue; all if none is given.
+    #[arg(long = "source", value_name = "NAME")]
+    sources: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct View(Subscription);
+
+impl Row for View {
+    fn cells(&self) -> Vec<(&'static str, String)> {
+        let Subscription {
+            name,
+            queue_url,
+            events,
+            sources,
+        } = &self.0;
+        let sources = if sources.is_empty() {
+            "all".to_owned()
+        } else {
+            sources.join(" ")
+        };
+        vec![
+            ("name", name.clone()),
+            ("events", events.join(" ")),
+            ("sources", sources),
+            ("queue", queue_url.clone()),
+        ]
+    }
+}
+
+pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Result<()> {
+    let table = stack.output("EndpointsTableName")?.to_owned();
+    let subscriptions = Subscriptions::new(aws_sdk_dynamodb::Client::new(&stack.aws), table);
+    match command {
+        Command::Add(arguments) => add(arguments, &subscriptions, stack, output).await,
+        Command::List => list(&subscriptions, output).await,
+        Command::Remove { name } => remove(&name, &subscriptions, output).await,
+    }
+}
+
+async fn add(
+    arguments: Add,
+    subscriptions: &Subscriptions,
+    stack: &Stack,
+    output: Output,
+) -> Result<()> {
+    let subscription = Subscription {
+        name: arguments.name,
+        queue_url: arguments.queue,
+        events: arguments.events,
+        sources: arguments.sources,
+    };
+    check(&subscription, stack)?;
+    subscriptions.add(&subscription).await.map_err(refusal)?;
+    for pattern in &subscription.events {
+        if !matches_anything(pattern) {
+            output.note(&format!(
+                "no event type of `webhookctl event-types` matches {pattern}"
+            ));
+        }
+    }
+    output.note(
+        "a queue outside the stack has to be allowed by the template's parameter ConsumerQueueArns",
+    );
+    output.one(&View(subscription))
+}
+
+async fn list(subscriptions: &Subscriptions, output: Output) -> Result<()> {
+    let subscriptions = subscriptions.list().await.map_err(refusal)?;
+    if subscriptions.is_empty() {
+        output.note("there is no subscription: every event goes to the stack's events queue alone");
+    }
+    output.list(&subscriptions.into_iter().map(View).collect::<Vec<_>>())
+}
+
+async fn remove(name: &str, subscriptions: &Subscriptions, output: Output) -> Result<()> {
+    if !subscriptions.remove(name).await.map_err(refusal)? {
+        return Err(
+            format!("there is no subscription {name}: see `webhookctl subscription list`").into(),
+        );
+    }
+    output.say(&format!("removed {name}"), &json!({"removed": name}))
+}
+
+/// Refuses what could never work, before an event has to fail for it.
+fn check(subscription: &Subscription, stack: &Stack) -> Result<()> {
+    if !is_source_name(&subscription.name) {
+        return Err("a subscription's name has 1 to 64 letters, digits, '-', '_' or '.'".into());
+    }
+    if subscription
+        .events
+        .iter()
+        .any(|it| it.trim() != it || it.is_empty())
+    {
+        return Err(
+            "an event pattern is a type such as io.peopleforce.*, without spaces around it".into(),
+        );
+    }
+    if let Some(source) = subscription.sources.iter().find(|it| !is_source_name(it)) {
+        return Err(format!("{source:?} is no name of a source").into());
+    }
+    match queue_problem(&subscription.queue_url, stack) {
+        Some(problem) => Err(problem.into()),
+        None => Ok(()),
+    }
+}
+
+fn queue_problem(queue_url: &str, stack: &Stack) -> Option<String> {
+    const EXAMPLE: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/search";
+    if queue_url.ends_with(".fifo") {
+        return Some("a FIFO queue cannot be subscribed, as events are sent without a group and in no order: use a standard queue, and the id of an event against duplicates".to_owned());
+    }
+    let url = Url::parse(queue_url).ok();
+    let path = url
+        .as_ref()
+        .map(|url| url.path().split('/').collect::<Vec<_>>());
+    let names_a_queue = |path: &[&str]| matches!(path, ["", account, queue] if !account.is_empty() && !queue.is_empty());
+    let schemes: &[&str] = if stack.is_local {
+        &["https", "http"]
+    } else {
+        &["https"]
+    };
+    match (&url, path) {
+        (Some(url), Some(path)) if names_a_queue(&path) && schemes.contains(&url.scheme()) => {}
+        _ => {
+            return Some(format!(
+                "{queue_url:?} is not the URL of a queue, such as {EXAMPLE}"
+            ));
+        }
+    }
+    let has_all = stack
+        .output("EventsQueueUrl")
+        .is_ok_and(|it| it == queue_url);
+    has_all.then(|| "this is the stack's events queue, which gets every event anyway".to_owned())
+}
+
+/// Whether any documented event type is what a pattern describes.
+fn matches_anything(pattern: &str) -> bool {
+    let mut types = Vendor::ALL.into_iter().flat_map(Vendor::event_types);
+    types.any(|event_type| is_match(pattern, &event_type))
+}
+
+fn refusal(error: SubscriptionError) -> String {
+    match error {
+        SubscriptionError::Read(error) => {
+            format!("the subscriptions cannot be read: {}", explain(&error))
+        }
+        SubscriptionError::Put(error) => {
+            format!("the subscription was not written: {}", explain(&error))
+        }
+        SubscriptionError::Delete(error) => {
+            format!("the subscription was not removed: {}", explain(&error))
+        }
+        SubscriptionError::Exists(name) => {
+            format!(
+                "there is a subscription {name} already: remove it first by `webhookctl subscription remove {name}`"
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVENTS: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/events";
+
+    fn on_aws() -> Stack {
+        let mut stack = Stack::with_outputs(&[("EventsQueueUrl", EVENTS)]);
+        stack.is_local = false;
+        stack
+    }
+
+    #[test]
+    fn only_the_url_of_a_standard_queue_is_taken() {
+        let search = "https://sqs.eu-central-1.amazonaws.com/123456789012/search";
+        assert_eq!(queue_problem(search, &on_aws()), None);
+        for (wrong, why) in [
+            (
+                "https://sqs.eu-central-1.amazonaws.com/123456789012/search.fifo",
+                "FIFO",
+            ),
+            (
+                "http://sqs.eu-central-1.amazonaws.com/123456789012/search",
+                "not the URL",
+            ),
+            ("http://localhost:4566/000000000000/search", "not the URL"),
+            (
+                "arn:aws:sqs:eu-central-1:123456789012:search",
+                "not the URL",
+            ),
+            (
+                "https://sqs.eu-central-1.amazonaws.com/search",
+                "not the URL",
+            ),
+            (
+                "https://sqs.eu-central-1.amazonaws.com/123456789012/",
+                "not the URL",
+            ),
+            ("search", "not the URL"),
+            (EVENTS, "every event"),
+        ] {
+            let problem = queue_problem(wrong, &on_aws()).unwrap();
+            assert!(problem.contains(why), "{wrong}: {problem}");
+        }
+    }
+
+    #[test]
+    fn a_local_stack_has_queues_without_tls() {
+        let stack = Stack::with_outputs(&[]);
+        let queue = "http://localhost:4566/000000000000/search";
+        assert_eq!(queue_problem(queue, &stack), None);
+    }
+
+    #[test]
+    fn what_could_never_match_is_refused() {
+        let right = Subscription {
+            name: "search".to_owned(),
+            queue_url: "https://sqs.eu-central-1.amazonaws.com/1/search".to_owned(),
+            events: vec!["*".to_owned()],
+            sources: vec!["studio".to_owned()],
+        };
+        assert!(check(&right, &on_aws()).is_ok());
+        let mut wrong = [right.clone(), right.clone(), right.clone(), right];
+        wrong[0].name = String::new();
+        wrong[1].events = vec![" *".to_owned()];
+        wrong[2].events = vec![String::new()];
+        wrong[3].sources = vec!["a/b".to_owned()];
+        for wrong in wrong {
+            assert!(check(&wrong, &on_aws()).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_matches_nothing_documented_is_noticed() {
+        for pattern in ["*", "io.peopleforce.employee_*", "com.creads.work.created"] {
+            assert!(matches_anything(pattern), "{pattern}");
+        }
+        assert!(!matches_anything("io.people-force.*"));
+    }
+}
