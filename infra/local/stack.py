@@ -97,6 +97,7 @@ def build():
     if read(stamp) == fingerprint:
         say("build: up to date")
         return fingerprint
+    stamp.unlink(missing_ok=True)
     # sam build hides cargo's progress, so cargo goes first and sam finds everything compiled.
     say(f"build: both functions for {ARCHITECTURE} (minutes from scratch, seconds after a small change)")
     target = ["--arm64"] if ARCHITECTURE == "arm64" else []
