@@ -14,24 +14,24 @@ use webhook_gateway::vendor::{Vendor, Verified};
 
 /// A body, in one of the ways that a vector gives it.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
 enum Body {
-    Body(String),
-    BodyBase64(String),
-    BodyRepeated {
-        text: String,
-        times: usize,
-    },
+    #[serde(rename = "body")]
+    Text(String),
+    #[serde(rename = "body_base64")]
+    Base64(String),
+    #[serde(rename = "body_repeated")]
+    Repeated { text: String, times: usize },
     /// The name of a file among the vendor's payloads.
+    #[serde(rename = "payload")]
     Payload(String),
 }
 
 impl Body {
     fn bytes(&self, vendor: Vendor) -> Vec<u8> {
         match self {
-            Self::Body(text) => text.clone().into_bytes(),
-            Self::BodyBase64(text) => STANDARD.decode(text).unwrap(),
-            Self::BodyRepeated { text, times } => text.repeat(*times).into_bytes(),
+            Self::Text(text) => text.clone().into_bytes(),
+            Self::Base64(text) => STANDARD.decode(text).unwrap(),
+            Self::Repeated { text, times } => text.repeat(*times).into_bytes(),
             Self::Payload(name) => read(&format!("tests/payloads/{vendor}/{name}")),
         }
     }
@@ -63,7 +63,8 @@ fn verified(vendor: Vendor, body: Vec<u8>) -> Verified {
     let secret = Secret::new("any").unwrap();
     let signature = vendor.sign(&secret, &body);
     let signatures = [signature.as_bytes()].into_iter();
-    vendor.verify(&[secret], signatures, body).unwrap()
+    let verified = vendor.verify(&[secret], signatures, body);
+    verified.unwrap_or_else(|(error, _)| panic!("{vendor}: {error}"))
 }
 
 /// Fails with all that is wrong at once.
