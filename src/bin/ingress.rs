@@ -2,6 +2,7 @@
 
 use aws_config::BehaviorVersion;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use lambda_http::{
     Error, LambdaEvent, lambda_runtime, request::LambdaRequest, service_fn, tracing,
@@ -23,6 +24,8 @@ async fn main() -> Result<(), Error> {
         // Lambda gives credentials this way and no other.
         .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .timeout_config(timeouts)
+        // The timeout of an attempt covers what this would watch.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .load()
         .await;
     let ingress = Ingress::new(IngressConfig::from_env()?, &aws);

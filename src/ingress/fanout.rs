@@ -10,12 +10,12 @@ use crate::ledger::{Change, Record, StoredBody};
 use crate::metrics::BatchLine;
 use crate::payloads::PayloadError;
 use crate::queues::{MAX_BYTES, MAX_ENTRIES, Message, Refused, SendError};
-use crate::subscriptions::{Subscription, SubscriptionError};
+use crate::subscriptions::SubscriptionError;
 use crate::vendor::Verified;
 use lambda_http::lambda_runtime::Diagnostic;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -66,7 +66,7 @@ impl Ingress {
     /// Sends all that a batch of the stream recorded, and writes one line about it.
     pub(super) async fn fan_out(&self, event: &str) -> Result<(), FanoutError> {
         let started = Instant::now();
-        let mut line = BatchLine::new();
+        let mut line = BatchLine::begin();
         let result = self.publish(event, started, &mut line).await;
         match &result {
             Ok(()) => line.outcome = "published",
@@ -129,11 +129,11 @@ impl Ingress {
                 body => body?,
             },
         };
-        let webhook = Verified::recorded(body);
+        let webhook = Verified::without_signature(&body);
         let event = match reason {
             None => receipt
                 .vendor
-                .normalize(&webhook)
+                .normalize(webhook)
                 .map_err(|error| error.to_string()),
             Some(reason) => Err(reason),
         };
@@ -145,15 +145,21 @@ impl Ingress {
             }
         };
         let message = self.fitting(accepted(&receipt, &event)?).await?;
-        let subscriptions = self.subscriptions.current(now).await?;
         line.published += 1;
         self.put(outbox, &self.events_queue_url, &message, line)
             .await?;
-        let matching = |it: &&Subscription| it.matches(event.event_type(), &receipt.source);
-        for subscription in subscriptions.iter().filter(matching) {
+        let subscriptions = self.subscriptions.current(now).await?;
+        let matching = subscriptions
+            .iter()
+            .filter(|it| it.matches(event.event_type(), &receipt.source));
+        // Two subscriptions of one queue are one message.
+        let queues: BTreeSet<_> = matching.map(|it| &it.queue_url).collect();
+        for queue in queues
+            .into_iter()
+            .filter(|queue| **queue != self.events_queue_url)
+        {
             line.subscribed += 1;
-            self.put(outbox, &subscription.queue_url, &message, line)
-                .await?;
+            self.put(outbox, queue, &message, line).await?;
         }
         Ok(())
     }

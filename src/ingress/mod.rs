@@ -4,6 +4,7 @@
 mod error;
 mod fanout;
 mod receive;
+mod response;
 
 pub use error::IngressError;
 pub use fanout::FanoutError;

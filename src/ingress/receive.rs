@@ -1,6 +1,6 @@
 //! Door 1: a webhook becomes an item of the ledger, and then an answer. From there on it is the stream's.
 
-use super::{Ingress, IngressError};
+use super::{Ingress, IngressError, response};
 use crate::event::Receipt;
 use crate::ledger::{Entry, Recorded, StoredBody};
 use crate::metrics::RequestLine;
@@ -10,29 +10,18 @@ use crate::vendor::Verified;
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
-use lambda_http::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use lambda_http::{Body, http::Method};
-use serde_json::{Value, json};
+use lambda_http::http::Method;
+use lambda_http::http::header::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
 use std::time::Instant;
 
 /// A larger body goes to the bucket: an item of DynamoDB has at most 400 KB, and the rest of it is small.
 const MAX_INLINE_BYTES: usize = 256 * 1024;
 
-/// Seconds until a vendor that asks may try again.
-const RETRY_AFTER: &str = "30";
-
-/// What the path of a source takes.
-const ALLOW: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
-
 /// The headers that are kept with a webhook; signatures are not.
 const KEPT_HEADERS: [&str; 3] = ["content-type", "user-agent", "x-cf-event"];
 
 const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
-const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
-const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate");
-
-type Refusal = (IngressError, Vec<u8>);
 
 impl Ingress {
     /// Answers a request, and writes one line about it.
@@ -41,7 +30,7 @@ impl Ingress {
         request: ApiGatewayV2httpRequest,
     ) -> ApiGatewayV2httpResponse {
         let started = Instant::now();
-        let mut line = RequestLine::new();
+        let mut line = RequestLine::begin();
         let response = self
             .answer(request, &mut line)
             .await
@@ -52,7 +41,7 @@ impl Ingress {
                     "failed"
                 });
                 line.reason = Some(error.to_string());
-                refusal(&error)
+                response::refusal(&error)
             });
         line.status = u16::try_from(response.status_code).unwrap_or_default();
         line.duration_ms = started.elapsed();
@@ -73,40 +62,39 @@ impl Ingress {
         }
         let headers = request.headers;
         let body = body(request.body, request.is_base64_encoded)?;
-        let (source, webhook) = self.authenticate(&name, &headers, body, line).await?;
+        let (source, webhook) = self.authenticate(&name, &headers, &body, line).await?;
         line.secret_position = webhook.secret();
-        let entry = entry(name, &source, &webhook, &headers, Timestamp::now());
-        self.record(&entry, webhook, line).await
+        let entry = entry(name, &source, webhook, &headers, Timestamp::now());
+        self.record(&entry, body, line).await
     }
 
     /// The webhook as authentic. If it is not, by sources that may be outdated, they are read anew.
-    async fn authenticate(
+    async fn authenticate<'a>(
         &self,
         name: &str,
         headers: &HeaderMap,
-        body: Vec<u8>,
+        body: &'a [u8],
         line: &mut RequestLine,
-    ) -> Result<(Arc<Source>, Verified), IngressError> {
+    ) -> Result<(Arc<Source>, Verified<'a>), IngressError> {
         let now = Instant::now();
         let table = self.sources.current(now).await?;
         name_source(&table, name, line);
-        let (error, body) = match verify(&table, name, headers, body) {
-            Err((error, body)) if is_miss(&error) => (error, body),
-            result => return result.map_err(|(error, _)| error),
+        let error = match verify(&table, name, headers, body) {
+            Err(error) if is_miss(&error) => error,
+            result => return result,
         };
         let table = self.sources.after_miss(now).await?.ok_or(error)?;
         name_source(&table, name, line);
-        verify(&table, name, headers, body).map_err(|(error, _)| error)
+        verify(&table, name, headers, body)
     }
 
     /// Records the webhook; only after that there is a 2xx.
     async fn record(
         &self,
         entry: &Entry,
-        webhook: Verified,
+        body: Vec<u8>,
         line: &mut RequestLine,
     ) -> Result<ApiGatewayV2httpResponse, IngressError> {
-        let body = webhook.into_body();
         let body = if body.len() > MAX_INLINE_BYTES {
             StoredBody::Claimed(self.payloads.put_body(body, &entry.digest).await?)
         } else {
@@ -120,16 +108,7 @@ impl Ingress {
         };
         line.count(outcome);
         line.reason.clone_from(&entry.reason);
-        let status = if outcome == "conflict" {
-            "accepted"
-        } else {
-            outcome
-        };
-        let response = response(
-            200,
-            "application/json",
-            &json!({"status": status, "id": id}),
-        );
+        let response = response::recorded(outcome, &id);
         line.event_id = Some(id);
         Ok(response)
     }
@@ -161,13 +140,7 @@ impl Ingress {
             ));
         }
         line.outcome = "handshake";
-        let mut response = response(200, "application/json", &json!({"status": "allowed"}));
-        response.headers.insert(header::ALLOW, ALLOW);
-        response.headers.insert(ALLOWED_ORIGIN, origin);
-        response
-            .headers
-            .insert(ALLOWED_RATE, HeaderValue::from_static("*"));
-        Ok(response)
+        Ok(response::consent(origin))
     }
 }
 
@@ -202,24 +175,20 @@ fn shortened(name: &str) -> String {
 }
 
 /// The webhook as authentic by what a table of sources says.
-fn verify(
+fn verify<'a>(
     table: &SourceTable,
     name: &str,
     headers: &HeaderMap,
-    body: Vec<u8>,
-) -> Result<(Arc<Source>, Verified), Refusal> {
-    let source = match find(table, name) {
-        Ok(source) => source,
-        Err(error) => return Err((error, body)),
-    };
+    body: &'a [u8],
+) -> Result<(Arc<Source>, Verified<'a>), IngressError> {
+    let source = find(table, name)?;
     let webhook = match &source.authentication {
-        Authentication::Unsigned => Verified::unsigned(body),
+        Authentication::Unsigned => Verified::without_signature(body),
         Authentication::Signed(secrets) => {
             let values = headers.get_all(source.vendor.signature_header()).iter();
-            let verified = source
+            source
                 .vendor
-                .verify(secrets, values.map(HeaderValue::as_bytes), body);
-            verified.map_err(|(error, body)| (error.into(), body))?
+                .verify(secrets, values.map(HeaderValue::as_bytes), body)?
         }
     };
     Ok((source, webhook))
@@ -240,7 +209,7 @@ fn is_miss(error: &IngressError) -> bool {
 fn entry(
     name: String,
     source: &Source,
-    webhook: &Verified,
+    webhook: Verified<'_>,
     headers: &HeaderMap,
     accepted_at: Timestamp,
 ) -> Entry {
@@ -280,29 +249,4 @@ fn kept(headers: &HeaderMap) -> Vec<(&'static str, String)> {
         Some((name, String::from_utf8_lossy(value.as_bytes()).into_owned()))
     };
     KEPT_HEADERS.into_iter().filter_map(value).collect()
-}
-
-/// The answer to a request that is refused, as [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) has it.
-fn refusal(error: &IngressError) -> ApiGatewayV2httpResponse {
-    let status = error.status();
-    let problem = json!({"type": "about:blank", "title": error.title(), "status": status});
-    let mut response = response(status, "application/problem+json", &problem);
-    match status {
-        405 => response.headers.insert(header::ALLOW, ALLOW),
-        503 => response
-            .headers
-            .insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER)),
-        _ => None,
-    };
-    response
-}
-
-fn response(status: u16, content_type: &'static str, body: &Value) -> ApiGatewayV2httpResponse {
-    let mut response = ApiGatewayV2httpResponse::default();
-    response.status_code = status.into();
-    response
-        .headers
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.body = Some(Body::Text(body.to_string()));
-    response
 }

@@ -28,17 +28,20 @@ pub(super) fn normalize<'a>(
     body: &'a [u8],
     payload: &Object<'a>,
 ) -> Result<Normalized<'a>, NormalizeError> {
-    let name = |member: &'static str, text: &str| {
-        let name = words(text).join("_");
+    let name = |member: &'static str, words: &[String]| {
+        let name = words.join("_");
         let usable = !name.is_empty() && name.len() <= MAX_NAME_BYTES;
         usable
             .then_some(name)
             .ok_or(NormalizeError::NoType { member })
     };
-    let event = payload.string("event").unwrap_or_default();
-    let change = name("event", event.strip_prefix("resource.").unwrap_or(&event))?;
-    let resource = payload.string("resource_type").unwrap_or_default();
-    let resource = name("resource_type", &resource)?;
+    let words_of = |member| words(&payload.string(member).unwrap_or_default());
+    // "resource.created", whatever the resource is.
+    let change = match &words_of("event")[..] {
+        [first, change @ ..] if first == "resource" => name("event", change)?,
+        change => name("event", change)?,
+    };
+    let resource = name("resource_type", &words_of("resource_type"))?;
     let gid = payload.scalar("resource_gid").and_then(identifier);
     Ok(Normalized {
         id: None,

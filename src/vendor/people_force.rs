@@ -79,7 +79,9 @@ fn event_type(action: &str) -> String {
     format!("io.peopleforce.{action}")
 }
 
-/// What an action is about: all but its last word, the verb.
+/// What an action is about: all but the verb, which is its last word in all actions but one.
 fn entity(action: &str) -> &str {
-    action.rsplit_once('_').map_or(action, |(entity, _)| entity)
+    let entity = action.strip_suffix("_termination_revert");
+    let entity = entity.or_else(|| action.rsplit_once('_').map(|(entity, _)| entity));
+    entity.unwrap_or(action)
 }

@@ -58,7 +58,7 @@ pub(super) fn normalize<'a>(payload: &Object<'a>) -> Result<Normalized<'a>, Norm
         event_type: required("type")?,
         subject: payload
             .string("subject")
-            .filter(|subject| !subject.is_empty()),
+            .filter(|subject| !subject.trim().is_empty()),
         time: payload.string("time").filter(|time| !time.is_empty()),
         actor: None,
         members: others

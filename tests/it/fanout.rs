@@ -17,6 +17,15 @@ async fn an_event_goes_to_the_events_queue_and_to_every_subscription_that_matche
         &["studio"],
     )
     .await;
+    aws.subscribe("everything-from-anywhere", &search, &["*"], &[])
+        .await;
+    aws.subscribe(
+        "the-events-queue-again",
+        &aws.queue_url("events"),
+        &["*"],
+        &[],
+    )
+    .await;
     aws.subscribe("other-types", &search, &["io.creativeforce.sample.*"], &[])
         .await;
     aws.subscribe("other-sources", &search, &["*"], &["hr"])

@@ -8,6 +8,7 @@
 
 mod fanout;
 mod faults;
+mod hostile;
 mod http;
 mod support;
 mod vectors;

@@ -59,12 +59,12 @@ fn in_project(path: &str) -> PathBuf {
 }
 
 /// The body as authentic, whatever it is.
-fn verified(vendor: Vendor, body: Vec<u8>) -> Verified {
+fn verified(vendor: Vendor, body: &[u8]) -> Verified<'_> {
     let secret = Secret::new("any").unwrap();
-    let signature = vendor.sign(&secret, &body);
+    let signature = vendor.sign(&secret, body);
     let signatures = [signature.as_bytes()].into_iter();
     let verified = vendor.verify(&[secret], signatures, body);
-    verified.unwrap_or_else(|(error, _)| panic!("{vendor}: {error}"))
+    verified.unwrap_or_else(|error| panic!("{vendor}: {error}"))
 }
 
 /// Fails with all that is wrong at once.

@@ -110,6 +110,11 @@ impl Function {
         }
     }
 
+    /// The id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id().unwrap()
+    }
+
     /// Kills the process, as Lambda may at any point.
     pub(crate) async fn kill(mut self) {
         self.process.kill().await.unwrap();

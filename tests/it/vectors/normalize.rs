@@ -68,8 +68,8 @@ fn body(vendor: Vendor, case: &str) -> Vec<u8> {
 
 /// The event that a body becomes.
 fn event(vendor: Vendor, body: Vec<u8>) -> Result<String, NormalizeError> {
-    let webhook = verified(vendor, body);
-    let normalized = vendor.normalize(&webhook)?;
+    let webhook = verified(vendor, &body);
+    let normalized = vendor.normalize(webhook)?;
     let source = match vendor {
         Vendor::CreativeForce => "studio",
         Vendor::WoodWing => "content",

@@ -1,0 +1,64 @@
+//! The HTTP responses of door 1. Which one it is, `receive` and `error` decide.
+
+use super::IngressError;
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use lambda_http::Body;
+use lambda_http::http::header::{self, HeaderName, HeaderValue};
+use serde_json::{Value, json};
+
+/// Seconds until a vendor that asks may try again.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("30");
+
+/// What the path of a source takes.
+const ALLOW: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
+
+const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
+const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate");
+
+/// A webhook is recorded. To its vendor, one that is in conflict is as good as any.
+pub(super) fn recorded(outcome: &str, id: &str) -> ApiGatewayV2httpResponse {
+    let status = if outcome == "conflict" {
+        "accepted"
+    } else {
+        outcome
+    };
+    response(
+        200,
+        "application/json",
+        &json!({"status": status, "id": id}),
+    )
+}
+
+/// An origin may send webhooks, at any rate.
+pub(super) fn consent(origin: HeaderValue) -> ApiGatewayV2httpResponse {
+    let mut response = response(200, "application/json", &json!({"status": "allowed"}));
+    response.headers.insert(header::ALLOW, ALLOW);
+    response.headers.insert(ALLOWED_ORIGIN, origin);
+    response
+        .headers
+        .insert(ALLOWED_RATE, HeaderValue::from_static("*"));
+    response
+}
+
+/// A request is refused, in the form of [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457).
+pub(super) fn refusal(error: &IngressError) -> ApiGatewayV2httpResponse {
+    let status = error.status();
+    let problem = json!({"type": "about:blank", "title": error.title(), "status": status});
+    let mut response = response(status, "application/problem+json", &problem);
+    match status {
+        405 => response.headers.insert(header::ALLOW, ALLOW),
+        503 => response.headers.insert(header::RETRY_AFTER, RETRY_AFTER),
+        _ => None,
+    };
+    response
+}
+
+fn response(status: u16, content_type: &'static str, body: &Value) -> ApiGatewayV2httpResponse {
+    let mut response = ApiGatewayV2httpResponse::default();
+    response.status_code = status.into();
+    response
+        .headers
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.body = Some(Body::Text(body.to_string()));
+    response
+}

@@ -1,0 +1,74 @@
+//! What a webhook costs between its bytes and its event, beside bare HMAC-SHA256 over the same bytes: the floor.
+//!
+//!     cargo bench --bench pipeline
+
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a benchmark that cannot go on fails"
+)]
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use std::hint::black_box;
+use webhook_gateway::event::{CloudEvent, Receipt};
+use webhook_gateway::secret::Secret;
+use webhook_gateway::signature::hmac_sha256;
+use webhook_gateway::vendor::Vendor;
+
+const SECRET: &str = "c2VjcmV0IG9mIHRoZSBiZW5jaA==";
+
+/// A webhook of Creative Force of about this size.
+fn body(bytes: usize) -> String {
+    let asset = r#"{"AssetId":810000,"FileName":"SKU-00000_front.tif","Status":"Approved","Width":4000,"Note":"façade \"x\""},"#;
+    let assets = asset.repeat(bytes.saturating_sub(400) / asset.len() + 1);
+    format!(
+        r#"{{"PayloadId":"c02f0f73-1706-4973-9a4d-38007d6685e9","EventGroupName":"product","Action":"ProductReset","EventDatetimeUtc":1595204418000,"Actor":{{"UserId":"19e62847-f302-4e32-9e4a-b6d8c304fcbe"}},"ProductId":"7a782d57-b0bf-4743-8f02-2b1a1e229869","Assets":[{}]}}"#,
+        assets.trim_end_matches(',')
+    )
+}
+
+/// Verify, normalize, encode: all that the gateway does to a webhook but to talk about it.
+fn pipeline(secrets: &[Secret], signature: &[u8], receipt: &Receipt, body: &[u8]) -> String {
+    let vendor = Vendor::CreativeForce;
+    let webhook = vendor
+        .verify(secrets, [signature].into_iter(), body)
+        .unwrap();
+    let event = vendor.normalize(webhook).unwrap();
+    CloudEvent::accepted(receipt, event).encode().unwrap()
+}
+
+fn benches(criterion: &mut Criterion) {
+    let secrets = [Secret::new(SECRET).unwrap()];
+    let receipt = Receipt {
+        id: "c02f0f73-1706-4973-9a4d-38007d6685e9".to_owned(),
+        source: "studio".to_owned(),
+        vendor: Vendor::CreativeForce,
+        accepted_at: "2026-11-22T10:00:00.250Z".parse().unwrap(),
+        conflict: false,
+    };
+    let mut group = criterion.benchmark_group("webhook");
+    for (name, bytes) in [("1KB", 1 << 10), ("64KB", 1 << 16), ("1MB", 1 << 20)] {
+        let body = body(bytes).into_bytes();
+        let signature = hex::encode(hmac_sha256(SECRET.as_bytes(), &body));
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_with_input(
+            BenchmarkId::new("floor: bare HMAC-SHA256", name),
+            &body,
+            |bencher, body| {
+                bencher.iter(|| hmac_sha256(SECRET.as_bytes(), black_box(body)));
+            },
+        );
+        group.bench_with_input(
+            BenchmarkId::new("verify + normalize + encode", name),
+            &body,
+            |bencher, body| {
+                bencher
+                    .iter(|| pipeline(&secrets, signature.as_bytes(), &receipt, black_box(body)));
+            },
+        );
+    }
+    group.finish();
+}
+
+criterion_group!(pipeline_benches, benches);
+criterion_main!(pipeline_benches);

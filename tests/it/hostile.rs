@@ -1,0 +1,220 @@
+//! I11 and I12: whatever comes in, the process lives, stays small and keeps its secrets.
+//!
+//! Seen to fail: I11 with the depth check left out and `Value` in place of the scan (the stack overflows); I12 with
+//! the signature header in a `tracing::info!`, and with `{error:?}` of a source's entry in the log.
+
+use crate::support::aws::Aws;
+use crate::support::function::{Answer, Function};
+use crate::support::webhook::{SECRET, creative_force, request, sign, signed};
+use serde_json::{Value, json};
+
+/// Half of the memory that the template gives the function.
+const MAX_MEGABYTES: usize = 128;
+
+fn hostile_bodies() -> Vec<String> {
+    let id = "f0e1d2c3";
+    let with = |member: &str| {
+        format!(r#"{{"PayloadId":"{id}","EventGroupName":"product","Action":"Reset",{member}}}"#)
+    };
+    vec![
+        "[".repeat(4_400_000),
+        r#"{"a":"#.repeat(700_000),
+        "\"".repeat(1_000_001),
+        format!("\"{}", "\\".repeat(1_000_001)),
+        with(r#""x":"\ud800","y":"\udfff\ud800""#),
+        with(r#""\ud800":1"#),
+        with(&format!(r#""x":{}"#, "9".repeat(1_000_000))),
+        with(r#""x":-0e-999999999999999999999"#),
+        with(r#""EventDatetimeUtc":9223372036854775807"#),
+        with(r#""EventDatetimeUtc":-1e308"#),
+        with(&format!(r#""ProductId":"{}""#, "p".repeat(600_000))),
+        format!(
+            r#"{{"PayloadId":"{}","EventGroupName":"product","Action":"Reset"}}"#,
+            "i".repeat(600_000)
+        ),
+        format!(
+            r#"{{"PayloadId":"{id}","EventGroupName":"product","Action":"{}"}}"#,
+            "Ab".repeat(300_000)
+        ),
+        format!(
+            r#"{{"PayloadId":"{id}","EventGroupName":"{}","Action":"a"}}"#,
+            "İ".repeat(1000)
+        ),
+        with(
+            &(0..50_000)
+                .map(|n| format!(r#""PayloadId{n}":{n}"#))
+                .collect::<Vec<_>>()
+                .join(","),
+        ),
+        "\0".repeat(1000),
+        "\u{feff}{}".to_owned(),
+        String::new(),
+    ]
+}
+
+fn hostile_events() -> Vec<Value> {
+    let without = |pointer: &str, member: &str| {
+        let mut event = signed("studio", "{}");
+        event
+            .pointer_mut(pointer)
+            .unwrap()
+            .as_object_mut()
+            .unwrap()
+            .remove(member);
+        event
+    };
+    let with = |member: &str, value: Value| {
+        let mut event = signed("studio", "{}");
+        event[member] = value;
+        event
+    };
+    vec![
+        without("", "body"),
+        without("", "pathParameters"),
+        without("", "isBase64Encoded"),
+        without("/requestContext", "stage"),
+        with("body", Value::Null),
+        with("isBase64Encoded", json!(true)),
+        with("pathParameters", json!({"source": "../../etc/passwd"})),
+        with("pathParameters", json!({"source": "x".repeat(10_000)})),
+        with("pathParameters", json!({"other": "studio"})),
+        with("rawPath", json!("/\u{0}\u{ffff}")),
+        with(
+            "headers",
+            json!({"x-cf-signature": "é".repeat(64), "x-cf-event": "Tâche terminée"}),
+        ),
+        with("headers", json!({})),
+        with("headers", json!({"webhook-request-origin": "\u{e9}"})),
+    ]
+}
+
+#[tokio::test]
+async fn no_request_ends_the_process_or_goes_without_an_answer() {
+    let mut aws = Aws::start().await;
+    let mut function = aws.ingress().await;
+    for (number, body) in hostile_bodies().iter().enumerate() {
+        let answer = function.invoke(&signed("studio", body)).await;
+        let Answer::Success(response) = &answer else {
+            panic!("body {number}: {answer:?}")
+        };
+        assert_eq!(response["statusCode"], 200, "body {number}: {response}");
+    }
+    for (number, event) in hostile_events().iter().enumerate() {
+        let answer = function.invoke(event).await;
+        let Answer::Success(response) = &answer else {
+            panic!("event {number}: {answer:?}")
+        };
+        let status = response["statusCode"].as_u64().unwrap();
+        assert!(
+            [200, 400, 401, 404].contains(&status),
+            "event {number}: {response}"
+        );
+    }
+    aws.drain_stream(&mut function).await;
+    let published = aws.drain("events").await.len() + aws.drain("quarantine").await.len();
+    assert_eq!(published, aws.recorded().await.len());
+    assert!(
+        peak_megabytes(&function) < MAX_MEGABYTES,
+        "{} MB",
+        peak_megabytes(&function)
+    );
+}
+
+/// The most memory that the process ever had, by the kernel's word.
+fn peak_megabytes(function: &Function) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", function.id())).unwrap();
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    peak.trim()
+        .trim_end_matches(" kB")
+        .parse::<usize>()
+        .unwrap()
+        / 1024
+}
+
+#[tokio::test]
+async fn no_secret_signature_or_body_is_in_any_line_that_the_function_writes() {
+    let canary = "canary-7b1f0a";
+    let mut aws = Aws::start().await;
+    aws.put_sources(&json!({
+        "studio": {"vendor": "creative-force", "secrets": [SECRET, "canary-7b1f0a-old"]},
+        "mistyped": {"vendor": "canary-7b1f0a-vendor", "secrets": ["canary-7b1f0a-secret"]},
+        "misplaced": "canary-7b1f0a-secret",
+        "misspelled": {"vendor": "creads", "secrets": "canary-7b1f0a-secret"},
+    }))
+    .await;
+    let mut function = aws.ingress().await;
+    let body = creative_force("p-1", canary);
+    let good = sign(SECRET, body.as_bytes());
+    let forged = sign(canary, body.as_bytes());
+    for event in [
+        signed("studio", &body),
+        signed("studio", &body),
+        signed("studio", &creative_force("p-1", "canary-7b1f0a again")),
+        signed("studio", canary),
+        signed("mistyped", &body),
+        signed("misplaced", &body),
+        signed("misspelled", &body),
+        request(
+            "POST",
+            "studio",
+            &body,
+            &[("x-cf-signature", &forged), ("authorization", canary)],
+        ),
+        request("POST", "studio", &body, &[("x-cf-signature", canary)]),
+        request("POST", "nobody", &body, &[("x-cf-signature", &good)]),
+    ] {
+        function.invoke(&event).await;
+    }
+    aws.drain_stream(&mut function).await;
+    aws.put_sources_text("{\"sources\": canary-7b1f0a").await;
+    let mut restarted = aws.ingress().await;
+    restarted.invoke(&signed("studio", &body)).await;
+
+    let lines = [function.output().await, restarted.output().await].concat();
+    for line in &lines {
+        assert!(
+            serde_json::from_str::<Value>(line).is_ok(),
+            "not JSON: {line}"
+        );
+        for hidden in [canary, SECRET, &good, &forged, "Note"] {
+            assert!(!line.contains(hidden), "{hidden} is in {line}");
+        }
+    }
+    let requests: Vec<Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let outcomes: Vec<_> = requests
+        .iter()
+        .filter(|line| !line["status"].is_null())
+        .map(|line| line["outcome"].clone())
+        .collect();
+    let expected = [
+        "accepted",
+        "duplicate",
+        "conflict",
+        "quarantined",
+        "failed",
+        "failed",
+        "failed",
+        "rejected",
+        "rejected",
+        "rejected",
+        "failed",
+    ];
+    assert_eq!(outcomes, expected);
+    let accepted = requests
+        .iter()
+        .find(|line| line["outcome"] == "accepted")
+        .unwrap();
+    assert_eq!(
+        (&accepted["source"], &accepted["event.id"]),
+        (&json!("studio"), &json!("p-1"))
+    );
+    assert!(accepted["duration_ms"].is_number() && accepted["accepted"] == 1);
+    let metrics = &accepted["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!(metrics["Dimensions"], json!([["source", "vendor"]]));
+}
