@@ -48,6 +48,14 @@ pub enum SubscriptionError {
     Delete(#[from] Box<SdkError<DeleteItemError>>),
 }
 
+/// An item among the subscriptions is not as one is written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the subscription {0:?} is not readable: remove it and add it again")]
+pub struct UnreadableSubscription(pub String);
+
+/// What stands in the table under the name of a subscription.
+pub type Listed = Result<Subscription, UnreadableSubscription>;
+
 impl Subscription {
     /// Whether an event of this type, from this source, is to go to the queue.
     pub fn matches(&self, event_type: &str, source: &str) -> bool {
@@ -143,13 +151,20 @@ impl Subscriptions {
         {
             return Ok(Arc::clone(subscriptions));
         }
-        let subscriptions: Arc<[Subscription]> = self.list().await?.into();
+        let mut subscriptions = Vec::new();
+        for subscription in self.list().await? {
+            match subscription {
+                Ok(subscription) => subscriptions.push(subscription),
+                Err(error) => tracing::error!(%error, "subscription is ignored"),
+            }
+        }
+        let subscriptions: Arc<[Subscription]> = subscriptions.into();
         *cache = Some((now, Arc::clone(&subscriptions)));
         Ok(subscriptions)
     }
 
-    /// All subscriptions, by name.
-    pub async fn list(&self) -> Result<Vec<Subscription>, SubscriptionError> {
+    /// All subscriptions, by name. One that is not readable is told, and does not hide the others.
+    pub async fn list(&self) -> Result<Vec<Listed>, SubscriptionError> {
         let query = self
             .client
             .query()
@@ -164,13 +179,11 @@ impl Subscriptions {
             .await;
         let items = items.map_err(Box::new)?;
         let read = |item: &HashMap<String, AttributeValue>| {
-            let subscription = Subscription::read(item);
-            if subscription.is_none() {
-                tracing::error!(id = ?item.get("id"), "subscription is not readable and is ignored");
-            }
-            subscription
+            let name = item.get("id").and_then(|id| id.as_s().ok());
+            let unreadable = || UnreadableSubscription(name.cloned().unwrap_or_default());
+            Subscription::read(item).ok_or_else(unreadable)
         };
-        Ok(items.iter().filter_map(read).collect())
+        Ok(items.iter().map(read).collect())
     }
 
     /// Adds a subscription under a name that is not taken.

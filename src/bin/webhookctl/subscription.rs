@@ -132,11 +132,17 @@ async fn add(
 }
 
 async fn list(subscriptions: &Subscriptions, output: Output) -> Result<()> {
-    let subscriptions = subscriptions.list().await.map_err(refusal)?;
-    if subscriptions.is_empty() {
+    let mut views = Vec::new();
+    for listed in subscriptions.list().await.map_err(refusal)? {
+        match listed {
+            Ok(subscription) => views.push(View(subscription)),
+            Err(error) => output.note(&error.to_string()),
+        }
+    }
+    if views.is_empty() {
         output.note("there is no subscription: every event goes to the stack's events queue alone");
     }
-    output.list(&subscriptions.into_iter().map(View).collect::<Vec<_>>())
+    output.list(&views)
 }
 
 async fn remove(name: &str, subscriptions: &Subscriptions, output: Output) -> Result<()> {
