@@ -1,8 +1,8 @@
 //! I1 and I2: what was answered with 2xx, and what was recorded, is on every queue that it should be on, whatever
 //! call fails and wherever the process dies. The vendors here send everything once.
 //!
-//! Seen to fail: with a fan-out that answers success after a failed send, with a ledger that answers `Duplicate`
-//! for any error, with an answer before the record, and with part-failed batches taken for sent.
+//! Seen to fail: with a 2xx after a write that failed, with any error of the ledger taken for a duplicate, with a
+//! fan-out that answers success after an error, and with a claimed body taken for empty when it cannot be read.
 
 use crate::support::aws::{Aws, Message};
 use crate::support::function::{Answer, Function};
@@ -54,7 +54,8 @@ struct World {
     aws: Aws,
     proxy: Proxy,
     function: Option<Function>,
-    fault: Fault,
+    /// What is still to happen.
+    fault: Option<Fault>,
 }
 
 impl World {
@@ -67,12 +68,12 @@ impl World {
             aws,
             proxy,
             function: None,
-            fault: Fault::Error,
+            fault: None,
         }
     }
 
     async fn inject(&mut self, call: Call, fault: Fault) {
-        self.fault = fault;
+        self.fault = Some(fault);
         self.proxy.inject(call, fault).await;
     }
 
@@ -82,13 +83,17 @@ impl World {
             Some(function) => function,
             None => self.aws.ingress_behind(&self.proxy.url()).await,
         };
-        if !self.fault.kills() {
+        let Some(fault) = self.fault.filter(|fault| fault.kills()) else {
             let answer = function.invoke(event).await;
             self.function = Some(function);
+            let lasts = self.fault.is_some_and(Fault::lasts);
+            if lasts && self.proxy.fired().await > 0 {
+                self.heal().await;
+            }
             return answer;
-        }
+        };
         let mut answer = function.begin(event);
-        let (proxy, traces) = (&self.proxy, self.fault.traces());
+        let (proxy, traces) = (&self.proxy, fault.traces());
         let held = eventually("a call that is held", || async {
             proxy.fired().await >= traces
         });
@@ -100,11 +105,15 @@ impl World {
             }
             () = held => {
                 function.kill().await;
-                self.proxy.heal().await;
-                self.fault = Fault::Error;
+                self.heal().await;
                 Answer::Died
             }
         }
+    }
+
+    async fn heal(&mut self) {
+        self.proxy.heal().await;
+        self.fault = None;
     }
 
     /// Offers the stream until it is drained.
@@ -166,7 +175,7 @@ async fn nothing_is_lost(calls: &[Call]) {
         world.drain_stream().await;
 
         let what = format!("{fault:?} at {call:?}");
-        let fired = world.fault != fault || world.proxy.fired().await > 0;
+        let fired = world.fault.is_none() || world.proxy.fired().await > 0;
         assert!(fired, "{what} never happened");
         let items = world.aws.recorded().await;
         let all: BTreeSet<_> = items

@@ -16,6 +16,10 @@ pub(crate) enum Fault {
     Reset,
     /// Applied, and then the connection is cut off before the answer.
     CutOff,
+    /// Answered with a server error each time it is tried.
+    Outage,
+    /// Applied and cut off each time it is tried.
+    Losses,
     /// Held, not applied, until the process is killed.
     KillBefore,
     /// Applied; the answer is cut off and the next try held until the process is killed.
@@ -23,11 +27,13 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Error,
         Self::Throttle,
         Self::Reset,
         Self::CutOff,
+        Self::Outage,
+        Self::Losses,
         Self::KillBefore,
         Self::KillAfter,
     ];
@@ -35,6 +41,11 @@ impl Fault {
     /// Whether the test is to kill the process once a call is held.
     pub(crate) fn kills(self) -> bool {
         matches!(self, Self::KillBefore | Self::KillAfter)
+    }
+
+    /// Whether it goes on until it is healed.
+    pub(crate) fn lasts(self) -> bool {
+        matches!(self, Self::Outage | Self::Losses)
     }
 
     /// How often it shows in the audit log before the process is to be killed.
@@ -49,7 +60,10 @@ impl Fault {
             body,
         } = call;
         let rule = |effect: Value| {
-            let mut rule = json!({"service": service, "operation": operation, "times": 1});
+            let mut rule = json!({"service": service, "operation": operation});
+            if !self.lasts() {
+                rule["times"] = json!(1);
+            }
             if let Some(body) = body {
                 rule["body"] = json!(body);
             }
@@ -61,14 +75,14 @@ impl Fault {
         let held = || rule(json!({"latency": {"min": 60_000, "max": 60_000}, "reset": true}));
         let cut_off = || rule(json!({"response": {"abort_bytes": 0}}));
         match self {
-            Self::Error => json!([rule(
+            Self::Error | Self::Outage => json!([rule(
                 json!({"error": {"code": "InternalServerError", "status": 500}})
             )]),
             Self::Throttle => json!([rule(
                 json!({"error": {"code": throttled(service), "status": 400}})
             )]),
             Self::Reset => json!([rule(json!({"reset": true}))]),
-            Self::CutOff => json!([cut_off()]),
+            Self::CutOff | Self::Losses => json!([cut_off()]),
             Self::KillBefore => json!([held()]),
             Self::KillAfter => json!([cut_off(), held()]),
         }
