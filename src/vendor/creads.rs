@@ -9,7 +9,7 @@
 //! is not documented, so that `Project Message`, `ProjectMessage` and `project_message` are all one.
 
 use super::json::Object;
-use super::{MAX_NAME_BYTES, NormalizeError, Normalized, identifier, whole, words};
+use super::{MAX_NAME_BYTES, NormalizeError, Normalized, identifier, words};
 
 pub(super) const SIGNATURE_HEADER: &str = "x-partners-signature";
 
@@ -24,10 +24,7 @@ const CATALOGUE: [(&str, &[&str]); 8] = [
     ("webhook", &["created", "updated", "deleted"]),
 ];
 
-pub(super) fn normalize<'a>(
-    body: &'a [u8],
-    payload: &Object<'a>,
-) -> Result<Normalized<'a>, NormalizeError> {
+pub(super) fn normalize<'a>(payload: &Object<'a>) -> Result<Normalized<'a>, NormalizeError> {
     let name = |member: &'static str, words: &[String]| {
         let name = words.join("_");
         let usable = !name.is_empty() && name.len() <= MAX_NAME_BYTES;
@@ -51,7 +48,7 @@ pub(super) fn normalize<'a>(
         time: None,
         actor: None,
         members: Vec::new(),
-        data: whole(body),
+        data: Some(payload.text()),
     })
 }
 

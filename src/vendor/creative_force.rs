@@ -9,7 +9,7 @@
 //! every action one name. The header `X-CF-Event` is not covered by the signature and decides nothing.
 
 use super::json::Object;
-use super::{MAX_NAME_BYTES, NormalizeError, Normalized, delivery_id, identifier, whole, words};
+use super::{MAX_NAME_BYTES, NormalizeError, Normalized, delivery_id, identifier, words};
 use jiff::Timestamp;
 use std::borrow::Cow;
 
@@ -157,10 +157,7 @@ const FORBIDDEN_IN_URL: [&str; 10] = [
     "ulh.us",
 ];
 
-pub(super) fn normalize<'a>(
-    body: &'a [u8],
-    payload: &Object<'a>,
-) -> Result<Normalized<'a>, NormalizeError> {
+pub(super) fn normalize<'a>(payload: &Object<'a>) -> Result<Normalized<'a>, NormalizeError> {
     let id = payload.string("PayloadId").and_then(delivery_id);
     let group = group_name(&payload.string("EventGroupName").unwrap_or_default());
     let group = group.ok_or(NormalizeError::NoType {
@@ -181,7 +178,7 @@ pub(super) fn normalize<'a>(
         time: time(payload).map(Cow::Owned),
         actor: actor.and_then(identifier),
         members: Vec::new(),
-        data: whole(body),
+        data: Some(payload.text()),
     })
 }
 

@@ -11,7 +11,10 @@ pub(super) const MAX_DEPTH: usize = 128;
 
 /// A JSON object whose values have been found, and found to be valid, but not read.
 #[derive(Debug)]
-pub(super) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(super) struct Object<'a> {
+    text: &'a str,
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
 
 impl<'a> Object<'a> {
     /// The object that a body holds.
@@ -22,7 +25,7 @@ impl<'a> Object<'a> {
         if depth(body) > MAX_DEPTH {
             return Err(NormalizeError::TooDeep);
         }
-        serde_json::from_str(text).map_err(|error| match error.classify() {
+        Self::from_text(text).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => NormalizeError::NotAnObject,
             _ => NormalizeError::NotJson {
                 line: error.line(),
@@ -31,9 +34,19 @@ impl<'a> Object<'a> {
         })
     }
 
+    fn from_text(text: &'a str) -> Result<Self, serde_json::Error> {
+        let Members(members) = serde_json::from_str(text)?;
+        Ok(Self { text, members })
+    }
+
+    /// The text of the whole object, without the white space around it.
+    pub(super) fn text(&self) -> &'a str {
+        self.text.trim_matches([' ', '\t', '\n', '\r'])
+    }
+
     /// The value of a member; of several with one name the last, as most parsers have it.
     pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0
+        self.members
             .iter()
             .rev()
             .find(|(member, _)| member == name)
@@ -42,7 +55,9 @@ impl<'a> Object<'a> {
 
     /// The value of a member that is a string.
     pub(super) fn string(&self, name: &str) -> Option<Cow<'a, str>> {
-        read::<Text<'a>>(self.get(name)?).map(|text| text.0)
+        serde_json::from_str(self.get(name)?.get())
+            .ok()
+            .map(|Text(text)| text)
     }
 
     /// The value of a member that is a string or a number: vendors change their minds between the two.
@@ -57,15 +72,17 @@ impl<'a> Object<'a> {
 
     /// The value of a member that is an object.
     pub(super) fn object(&self, name: &str) -> Option<Object<'a>> {
-        read(self.get(name)?)
+        Self::from_text(self.get(name)?.get()).ok()
     }
 
     /// All members in the order they stand in, each name once.
     pub(super) fn members(&self) -> impl Iterator<Item = (&Cow<'a, str>, &'a RawValue)> {
         let last = |(index, (name, _)): &(usize, &(Cow<'a, str>, &'a RawValue))| {
-            !self.0[index + 1..].iter().any(|(later, _)| later == name)
+            !self.members[index + 1..]
+                .iter()
+                .any(|(later, _)| later == name)
         };
-        self.0
+        self.members
             .iter()
             .enumerate()
             .filter(last)
@@ -73,19 +90,17 @@ impl<'a> Object<'a> {
     }
 }
 
-fn read<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
-    serde_json::from_str(value.get()).ok()
-}
-
 /// A string that is borrowed where it has no escapes; serde borrows no `Cow` by itself.
 #[derive(serde::Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de> Deserialize<'de> for Object<'de> {
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Object<'de>;
+        struct Found;
+        impl<'de> Visitor<'de> for Found {
+            type Value = Members<'de>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("an object")
@@ -93,45 +108,43 @@ impl<'de> Deserialize<'de> for Object<'de> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::new();
-                while let Some((name, value)) = map.next_entry::<Text<'de>, _>()? {
-                    members.push((name.0, value));
+                while let Some((Text(name), value)) = map.next_entry()? {
+                    members.push((name, value));
                 }
-                Ok(Object(members))
+                Ok(Members(members))
             }
         }
-        deserializer.deserialize_map(Members)
+        deserializer.deserialize_map(Found)
     }
 }
 
 /// How deep brackets stand in each other, outside of strings. Takes any bytes, valid or not, in one pass.
 fn depth(json: &[u8]) -> usize {
     let (mut open, mut deepest) = (0_usize, 0);
-    let mut rest = json;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
+    let mut bytes = json.iter();
+    while let Some(byte) = bytes.next() {
         match byte {
             b'[' | b'{' => {
                 open += 1;
                 deepest = deepest.max(open);
             }
             b']' | b'}' => open = open.saturating_sub(1),
-            b'"' => rest = after_string(after),
+            b'"' => skip_string(&mut bytes),
             _ => {}
         }
     }
     deepest
 }
 
-/// What follows the string whose opening quote stands before `json`.
-fn after_string(mut json: &[u8]) -> &[u8] {
-    while let Some(at) = memchr::memchr2(b'"', b'\\', json) {
-        let escape = usize::from(json[at] == b'\\');
-        json = json.get(at + 1 + escape..).unwrap_or_default();
-        if escape == 0 {
-            return json;
+/// Goes on to what follows the string whose opening quote was the last byte.
+fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => _ = bytes.next(),
+            _ => {}
         }
     }
-    &[]
 }
 
 #[cfg(test)]
@@ -151,6 +164,11 @@ mod tests {
         assert_eq!(found.scalar("n").unwrap(), "1.50e+2");
         assert_eq!(found.string("n"), None);
         assert_eq!(found.object("o").unwrap().get("x").unwrap().get(), "[1 ,2]");
+    }
+
+    #[test]
+    fn the_text_is_all_but_the_white_space_around_it() {
+        assert_eq!(object(" \r\n\t{ } \n").text(), "{ }");
     }
 
     #[test]

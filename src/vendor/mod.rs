@@ -80,8 +80,8 @@ pub struct Normalized<'a> {
     pub actor: Option<Cow<'a, str>>,
     /// Further members of an event that came as a CloudEvent.
     pub members: Vec<(Cow<'a, str>, &'a RawValue)>,
-    /// The payload as it was sent, if there is one.
-    pub data: Option<&'a RawValue>,
+    /// The payload as it was sent, if there is one: JSON, to the letter.
+    pub data: Option<&'a str>,
 }
 
 /// Why an authentic webhook is not understood, and therefore quarantined.
@@ -191,10 +191,10 @@ impl Vendor {
     pub fn normalize(self, webhook: Verified<'_>) -> Result<Normalized<'_>, NormalizeError> {
         let payload = json::Object::from_body(webhook.body)?;
         match self {
-            Self::CreativeForce => creative_force::normalize(webhook.body, &payload),
+            Self::CreativeForce => creative_force::normalize(&payload),
             Self::WoodWing => woodwing::normalize(&payload),
-            Self::Creads => creads::normalize(webhook.body, &payload),
-            Self::PeopleForce => people_force::normalize(webhook.body, &payload),
+            Self::Creads => creads::normalize(&payload),
+            Self::PeopleForce => people_force::normalize(&payload),
         }
     }
 
@@ -227,11 +227,6 @@ impl FromStr for Vendor {
         let named = Self::ALL.into_iter().find(|vendor| vendor.name() == name);
         named.ok_or_else(|| UnknownVendor(name.to_owned()))
     }
-}
-
-/// The whole body as a JSON value; it was found to be one when its members were looked up.
-fn whole(body: &[u8]) -> Option<&RawValue> {
-    serde_json::from_slice(body).ok()
 }
 
 /// The identifier, unless it is none: blank, all zeros as a GUID, too long, or with characters that

@@ -9,7 +9,7 @@
 //! the payloads are personal data.
 
 use super::json::Object;
-use super::{MAX_NAME_BYTES, NormalizeError, Normalized, identifier, is_name, is_rfc3339, whole};
+use super::{MAX_NAME_BYTES, NormalizeError, Normalized, identifier, is_name, is_rfc3339};
 
 pub(super) const SIGNATURE_HEADER: &str = "x-peopleforce-signature";
 pub(super) const SIGNATURE_PREFIX: &str = "sha256=";
@@ -43,10 +43,7 @@ const ACTIONS: [&str; 26] = [
     "workflow",
 ];
 
-pub(super) fn normalize<'a>(
-    body: &'a [u8],
-    payload: &Object<'a>,
-) -> Result<Normalized<'a>, NormalizeError> {
+pub(super) fn normalize<'a>(payload: &Object<'a>) -> Result<Normalized<'a>, NormalizeError> {
     let action = payload
         .string("action")
         .filter(|action| action.len() <= MAX_NAME_BYTES);
@@ -67,7 +64,7 @@ pub(super) fn normalize<'a>(
         time: time.filter(|time| is_rfc3339(time)),
         actor: None,
         members: Vec::new(),
-        data: whole(body),
+        data: Some(payload.text()),
     })
 }
 

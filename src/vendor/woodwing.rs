@@ -9,6 +9,7 @@
 
 use super::json::Object;
 use super::{MAX_NAME_BYTES, NormalizeError, Normalized, delivery_id, is_name};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 pub(super) const SIGNATURE_HEADER: &str = "x-hook-signature";
@@ -64,7 +65,7 @@ pub(super) fn normalize<'a>(payload: &Object<'a>) -> Result<Normalized<'a>, Norm
         members: others
             .map(|(name, value)| (Cow::clone(name), value))
             .collect(),
-        data: payload.get("data"),
+        data: payload.get("data").map(RawValue::get),
     })
 }
 
