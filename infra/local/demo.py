@@ -1,0 +1,238 @@
+"""Sends every vendor's sample payloads through the local gateway, and shows what became of each: `make demo`.
+
+What is expected stands in EXPECTED; a row that is not as expected is marked, and fails the demo.
+"""
+
+import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import boto3
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCAL = ROOT / os.environ.get("LOCAL_DIR", ".local")
+PAYLOADS = ROOT / "tests" / "payloads"
+VENDORS = ("creative-force", "woodwing", "people-force", "creads")
+QUEUES = {"events": "EventsQueueUrl", "quarantine": "QuarantineQueueUrl", "delivery": "DeliveryQueueUrl", "dead letters": "DeadLetterQueueUrl"}
+KNOWN_SECONDS = 60  # a new source is known to every function by then
+QUEUE_SECONDS = 60  # from an answer to the message; it takes about a second
+NOT_JSON = "the body is not JSON at line"
+
+
+def event(kind, subject, conflict=False):
+    return {"answer": "200 accepted", "queue": "events", "type": kind, "subject": subject, "conflict": conflict}
+
+
+def quarantined(reason):
+    return {"answer": "200 quarantined", "queue": "quarantine", "reason": reason}
+
+
+# In the order of sending: vendor, file, how it is sent, what is to become of it. Creative Force's document prints one PayloadId in
+# all but two of its samples: as events of the same id and another body, they are accepted as conflicts. Three of the samples are
+# printed as malformed JSON. Creads prints no payload: these are composed from its tables.
+EXPECTED = [
+    ("creative-force", "product.json", "", event("io.creativeforce.product.reset", "product/7a782d57-b0bf-4743-8f02-2b1a1e229869")),
+    ("creative-force", "task.json", "", event("io.creativeforce.task.completed", "task/c02f0f73-4665-4aae-aac1-c2fbc65365de", conflict=True)),
+    ("creative-force", "sample.json", "", event("io.creativeforce.sample.checked-in", "sample/4666fcd0-0179-44d8-a66d-bc65a4acd968")),
+    ("creative-force", "session.json", "", event("io.creativeforce.session.added-to-session", "session/cba7640d-452b-417b-8bbc-aaa92a763359")),
+    ("creative-force", "job.json", "", quarantined(f"{NOT_JSON} 10, column 1")),
+    ("creative-force", "user.json", "", quarantined(f"{NOT_JSON} 10, column 1")),
+    ("creative-force", "work-unit.json", "", quarantined(f"{NOT_JSON} 13, column 1")),
+    ("creative-force", "product.json", "again", {"answer": "200 duplicate"}),
+    ("woodwing", "properties-updated.json", "", event("com.woodwing.studio/object/properties-updated", "object")),
+    ("woodwing", "properties-updated.json", "forged", {"answer": "401 Unauthorized"}),
+    ("people-force", "employee_create.json", "", event("io.peopleforce.employee_create", "employee/130333")),
+    ("people-force", "Hello!", "not JSON", quarantined(f"{NOT_JSON} 1, column 1")),
+    ("creads", "composed-invitation-created.json", "", event("com.creads.invitation.created", "invitation/55a3f9c1d2e04")),
+    ("creads", "composed-invitation-deleted.json", "", event("com.creads.invitation.deleted", "invitation/55a3f9c1d2e04")),
+    ("creads", "composed-invitation-updated.json", "", event("com.creads.invitation.updated", "invitation/55a3f9c1d2e04")),
+    ("creads", "composed-membership-created.json", "", event("com.creads.membership.created", "membership/55a40d7e91b35")),
+    ("creads", "composed-membership-deleted.json", "", event("com.creads.membership.deleted", "membership/55a40d7e91b35")),
+    ("creads", "composed-membership-updated.json", "", event("com.creads.membership.updated", "membership/55a40d7e91b35")),
+    ("creads", "composed-organization-updated.json", "", event("com.creads.organization.updated", "organization/559b9d1f64c2a")),
+    ("creads", "composed-product-updated.json", "", event("com.creads.product.updated", "product/559bba3cd7b10")),
+    ("creads", "composed-project-created.json", "", event("com.creads.project.created", "project/559befeeab59f")),
+    ("creads", "composed-project-deleted.json", "", event("com.creads.project.deleted", "project/559befeeab59f")),
+    ("creads", "composed-project-message-created.json", "", event("com.creads.project_message.created", "project_message/55a41100c7e8d")),
+    ("creads", "composed-project-updated.json", "", event("com.creads.project.updated", "project/559befeeab59f")),
+    ("creads", "composed-webhook-created.json", "", event("com.creads.webhook.created", "webhook/55a3e0b2c4d19")),
+    ("creads", "composed-webhook-deleted.json", "", event("com.creads.webhook.deleted", "webhook/55a3e0b2c4d19")),
+    ("creads", "composed-webhook-updated.json", "", event("com.creads.webhook.updated", "webhook/55a3e0b2c4d19")),
+    ("creads", "composed-work-created.json", "", event("com.creads.work.created", "work/55a4125f0a7b6")),
+]
+
+
+def main():
+    outputs = json.loads((LOCAL / "outputs.json").read_text())
+    mark = f"demo-{secrets.token_hex(4)}"
+    sources = {vendor: f"{mark}-{vendor}" for vendor in VENDORS}
+    with tempfile.TemporaryDirectory() as folder:
+        os.symlink(LOCAL, Path(folder) / ".local")  # where webhookctl looks for the stack
+        tool = Tool(build(), folder)
+        added = []
+        try:
+            say("register one source per vendor")
+            for vendor, source in sources.items():
+                tool("source", "add", source, "--vendor", vendor)
+                added.append(source)
+                print(f"   {vendor}: {outputs['WebhookUrl']}/{source}", flush=True)
+            say(f"send {len(EXPECTED)} webhooks, signed as their vendors sign")
+            rows = [send(tool, sources[row[0]], row) for row in EXPECTED]
+            say("wait for the queues")
+            messages = receive(outputs, set(sources.values()), sum("queue" in row[3] for row in EXPECTED))
+        finally:
+            say("remove the sources")
+            for source in added:
+                tool("source", "remove", source)
+    return show(rows, messages)
+
+
+class Tool:
+    """webhookctl, for the local stack; its results as they are in JSON."""
+
+    def __init__(self, path, folder):
+        self.path, self.folder = path, folder
+        self.env = {name: value for name, value in os.environ.items() if name != "WEBHOOK_GATEWAY_STACK"}
+
+    def __call__(self, *arguments, text=None, check=True):
+        done = subprocess.run([self.path, "--json", *arguments], cwd=self.folder, env=self.env, input=text, text=True, capture_output=True)
+        if check and done.returncode:
+            raise SystemExit(f"error: webhookctl {' '.join(arguments)}: {done.stderr.strip()}")
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def build():
+    say("build webhookctl (a minute or two from scratch)")
+    subprocess.run(["cargo", "build", "--locked", "--bin", "webhookctl"], cwd=ROOT, check=True)
+    target = Path(os.environ.get("CARGO_TARGET_DIR", "target"))
+    return ROOT / target / "debug" / "webhookctl"
+
+
+def send(tool, source, row):
+    """Sends one webhook and returns its answer. A function that has not read the new source yet answers 404."""
+    vendor, what, how, _ = row
+    arguments = ["send", "--source", source]
+    if how == "forged":
+        arguments.append("--forge")
+    arguments.append("-" if how == "not JSON" else str(PAYLOADS / vendor / what))
+    deadline = time.monotonic() + KNOWN_SECONDS
+    waiting = False
+    while True:
+        [sent] = tool(*arguments, text=what if how == "not JSON" else None, check=False) or [{"status": None}]
+        if sent["status"] != 404 or time.monotonic() > deadline:
+            break
+        if not waiting:
+            print(f"   {vendor}: the gateway does not know the new source yet", flush=True)
+            waiting = True
+        time.sleep(1)
+    answer = f"{sent['status']} {sent.get('answer') or sent.get('error')}"
+    print(f"   {title(vendor, what, how)}: {answer}", flush=True)
+    return {"source": source, "answer": answer, "id": sent.get("id")}
+
+
+def receive(outputs, sources, count):
+    """All messages of these sources, on any queue; those of others become visible again."""
+    sqs = boto3.client(
+        "sqs", endpoint_url=outputs["AwsEndpointUrl"], region_name=outputs["AwsRegion"], aws_access_key_id="test", aws_secret_access_key="test"
+    )
+    ours, others = [], []
+    deadline = time.monotonic() + QUEUE_SECONDS
+    # Once all have come, one more round finds what should not be there.
+    complete = False
+    while not complete and time.monotonic() < deadline:
+        complete = len(ours) >= count
+        for queue, output in QUEUES.items():
+            url = outputs[output]
+            answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], WaitTimeSeconds=1, VisibilityTimeout=120)
+            for message in answer.get("Messages", []):
+                receipt = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}
+                attributes = {name: it["StringValue"] for name, it in message.get("MessageAttributes", {}).items()}
+                if attributes.get("gatewaysource") in sources:
+                    ours.append({"queue": queue, "source": attributes["gatewaysource"], "event": json.loads(message["Body"])})
+                    sqs.delete_message(**receipt)
+                else:
+                    others.append(receipt)
+        print(f"   {len(ours)} of {count} messages", flush=True)
+    for receipt in others:
+        sqs.change_message_visibility(**receipt, VisibilityTimeout=0)
+    return ours
+
+
+def show(rows, messages):
+    """Prints the table; true if everything is as expected."""
+    table = [("", "sent", "answer", "events queue", "quarantine", "id")]
+    wrong = 0
+    for (vendor, what, how, expected), row in zip(EXPECTED, rows, strict=True):
+        mine = [] if "queue" not in expected else [it for it in messages if (it["source"], it["event"]["id"]) == (row["source"], row["id"])]
+        is_right = row["answer"] == expected["answer"] and [found(it) for it in mine] == ([wanted(expected)] if "queue" in expected else [])
+        messages = [it for it in messages if it not in mine]
+        table.append(("ok" if is_right else "WRONG", title(vendor, what, how), row["answer"], *cells(mine), short(row["id"] or "-")))
+        if not is_right:
+            wrong += 1
+            table.append(("", "  expected", expected["answer"], *cells_of(wanted(expected) if "queue" in expected else None), ""))
+    for message in messages:
+        wrong += 1
+        table.append(("WRONG", f"  not expected, on {message['queue']}", "", *cells([message]), short(message["event"]["id"])))
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    print()
+    for row in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print("\nconflict: the id came before, with another body, so this event is kept beside that one\n")
+    say(f"{wrong} rows are not as expected" if wrong else f"all {len(rows)} as expected, and nothing else on the queues")
+    return not wrong
+
+
+def title(vendor, what, how):
+    return f"{vendor} {what}" + (f" ({how})" if how else "")
+
+
+def found(message):
+    """What a message says, in the form of `wanted`."""
+    event = message["event"]
+    if message["queue"] == "quarantine":
+        return ("quarantine", event["reason"])
+    # The id of an event in conflict is the vendor's and the beginning of the body's hash.
+    is_conflict = event.get("conflict", False) and re.search("#[0-9a-f]{16}$", event["id"]) is not None
+    return (message["queue"], event["type"], event.get("subject"), is_conflict)
+
+
+def wanted(expected):
+    if expected["queue"] == "quarantine":
+        return ("quarantine", expected["reason"])
+    return ("events", expected["type"], expected["subject"], expected["conflict"])
+
+
+def cells(messages):
+    """The columns of both queues."""
+    if not messages:
+        return cells_of(None)
+    return cells_of(found(messages[0]))
+
+
+def cells_of(says):
+    match says:
+        case None:
+            return "-", "-"
+        case ("quarantine", reason):
+            return "-", reason
+        case (_, kind, subject, conflict):
+            return f"{kind}  {short(subject or '-')}{'  conflict' if conflict else ''}", "-"
+
+
+def short(text):
+    """Long ids by their beginning; what follows them stays."""
+    return re.sub(r"([0-9a-f]{8})[0-9a-f]{4,}|([0-9a-f]{8})(-[0-9a-f]{4,}){4}", lambda it: f"{it[1] or it[2]}…", text)
+
+
+def say(text):
+    print(f"== demo: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(0 if main() else 1)
