@@ -49,7 +49,7 @@ lint: $(venv) ## formatting, clippy, documentation, template
 	cfn-lint template.yaml
 
 e2e: $(venv) ## the end-to-end tests alone
-	@$(stack) during $(PORT) cargo test --locked --test e2e
+	@$(stack) during $(PORT) cargo test --locked --test e2e -- --test-threads 16 # they wait more than they work
 
 bench: ## benchmarks of verify, normalize and encode
 	cargo bench --locked

@@ -1,0 +1,178 @@
+//! I12: no secret, signature or body in the functions' logs; and what is there instead.
+//!
+//! Seen to fail: with the signature in the reason of a refusal, and with the stream's event in the line of a batch.
+
+use crate::support::gateway::Gateway;
+use crate::support::inbox::Queue;
+use crate::support::source::{CREATIVE_FORCE, PEOPLE_FORCE, product_reset, send};
+use crate::support::{eventually, unique};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::Value;
+
+/// All that could stand in a log if a text did: itself, bytes as Rust's `Debug` has them, and Base64 of a longer text.
+fn spellings(text: &str) -> Vec<String> {
+    let bytes = format!("{:?}", text.as_bytes());
+    let mut spellings = vec![text.to_owned(), bytes.trim_matches(['[', ']']).to_owned()];
+    for shift in 0..3 {
+        let longer = [&vec![0; shift], text.as_bytes()].concat();
+        let encoded = STANDARD.encode(&longer);
+        // Only the characters that are of this text alone.
+        let (start, end) = ((shift * 8).div_ceil(6), longer.len() * 8 / 6);
+        spellings.push(encoded[start..end].to_owned());
+    }
+    spellings
+}
+
+async fn all_logs(gateway: &Gateway) -> Vec<String> {
+    let mut lines = gateway.log("IngressFunctionName").await;
+    lines.extend(gateway.log("DeliveryFunctionName").await);
+    lines.extend(gateway.emulator_log().lines().map(str::to_owned));
+    lines
+}
+
+#[tokio::test]
+async fn no_secret_signature_or_body_is_in_any_log() {
+    let gateway = Gateway::find().await;
+    let mut canaries = Vec::new();
+    let mut ids = Vec::new();
+    for vendor in [CREATIVE_FORCE, PEOPLE_FORCE] {
+        let source = gateway.source(vendor, &[]).await;
+        let canary = unique();
+        let id = unique();
+        let json = product_reset(&id, &canary);
+        let json = json.replace("\"Note\"", r#""action":"employee_create","Note""#);
+        let conflict = format!("{json} ");
+        let large = json.replace(&canary, &format!("{canary} {}", "x".repeat(300_000)));
+        let not_json = format!("{canary} is no JSON");
+        let no_type = format!(r#"{{"PayloadId":"{canary}","actor":"{canary}"}}"#);
+        for body in [&json, &json, &conflict, &large, &not_json, &no_type] {
+            let answer = source.post(body).await;
+            ids.push(answer.outcome().1.to_owned());
+            canaries.push(
+                source
+                    .signature(&source.secret, body.as_bytes())
+                    .replace("sha256=", ""),
+            );
+        }
+        for signature in [
+            unique(),
+            source.signature(&unique(), json.as_bytes()),
+            "sha256=".to_owned() + &unique(),
+        ] {
+            let forged = || {
+                let request = source.unsigned(json.as_bytes());
+                request.header(vendor.signature_header, &signature)
+            };
+            assert_eq!(source.known(forged).await.status, 401);
+            canaries.push(signature.replace("sha256=", ""));
+        }
+        let guard = gateway.change().await;
+        let rotated = gateway
+            .webhookctl(&["--json", "source", "rotate", &source.name])
+            .await;
+        drop(guard);
+        let new = rotated.json()[0]["secret"].as_str().unwrap().to_owned();
+        eventually("the rotated secret", || async {
+            let answer = send(source.signed_with(&new, json.as_bytes())).await;
+            (answer.status == 200).then_some(())
+        })
+        .await;
+        let last = source
+            .post(product_reset(&unique(), &canary).replace("\"Note\"", r#""action":"a","Note""#))
+            .await;
+        source.message(Queue::Events, last.outcome().1).await;
+        canaries.extend([canary, source.secret.clone(), new]);
+    }
+
+    // The lines about the last batch come after its messages.
+    let lines = eventually("the log of all events", || async {
+        let lines = all_logs(&gateway).await;
+        ids.iter()
+            .all(|id| lines.iter().any(|line| line.contains(id)))
+            .then_some(lines)
+    })
+    .await;
+    assert!(
+        lines.iter().any(|line| line.contains(r#""changes""#)),
+        "the lines of batches are there"
+    );
+    for canary in canaries {
+        for spelling in spellings(&canary) {
+            let found = lines.iter().find(|line| line.contains(&spelling));
+            assert_eq!(found, None, "{spelling}, which is {canary}, is in a log");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_one_line_with_its_source_event_outcome_and_duration() {
+    let gateway = Gateway::find().await;
+    let source = gateway.source(CREATIVE_FORCE, &[]).await;
+    let id = unique();
+    let (first, other) = (product_reset(&id, "first"), product_reset(&id, "other"));
+    for body in [&first, &first, &other] {
+        source.post(body).await.outcome();
+    }
+    let quarantined = source.post("{").await;
+    let refused = source
+        .known(|| source.signed_with("another", first.as_bytes()))
+        .await;
+    assert_eq!(refused.status, 401);
+
+    let lines = gateway.log("IngressFunctionName").await;
+    let lines = lines
+        .iter()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    // A function that did not know the source yet had it refused before.
+    let of_source = lines.filter(|line| line["source"] == source.name);
+    let lines: Vec<Value> = of_source.collect();
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| (line["outcome"].as_str().unwrap(), line["event.id"].as_str()))
+        .collect();
+    let conflict = source.post(&other).await;
+    assert_eq!(
+        told,
+        [
+            ("accepted", Some(&*id)),
+            ("duplicate", Some(&*id)),
+            ("conflict", Some(conflict.outcome().1)),
+            ("quarantined", Some(quarantined.outcome().1)),
+            ("rejected", None),
+        ]
+    );
+    for line in &lines {
+        assert_eq!(line["vendor"], "creative-force");
+        assert!(line["duration_ms"].is_number(), "{line}");
+        assert!(line["_aws"].is_object(), "{line} counts in no metric");
+        let outcome = line["outcome"].as_str().unwrap();
+        assert_eq!(line[outcome], 1, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn no_function_complains_but_of_what_the_tests_break() {
+    let gateway = Gateway::find().await;
+    let source = gateway.source(CREATIVE_FORCE, &[]).await;
+    let id = unique();
+    source.post(product_reset(&id, "")).await.outcome();
+    source.message(Queue::Events, &id).await;
+    let mut lines = gateway.log("IngressFunctionName").await;
+    lines.extend(gateway.log("DeliveryFunctionName").await);
+    assert!(lines.iter().any(|line| line.contains(&id)));
+
+    let broken = ["message is refused", "source is disabled"];
+    let complaints = [
+        "\"ERROR\"",
+        "\"WARN\"",
+        "panicked",
+        "errorMessage",
+        "Task timed out",
+    ];
+    for line in lines
+        .iter()
+        .filter(|line| !broken.iter().any(|it| line.contains(it)))
+    {
+        assert!(!complaints.iter().any(|it| line.contains(it)), "{line}");
+    }
+}

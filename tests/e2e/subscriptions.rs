@@ -1,0 +1,186 @@
+//! Further queues, which the stack does not own: only those that let it in get events, and nothing is lost for it.
+//!
+//! Seen to fail: with refused messages that are dropped.
+
+use crate::support::gateway::{Gateway, name};
+use crate::support::inbox::Queue;
+use crate::support::source::{CREATIVE_FORCE, Source, product_reset};
+use crate::support::{eventually, unique};
+use serde_json::{Value, json};
+
+/// A queue outside the stack.
+struct Foreign<'a> {
+    gateway: &'a Gateway,
+    url: String,
+}
+
+impl Foreign<'_> {
+    async fn create(gateway: &Gateway, lets_in: bool) -> Foreign<'_> {
+        let name = name();
+        let mut attributes = json!({});
+        if lets_in {
+            let policy = json!({"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage",
+                "Resource": format!("arn:aws:sqs:{}:000000000000:{name}", gateway.output("AwsRegion")),
+            }]});
+            attributes["Policy"] = json!(policy.to_string());
+        }
+        let request = json!({"QueueName": name, "Attributes": attributes});
+        let answer = gateway.aws("AmazonSQS.CreateQueue", &request).await;
+        let url = answer["QueueUrl"].as_str().unwrap().to_owned();
+        Foreign { gateway, url }
+    }
+
+    async fn receive(&self) -> Vec<Value> {
+        let request =
+            json!({"QueueUrl": self.url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 0});
+        let mut answer = self.gateway.aws("AmazonSQS.ReceiveMessage", &request).await;
+        let Value::Array(messages) = answer["Messages"].take() else {
+            return Vec::new();
+        };
+        let body = |it: &Value| serde_json::from_str(it["Body"].as_str().unwrap()).unwrap();
+        messages.iter().map(body).collect()
+    }
+
+    async fn delete(self) {
+        let request = json!({"QueueUrl": self.url});
+        self.gateway.aws("AmazonSQS.DeleteQueue", &request).await;
+    }
+}
+
+async fn subscribe(
+    gateway: &Gateway,
+    queue: &Foreign<'_>,
+    source: &Source<'_>,
+    pattern: &str,
+) -> String {
+    let name = name();
+    let add = [
+        "--json",
+        "subscription",
+        "add",
+        &name,
+        "--queue",
+        &queue.url,
+        "--event",
+        pattern,
+        "--source",
+        &source.name,
+    ];
+    let added = gateway.webhookctl(&add).await.json().remove(0);
+    let expected = json!({"name": name, "queue_url": queue.url, "events": [pattern], "sources": [source.name]});
+    assert_eq!(added, expected);
+    let listed = gateway
+        .webhookctl(&["--json", "subscription", "list"])
+        .await;
+    assert!(listed.json().contains(&expected), "{listed:?}");
+    name
+}
+
+async fn unsubscribe(gateway: &Gateway, name: &str) {
+    let remove = ["--json", "subscription", "remove", name];
+    let removed = gateway.webhookctl(&remove).await.json();
+    assert_eq!(removed, [json!({"removed": name})]);
+    let again = gateway.webhookctl(&remove).await;
+    assert!(
+        !again.success && again.notes.contains("there is no subscription"),
+        "{again:?}"
+    );
+}
+
+/// The operator's most common mistake: a queue is subscribed and not allowed by `ConsumerQueueArns`.
+#[tokio::test]
+async fn what_a_subscribed_queue_refuses_is_on_the_dead_letter_queue_and_delays_nothing() {
+    let gateway = Gateway::find().await;
+    let source = gateway.source(CREATIVE_FORCE, &[]).await;
+    let queue = Foreign::create(&gateway, false).await;
+    let subscription = subscribe(&gateway, &queue, &source, "io.creativeforce.product.*").await;
+
+    let note = unique();
+    let dead = eventually("the subscription", || async {
+        let id = unique();
+        source.post(product_reset(&id, &note)).await;
+        source.message(Queue::Events, &id).await;
+        source.messages(Queue::DeadLetter).into_iter().next()
+    })
+    .await;
+    let event = source.message(Queue::Events, dead.attribute("ce-id")).await;
+    assert_eq!(dead.body, event.body);
+    assert_eq!(dead.attribute("queue"), queue.url);
+    let reason = dead.attribute("reason");
+    assert!(reason.starts_with("AccessDenied"), "{reason}");
+    for attribute in [
+        "content-type",
+        "ce-id",
+        "ce-source",
+        "ce-type",
+        "vendor",
+        "gatewaysource",
+    ] {
+        assert_eq!(dead.attribute(attribute), event.attribute(attribute));
+        assert_ne!(dead.attribute(attribute), "");
+    }
+    assert_eq!(queue.receive().await, [] as [Value; 0]);
+
+    let log = gateway.log("IngressFunctionName").await;
+    assert!(
+        log.iter()
+            .any(|line| line.contains("message is refused") && line.contains(&queue.url))
+    );
+    assert!(
+        !log.iter().any(|line| line.contains(&note)),
+        "a body is in the log"
+    );
+    unsubscribe(&gateway, &subscription).await;
+    queue.delete().await;
+}
+
+#[tokio::test]
+async fn a_subscribed_queue_that_lets_the_gateway_in_gets_what_matches() {
+    let gateway = Gateway::find().await;
+    let source = gateway.source(CREATIVE_FORCE, &[]).await;
+    let other = gateway.source(CREATIVE_FORCE, &[]).await;
+    let queue = Foreign::create(&gateway, true).await;
+    let subscription = subscribe(&gateway, &queue, &source, "io.*.reset").await;
+
+    let received = eventually("the subscription", || async {
+        let id = unique();
+        other.post(product_reset(&id, "another source")).await;
+        let deleted = product_reset(&unique(), "another type").replace("ProductReset", "Deleted");
+        source.post(deleted).await;
+        source.post(product_reset(&id, "matches")).await;
+        source.message(Queue::Events, &id).await;
+        Some(queue.receive().await).filter(|received| !received.is_empty())
+    })
+    .await;
+    for event in &received {
+        assert_eq!(event["data"]["Note"], "matches");
+        let id = event["id"].as_str().unwrap();
+        assert_eq!(event, &source.message(Queue::Events, id).await.json());
+    }
+    assert_eq!(source.messages(Queue::DeadLetter).len(), 0);
+    unsubscribe(&gateway, &subscription).await;
+    queue.delete().await;
+}
+
+#[tokio::test]
+async fn the_tool_refuses_a_subscription_that_could_not_work() {
+    let gateway = Gateway::find().await;
+    for (queue, why) in [
+        ("http://localhost/000000000000/orders.fifo", "FIFO"),
+        (
+            "arn:aws:sqs:us-east-1:000000000000:orders",
+            "not the URL of a queue",
+        ),
+        (gateway.output("EventsQueueUrl"), "every event"),
+    ] {
+        let added = gateway
+            .webhookctl(&["--json", "subscription", "add", &name(), "--queue", queue])
+            .await;
+        let error: Value = serde_json::from_str(added.notes.lines().last().unwrap()).unwrap();
+        assert!(
+            !added.success && error["error"].as_str().unwrap().contains(why),
+            "{added:?}"
+        );
+    }
+}

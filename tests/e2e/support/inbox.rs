@@ -1,0 +1,112 @@
+//! All that arrives on the stack's queues, received by one consumer and kept by source: tests that run side by side
+//! would take each other's messages.
+
+use super::gateway::Gateway;
+use super::{eventually, source::Source};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex};
+
+/// A queue of the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Queue {
+    Events,
+    Quarantine,
+    DeadLetter,
+}
+
+/// A message as a consumer receives it.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) body: String,
+    attributes: Value,
+}
+
+impl Message {
+    /// An attribute; empty if it is not there.
+    pub(crate) fn attribute(&self, name: &str) -> &str {
+        self.attributes[name]["StringValue"]
+            .as_str()
+            .unwrap_or_default()
+    }
+
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+type Messages = HashMap<(Queue, String), Vec<Message>>;
+
+static INBOX: LazyLock<Mutex<Messages>> = LazyLock::new(Mutex::default);
+
+/// Receives for as long as the tests run.
+pub(super) fn start() {
+    std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(async {
+            let gateway = Gateway::find().await;
+            tokio::join!(
+                receive(&gateway, Queue::Events, "EventsQueueUrl"),
+                receive(&gateway, Queue::Quarantine, "QuarantineQueueUrl"),
+                receive(&gateway, Queue::DeadLetter, "DeadLetterQueueUrl"),
+            );
+        });
+    });
+}
+
+async fn receive(gateway: &Gateway, queue: Queue, output: &str) {
+    let url = gateway.output(output);
+    let request = json!({
+        "QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1, "MessageAttributeNames": ["All"],
+    });
+    loop {
+        let mut answer = gateway.aws("AmazonSQS.ReceiveMessage", &request).await;
+        let Value::Array(received) = answer["Messages"].take() else {
+            continue;
+        };
+        for mut message in received {
+            let receipt = json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]});
+            let body = message["Body"].as_str().unwrap().to_owned();
+            let message = Message {
+                body,
+                attributes: message["MessageAttributes"].take(),
+            };
+            let source = message.attribute("gatewaysource").to_owned();
+            // What is not of these tests stays, and is visible again later.
+            if !source.starts_with(super::gateway::MARK) {
+                continue;
+            }
+            gateway.aws("AmazonSQS.DeleteMessage", &receipt).await;
+            INBOX
+                .lock()
+                .unwrap()
+                .entry((queue, source))
+                .or_default()
+                .push(message);
+        }
+    }
+}
+
+impl Source<'_> {
+    /// All messages of this source that a queue has had.
+    pub(crate) fn messages(&self, queue: Queue) -> Vec<Message> {
+        let inbox = INBOX.lock().unwrap();
+        inbox
+            .get(&(queue, self.name.clone()))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// The message of an event, once it has arrived.
+    pub(crate) async fn message(&self, queue: Queue, id: &str) -> Message {
+        let is_it = |message: &Message| message.attribute("ce-id") == id;
+        let what = format!("{id} of {} on {queue:?}", self.name);
+        eventually(&what, || async {
+            self.messages(queue).into_iter().find(is_it)
+        })
+        .await
+    }
+}

@@ -1,0 +1,33 @@
+//! What the tests run against: the deployed gateway, and all that arrives on its queues.
+
+pub(crate) mod gateway;
+pub(crate) mod inbox;
+pub(crate) mod source;
+
+use std::time::Duration;
+
+/// How long anything of this machine may take. It is also the minute after which a changed source is in force.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until there is a value.
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut probe: impl FnMut() -> F,
+) -> T {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = probe().await {
+            return value;
+        }
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "{what} did not happen in {PATIENCE:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+}
+
+/// A text that stands nowhere else.
+pub(crate) fn unique() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}

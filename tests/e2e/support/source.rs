@@ -1,0 +1,142 @@
+//! A source of a test's own, and webhooks as its vendor sends them.
+
+use super::eventually;
+use super::gateway::{Gateway, name};
+use hmac::{Hmac, KeyInit, Mac};
+use reqwest::{RequestBuilder, header::HeaderMap};
+use serde_json::Value;
+use sha2::Sha256;
+
+/// A source that was added by the operator's tool.
+pub(crate) struct Source<'a> {
+    gateway: &'a Gateway,
+    pub(crate) name: String,
+    pub(crate) secret: String,
+    vendor: Vendor,
+}
+
+/// How a vendor sends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Vendor {
+    pub(crate) name: &'static str,
+    pub(crate) signature_header: &'static str,
+    signature_prefix: &'static str,
+    content_type: &'static str,
+}
+
+const fn vendor(name: &'static str, signature_header: &'static str) -> Vendor {
+    Vendor {
+        name,
+        signature_header,
+        signature_prefix: "",
+        content_type: "application/json",
+    }
+}
+
+pub(crate) const CREATIVE_FORCE: Vendor = vendor("creative-force", "X-CF-Signature");
+pub(crate) const CREADS: Vendor = vendor("creads", "X-Partners-Signature");
+pub(crate) const WOODWING: Vendor = Vendor {
+    content_type: "application/cloudevents+json",
+    ..vendor("woodwing", "X-Hook-Signature")
+};
+pub(crate) const PEOPLE_FORCE: Vendor = Vendor {
+    signature_prefix: "sha256=",
+    ..vendor("people-force", "X-PeopleForce-Signature")
+};
+
+/// An answer of the gateway.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// The status in the body of an authentic webhook's answer, and the id; asserts 200.
+    pub(crate) fn outcome(&self) -> (&str, &str) {
+        assert_eq!(self.status, 200, "{self:?}");
+        let text = |name: &str| self.body[name].as_str().unwrap();
+        (text("status"), text("id"))
+    }
+}
+
+/// Sends a request.
+pub(crate) async fn send(request: RequestBuilder) -> Answer {
+    let answer = request.send().await.unwrap();
+    Answer {
+        status: answer.status().as_u16(),
+        headers: answer.headers().clone(),
+        body: serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default(),
+    }
+}
+
+impl Gateway {
+    /// Adds a source whose secret is known, and waits until the gateway knows it.
+    pub(crate) async fn source(&self, vendor: Vendor, options: &[&str]) -> Source<'_> {
+        let source = self.new_source(vendor);
+        let mut arguments = vec!["source", "add", &source.name, "--vendor", vendor.name];
+        arguments.extend(["--secret-stdin"]);
+        arguments.extend(options);
+        let guard = self.change().await;
+        let added = self.webhookctl_with(&arguments, &source.secret).await;
+        drop(guard);
+        assert!(added.success, "{added:?}");
+        source
+    }
+
+    /// A source that is still to be added.
+    pub(crate) fn new_source(&self, vendor: Vendor) -> Source<'_> {
+        Source {
+            gateway: self,
+            name: name(),
+            secret: format!("secret-{}", super::unique()),
+            vendor,
+        }
+    }
+}
+
+impl Source<'_> {
+    /// The value of the signature header.
+    pub(crate) fn signature(&self, secret: &str, body: &[u8]) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        mac.update(body);
+        let digits = hex::encode(mac.finalize().into_bytes());
+        format!("{}{digits}", self.vendor.signature_prefix)
+    }
+
+    /// A `POST` without a signature.
+    pub(crate) fn unsigned(&self, body: &[u8]) -> RequestBuilder {
+        let request = self.gateway.request("POST", &self.name);
+        request
+            .header("content-type", self.vendor.content_type)
+            .body(body.to_vec())
+    }
+
+    /// A `POST` that is signed with a secret.
+    pub(crate) fn signed_with(&self, secret: &str, body: &[u8]) -> RequestBuilder {
+        self.unsigned(body)
+            .header(self.vendor.signature_header, self.signature(secret, body))
+    }
+
+    /// Sends a webhook. A function that does not know the source yet answers 404, for a minute at most.
+    pub(crate) async fn post(&self, body: impl AsRef<[u8]>) -> Answer {
+        self.known(|| self.signed_with(&self.secret, body.as_ref()))
+            .await
+    }
+
+    /// Sends a request until the source is known.
+    pub(crate) async fn known(&self, request: impl Fn() -> RequestBuilder) -> Answer {
+        eventually("a new source", || async {
+            Some(send(request()).await).filter(|answer| answer.status != 404)
+        })
+        .await
+    }
+}
+
+/// A webhook of Creative Force.
+pub(crate) fn product_reset(payload_id: &str, note: &str) -> String {
+    format!(
+        r#"{{"PayloadId":"{payload_id}","EventGroupName":"product","Action":"ProductReset","ProductId":"7a782d57-b0bf-4743-8f02-2b1a1e229869","Note":"{note}"}}"#
+    )
+}
