@@ -80,7 +80,7 @@ def environment(port=None):
     }
     if port:
         env |= {
-            "AWS_ENDPOINT_URL": f"http://localhost:{port}",
+            "AWS_ENDPOINT_URL": endpoint(port),
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
         }
@@ -206,9 +206,14 @@ def taken(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def endpoint(port):
+    """By address: below a name, the clients of S3 put the bucket in front of it, and no such name resolves."""
+    return f"http://127.0.0.1:{port}"
+
+
 def healthy(port):
     try:
-        with direct().open(f"http://localhost:{port}/_ministack/health", timeout=5) as answer:
+        with direct().open(f"{endpoint(port)}/_ministack/health", timeout=5) as answer:
             return answer.status == 200
     except OSError:
         return False
@@ -240,15 +245,14 @@ def stack_outputs(port):
     """The stack's outputs, with WebhookUrl as this machine can call it: names below .localhost do not resolve everywhere."""
     import boto3
 
-    endpoint = f"http://localhost:{port}"
     client = boto3.client(
-        "cloudformation", endpoint_url=endpoint, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
+        "cloudformation", endpoint_url=endpoint(port), region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
     )
     stack = client.describe_stacks(StackName="webhook-gateway")["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     api = outputs["WebhookUrl"].split("//")[1].split(".")[0]
-    outputs["WebhookUrl"] = f"{endpoint}/_aws/execute-api/{api}/webhooks"
-    return outputs | {"AwsEndpointUrl": endpoint, "AwsRegion": REGION}
+    outputs["WebhookUrl"] = f"{endpoint(port)}/_aws/execute-api/{api}/webhooks"
+    return outputs | {"AwsEndpointUrl": endpoint(port), "AwsRegion": REGION}
 
 
 # ---- small things -------------------------------------------------------------------------------------------------------------------
