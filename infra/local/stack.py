@@ -100,14 +100,23 @@ def build():
     stamp.unlink(missing_ok=True)
     # sam build hides cargo's progress, so cargo goes first and sam finds everything compiled.
     say(f"build: both functions for {ARCHITECTURE} (minutes from scratch, seconds after a small change)")
-    target = ["--arm64"] if ARCHITECTURE == "arm64" else []
-    # The registry may need the caller's proxy; nothing here talks to AWS.
-    env = os.environ | {"PATH": environment()["PATH"], "SAM_CLI_TELEMETRY": "0"}
-    run(["cargo", "lambda", "build", "--release", "--locked", "--bin", "ingress", "--bin", "delivery", *target], env)
+    compile_binaries("ingress", "delivery")
     say("build: sam build")
-    run(["sam", "build", *sam_options()], env)
+    run(["sam", "build", *sam_options()], build_environment())
     stamp.write_text(fingerprint)
     return fingerprint
+
+
+def compile_binaries(*names):
+    """Compiles binaries as they are deployed, into target/lambda/NAME/bootstrap."""
+    target = ["--arm64"] if ARCHITECTURE == "arm64" else []
+    binaries = [argument for name in names for argument in ("--bin", name)]
+    run(["cargo", "lambda", "build", "--release", "--locked", *binaries, *target], build_environment())
+
+
+def build_environment():
+    """The caller's environment with the tools: the registry may need its proxy, and nothing here talks to AWS."""
+    return os.environ | {"PATH": environment()["PATH"], "SAM_CLI_TELEMETRY": "0"}
 
 
 def sources():
