@@ -51,7 +51,7 @@ lint: $(venv) ## formatting, clippy, documentation, template
 e2e: $(venv) ## the end-to-end tests alone
 	@$(stack) during $(PORT) cargo test --locked --test e2e -- --test-threads 16 # they wait more than they work
 
-bench: ## benchmarks of verify, normalize and encode
+bench: $(venv) ## benchmarks: what a webhook costs in the code, and what the function costs
 	cargo bench --locked
 
 clean: ## stop the local AWS and remove everything built; .venv stays

@@ -207,7 +207,7 @@ impl Serialize for Envelope<'_> {
 /// Writes U+FFFE and U+FFFF, which JSON allows inside strings and
 /// [SQS](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html) nowhere,
 /// as the escapes that mean the same.
-fn escape_noncharacters(json: String) -> String {
+pub(crate) fn escape_noncharacters(json: String) -> String {
     // Both start with these bytes in UTF-8, and next to no text has them.
     if memchr::memmem::find(json.as_bytes(), b"\xef\xbf").is_none() {
         return json;

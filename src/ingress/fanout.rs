@@ -5,8 +5,8 @@
 //! queue, so that neither holds up the rest.
 
 use super::Ingress;
-use crate::event::{CONTENT_TYPE, CloudEvent, QUARANTINED, Receipt};
-use crate::ledger::{Change, Record, StoredBody};
+use crate::event::{CONTENT_TYPE, CloudEvent, QUARANTINED, Receipt, escape_noncharacters};
+use crate::ledger::{Change, Record, StoredBody, UnreadableItem};
 use crate::metrics::BatchLine;
 use crate::payloads::PayloadError;
 use crate::queues::{MAX_BYTES, MAX_ENTRIES, Message, Refused, SendError};
@@ -88,17 +88,14 @@ impl Ingress {
         line.changes = event.records.len();
         let mut outbox = Outbox::default();
         for record in event.records {
-            let recorded = serde_json::from_str::<Change<'_>>(record.get());
-            match recorded.map(|change| change.recorded()) {
-                Ok(None) => {}
-                Ok(Some(Ok(record))) => self.post(record, now, &mut outbox, line).await?,
-                Ok(Some(Err(error))) => {
-                    self.post_unreadable(record, &error.to_string(), &mut outbox, line)
-                        .await?
-                }
-                Err(error) => {
-                    self.post_unreadable(record, &error.to_string(), &mut outbox, line)
-                        .await?
+            let change = serde_json::from_str::<Change<'_>>(record.get());
+            let recorded = change.map_or(Some(Err(UnreadableItem("form"))), |it| it.recorded());
+            match recorded {
+                None => {}
+                Some(Ok(recorded)) => self.post(recorded, now, &mut outbox, line).await?,
+                Some(Err(error)) => {
+                    let message = unreadable(record, error);
+                    self.post_to_quarantine(message, &mut outbox, line).await?;
                 }
             }
         }
@@ -162,26 +159,6 @@ impl Ingress {
             self.put(outbox, queue, &message, line).await?;
         }
         Ok(())
-    }
-
-    /// Puts what is no item of ours into quarantine, as it is.
-    async fn post_unreadable(
-        &self,
-        record: &RawValue,
-        reason: &str,
-        outbox: &mut Outbox,
-        line: &mut BatchLine,
-    ) -> Result<(), FanoutError> {
-        let message = Message {
-            body: record.get().to_owned(),
-            attributes: vec![
-                ("content-type", "application/json".to_owned()),
-                ("ce-type", QUARANTINED.to_owned()),
-                ("reason", reason.to_owned()),
-            ],
-            offloaded_bytes: None,
-        };
-        self.post_to_quarantine(message, outbox, line).await
     }
 
     async fn post_to_quarantine(
@@ -304,6 +281,19 @@ fn quarantined(
     let mut message = accepted(receipt, &event)?;
     message.attributes.push(("reason", reason.to_owned()));
     Ok(message)
+}
+
+/// What is no item of ours, as it is.
+fn unreadable(record: &RawValue, error: UnreadableItem) -> Message {
+    Message {
+        body: escape_noncharacters(record.get().to_owned()),
+        attributes: vec![
+            ("content-type", "application/json".to_owned()),
+            ("ce-type", QUARANTINED.to_owned()),
+            ("reason", error.to_string()),
+        ],
+        offloaded_bytes: None,
+    }
 }
 
 fn attributes(receipt: &Receipt, event: &CloudEvent<'_>) -> Vec<(&'static str, String)> {

@@ -1,7 +1,7 @@
 //! I11 and I12: whatever comes in, the process lives, stays small and keeps its secrets.
 //!
-//! Seen to fail: I11 with the depth check left out and `Value` in place of the scan (the stack overflows); I12 with
-//! the signature header in a `tracing::info!`, and with `{error:?}` of a source's entry in the log.
+//! Seen to fail: I11 with a panic at a body that is not JSON; I12 with the request's headers in a log line, and with
+//! the body in the message of that panic.
 
 use crate::support::aws::Aws;
 use crate::support::function::{Answer, Function};

@@ -1,4 +1,7 @@
-//! What a vendor is answered, case by case, by the real binary.
+//! What a vendor is answered, case by case, by the real binary: promises I3, I4 and I5 among it.
+//!
+//! Seen to fail: I3 with a mismatch taken for the first secret, and with a blank secret taken for one; I4 without the
+//! message to quarantine, and without the limit of nesting; I5 with a conflict taken for a duplicate.
 
 use crate::support::aws::Aws;
 use crate::support::function::{Answer, Function};
