@@ -198,7 +198,9 @@ impl Aws {
             for message in received {
                 let delete = json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]});
                 self.call("AmazonSQS.DeleteMessage", &delete).await;
-                let body = serde_json::from_str(message["Body"].as_str().unwrap()).unwrap();
+                let text = message["Body"].as_str().unwrap();
+                // What a vendor sent may be JSON that this parser does not take, such as half a surrogate pair.
+                let body = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
                 messages.push(Message {
                     body,
                     attributes: message["MessageAttributes"].clone(),
