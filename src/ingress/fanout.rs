@@ -110,51 +110,46 @@ impl Ingress {
         outbox: &mut Outbox,
         line: &mut BatchLine,
     ) -> Result<(), FanoutError> {
-        let Record {
-            receipt,
-            reason,
-            body,
-            content_type,
-        } = record;
-        let body = match body {
-            StoredBody::Inline(body) => body,
-            StoredBody::Claimed(key) => match self.payloads.get(&key).await {
-                Err(error @ PayloadError::Gone(_)) => {
-                    let message = quarantined(&receipt, &error.to_string(), &content_type, b"")?;
-                    return self.post_to_quarantine(message, outbox, line).await;
-                }
-                body => body?,
-            },
+        let receipt = &record.receipt;
+        let (body, reason) = match self.body(record.body).await {
+            Err(error @ PayloadError::Gone(_)) => (Vec::new(), Some(error.to_string())),
+            body => (body?, record.reason),
         };
-        let webhook = Verified::without_signature(&body);
-        let event = match reason {
-            None => receipt
-                .vendor
-                .normalize(webhook)
-                .map_err(|error| error.to_string()),
-            Some(reason) => Err(reason),
-        };
-        let event = match event {
-            Ok(event) => CloudEvent::accepted(&receipt, event),
+        match understand(receipt, &body, reason) {
+            Ok(event) => self.post_accepted(receipt, &event, now, outbox, line).await,
             Err(reason) => {
-                let message = quarantined(&receipt, &reason, &content_type, webhook.body())?;
-                return self.post_to_quarantine(message, outbox, line).await;
+                let message = quarantined(receipt, &reason, &record.content_type, &body)?;
+                self.post_to_quarantine(message, outbox, line).await
             }
-        };
-        let message = self.fitting(accepted(&receipt, &event)?).await?;
+        }
+    }
+
+    async fn body(&self, stored: StoredBody) -> Result<Vec<u8>, PayloadError> {
+        match stored {
+            StoredBody::Inline(body) => Ok(body),
+            StoredBody::Claimed(key) => self.payloads.get(&key).await,
+        }
+    }
+
+    async fn post_accepted(
+        &self,
+        receipt: &Receipt,
+        event: &CloudEvent<'_>,
+        now: Instant,
+        outbox: &mut Outbox,
+        line: &mut BatchLine,
+    ) -> Result<(), FanoutError> {
+        let message = self.fitting(accepted(receipt, event)?).await?;
+        let events_queue = &self.events_queue_url;
         line.published += 1;
-        self.put(outbox, &self.events_queue_url, &message, line)
-            .await?;
+        self.put(outbox, events_queue, &message, line).await?;
         let subscriptions = self.subscriptions.current(now).await?;
         let matching = subscriptions
             .iter()
             .filter(|it| it.matches(event.event_type(), &receipt.source));
         // Two subscriptions of one queue are one message.
         let queues: BTreeSet<_> = matching.map(|it| &it.queue_url).collect();
-        for queue in queues
-            .into_iter()
-            .filter(|queue| **queue != self.events_queue_url)
-        {
+        for queue in queues.into_iter().filter(|queue| *queue != events_queue) {
             line.subscribed += 1;
             self.put(outbox, queue, &message, line).await?;
         }
@@ -258,6 +253,20 @@ impl Outbox {
         waiting.push(Arc::clone(message));
         batch
     }
+}
+
+/// The event that a recorded body is, or why it is none.
+fn understand<'a>(
+    receipt: &'a Receipt,
+    body: &'a [u8],
+    reason: Option<String>,
+) -> Result<CloudEvent<'a>, String> {
+    if let Some(reason) = reason {
+        return Err(reason);
+    }
+    let event = receipt.vendor.normalize(Verified::without_signature(body));
+    let event = event.map_err(|error| error.to_string())?;
+    Ok(CloudEvent::accepted(receipt, event))
 }
 
 fn accepted(receipt: &Receipt, event: &CloudEvent<'_>) -> Result<Message, serde_json::Error> {
