@@ -1,7 +1,7 @@
 //! The delivery function: see `webhook_gateway::delivery`.
 
 use aws_lambda_events::sqs::SqsEvent;
-use lambda_http::{Error, LambdaEvent, lambda_runtime, service_fn, tracing};
+use lambda_runtime::{Error, LambdaEvent, service_fn, tracing};
 use webhook_gateway::delivery;
 
 #[tokio::main(flavor = "current_thread")]

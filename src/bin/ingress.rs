@@ -4,9 +4,8 @@ use aws_config::BehaviorVersion;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use lambda_http::{
-    Error, LambdaEvent, lambda_runtime, request::LambdaRequest, service_fn, tracing,
-};
+use lambda_http::request::LambdaRequest;
+use lambda_runtime::{Error, LambdaEvent, service_fn, tracing};
 use std::time::Duration;
 use webhook_gateway::{config::IngressConfig, ingress::Ingress};
 
@@ -24,7 +23,8 @@ async fn main() -> Result<(), Error> {
         // Lambda gives credentials this way and no other.
         .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .timeout_config(timeouts)
-        // The timeout of an attempt covers what this would watch.
+        // To watch each call costs more than it gives: an attempt ends by its timeout, a download that stalls with the
+        // invocation, and the stream offers the batch again.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .load()
         .await;

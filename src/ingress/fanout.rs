@@ -12,7 +12,7 @@ use crate::payloads::PayloadError;
 use crate::queues::{MAX_BYTES, MAX_ENTRIES, Message, Refused, SendError};
 use crate::subscriptions::SubscriptionError;
 use crate::vendor::Verified;
-use lambda_http::lambda_runtime::Diagnostic;
+use lambda_runtime::Diagnostic;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,7 +139,7 @@ impl Ingress {
         outbox: &mut Outbox,
         line: &mut BatchLine,
     ) -> Result<(), FanoutError> {
-        let message = self.fitting(accepted(receipt, event)?).await?;
+        let message = self.fitting(message(receipt, event)?).await?;
         let events_queue = &self.events_queue_url;
         line.published += 1;
         self.put(outbox, events_queue, &message, line).await?;
@@ -269,13 +269,18 @@ fn understand<'a>(
     Ok(CloudEvent::accepted(receipt, event))
 }
 
-fn accepted(receipt: &Receipt, event: &CloudEvent<'_>) -> Result<Message, serde_json::Error> {
-    let mut attributes = attributes(receipt, event);
-    attributes.push(("vendor", receipt.vendor.name().to_owned()));
-    attributes.push(("gatewaysource", receipt.source.clone()));
+/// The message of an event, in the form that all queues have in common.
+fn message(receipt: &Receipt, event: &CloudEvent<'_>) -> Result<Message, serde_json::Error> {
     Ok(Message {
         body: event.encode()?,
-        attributes,
+        attributes: vec![
+            ("content-type", CONTENT_TYPE.to_owned()),
+            ("ce-id", receipt.id.clone()),
+            ("ce-source", event.source().to_owned()),
+            ("ce-type", event.event_type().to_owned()),
+            ("vendor", receipt.vendor.name().to_owned()),
+            ("gatewaysource", receipt.source.clone()),
+        ],
         offloaded_bytes: None,
     })
 }
@@ -287,7 +292,7 @@ fn quarantined(
     body: &[u8],
 ) -> Result<Message, serde_json::Error> {
     let event = CloudEvent::quarantined(receipt, reason, content_type, body);
-    let mut message = accepted(receipt, &event)?;
+    let mut message = message(receipt, &event)?;
     message.attributes.push(("reason", reason.to_owned()));
     Ok(message)
 }
@@ -303,15 +308,6 @@ fn unreadable(record: &RawValue, error: UnreadableItem) -> Message {
         ],
         offloaded_bytes: None,
     }
-}
-
-fn attributes(receipt: &Receipt, event: &CloudEvent<'_>) -> Vec<(&'static str, String)> {
-    vec![
-        ("content-type", CONTENT_TYPE.to_owned()),
-        ("ce-id", receipt.id.clone()),
-        ("ce-source", event.source().to_owned()),
-        ("ce-type", event.event_type().to_owned()),
-    ]
 }
 
 /// A message that a queue refused, for a queue of ours: with its attributes, the queue and the reason.

@@ -151,12 +151,7 @@ async fn a_poison_record_goes_to_quarantine_and_the_batch_goes_on() {
         .await;
 
     aws.drain_stream(&mut function).await;
-    let ids: Vec<_> = aws
-        .drain("events")
-        .await
-        .iter()
-        .map(|event| event.body["id"].clone())
-        .collect();
+    let ids = aws.drain_event_ids().await;
     assert_eq!(ids, ["p-1", "p-2"]);
     let reasons: Vec<_> = aws
         .drain("quarantine")

@@ -209,6 +209,12 @@ impl Aws {
         }
     }
 
+    /// Takes all events off their queue; their ids.
+    pub(crate) async fn drain_event_ids(&self) -> Vec<Value> {
+        let events = self.drain("events").await.into_iter();
+        events.map(|mut event| event.body["id"].take()).collect()
+    }
+
     /// The object of a bucket.
     pub(crate) async fn object(&self, key: &str) -> Vec<u8> {
         let answer = self
