@@ -34,6 +34,27 @@ pub struct Receipt {
     pub conflict: bool,
 }
 
+/// A recorded event, by name: enough to find it in the ledger and to make the same bytes of it again.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct EventRef {
+    /// Its key in the ledger.
+    pub key: String,
+    /// The id of the event.
+    pub id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// The name of the source that it came in by.
+    pub source: String,
+    /// Whose it is, by name.
+    pub vendor: String,
+    /// When it was accepted, in milliseconds.
+    pub accepted_at: i64,
+    /// Whether an earlier event had the same id, but another body.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub conflict: bool,
+}
+
 /// An event, ready to be encoded.
 #[derive(Debug)]
 pub struct CloudEvent<'a> {

@@ -14,12 +14,14 @@
 
 pub mod config;
 pub mod delivery;
+pub mod endpoints;
 pub mod event;
 pub mod ingress;
 pub mod ledger;
 pub mod metrics;
 pub mod payloads;
 pub mod queues;
+pub mod seal;
 pub mod secret;
 pub mod signature;
 pub mod sources;

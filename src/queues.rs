@@ -30,6 +30,10 @@ pub struct Message {
     pub attributes: Vec<(&'static str, String)>,
     /// The size of the object that the body is a pointer to.
     pub offloaded_bytes: Option<usize>,
+    /// Whose message it is, for a [fair queue](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html).
+    pub group: Option<String>,
+    /// How long it is kept back at first, in seconds.
+    pub delay: Option<i32>,
 }
 
 impl Message {
@@ -52,7 +56,9 @@ impl Message {
         };
         let mut entry = SendMessageBatchRequestEntry::builder()
             .id(id.to_string())
-            .message_body(&self.body);
+            .message_body(&self.body)
+            .set_message_group_id(self.group.clone())
+            .set_delay_seconds(self.delay);
         for (name, value) in &self.attributes {
             entry = entry.message_attributes(*name, attribute("String", value)?);
         }
@@ -311,6 +317,8 @@ mod tests {
                 body: (*body).to_owned(),
                 attributes: Vec::new(),
                 offloaded_bytes: None,
+                group: None,
+                delay: None,
             })
         };
         let messages = bodies.iter().map(message).collect();
@@ -397,6 +405,8 @@ mod tests {
             body: "12345".to_owned(),
             attributes: vec![("ce-id", "1".to_owned())],
             offloaded_bytes: None,
+            group: None,
+            delay: None,
         };
         assert_eq!(message.size(), 5 + "ce-id".len() + "String".len() + 1);
         message.offloaded_bytes = Some(1_234_567);

@@ -282,6 +282,8 @@ fn message(receipt: &Receipt, event: &CloudEvent<'_>) -> Result<Message, serde_j
             ("gatewaysource", receipt.source.clone()),
         ],
         offloaded_bytes: None,
+        group: None,
+        delay: None,
     })
 }
 
@@ -307,6 +309,8 @@ fn unreadable(record: &RawValue, error: UnreadableItem) -> Message {
             ("reason", error.to_string()),
         ],
         offloaded_bytes: None,
+        group: None,
+        delay: None,
     }
 }
 
@@ -330,6 +334,8 @@ mod tests {
             body: "x".repeat(bytes),
             attributes: Vec::new(),
             offloaded_bytes: None,
+            group: None,
+            delay: None,
         })
     }
 

@@ -1,0 +1,281 @@
+//! How an endpoint is doing: its failures in a row, whether its circuit is open, and which probe has the charge of
+//! what is held for it. Kept beside the endpoint, as an item of its own; no operator writes it but to clear it.
+
+use crate::endpoints::key;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// So many failures in a row open the circuit.
+pub const MAX_FAILURES: u64 = 10;
+
+/// Nothing but failures for so long disable the endpoint.
+pub const PATIENCE: SignedDuration = SignedDuration::from_hours(5 * 24);
+
+/// The wait before the first probe of an open circuit; it doubles with each that fails.
+const FIRST_PROBE: Duration = Duration::from_secs(60);
+
+/// The longest wait between two probes.
+const LONGEST_PROBE: Duration = Duration::from_secs(3600);
+
+/// How an endpoint is doing. Times are in milliseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Circuit {
+    /// Failures in a row.
+    pub failures: u64,
+    /// When the first of them was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<i64>,
+    /// When the circuit opened; closed if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<i64>,
+    /// The probes that failed since then.
+    pub probes: u64,
+    /// Until when the endpoint asked to be left alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_until: Option<i64>,
+    /// The id of the probe in charge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<String>,
+    /// What the operator is still to be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
+}
+
+impl Circuit {
+    /// The `kind` of a circuit among the items of the endpoints table.
+    pub(crate) const KIND: &'static str = "circuit";
+
+    /// Reads an item, and whose it is.
+    pub(crate) fn read(item: HashMap<String, AttributeValue>) -> Option<(String, Self)> {
+        let id = item.get("id")?.as_s().ok()?.clone();
+        // Whatever cannot be read is as if nothing was seen yet.
+        Some((id, serde_dynamo::from_item(item).unwrap_or_default()))
+    }
+
+    /// Whether it is open.
+    pub fn is_open(&self) -> bool {
+        self.opened_at.is_some()
+    }
+
+    /// How long the endpoint is to be left alone from now, by what it asked for and by its failed probes.
+    pub fn wait(&self, now: Timestamp) -> Duration {
+        let asked = self.wait_until.unwrap_or_default() - now.as_millisecond();
+        let asked = Duration::from_millis(u64::try_from(asked).unwrap_or_default());
+        let doubled = u32::try_from(self.probes).unwrap_or(u32::MAX);
+        let probe = FIRST_PROBE.saturating_mul(2_u32.saturating_pow(doubled));
+        let probe = if self.is_open() {
+            probe.min(LONGEST_PROBE)
+        } else {
+            Duration::ZERO
+        };
+        asked.max(probe)
+    }
+
+    /// Whether the failures call for opening it.
+    pub fn is_to_open(&self) -> bool {
+        !self.is_open() && self.failures >= MAX_FAILURES
+    }
+
+    /// Whether there were nothing but failures for so long that the endpoint is to be disabled.
+    pub fn is_beyond_patience(&self, now: Timestamp) -> bool {
+        let since = self.failing_since.unwrap_or(i64::MAX);
+        self.failures >= MAX_FAILURES
+            && now.as_millisecond().saturating_sub(since) >= PATIENCE.as_millis() as i64
+    }
+}
+
+/// What the operator is told of a circuit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// It opened.
+    Opened,
+    /// It closed, after a success.
+    Recovered,
+}
+
+impl News {
+    /// The name in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Recovered => "recovered",
+        }
+    }
+}
+
+/// Failures of an endpoint in one invocation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// How many there were in a row.
+    pub count: u64,
+    /// Whether the probe of an open circuit is among them.
+    pub is_probe: bool,
+    /// Until when the endpoint asked to be left alone, in milliseconds.
+    pub wait_until: Option<i64>,
+}
+
+/// The circuits in their table.
+#[derive(Debug)]
+pub struct Circuits {
+    client: Client,
+    table: String,
+}
+
+/// A circuit was not written.
+#[derive(Debug, thiserror::Error)]
+#[error("the circuit was not written: {}", DisplayErrorContext(.0))]
+pub struct CircuitError(#[from] Box<SdkError<UpdateItemError>>);
+
+impl Circuits {
+    /// The circuits in the endpoints table, of this name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// Counts failures; the circuit as it is then.
+    pub async fn count(
+        &self,
+        id: &str,
+        failures: Failures,
+        now: Timestamp,
+    ) -> Result<Circuit, CircuitError> {
+        let mut set = "SET failing_since = if_not_exists(failing_since, :now)".to_owned();
+        let mut update = self
+            .update(id)
+            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .expression_attribute_values(":count", AttributeValue::N(failures.count.to_string()))
+            .return_values(ReturnValue::AllNew);
+        if let Some(until) = failures.wait_until {
+            set += ", wait_until = :until";
+            update = update.expression_attribute_values(":until", number(until));
+        }
+        set += " ADD failures :count";
+        if failures.is_probe {
+            set += ", probes :one";
+            update = update.expression_attribute_values(":one", number(1));
+        }
+        let answer = update
+            .update_expression(set)
+            .send()
+            .await
+            .map_err(Box::new)?;
+        let circuit = answer.attributes.and_then(Circuit::read);
+        Ok(circuit.map(|(_, circuit)| circuit).unwrap_or_default())
+    }
+
+    /// Forgets the failures of an endpoint after a success; true if that closed its circuit.
+    pub async fn clear(&self, id: &str, seen: &Circuit) -> Result<bool, CircuitError> {
+        let update = self.update(id);
+        if !seen.is_open() {
+            let update = update.update_expression("REMOVE failures, failing_since, wait_until");
+            update.send().await.map_err(Box::new)?;
+            return Ok(false);
+        }
+        let update = update
+            .update_expression(
+                "SET notice = :news REMOVE failures, failing_since, opened_at, probes, wait_until",
+            )
+            .condition_expression("attribute_exists(opened_at)")
+            .expression_attribute_values(":news", text(News::Recovered.name()));
+        applied(update).await
+    }
+
+    /// Opens a circuit; false if it is open already.
+    pub async fn open(&self, id: &str, now: Timestamp) -> Result<bool, CircuitError> {
+        let update = self
+            .update(id)
+            .update_expression("SET opened_at = :now, notice = :news REMOVE probes")
+            .condition_expression("attribute_not_exists(opened_at)")
+            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .expression_attribute_values(":news", text(News::Opened.name()));
+        applied(update).await
+    }
+
+    /// Lets deliveries through again, since there is none to probe with; the next failure opens it again.
+    pub async fn half_open(&self, id: &str) -> Result<(), CircuitError> {
+        let update = self
+            .update(id)
+            .update_expression("REMOVE opened_at, probes");
+        update.send().await.map_err(Box::new)?;
+        Ok(())
+    }
+
+    /// Gives a probe the charge of an endpoint, if no other has it, or one that it replaces; whether it has it.
+    pub async fn charge(
+        &self,
+        id: &str,
+        probe: &str,
+        replaces: Option<&str>,
+    ) -> Result<bool, CircuitError> {
+        let update = self
+            .update(id)
+            .update_expression("SET probe = :probe")
+            .condition_expression(
+                "attribute_not_exists(probe) OR probe = :probe OR probe = :replaced",
+            )
+            .expression_attribute_values(":probe", text(probe))
+            .expression_attribute_values(":replaced", text(replaces.unwrap_or(probe)));
+        applied(update).await
+    }
+
+    /// Takes the charge from a probe that ends; false if it has it no more.
+    pub async fn discharge(&self, id: &str, probe: &str) -> Result<bool, CircuitError> {
+        let update = self
+            .update(id)
+            .update_expression("REMOVE probe")
+            .condition_expression("probe = :probe")
+            .expression_attribute_values(":probe", text(probe));
+        applied(update).await
+    }
+
+    /// Forgets all that was seen, but for the probe in charge: the operator says that the endpoint is well.
+    pub async fn reset(&self, id: &str) -> Result<(), CircuitError> {
+        let all = "REMOVE failures, failing_since, opened_at, probes, wait_until, notice";
+        let update = self.update(id).update_expression(all);
+        update.send().await.map_err(Box::new)?;
+        Ok(())
+    }
+
+    /// Forgets a notice that was given.
+    pub async fn told(&self, id: &str, notice: &str) -> Result<(), CircuitError> {
+        let update = self
+            .update(id)
+            .update_expression("REMOVE notice")
+            .condition_expression("notice = :notice")
+            .expression_attribute_values(":notice", text(notice));
+        applied(update).await.map(|_| ())
+    }
+
+    fn update(&self, id: &str) -> UpdateItemFluentBuilder {
+        let update = self.client.update_item().table_name(&self.table);
+        update.set_key(Some(key(Circuit::KIND, id)))
+    }
+}
+
+/// Whether a conditional update was made.
+async fn applied(update: UpdateItemFluentBuilder) -> Result<bool, CircuitError> {
+    let answer: Result<UpdateItemOutput, _> = update.send().await;
+    match answer {
+        Ok(_) => Ok(true),
+        Err(error) => match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+            _ => Err(CircuitError(Box::new(error))),
+        },
+    }
+}
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+fn number(number: i64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}

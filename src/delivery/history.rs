@@ -1,0 +1,427 @@
+//! The deliveries table: what became of each event at each endpoint, and, per endpoint, the queue of what is held for
+//! it. What a record is to say is decided elsewhere; this file reads and writes.
+
+use crate::event::EventRef;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
+use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::query::QueryError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+/// How long a delivery is told of.
+pub const RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The most attempts that are told of; the oldest go first.
+const MAX_HISTORY: usize = 50;
+
+/// How much of a response is kept, in bytes.
+pub const MAX_RESPONSE: usize = 1024;
+
+/// How often what a batch left undone is asked for again.
+const TRIES: u32 = 5;
+
+/// The pause before that; it doubles each time.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The most items that one batch reads, and that one writes.
+const MAX_READS: usize = 100;
+const MAX_WRITES: usize = 25;
+
+/// What became of one event at one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The id of the endpoint.
+    pub endpoint: String,
+    /// The id of the delivery, which is the `webhook-id` of each of its requests.
+    pub id: String,
+    /// The event.
+    pub event: EventRef,
+    /// Where it stands.
+    pub state: State,
+    /// Why, where that is not plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// How often it had been tried when the operator last resent it: its schedule begins there.
+    #[serde(default)]
+    pub resent_at: u32,
+    /// That resending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resend: Option<String>,
+    /// Its attempts, the oldest first.
+    #[serde(default)]
+    pub history: Vec<Attempt>,
+    /// What the last attempt sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Sent>,
+    /// When the next attempt is due, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<i64>,
+    /// When this was written, in milliseconds.
+    pub updated_at: i64,
+    /// When it is forgotten, in seconds; what is held is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It waits for its next attempt.
+    Pending,
+    /// The endpoint has it.
+    Delivered,
+    /// It waits for its endpoint.
+    Held,
+    /// Its attempts are used up; it can be resent.
+    Exhausted,
+    /// It cannot be sent, and the reason says why.
+    Skipped,
+}
+
+/// One attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// When it began, in milliseconds.
+    pub at: i64,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// The HTTP status of the answer, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// In one word, why there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The beginning of the answer's body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<String>,
+}
+
+/// What an attempt sent, but for its body, which the ledger has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Where it was posted to.
+    pub url: String,
+    /// Its headers; of signatures, the names alone.
+    pub headers: Vec<(String, String)>,
+}
+
+/// A delivery in the queue of what is held for an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldEntry {
+    /// The queue: see [`held_queue`].
+    endpoint: String,
+    /// The id of the delivery: the oldest event comes first.
+    pub id: String,
+    /// The event.
+    pub event: EventRef,
+}
+
+/// A change of the table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// Says what became of a delivery.
+    Record(Box<Record>),
+    /// Puts a delivery into the queue of what is held.
+    Hold(HeldEntry),
+    /// Takes one out.
+    Release {
+        /// The id of the endpoint.
+        endpoint: String,
+        /// The id of the delivery.
+        id: String,
+    },
+}
+
+/// Why deliveries were not read or not written.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// The table was not readable.
+    #[error("the deliveries cannot be read: {}", DisplayErrorContext(.0))]
+    Read(#[from] Box<SdkError<BatchGetItemError>>),
+    /// The table was not readable.
+    #[error("the deliveries cannot be read: {}", DisplayErrorContext(.0))]
+    Query(#[from] Box<SdkError<QueryError>>),
+    /// The table was not writable.
+    #[error("the deliveries were not written: {}", DisplayErrorContext(.0))]
+    Write(#[from] Box<SdkError<BatchWriteItemError>>),
+    /// The table was not writable.
+    #[error("the delivery was not written: {}", DisplayErrorContext(.0))]
+    Put(#[from] Box<SdkError<PutItemError>>),
+    /// DynamoDB left a part of a batch undone each time.
+    #[error("the deliveries table is throttled")]
+    Throttled,
+    /// An item has no form that is ours.
+    #[error("a delivery is not readable: {0}")]
+    Form(#[from] serde_dynamo::Error),
+}
+
+impl State {
+    /// The name in the table and in what the operator sees.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Held => "held",
+            Self::Exhausted => "exhausted",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl Record {
+    /// The record of a delivery that nothing was done for yet.
+    pub fn new(endpoint: &str, id: String, event: EventRef) -> Self {
+        Self {
+            endpoint: endpoint.to_owned(),
+            id,
+            event,
+            state: State::Pending,
+            reason: None,
+            attempts: 0,
+            resent_at: 0,
+            resend: None,
+            history: Vec::new(),
+            request: None,
+            next_attempt_at: None,
+            updated_at: 0,
+            expires_at: None,
+        }
+    }
+
+    /// How many attempts its schedule has seen.
+    pub fn scheduled_attempts(&self) -> u32 {
+        self.attempts.saturating_sub(self.resent_at)
+    }
+
+    /// Adds an attempt, and what it sent.
+    pub fn tried(&mut self, attempt: Attempt, sent: Sent) {
+        self.attempts += 1;
+        if self.history.len() == MAX_HISTORY {
+            self.history.remove(0);
+        }
+        self.history.push(attempt);
+        self.request = Some(sent);
+    }
+
+    /// Puts it into a state.
+    pub fn turn(&mut self, state: State, reason: Option<String>, now: Timestamp) {
+        self.state = state;
+        self.reason = reason;
+        self.next_attempt_at = None;
+        self.updated_at = now.as_millisecond();
+        // What is held waits for an operator, who may be long in coming.
+        self.expires_at = (state != State::Held).then(|| now.as_second() + RETENTION.as_secs());
+    }
+}
+
+impl HeldEntry {
+    /// The entry of a delivery.
+    pub fn of(record: &Record) -> Self {
+        Self {
+            endpoint: held_queue(&record.endpoint),
+            id: record.id.clone(),
+            event: record.event.clone(),
+        }
+    }
+}
+
+/// The partition of what is held for an endpoint.
+fn held_queue(endpoint: &str) -> String {
+    format!("held#{endpoint}")
+}
+
+/// The table of deliveries.
+#[derive(Debug)]
+pub struct History {
+    client: Client,
+    table: String,
+}
+
+impl History {
+    /// The table of this name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// The records of these deliveries, by id, as they are at this moment; none for what was not tried yet.
+    pub async fn records(
+        &self,
+        deliveries: &BTreeSet<(&str, &str)>,
+    ) -> Result<HashMap<String, Record>, HistoryError> {
+        let mut records = HashMap::new();
+        let keys: Vec<_> = deliveries
+            .iter()
+            .map(|(endpoint, id)| key(endpoint, id))
+            .collect();
+        for keys in keys.chunks(MAX_READS) {
+            for item in self.read(keys).await? {
+                let record: Record = serde_dynamo::from_item(item)?;
+                records.insert(record.id.clone(), record);
+            }
+        }
+        Ok(records)
+    }
+
+    async fn read(
+        &self,
+        keys: &[HashMap<String, AttributeValue>],
+    ) -> Result<Vec<HashMap<String, AttributeValue>>, HistoryError> {
+        let keys = KeysAndAttributes::builder()
+            .set_keys(Some(keys.to_vec()))
+            .consistent_read(true)
+            .build();
+        let keys = keys.map_err(|_| HistoryError::Throttled)?;
+        let mut wanted = HashMap::from([(self.table.clone(), keys)]);
+        let mut items = Vec::new();
+        for tried in 0..TRIES {
+            let request = self.client.batch_get_item().set_request_items(Some(wanted));
+            let answer = request.send().await.map_err(Box::new)?;
+            items.extend(answer.responses.unwrap_or_default().into_values().flatten());
+            wanted = answer.unprocessed_keys.unwrap_or_default();
+            if wanted.is_empty() {
+                return Ok(items);
+            }
+            tokio::time::sleep(PAUSE * 2_u32.pow(tried)).await;
+        }
+        Err(HistoryError::Throttled)
+    }
+
+    /// Writes all of it. After an error, any part of it may have been written; to write it again does no harm.
+    pub async fn write(&self, writes: &[Write]) -> Result<(), HistoryError> {
+        for writes in writes.chunks(MAX_WRITES) {
+            let requests = writes.iter().map(Write::request);
+            let requests = requests.collect::<Result<Vec<_>, _>>()?;
+            let mut wanted = HashMap::from([(self.table.clone(), requests)]);
+            let mut tried = 0;
+            while !wanted.is_empty() {
+                if tried == TRIES {
+                    return Err(HistoryError::Throttled);
+                }
+                if tried > 0 {
+                    tokio::time::sleep(PAUSE * 2_u32.pow(tried)).await;
+                }
+                let request = self
+                    .client
+                    .batch_write_item()
+                    .set_request_items(Some(wanted));
+                let answer = request.send().await.map_err(Box::new)?;
+                wanted = answer.unprocessed_items.unwrap_or_default();
+                tried += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a record unless the delivery was delivered in between, by a copy of its message; false if it was.
+    pub async fn write_unless_delivered(&self, record: &Record) -> Result<bool, HistoryError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(serde_dynamo::to_item(record)?))
+            .condition_expression(
+                "attribute_not_exists(id) OR #state <> :delivered OR resend <> :resend",
+            )
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":delivered", text("delivered"))
+            .expression_attribute_values(
+                ":resend",
+                text(record.resend.as_deref().unwrap_or_default()),
+            );
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(Box::new(error).into()),
+            },
+        }
+    }
+
+    /// What is held for an endpoint, the oldest first, at most so many.
+    pub async fn held(&self, endpoint: &str, limit: i32) -> Result<Vec<HeldEntry>, HistoryError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("endpoint = :endpoint")
+            .expression_attribute_values(":endpoint", text(&held_queue(endpoint)))
+            // Whoever holds a delivery relies on being seen here.
+            .consistent_read(true)
+            .limit(limit)
+            .send()
+            .await
+            .map_err(Box::new)?;
+        let items = answer.items.unwrap_or_default().into_iter();
+        Ok(items
+            .map(serde_dynamo::from_item)
+            .collect::<Result<_, _>>()?)
+    }
+
+    /// The deliveries to an endpoint of events that were accepted since a time, the newest first, page by page;
+    /// `after` is the id that the last page ended with.
+    pub async fn page(
+        &self,
+        endpoint: &str,
+        since: Option<Timestamp>,
+        after: Option<&str>,
+    ) -> Result<(Vec<Record>, Option<String>), HistoryError> {
+        let since = since.map_or(0, Timestamp::as_millisecond).max(0);
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("endpoint = :endpoint AND id >= :since")
+            .expression_attribute_values(":endpoint", text(endpoint))
+            .expression_attribute_values(":since", text(&format!("{endpoint}_{since:013}")))
+            .set_exclusive_start_key(after.map(|id| key(endpoint, id)))
+            .scan_index_forward(false)
+            .send()
+            .await
+            .map_err(Box::new)?;
+        let last = answer.last_evaluated_key.as_ref();
+        let last = last.and_then(|key| key.get("id")?.as_s().ok()).cloned();
+        let items = answer.items.unwrap_or_default().into_iter();
+        let records = items
+            .map(serde_dynamo::from_item)
+            .collect::<Result<_, _>>()?;
+        Ok((records, last))
+    }
+}
+
+impl Write {
+    fn request(&self) -> Result<WriteRequest, HistoryError> {
+        let put = |item| PutRequest::builder().set_item(Some(item)).build().ok();
+        let delete = |key| DeleteRequest::builder().set_key(Some(key)).build().ok();
+        let request = WriteRequest::builder();
+        Ok(match self {
+            Self::Record(record) => request.set_put_request(put(serde_dynamo::to_item(record)?)),
+            Self::Hold(entry) => request.set_put_request(put(serde_dynamo::to_item(entry)?)),
+            Self::Release { endpoint, id } => {
+                request.set_delete_request(delete(key(&held_queue(endpoint), id)))
+            }
+        }
+        .build())
+    }
+}
+
+fn key(endpoint: &str, id: &str) -> HashMap<String, AttributeValue> {
+    HashMap::from([
+        ("endpoint".to_owned(), text(endpoint)),
+        ("id".to_owned(), text(id)),
+    ])
+}
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
