@@ -4,6 +4,7 @@
 //! failed, so that SQS keeps it.
 
 pub mod circuit;
+pub mod guard;
 pub mod history;
 pub mod message;
 pub mod request;
