@@ -129,8 +129,9 @@ def sources():
 
 
 def sam_options():
+    """The architecture of this machine; endpoints on it, which speak HTTP on loopback."""
     options = ROOT / "infra/local/samconfig.toml"
-    return ["--config-file", str(options), "--parameter-overrides", f"Architecture={ARCHITECTURE}"]
+    return ["--config-file", str(options), "--parameter-overrides", f"Architecture={ARCHITECTURE}", "EndpointPolicy=unrestricted"]
 
 
 # ---- start and stop -----------------------------------------------------------------------------------------------------------------

@@ -11,4 +11,5 @@ mod faults;
 mod hostile;
 mod http;
 mod support;
+mod template;
 mod vectors;

@@ -1,0 +1,385 @@
+//! What the template's numbers and permissions have to keep to, read from the file: no AWS is asked.
+//!
+//! Seen to fail: each assertion, with the template changed where it looks, and the longest wait with an hour more.
+
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// The longest that an endpoint may ask the function to wait for its answer.
+const MAX_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The waits between the attempts of an endpoint that names none of its own.
+const SCHEDULE: [Duration; 11] = [
+    Duration::from_secs(5),
+    Duration::from_mins(5),
+    Duration::from_mins(30),
+    Duration::from_hours(2),
+    Duration::from_hours(5),
+    Duration::from_hours(10),
+    Duration::from_hours(10),
+    Duration::from_hours(10),
+    Duration::from_hours(10),
+    Duration::from_hours(10),
+    Duration::from_hours(10),
+];
+
+/// By how many percent a wait may be longer than the schedule says.
+const JITTER: u32 = 20;
+
+/// The longest that SQS keeps a message invisible.
+const MAX_INVISIBLE: Duration = Duration::from_hours(12);
+
+struct Template(Value);
+
+impl Template {
+    fn read() -> Self {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/template.yaml");
+        let text = std::fs::read_to_string(path).unwrap();
+        Self(to_json(&Yaml::load_from_str(&text).unwrap()[0]))
+    }
+
+    /// What stands at a path whose steps are separated by slashes.
+    fn at(&self, path: &str) -> &Value {
+        let found = self.0.pointer(&format!("/{path}"));
+        found.unwrap_or_else(|| panic!("the template has no {path}"))
+    }
+
+    fn number(&self, path: &str) -> u64 {
+        let found = self.at(path).as_u64();
+        found.unwrap_or_else(|| panic!("{path} is no number"))
+    }
+
+    fn seconds(&self, path: &str) -> Duration {
+        Duration::from_secs(self.number(path))
+    }
+
+    /// The resources of a type; there is at least one.
+    fn of_type<'a>(&'a self, kind: &str) -> Vec<(&'a str, &'a Value)> {
+        let all = self.at("Resources").as_object().unwrap().iter();
+        let found: Vec<_> = all
+            .filter(|(_, resource)| resource["Type"] == kind)
+            .map(|(name, resource)| (name.as_str(), resource))
+            .collect();
+        assert!(!found.is_empty(), "the template has no {kind}");
+        found
+    }
+
+    /// The event sources of all functions, as `Function.Event`.
+    fn event_sources(&self) -> Vec<(String, &Value)> {
+        let functions = self.of_type("AWS::Serverless::Function").into_iter();
+        functions
+            .flat_map(|(function, resource)| {
+                let events = resource["Properties"]["Events"].as_object();
+                let events = events.into_iter().flatten();
+                events.map(move |(event, source)| (format!("{function}.{event}"), source))
+            })
+            .collect()
+    }
+
+    /// The statements of all roles, as `Role.Sid`; one under a condition as if it held.
+    fn statements(&self) -> Vec<(String, &Value)> {
+        let mut found = Vec::new();
+        for (role, resource) in self.of_type("AWS::IAM::Role") {
+            for policy in list(&resource["Properties"]["Policies"]) {
+                for statement in list(&policy["PolicyDocument"]["Statement"]) {
+                    let statement = statement.pointer("/Fn::If/1").unwrap_or(statement);
+                    found.push((format!("{role}.{}", statement["Sid"]), statement));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// The node in JSON, functions in their long form: `!Ref X` as `{"Ref": "X"}`, `!Sub x` as `{"Fn::Sub": "x"}`.
+fn to_json(node: &Yaml<'_>) -> Value {
+    match node {
+        Yaml::Value(Scalar::Boolean(it)) => json!(it),
+        Yaml::Value(Scalar::Integer(it)) => json!(it),
+        Yaml::Value(Scalar::String(it)) => json!(it),
+        Yaml::Sequence(items) => items.iter().map(to_json).collect(),
+        Yaml::Mapping(members) => {
+            let members = members.iter();
+            let members = members.map(|(key, it)| (key.as_str().unwrap().to_owned(), to_json(it)));
+            Value::Object(members.collect::<Map<_, _>>())
+        }
+        Yaml::Tagged(tag, it) if tag.suffix == "Ref" => json!({"Ref": to_json(it)}),
+        Yaml::Tagged(tag, it) => json!({format!("Fn::{}", tag.suffix): to_json(it)}),
+        other => panic!("not of a template: {other:?}"),
+    }
+}
+
+/// The items of a list, or the one that stands in its place.
+fn list(value: &Value) -> &[Value] {
+    value
+        .as_array()
+        .map_or(std::slice::from_ref(value), Vec::as_slice)
+}
+
+fn with_jitter(wait: Duration) -> Duration {
+    wait * (100 + JITTER) / 100
+}
+
+#[test]
+fn the_default_schedule_ends_before_the_queue_forgets() {
+    let template = Template::read();
+    let delivery = template.seconds("Resources/DeliveryQueue/Properties/MessageRetentionPeriod");
+    let dead = template.seconds("Resources/DeadLetterQueue/Properties/MessageRetentionPeriod");
+    let last = with_jitter(SCHEDULE.iter().sum());
+    assert!(
+        last < delivery,
+        "the last attempt is due after {last:?}, but DeliveryQueue keeps a message for {delivery:?}"
+    );
+    assert!(
+        delivery < dead,
+        "what DeliveryQueue gives up after up to {delivery:?} has no time left on DeadLetterQueue, which counts on: {dead:?}"
+    );
+}
+
+#[test]
+fn a_wait_is_no_longer_than_a_message_can_be_invisible() {
+    for wait in SCHEDULE {
+        let longest = with_jitter(wait);
+        assert!(
+            longest <= MAX_INVISIBLE,
+            "a wait of {wait:?} may become {longest:?}, but SQS keeps a message invisible for {MAX_INVISIBLE:?}"
+        );
+    }
+}
+
+#[test]
+fn a_batch_ends_before_its_messages_show_again() {
+    let template = Template::read();
+    let timeout = template.seconds("Resources/DeliveryFunction/Properties/Timeout");
+    let visibility = template.seconds("Resources/DeliveryQueue/Properties/VisibilityTimeout");
+    assert!(
+        timeout > MAX_TIMEOUT,
+        "an endpoint may take {MAX_TIMEOUT:?}, DeliveryFunction has {timeout:?} for it and everything else"
+    );
+    assert!(
+        visibility >= 6 * timeout,
+        "Lambda asks for a visibility timeout of 6 x {timeout:?}, DeliveryQueue has {visibility:?}"
+    );
+}
+
+#[test]
+fn the_queue_does_not_give_up_before_the_schedule_does() {
+    let template = Template::read();
+    let path = "Resources/DeliveryQueue/Properties/RedrivePolicy/maxReceiveCount";
+    let receives = template.number(path);
+    let attempts = SCHEDULE.len() as u64 + 1;
+    assert!(
+        receives >= 2 * attempts,
+        "throttled polls are receives too: {receives} leave no room above {attempts} attempts"
+    );
+}
+
+#[test]
+fn a_failed_message_is_reported_alone() {
+    let template = Template::read();
+    let sources = template.event_sources();
+    let queues: Vec<_> = sources.iter().filter(|it| it.1["Type"] == "SQS").collect();
+    assert!(!queues.is_empty(), "no function reads a queue");
+    for (name, source) in queues {
+        let size = source["Properties"]["BatchSize"].as_u64();
+        assert!(
+            size.is_some_and(|it| it <= 10),
+            "{name}: a batch is one receive of at most 10 messages, not {size:?}"
+        );
+        let types = list(&source["Properties"]["FunctionResponseTypes"]);
+        assert!(
+            types.contains(&json!("ReportBatchItemFailures")),
+            "{name}: without ReportBatchItemFailures one failed message brings back its whole batch, or loses itself"
+        );
+    }
+}
+
+#[test]
+fn history_expires() {
+    let template = Template::read();
+    for table in ["LedgerTable", "DeliveriesTable"] {
+        let path = format!("Resources/{table}/Properties/TimeToLiveSpecification");
+        assert_eq!(
+            *template.at(&path),
+            json!({"AttributeName": "expires_at", "Enabled": true}),
+            "{table}: the code sets expires_at"
+        );
+    }
+}
+
+#[test]
+fn nothing_runs_while_nothing_happens() {
+    let template = Template::read();
+    for (name, resource) in template.at("Resources").as_object().unwrap() {
+        let kind = resource["Type"].as_str().unwrap();
+        assert!(
+            !kind.starts_with("AWS::Events::") && !kind.starts_with("AWS::Scheduler::"),
+            "{name} is a {kind}, which runs by the clock"
+        );
+    }
+    for (name, source) in template.event_sources() {
+        let kind = source["Type"].as_str().unwrap();
+        assert!(
+            matches!(kind, "DynamoDB" | "SQS"),
+            "{name} is a {kind}: functions are started by what arrives"
+        );
+    }
+    for (name, table) in template.of_type("AWS::DynamoDB::Table") {
+        assert_eq!(
+            table["Properties"]["BillingMode"], "PAY_PER_REQUEST",
+            "{name} costs while it idles"
+        );
+    }
+}
+
+#[test]
+fn a_slow_request_ends_with_the_function_and_not_with_the_api() {
+    let template = Template::read();
+    let function = template.seconds("Resources/IngressFunction/Properties/Timeout");
+    let api = template.number("Resources/ApiIntegration/Properties/TimeoutInMillis");
+    let api = Duration::from_millis(api);
+    assert!(
+        function < api,
+        "IngressFunction has {function:?}, but the API gives up after {api:?}"
+    );
+}
+
+#[test]
+fn payloads_outlive_whatever_names_them() {
+    let template = Template::read();
+    let rows = template.at("Mappings/Retention").as_object().unwrap();
+    let allowed = list(template.at("Parameters/RetentionDays/AllowedValues"));
+    for retention in allowed {
+        assert!(
+            rows.contains_key(retention.as_str().unwrap()),
+            "RetentionDays allows {retention}, which the mapping Retention does not know"
+        );
+    }
+    for (retention, row) in rows {
+        let days = row["PayloadDays"].as_u64().unwrap();
+        let least = retention.parse::<u64>().unwrap() + 16;
+        assert!(
+            days >= least,
+            "an item of {retention} days may be deleted 2 days late, and a message that names its payload stays for 14 more: {days} < {least}"
+        );
+    }
+}
+
+#[test]
+fn endpoints_are_public_unless_the_operator_says_otherwise() {
+    let template = Template::read();
+    assert_eq!(
+        template.at("Parameters/EndpointPolicy/Default"),
+        "public",
+        "a deployment that names no policy is open to requests into its own network"
+    );
+}
+
+#[test]
+fn everything_stored_is_encrypted() {
+    let template = Template::read();
+    let encrypted = [
+        ("AWS::SQS::Queue", "/SqsManagedSseEnabled", json!(true)),
+        (
+            "AWS::DynamoDB::Table",
+            "/SSESpecification/SSEEnabled",
+            json!(true),
+        ),
+        (
+            "AWS::S3::Bucket",
+            "/BucketEncryption/ServerSideEncryptionConfiguration/0/ServerSideEncryptionByDefault/SSEAlgorithm",
+            json!("AES256"),
+        ),
+        (
+            "AWS::SNS::Topic",
+            "/KmsMasterKeyId",
+            json!({"Fn::GetAtt": "NoticesKey.Arn"}),
+        ),
+    ];
+    for (kind, property, wanted) in encrypted {
+        for (name, resource) in template.of_type(kind) {
+            let found = resource["Properties"].pointer(property);
+            assert_eq!(
+                found,
+                Some(&wanted),
+                "{name} is not encrypted as it is to be: {property}"
+            );
+        }
+    }
+}
+
+#[test]
+fn everything_stored_is_reached_by_tls_alone() {
+    let template = Template::read();
+    let policies = [
+        ("AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "Queues"),
+        ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "Bucket"),
+        ("AWS::SNS::Topic", "AWS::SNS::TopicPolicy", "Topics"),
+    ];
+    for (kind, policy, of) in policies {
+        for (name, _) in template.of_type(kind) {
+            let closed = template.of_type(policy).iter().any(|(_, policy)| {
+                let policy = &policy["Properties"];
+                list(&policy[of]).contains(&json!({"Ref": name}))
+                    && list(&policy["PolicyDocument"]["Statement"])
+                        .iter()
+                        .any(refuses_plain_http)
+            });
+            assert!(closed, "{name} has no {policy} that refuses plain HTTP");
+        }
+    }
+}
+
+fn refuses_plain_http(statement: &Value) -> bool {
+    statement["Effect"] == "Deny"
+        && statement["Principal"] == "*"
+        && statement["Condition"] == json!({"Bool": {"aws:SecureTransport": "false"}})
+}
+
+#[test]
+fn data_outlives_the_stack() {
+    let template = Template::read();
+    let kinds = [
+        "AWS::DynamoDB::Table",
+        "AWS::S3::Bucket",
+        "AWS::SecretsManager::Secret",
+    ];
+    let data = kinds.iter().flat_map(|kind| template.of_type(kind));
+    // Without its key, what the endpoints table keeps of secrets is lost.
+    let key = ("SecretsKey", template.at("Resources/SecretsKey"));
+    for (name, resource) in data.chain([key]) {
+        for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
+            assert_eq!(resource[policy], "Retain", "{name} has no {policy}: Retain");
+        }
+    }
+}
+
+#[test]
+fn roles_name_what_they_may_do_and_where() {
+    let template = Template::read();
+    for (name, role) in template.of_type("AWS::IAM::Role") {
+        let managed = &role["Properties"]["ManagedPolicyArns"];
+        assert!(managed.is_null(), "{name} has policies of others");
+    }
+    for (name, statement) in template.statements() {
+        for action in list(&statement["Action"]) {
+            let action = action.as_str().unwrap();
+            assert!(!action.contains('*'), "{name} allows {action}");
+        }
+        for resource in list(&statement["Resource"]) {
+            assert!(
+                is_of_the_stack(resource),
+                "{name} reaches beyond the stack: {resource}"
+            );
+        }
+    }
+}
+
+/// Whether it is a resource of the stack, something below one, or what a parameter names.
+fn is_of_the_stack(resource: &Value) -> bool {
+    let below = resource["Fn::Sub"]
+        .as_str()
+        .is_some_and(|it| it.starts_with("${") && it.contains(".Arn}/"));
+    below || resource["Ref"].is_string() || resource["Fn::GetAtt"].is_string()
+}
