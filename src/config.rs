@@ -1,6 +1,7 @@
 //! What the functions are told by their environment; `template.yaml` sets it. A missing or wrong variable fails
 //! the start, by name.
 
+use crate::delivery::guard::{Policy, UnknownPolicy};
 use jiff::SignedDuration;
 
 /// The environment of `ingress`.
@@ -16,12 +17,39 @@ pub struct IngressConfig {
     pub quarantine_queue_url: String,
     /// `DEAD_LETTER_QUEUE_URL`: where goes what a subscribed queue refuses.
     pub dead_letter_queue_url: String,
+    /// `DELIVERY_QUEUE_URL`: where goes what endpoints want.
+    pub delivery_queue_url: String,
     /// `PAYLOAD_BUCKET`: the name of the bucket for what is too large elsewhere.
     pub payload_bucket: String,
     /// `SOURCES_SECRET_ARN`: the secret that holds the sources.
     pub sources_secret_arn: String,
     /// `RETENTION_DAYS`: how long the ledger keeps a webhook.
     pub retention: SignedDuration,
+    /// `METRICS_NAMESPACE`: the CloudWatch namespace of the metrics.
+    pub metrics_namespace: String,
+}
+
+/// The environment of `delivery`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryConfig {
+    /// `LEDGER_TABLE`: the name of the ledger.
+    pub ledger_table: String,
+    /// `ENDPOINTS_TABLE`: the name of the table that holds the endpoints.
+    pub endpoints_table: String,
+    /// `DELIVERIES_TABLE`: the name of the table of what became of each delivery.
+    pub deliveries_table: String,
+    /// `DELIVERY_QUEUE_URL`: where deliveries come from, and go back to.
+    pub delivery_queue_url: String,
+    /// `EVENTS_QUEUE_URL`: where notices go.
+    pub events_queue_url: String,
+    /// `DEAD_LETTER_QUEUE_URL`: where goes what cannot be read.
+    pub dead_letter_queue_url: String,
+    /// `NOTICES_TOPIC_ARN`: where notices go, too.
+    pub notices_topic_arn: String,
+    /// `PAYLOAD_BUCKET`: the name of the bucket for what is too large elsewhere.
+    pub payload_bucket: String,
+    /// `ENDPOINT_POLICY`: which URLs and addresses may be called.
+    pub endpoint_policy: Policy,
     /// `METRICS_NAMESPACE`: the CloudWatch namespace of the metrics.
     pub metrics_namespace: String,
 }
@@ -35,6 +63,43 @@ pub enum ConfigError {
     /// It is not a positive whole number of days.
     #[error("the environment variable {0} is not a whole number of days, from 1 to 3650")]
     Days(&'static str),
+    /// It is not the name of a policy.
+    #[error("the environment variable ENDPOINT_POLICY: {0}")]
+    Policy(#[from] UnknownPolicy),
+}
+
+/// A variable that is set to something.
+fn required(
+    lookup: &impl Fn(&str) -> Option<String>,
+    name: &'static str,
+) -> Result<String, ConfigError> {
+    lookup(name)
+        .filter(|it| !it.is_empty())
+        .ok_or(ConfigError::Missing(name))
+}
+
+impl DeliveryConfig {
+    /// Reads the environment of this process.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// Reads variables from anywhere.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let text = |name| required(&lookup, name);
+        Ok(Self {
+            ledger_table: text("LEDGER_TABLE")?,
+            endpoints_table: text("ENDPOINTS_TABLE")?,
+            deliveries_table: text("DELIVERIES_TABLE")?,
+            delivery_queue_url: text("DELIVERY_QUEUE_URL")?,
+            events_queue_url: text("EVENTS_QUEUE_URL")?,
+            dead_letter_queue_url: text("DEAD_LETTER_QUEUE_URL")?,
+            notices_topic_arn: text("NOTICES_TOPIC_ARN")?,
+            payload_bucket: text("PAYLOAD_BUCKET")?,
+            endpoint_policy: text("ENDPOINT_POLICY")?.parse()?,
+            metrics_namespace: text("METRICS_NAMESPACE")?,
+        })
+    }
 }
 
 impl IngressConfig {
@@ -45,11 +110,7 @@ impl IngressConfig {
 
     /// Reads variables from anywhere.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let text = |name| {
-            lookup(name)
-                .filter(|it| !it.is_empty())
-                .ok_or(ConfigError::Missing(name))
-        };
+        let text = |name| required(&lookup, name);
         let days = text("RETENTION_DAYS")?
             .parse()
             .ok()
@@ -61,6 +122,7 @@ impl IngressConfig {
             events_queue_url: text("EVENTS_QUEUE_URL")?,
             quarantine_queue_url: text("QUARANTINE_QUEUE_URL")?,
             dead_letter_queue_url: text("DEAD_LETTER_QUEUE_URL")?,
+            delivery_queue_url: text("DELIVERY_QUEUE_URL")?,
             payload_bucket: text("PAYLOAD_BUCKET")?,
             sources_secret_arn: text("SOURCES_SECRET_ARN")?,
             retention: SignedDuration::from_hours(days * 24),
@@ -81,6 +143,7 @@ mod tests {
             ("EVENTS_QUEUE_URL", "https://sqs/events"),
             ("QUARANTINE_QUEUE_URL", "https://sqs/quarantine"),
             ("DEAD_LETTER_QUEUE_URL", "https://sqs/dead"),
+            ("DELIVERY_QUEUE_URL", "https://sqs/deliveries"),
             ("PAYLOAD_BUCKET", "payloads"),
             (
                 "SOURCES_SECRET_ARN",
@@ -109,6 +172,34 @@ mod tests {
                 assert_eq!(read(&without), Err(ConfigError::Missing(name)));
             }
         }
+    }
+
+    #[test]
+    fn delivery_has_required_variables_of_its_own() {
+        let environment = HashMap::from([
+            ("LEDGER_TABLE", "ledger"),
+            ("ENDPOINTS_TABLE", "endpoints"),
+            ("DELIVERIES_TABLE", "deliveries"),
+            ("DELIVERY_QUEUE_URL", "https://sqs/deliveries"),
+            ("EVENTS_QUEUE_URL", "https://sqs/events"),
+            ("DEAD_LETTER_QUEUE_URL", "https://sqs/dead"),
+            ("NOTICES_TOPIC_ARN", "arn:aws:sns:eu-central-1:1:notices"),
+            ("PAYLOAD_BUCKET", "payloads"),
+            ("ENDPOINT_POLICY", "public"),
+            ("METRICS_NAMESPACE", "WebhookGateway"),
+        ]);
+        let read = |environment: &HashMap<&str, &str>| {
+            DeliveryConfig::from_lookup(|name| environment.get(name).map(|&it| it.to_owned()))
+        };
+        assert_eq!(read(&environment).unwrap().endpoint_policy, Policy::Public);
+        for name in environment.keys() {
+            let mut without = environment.clone();
+            without.remove(name);
+            assert_eq!(read(&without), Err(ConfigError::Missing(name)));
+        }
+        let mut wrong = environment;
+        wrong.insert("ENDPOINT_POLICY", "everything");
+        assert!(matches!(read(&wrong), Err(ConfigError::Policy(_))));
     }
 
     #[test]

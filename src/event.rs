@@ -86,6 +86,21 @@ enum Extension<'a> {
     True,
 }
 
+impl EventRef {
+    /// The event of this type that was recorded under this key.
+    pub fn new(key: &str, event_type: &str, receipt: &Receipt) -> Self {
+        Self {
+            key: key.to_owned(),
+            id: receipt.id.clone(),
+            event_type: event_type.to_owned(),
+            source: receipt.source.clone(),
+            vendor: receipt.vendor.name().to_owned(),
+            accepted_at: receipt.accepted_at.as_millisecond(),
+            conflict: receipt.conflict,
+        }
+    }
+}
+
 impl<'a> CloudEvent<'a> {
     /// An event that is understood.
     pub fn accepted(receipt: &'a Receipt, normalized: Normalized<'a>) -> Self {

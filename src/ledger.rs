@@ -271,6 +271,8 @@ struct Attribute<'a> {
 /// A recorded webhook, read back.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Record {
+    /// Its key in the ledger.
+    pub key: String,
     /// What the event will say of the gateway.
     pub receipt: Receipt,
     /// Why it is not understood, if it is not.
@@ -325,6 +327,7 @@ fn read(image: &Image<'_>) -> Result<Record, UnreadableItem> {
         .and_then(|attribute| attribute.map.as_ref());
     let content_type = headers.and_then(|headers| headers.get("content-type")?.text.as_deref());
     Ok(Record {
+        key: text("pk")?.to_owned(),
         receipt: Receipt {
             id: text("id")?.to_owned(),
             source: text("gatewaysource")?.to_owned(),

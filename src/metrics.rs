@@ -1,7 +1,8 @@
-//! One JSON line per request and per fan-out batch, which is the log and, in CloudWatch's
+//! One JSON line per request, per fan-out batch and per delivery, which is the log and, in CloudWatch's
 //! [embedded metric format](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html),
 //! the metrics at once. No secret, signature or body has a place in it.
 
+use crate::delivery::history::{Record, State};
 use metrique::emf::Emf;
 use metrique::emf::flags::NoMetric;
 use metrique::unit::Millisecond;
@@ -65,6 +66,8 @@ pub struct BatchLine {
     pub published: usize,
     /// Messages on further consumer queues.
     pub subscribed: usize,
+    /// Messages on the delivery queue.
+    pub deliveries: usize,
     /// Messages on the quarantine queue.
     pub quarantined: usize,
     /// Messages that a subscribed queue refused, on the dead-letter queue.
@@ -72,6 +75,78 @@ pub struct BatchLine {
     /// From the call of the handler to its answer.
     #[metrics(unit = Millisecond)]
     pub duration_ms: Duration,
+}
+
+/// What became of a delivery in an invocation.
+#[metrics(emf::dimension_sets = [["endpoint"]])]
+#[derive(Debug)]
+pub struct DeliveryLine {
+    #[metrics(timestamp)]
+    timestamp: SystemTime,
+    /// The id of the endpoint.
+    pub endpoint: String,
+    /// The id of the delivery.
+    #[metrics(name = "delivery.id")]
+    pub delivery_id: String,
+    /// The id of the event.
+    #[metrics(name = "event.id")]
+    pub event_id: String,
+    /// The state it is in.
+    pub state: &'static str,
+    /// The outcome of the attempt in one word; none if there was no attempt.
+    pub outcome: Option<&'static str>,
+    /// How often it was tried.
+    #[metrics(flags(NoMetric))]
+    pub attempts: u32,
+    /// The HTTP status of the answer.
+    #[metrics(flags(NoMetric))]
+    pub status: Option<u16>,
+    /// In one word, why there was no answer; or why it is in its state.
+    pub reason: Option<String>,
+    /// How long the attempt took.
+    #[metrics(unit = Millisecond)]
+    pub duration_ms: Option<Duration>,
+    /// From the event's acceptance to the end of a first attempt.
+    #[metrics(unit = Millisecond)]
+    pub latency_ms: Option<Duration>,
+    delivered: Option<u64>,
+    failed: Option<u64>,
+    held: Option<u64>,
+    exhausted: Option<u64>,
+    skipped: Option<u64>,
+}
+
+impl DeliveryLine {
+    /// The line of a delivery, as its record has it.
+    pub fn of(record: &Record, outcome: Option<&'static str>) -> Self {
+        let count = |state| (record.state == state).then_some(1);
+        let attempt = record.history.last().filter(|_| outcome.is_some());
+        let duration = attempt.map(|it| Duration::from_millis(it.duration_ms));
+        let latency = attempt.filter(|_| record.attempts == 1).map(|it| {
+            let since = it.at.saturating_sub(record.event.accepted_at);
+            Duration::from_millis(u64::try_from(since).unwrap_or_default() + it.duration_ms)
+        });
+        Self {
+            timestamp: SystemTime::now(),
+            endpoint: record.endpoint.clone(),
+            delivery_id: record.id.clone(),
+            event_id: record.event.id.clone(),
+            state: record.state.name(),
+            outcome,
+            attempts: record.attempts,
+            status: attempt.and_then(|it| it.status),
+            reason: attempt
+                .and_then(|it| it.error.clone())
+                .or(record.reason.clone()),
+            duration_ms: duration,
+            latency_ms: latency,
+            delivered: count(State::Delivered),
+            failed: outcome.filter(|it| *it != "delivered").map(|_| 1),
+            held: count(State::Held),
+            exhausted: count(State::Exhausted),
+            skipped: count(State::Skipped),
+        }
+    }
 }
 
 impl RequestLine {
@@ -124,6 +199,7 @@ impl BatchLine {
             changes: 0,
             published: 0,
             subscribed: 0,
+            deliveries: 0,
             quarantined: 0,
             dead_lettered: 0,
             duration_ms: Duration::ZERO,
@@ -135,7 +211,7 @@ impl Metrics {
     /// Metrics in this namespace.
     pub fn to_stdout(namespace: String) -> Self {
         let format = Emf::builder(namespace, vec![vec![]])
-            // The lines are of two fixed forms, which the tests look at.
+            // The lines are of three fixed forms, which the tests look at.
             .skip_all_validations(true)
             .build();
         Self(FlushImmediately::new_boxed(
@@ -145,6 +221,11 @@ impl Metrics {
 
     /// Writes the line of a request.
     pub fn request(&self, line: RequestLine) {
+        self.0.append(RootEntry::new(line.close()));
+    }
+
+    /// Writes the line of a delivery.
+    pub fn delivery(&self, line: DeliveryLine) {
         self.0.append(RootEntry::new(line.close()));
     }
 

@@ -3,8 +3,11 @@
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{BuildError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::operation::change_message_visibility_batch::ChangeMessageVisibilityBatchError;
 use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchError, SendMessageBatchOutput};
-use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, SendMessageBatchRequestEntry,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -178,6 +181,72 @@ impl Queues {
             Blame::Messages(code) => SendError::BatchRefused(code),
             Blame::Circumstances => Box::new(error).into(),
         })
+    }
+}
+
+/// Messages that were received: when each is to be visible again.
+pub type Waits = Vec<(String, i32)>;
+
+impl Queues {
+    /// Puts messages off, by their receipt handles, for so many seconds each; how many were not.
+    ///
+    /// One that is not comes again after the queue's own visibility timeout, so that nothing is lost by it.
+    pub async fn put_off(&self, queue: &str, mut waits: Waits) -> usize {
+        for tried in 0..TRIES {
+            if tried > 0 {
+                tokio::time::sleep(PAUSE * 2_u32.pow(tried)).await;
+            }
+            let mut left = Vec::new();
+            for batch in waits.chunks(MAX_ENTRIES) {
+                match self.put_off_batch(queue, batch).await {
+                    Ok(again) => left.extend(again),
+                    Err(error) => {
+                        tracing::warn!(error = %DisplayErrorContext(&error), "messages were not put off");
+                        return waits.len();
+                    }
+                }
+            }
+            if left.is_empty() {
+                return 0;
+            }
+            waits = left;
+        }
+        waits.len()
+    }
+
+    /// Puts a batch off; what of it failed and may succeed the next time.
+    async fn put_off_batch(
+        &self,
+        queue: &str,
+        batch: &[(String, i32)],
+    ) -> Result<Waits, SdkError<ChangeMessageVisibilityBatchError>> {
+        let entry = |(id, (receipt, seconds)): (usize, &(String, i32))| {
+            ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(id.to_string())
+                .receipt_handle(receipt)
+                .visibility_timeout(*seconds)
+                .build()
+        };
+        let entries = batch
+            .iter()
+            .enumerate()
+            .map(entry)
+            .collect::<Result<Vec<_>, _>>();
+        let entries = entries.map_err(SdkError::construction_failure)?;
+        let request = self.client.change_message_visibility_batch();
+        let request = request.queue_url(queue).set_entries(Some(entries));
+        let answer = request.send().await?;
+        // A receipt that is refused will be refused again: its message is visible already, or gone.
+        let refused = |id: &str| {
+            answer
+                .failed()
+                .iter()
+                .any(|it| it.id() == id && it.sender_fault())
+        };
+        let put_off = |id: &str| answer.successful().iter().any(|it| it.id() == id);
+        let failed = |id: usize| !put_off(&id.to_string()) && !refused(&id.to_string());
+        let failed = batch.iter().enumerate().filter(|(id, _)| failed(*id));
+        Ok(failed.map(|(_, wait)| wait.clone()).collect())
     }
 }
 

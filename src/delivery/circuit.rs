@@ -60,6 +60,11 @@ impl Circuit {
         Some((id, serde_dynamo::from_item(item).unwrap_or_default()))
     }
 
+    /// Whether nothing was seen that a success would make forgotten.
+    pub fn is_clean(&self) -> bool {
+        self.failures == 0 && self.opened_at.is_none() && self.wait_until.is_none()
+    }
+
     /// Whether it is open.
     pub fn is_open(&self) -> bool {
         self.opened_at.is_some()
@@ -278,4 +283,95 @@ fn text(text: &str) -> AttributeValue {
 
 fn number(number: i64) -> AttributeValue {
     AttributeValue::N(number.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_790_000_000_000;
+
+    fn now() -> Timestamp {
+        Timestamp::from_millisecond(NOW).unwrap()
+    }
+
+    fn failing(failures: u64, since: i64) -> Circuit {
+        Circuit {
+            failures,
+            failing_since: Some(since),
+            ..Circuit::default()
+        }
+    }
+
+    #[test]
+    fn ten_failures_in_a_row_open_a_circuit() {
+        assert!(!failing(9, NOW).is_to_open());
+        assert!(failing(10, NOW).is_to_open());
+        let mut open = failing(11, NOW);
+        open.opened_at = Some(NOW);
+        assert!(open.is_open() && !open.is_to_open());
+    }
+
+    #[test]
+    fn probes_of_an_open_circuit_wait_twice_as_long_each_up_to_an_hour() {
+        let mut circuit = failing(10, NOW);
+        assert_eq!(circuit.wait(now()), Duration::ZERO);
+        circuit.opened_at = Some(NOW);
+        for (probes, minutes) in [
+            (0, 1),
+            (1, 2),
+            (2, 4),
+            (5, 32),
+            (6, 60),
+            (63, 60),
+            (u64::MAX, 60),
+        ] {
+            circuit.probes = probes;
+            assert_eq!(
+                circuit.wait(now()),
+                Duration::from_mins(minutes),
+                "{probes}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_endpoint_asks_for_is_waited_for() {
+        let mut circuit = Circuit {
+            wait_until: Some(NOW + 90_000),
+            ..Circuit::default()
+        };
+        assert_eq!(circuit.wait(now()), Duration::from_secs(90));
+        circuit.opened_at = Some(NOW);
+        assert_eq!(circuit.wait(now()), Duration::from_secs(90));
+        circuit.probes = 1;
+        assert_eq!(circuit.wait(now()), Duration::from_secs(120));
+        circuit.wait_until = Some(NOW - 1);
+        assert_eq!(circuit.wait(now()), Duration::from_secs(120));
+    }
+
+    #[test]
+    fn nothing_but_failures_for_five_days_are_too_many() {
+        let five_days = 5 * 24 * 3_600_000;
+        assert!(failing(10, NOW - five_days).is_beyond_patience(now()));
+        assert!(!failing(10, NOW - five_days + 1).is_beyond_patience(now()));
+        assert!(!failing(9, NOW - five_days).is_beyond_patience(now()));
+        assert!(!Circuit::default().is_beyond_patience(now()));
+    }
+
+    #[test]
+    fn a_success_has_something_to_forget_or_not() {
+        assert!(Circuit::default().is_clean());
+        assert!(!failing(1, NOW).is_clean());
+        let asked = Circuit {
+            wait_until: Some(NOW),
+            ..Circuit::default()
+        };
+        assert!(!asked.is_clean());
+        let charged = Circuit {
+            probe: Some("p".to_owned()),
+            ..Circuit::default()
+        };
+        assert!(charged.is_clean());
+    }
 }

@@ -225,6 +225,16 @@ impl Record {
     }
 }
 
+impl Record {
+    /// Takes the delivery out of the queue of what is held.
+    pub(super) fn release(&self) -> Write {
+        Write::Release {
+            endpoint: self.endpoint.clone(),
+            id: self.id.clone(),
+        }
+    }
+}
+
 impl HeldEntry {
     /// The entry of a delivery.
     pub fn of(record: &Record) -> Self {

@@ -30,6 +30,9 @@ pub struct Order {
     /// What tells this resending by the operator from others; none for the first sending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resend: Option<String>,
+    /// When it is due, in milliseconds, if that is longer than a queue delays a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<i64>,
 }
 
 /// Tries the oldest delivery that is held for an endpoint, and drains the rest if that succeeds.
@@ -82,6 +85,21 @@ impl Message {
             group: Some(self.endpoint().to_owned()),
             delay: (delay > 0).then_some(delay.min(MAX_DELAY)),
         })
+    }
+}
+
+impl Ping {
+    /// The event that it is.
+    pub fn event(&self) -> EventRef {
+        EventRef {
+            key: format!("ping#{}", self.id),
+            id: self.id.clone(),
+            event_type: "io.webhook-gateway.endpoint.ping".to_owned(),
+            source: "webhookctl".to_owned(),
+            vendor: "webhook-gateway".to_owned(),
+            accepted_at: self.at,
+            conflict: false,
+        }
     }
 }
 

@@ -1,28 +1,262 @@
 //! The delivery function: events from the delivery queue to registered endpoints.
 //!
-//! Nothing is registered yet and nothing fanned out to it; a message that comes all the same is reported as
-//! failed, so that SQS keeps it.
+//! The way of a delivery: its message is read here; `plan` decides whether it is tried; `attempt` makes the request
+//! (`body`, `request`), has it checked and posted (`guard`, `sender`) and classified (`outcome`); `settle` tells the
+//! endpoint's `circuit`, writes the `history`, and puts the message off or lets it go. What cannot be tried is held,
+//! and worked off by the endpoint's `probe`.
 
+mod attempt;
+pub mod backoff;
 pub mod body;
 pub mod circuit;
+mod deliver;
 pub mod guard;
 pub mod history;
 pub mod message;
+pub mod notice;
+pub mod outcome;
+mod ping;
+pub mod plan;
+mod probe;
 pub mod request;
+pub mod sender;
+mod settle;
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use crate::config::DeliveryConfig;
+use crate::endpoints::{Endpoints, Standing};
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::payloads::Payloads;
+use crate::queues::{self, Queues};
+use crate::seal::Seal;
+use aws_config::SdkConfig;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use circuit::Circuits;
+use futures_util::future::{join, join_all};
+use guard::Policy;
+use history::History;
+use jiff::SignedDuration;
+use message::Message;
+use notice::Notices;
+use probe::Next;
+use sender::{Sender, System};
+use settle::Origin;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
 
-/// Answers a batch of messages: which of them failed.
-///
-/// A message without an id is left out: an empty or unknown one would fail, or delete, the whole batch.
-pub fn handle(event: SqsEvent) -> SqsBatchResponse {
-    let mut response = SqsBatchResponse::default();
-    for id in event
-        .records
-        .into_iter()
-        .filter_map(|record| record.message_id)
-    {
-        response.add_failure(id);
+/// The delivery function with all that it talks to.
+pub struct Delivery {
+    endpoints: Endpoints,
+    circuits: Circuits,
+    history: History,
+    ledger: Ledger,
+    payloads: Payloads,
+    queues: Queues,
+    seal: Seal,
+    sender: Sender<System>,
+    notices: Notices,
+    metrics: Metrics,
+    policy: Policy,
+    delivery_queue_url: String,
+    dead_letter_queue_url: String,
+}
+
+/// A message, as it was received.
+#[derive(Debug, Clone)]
+struct Received {
+    id: String,
+    receipt: String,
+    body: String,
+    /// How often it was received.
+    receives: u32,
+    at: Instant,
+    /// When the invocation ends.
+    deadline: Instant,
+}
+
+/// A message has no id, by which alone it can be told apart.
+#[derive(Debug, thiserror::Error)]
+#[error("a message of the batch has no id")]
+pub struct NoMessageId;
+
+impl Delivery {
+    /// The function, with clients that share what `aws` holds.
+    pub fn new(config: DeliveryConfig, aws: &SdkConfig) -> Self {
+        let dynamodb = aws_sdk_dynamodb::Client::new(aws);
+        let policy = config.endpoint_policy;
+        if policy == Policy::Unrestricted {
+            tracing::warn!(
+                "endpoints may be anywhere, inside this network too: ENDPOINT_POLICY is {policy}"
+            );
+        }
+        Self {
+            endpoints: Endpoints::new(dynamodb.clone(), config.endpoints_table.clone()),
+            circuits: Circuits::new(dynamodb.clone(), config.endpoints_table),
+            history: History::new(dynamodb.clone(), config.deliveries_table),
+            ledger: Ledger::new(dynamodb, config.ledger_table, SignedDuration::ZERO),
+            payloads: Payloads::new(aws_sdk_s3::Client::new(aws), config.payload_bucket),
+            queues: Queues::new(aws_sdk_sqs::Client::new(aws)),
+            seal: Seal::new(aws_sdk_kms::Client::new(aws)),
+            sender: Sender::new(policy),
+            notices: Notices::new(
+                aws_sdk_sns::Client::new(aws),
+                config.notices_topic_arn,
+                config.events_queue_url,
+            ),
+            metrics: Metrics::to_stdout(config.metrics_namespace),
+            policy,
+            delivery_queue_url: config.delivery_queue_url,
+            dead_letter_queue_url: config.dead_letter_queue_url,
+        }
     }
-    response
+
+    /// Handles a batch of messages, in time; which of them are not done with.
+    ///
+    /// Only a message without an id is an error, which makes the whole batch come again: to name an id that was not
+    /// in the batch could delete all of it.
+    pub async fn handle(
+        &self,
+        event: SqsEvent,
+        deadline: Instant,
+    ) -> Result<SqsBatchResponse, NoMessageId> {
+        let at = Instant::now();
+        let received = event
+            .records
+            .into_iter()
+            .map(|it| Received::read(it, at, deadline));
+        let received = received.collect::<Result<Vec<_>, _>>()?;
+        let mut response = SqsBatchResponse::default();
+        for id in self.work(&received).await {
+            response.add_failure(id);
+        }
+        Ok(response)
+    }
+
+    /// Does what the messages say; the ids of those that are not done with.
+    async fn work(&self, received: &[Received]) -> Vec<String> {
+        let mut messages = Vec::new();
+        let mut kept = Vec::new();
+        for it in received {
+            match serde_json::from_str::<Message>(&it.body) {
+                Ok(message) => messages.push((it, message)),
+                Err(error) => kept.extend(self.set_aside(it, &error.to_string()).await),
+            }
+        }
+        let ids = messages
+            .iter()
+            .map(|(_, message)| message.endpoint())
+            .collect();
+        let standings = match self.endpoints.standings(&ids).await {
+            Ok(standings) => standings,
+            Err(error) => {
+                tracing::error!(%error, "endpoints are not readable");
+                kept.extend(messages.iter().map(|(it, _)| it.id.clone()));
+                return kept;
+            }
+        };
+        drop(ids);
+        let mut orders = Vec::new();
+        let mut others = Vec::new();
+        for (it, message) in messages {
+            match message {
+                Message::Delivery(order) => orders.push((it, order)),
+                other => others.push((it, other)),
+            }
+        }
+        let others = others
+            .iter()
+            .map(|(it, message)| self.work_on(it, message, &standings));
+        let (delivered, others) = join(self.deliver(orders, &standings), join_all(others)).await;
+        self.tell_what_is_due(&standings).await;
+        kept.extend(delivered);
+        kept.extend(others.into_iter().flatten());
+        kept
+    }
+
+    /// Does what a message says that is no delivery; its id, if it is not done with.
+    async fn work_on(
+        &self,
+        received: &Received,
+        message: &Message,
+        standings: &HashMap<String, Standing>,
+    ) -> Option<String> {
+        let standing = standings.get(message.endpoint());
+        let next = match message {
+            Message::Probe(probe) => self.run_probe(probe, received, standing).await,
+            Message::Ping(ping) => self.run_ping(ping, standing).await,
+            Message::Delivery(_) => return None,
+        };
+        if let Next::After(wait) = next {
+            let seconds = backoff::visibility(wait, received.at.elapsed());
+            self.put_off(vec![(received.receipt.clone(), seconds)])
+                .await;
+        }
+        (next != Next::Done).then(|| received.id.clone())
+    }
+
+    /// Puts a message that cannot be read onto the dead-letter queue; its id, if that failed.
+    async fn set_aside(&self, received: &Received, reason: &str) -> Option<String> {
+        tracing::error!(message.id = received.id, reason, "message is not readable");
+        let message = Arc::new(queues::Message {
+            body: received.body.clone(),
+            attributes: vec![
+                ("queue", self.delivery_queue_url.clone()),
+                ("reason", format!("the message is not readable: {reason}")),
+            ],
+            offloaded_bytes: None,
+            group: None,
+            delay: None,
+        });
+        let sent = self
+            .queues
+            .send(&self.dead_letter_queue_url, vec![message])
+            .await;
+        let is_done = sent.as_ref().is_ok_and(Vec::is_empty);
+        if let Err(error) = sent {
+            tracing::error!(message.id = received.id, %error, "message is not set aside");
+        }
+        (!is_done).then(|| received.id.clone())
+    }
+
+    /// Gives the notices that an earlier invocation could not give.
+    async fn tell_what_is_due(&self, standings: &HashMap<String, Standing>) {
+        for standing in standings.values() {
+            if let Some(news) = &standing.circuit.notice {
+                self.tell(standing, news, standing.endpoint.reason.as_deref())
+                    .await;
+            }
+        }
+    }
+
+    /// A number from 0 to 1.
+    fn random(&self) -> f64 {
+        // Without randomness there is no jitter, and nothing else suffers.
+        f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX)
+    }
+}
+
+impl Received {
+    fn read(message: SqsMessage, at: Instant, deadline: Instant) -> Result<Self, NoMessageId> {
+        let receives = message.attributes.get("ApproximateReceiveCount");
+        Ok(Self {
+            id: message
+                .message_id
+                .filter(|id| !id.is_empty())
+                .ok_or(NoMessageId)?,
+            receipt: message.receipt_handle.unwrap_or_default(),
+            body: message.body.unwrap_or_default(),
+            receives: receives.and_then(|count| count.parse().ok()).unwrap_or(1),
+            at,
+            deadline,
+        })
+    }
+
+    fn origin(&self) -> Origin {
+        Origin::Queue {
+            message: self.id.clone(),
+            receipt: self.receipt.clone(),
+            received: self.at,
+        }
+    }
 }

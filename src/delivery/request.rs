@@ -78,3 +78,91 @@ pub fn signatures(
     }
     Ok(headers)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoints::test::endpoint;
+    use serde_json::Value;
+
+    const SECRETS: [&str; 2] = [
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+    ];
+
+    fn vectors() -> Value {
+        serde_json::from_str(include_str!("../../tests/vectors/standard_webhooks.json")).unwrap()
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text).unwrap()
+    }
+
+    fn header<'a>(headers: &'a [(String, String)], name: &str) -> &'a str {
+        let header = headers.iter().find(|(it, _)| it == name);
+        &header.unwrap().1
+    }
+
+    #[test]
+    fn the_published_signatures_are_made() {
+        for case in vectors()["signed"].as_array().unwrap() {
+            let secret = secret(case["secret"].as_str().unwrap());
+            let id = case["msg_id"].as_str().unwrap();
+            let timestamp = case["timestamp"].as_i64().unwrap();
+            let body = case["payload"].as_str().unwrap().as_bytes();
+            let headers = signatures(&endpoint(), &[secret], id, timestamp, body).unwrap();
+            assert_eq!(header(&headers, SIGNATURE), case["expected"]);
+            assert_eq!(header(&headers, ID), id);
+            assert_eq!(header(&headers, TIMESTAMP), timestamp.to_string());
+        }
+    }
+
+    #[test]
+    fn each_secret_of_a_rotation_verifies_with_the_official_library() {
+        let now = jiff::Timestamp::now().as_second();
+        let body = br#"{"a":1}"#;
+        let secrets = SECRETS.map(secret);
+        let headers = signatures(&endpoint(), &secrets, "ep_1_2_3", now, body).unwrap();
+        let map: http::HeaderMap = headers
+            .iter()
+            .map(|(name, value)| {
+                (
+                    name.parse::<http::HeaderName>().unwrap(),
+                    value.parse().unwrap(),
+                )
+            })
+            .collect();
+        for secret in SECRETS {
+            let webhook = standardwebhooks::Webhook::new(secret).unwrap();
+            webhook.verify(body, &map).unwrap();
+            assert!(webhook.verify(br#"{"a":2}"#, &map).is_err());
+        }
+        let other = standardwebhooks::Webhook::new("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+        assert!(other.unwrap().verify(body, &map).is_err());
+    }
+
+    #[test]
+    fn only_secrets_of_the_standard_sign_by_it() {
+        for case in vectors()["secrets"].as_array().unwrap() {
+            let text = case["secret"].as_str().unwrap();
+            let is_usable =
+                Secret::new(text).is_some_and(|it| Scheme::StandardWebhooks.key(&it).is_ok());
+            assert_eq!(is_usable, case["usable"], "{text}");
+        }
+    }
+
+    #[test]
+    fn the_vendors_way_takes_the_secret_as_it_is() {
+        let mut endpoint = endpoint();
+        endpoint.signature = Scheme::HmacSha256Hex;
+        endpoint.signature_header = Some("X-Signature".to_owned());
+        endpoint.signature_prefix = Some("sha256=".to_owned());
+        let secrets = ["key", "older"].map(secret);
+        let body = b"The quick brown fox jumps over the lazy dog";
+        let headers = signatures(&endpoint, &secrets, "1", 2, body).unwrap();
+        // https://en.wikipedia.org/wiki/HMAC#Examples
+        let expected = "sha256=f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8";
+        assert_eq!(header(&headers, "X-Signature"), expected);
+        assert!(headers.iter().all(|(name, _)| name != SIGNATURE));
+    }
+}

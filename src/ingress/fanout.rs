@@ -5,7 +5,11 @@
 //! queue, so that neither holds up the rest.
 
 use super::Ingress;
-use crate::event::{CONTENT_TYPE, CloudEvent, QUARANTINED, Receipt, escape_noncharacters};
+use crate::delivery::message::{self as delivery, Order};
+use crate::endpoints::EndpointError;
+use crate::event::{
+    CONTENT_TYPE, CloudEvent, EventRef, QUARANTINED, Receipt, escape_noncharacters,
+};
 use crate::ledger::{Change, Record, StoredBody, UnreadableItem};
 use crate::metrics::BatchLine;
 use crate::payloads::PayloadError;
@@ -28,6 +32,9 @@ pub enum FanoutError {
     /// The subscriptions are not known.
     #[error("{0}")]
     Subscriptions(#[from] SubscriptionError),
+    /// The endpoints are not known.
+    #[error("{0}")]
+    Endpoints(#[from] EndpointError),
     /// A claimed body was not read, or a large event was not stored.
     #[error("{0}")]
     Payload(#[from] PayloadError),
@@ -116,7 +123,12 @@ impl Ingress {
             body => (body?, record.reason),
         };
         match understand(receipt, &body, reason) {
-            Ok(event) => self.post_accepted(receipt, &event, now, outbox, line).await,
+            Ok(event) => {
+                self.post_accepted(receipt, &event, now, outbox, line)
+                    .await?;
+                let event = EventRef::new(&record.key, event.event_type(), receipt);
+                self.post_deliveries(&event, now, outbox, line).await
+            }
             Err(reason) => {
                 let message = quarantined(receipt, &reason, &record.content_type, &body)?;
                 self.post_to_quarantine(message, outbox, line).await
@@ -152,6 +164,33 @@ impl Ingress {
         for queue in queues.into_iter().filter(|queue| *queue != events_queue) {
             line.subscribed += 1;
             self.put(outbox, queue, &message, line).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts one message for each endpoint that wants the event into the outbox.
+    async fn post_deliveries(
+        &self,
+        event: &EventRef,
+        now: Instant,
+        outbox: &mut Outbox,
+        line: &mut BatchLine,
+    ) -> Result<(), FanoutError> {
+        let endpoints = self.endpoints.current(now).await?;
+        let matching = endpoints
+            .iter()
+            .filter(|it| it.matches(&event.event_type, &event.source));
+        for endpoint in matching {
+            let order = delivery::Message::Delivery(Order {
+                endpoint: endpoint.id.clone(),
+                event: event.clone(),
+                resend: None,
+                not_before: None,
+            });
+            line.deliveries += 1;
+            let message = Arc::new(order.queued(0)?);
+            self.put(outbox, &self.delivery_queue_url, &message, line)
+                .await?;
         }
         Ok(())
     }
@@ -204,7 +243,12 @@ impl Ingress {
         batch: Vec<Arc<Message>>,
         line: &mut BatchLine,
     ) -> Result<(), FanoutError> {
-        let is_ours = queue == self.events_queue_url || queue == self.quarantine_queue_url;
+        let ours = [
+            &self.events_queue_url,
+            &self.quarantine_queue_url,
+            &self.delivery_queue_url,
+        ];
+        let is_ours = ours.into_iter().any(|it| it == queue);
         let refused = match self.queues.send(queue, batch.clone()).await {
             Err(SendError::QueueRefuses { code, .. }) if !is_ours => {
                 let refuse = |message| Refused {

@@ -10,6 +10,7 @@ pub use error::IngressError;
 pub use fanout::FanoutError;
 
 use crate::config::IngressConfig;
+use crate::endpoints::Endpoints;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::payloads::Payloads;
@@ -28,11 +29,13 @@ pub struct Ingress {
     ledger: Ledger,
     payloads: Payloads,
     subscriptions: Subscriptions,
+    endpoints: Endpoints,
     queues: Queues,
     metrics: Metrics,
     events_queue_url: String,
     quarantine_queue_url: String,
     dead_letter_queue_url: String,
+    delivery_queue_url: String,
 }
 
 /// What the function answers.
@@ -54,12 +57,14 @@ impl Ingress {
             sources: Sources::new(secrets, config.sources_secret_arn),
             ledger: Ledger::new(dynamodb.clone(), config.ledger_table, config.retention),
             payloads: Payloads::new(aws_sdk_s3::Client::new(aws), config.payload_bucket),
-            subscriptions: Subscriptions::new(dynamodb, config.endpoints_table),
+            subscriptions: Subscriptions::new(dynamodb.clone(), config.endpoints_table.clone()),
+            endpoints: Endpoints::new(dynamodb, config.endpoints_table),
             queues: Queues::new(aws_sdk_sqs::Client::new(aws)),
             metrics: Metrics::to_stdout(config.metrics_namespace),
             events_queue_url: config.events_queue_url,
             quarantine_queue_url: config.quarantine_queue_url,
             dead_letter_queue_url: config.dead_letter_queue_url,
+            delivery_queue_url: config.delivery_queue_url,
         }
     }
 

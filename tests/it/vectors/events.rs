@@ -8,8 +8,8 @@ use lambda_http::http::HeaderValue;
 use lambda_http::request::LambdaRequest;
 use serde_json::{Value, json};
 use std::fs;
-use webhook_gateway::delivery;
-use webhook_gateway::event::CloudEvent;
+use webhook_gateway::delivery::message::Message;
+use webhook_gateway::event::EventRef;
 use webhook_gateway::ledger::{Change, Record, StoredBody};
 use webhook_gateway::signature::sha256;
 use webhook_gateway::sources::{Authentication, SourceTable};
@@ -123,17 +123,25 @@ fn the_batch_of_the_stream_holds_one_event_and_one_for_quarantine() {
 }
 
 #[test]
-fn the_batch_of_the_delivery_queue_holds_the_event_of_the_stream() {
-    let event: SqsEvent = parse("events/delivery/one.json");
-    let message: Value = serde_json::from_str(event.records[0].body.as_deref().unwrap()).unwrap();
+fn the_batches_of_the_delivery_queue_name_the_event_of_the_stream() {
     let (record, _) = &batch()[0];
     let vendor = record.receipt.vendor;
-    let webhook = verified(vendor, inline(record));
-    let expected = CloudEvent::accepted(&record.receipt, vendor.normalize(webhook).unwrap());
-    let expected: Value = serde_json::from_str(&expected.encode().unwrap()).unwrap();
-    assert_eq!(message, expected);
-    let id = event.records[0].message_id.clone().unwrap();
-    let failures = delivery::handle(event).batch_item_failures;
-    assert_eq!(failures.len(), 1);
-    assert_eq!(failures[0].item_identifier, id);
+    let event = vendor.normalize(verified(vendor, inline(record))).unwrap();
+    let event = EventRef::new(&record.key, &event.event_type, &record.receipt);
+    for (file, position) in [("one", 0), ("poison", 1)] {
+        let batch: SqsEvent = parse(&format!("events/delivery/{file}.json"));
+        let body = batch.records[position].body.as_deref().unwrap();
+        let message: Message = serde_json::from_str(body).unwrap();
+        let Message::Delivery(order) = message else {
+            panic!("{body} is no delivery");
+        };
+        assert_eq!(order.event, event, "{file}");
+    }
+}
+
+#[test]
+fn the_poison_of_the_delivery_queue_is_no_message() {
+    let batch: SqsEvent = parse("events/delivery/poison.json");
+    let body = batch.records[0].body.as_deref().unwrap();
+    assert!(serde_json::from_str::<Message>(body).is_err());
 }

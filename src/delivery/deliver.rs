@@ -1,0 +1,206 @@
+//! The deliveries of a batch: each is planned, and what is to be tried is tried side by side. How an attempt is made
+//! is left to `attempt`, and what is done afterwards to `settle`.
+
+use super::attempt::Tried;
+use super::history::Record;
+use super::message::Order;
+use super::plan::{FORGOTTEN, Plan, begin_anew, plan};
+use super::probe::early_by;
+use super::settle::{Job, Verdict};
+use super::{Delivery, Received, backoff};
+use crate::endpoints::{Endpoint, Standing, delivery_id};
+use crate::ledger::Stored;
+use crate::queues::Waits;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+/// What is left of an invocation for settling, after the longest attempt that is begun in it.
+const MARGIN: Duration = Duration::from_secs(3);
+
+/// So long after the first attempts are done, they are settled without the slower ones.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// When a copy of a message that is being worked on is looked at, in seconds.
+const COPY: i32 = 30;
+
+/// A delivery that is to be tried.
+struct Due<'a> {
+    job: Job<'a>,
+    endpoint: &'a Endpoint,
+    /// The id of its message.
+    message: &'a str,
+}
+
+/// The deliveries of a batch, by what is to be done about them.
+#[derive(Default)]
+struct Planned<'a> {
+    due: Vec<Due<'a>>,
+    /// What is settled without an attempt.
+    decided: Vec<(Job<'a>, Verdict)>,
+    /// Messages that come again, untouched.
+    waits: Waits,
+    /// The ids of these.
+    kept: Vec<String>,
+}
+
+impl Delivery {
+    /// Delivers what can be delivered; the ids of the messages that are not done with.
+    pub(super) async fn deliver(
+        &self,
+        orders: Vec<(&Received, Order)>,
+        standings: &HashMap<String, Standing>,
+    ) -> Vec<String> {
+        let ids: Vec<_> = orders
+            .iter()
+            .map(|(_, it)| delivery_id(&it.endpoint, &it.event))
+            .collect();
+        let keys = orders
+            .iter()
+            .zip(&ids)
+            .map(|((_, order), id)| (&*order.endpoint, &**id));
+        let records = match self.history.records(&keys.collect()).await {
+            Ok(records) => records,
+            Err(error) => {
+                tracing::error!(%error, "deliveries are not readable");
+                return orders.iter().map(|(it, _)| it.id.clone()).collect();
+            }
+        };
+        let orders = orders.into_iter().zip(ids);
+        let Planned {
+            due,
+            decided,
+            waits,
+            mut kept,
+        } = Planned::of(orders, records, standings);
+        self.put_off(waits).await;
+        kept.extend(self.settle(decided).await.kept);
+        kept.extend(self.try_all(due).await);
+        kept
+    }
+
+    /// Tries deliveries side by side, and settles them as they are done: those that are done at about the same time
+    /// together, so that none waits for one that is slow.
+    async fn try_all(&self, due: Vec<Due<'_>>) -> Vec<String> {
+        if due.is_empty() {
+            return Vec::new();
+        }
+        let keys = due.iter().map(|it| &*it.job.record.event.key);
+        let bodies = match self.ledger.bodies(&keys.collect()).await {
+            Ok(bodies) => bodies,
+            Err(error) => {
+                tracing::error!(%error, "events are not readable");
+                return due.iter().map(|it| it.message.to_owned()).collect();
+            }
+        };
+        let tries = due.into_iter().map(|it| self.try_one(it, &bodies));
+        let mut pending: FuturesUnordered<_> = tries.collect();
+        let mut kept = Vec::new();
+        while let Some(first) = pending.next().await {
+            let mut done = vec![first];
+            let linger = tokio::time::sleep(LINGER);
+            tokio::pin!(linger);
+            while !pending.is_empty() {
+                tokio::select! {
+                    Some(next) = pending.next() => done.push(next),
+                    () = &mut linger => break,
+                }
+            }
+            let (jobs, failed): (Vec<_>, Vec<_>) = done.into_iter().partition(Result::is_ok);
+            kept.extend(failed.into_iter().filter_map(Result::err));
+            let jobs = jobs.into_iter().filter_map(Result::ok).collect();
+            kept.extend(self.settle(jobs).await.kept);
+        }
+        kept
+    }
+
+    /// Tries a delivery; the id of its message, if that failed by our own fault.
+    async fn try_one<'a>(
+        &self,
+        due: Due<'a>,
+        bodies: &HashMap<String, Stored>,
+    ) -> Result<(Job<'a>, Verdict), String> {
+        let Due {
+            mut job,
+            endpoint,
+            message,
+        } = due;
+        let Some(stored) = bodies.get(&job.record.event.key) else {
+            return Ok((job, Verdict::Skip(FORGOTTEN.to_owned())));
+        };
+        match self.attempt(endpoint, &mut job.record, Some(stored)).await {
+            Ok(Tried::Outcome(outcome)) => Ok((job, Verdict::Tried(outcome))),
+            Ok(Tried::Skip(reason)) => Ok((job, Verdict::Skip(reason))),
+            Err(error) => {
+                tracing::error!(delivery.id = job.record.id, %error, "delivery is not tried");
+                Err(message.to_owned())
+            }
+        }
+    }
+}
+
+/// Whether an attempt ends before the invocation does.
+pub(super) fn fits(endpoint: &Endpoint, deadline: Instant) -> bool {
+    Instant::now() + endpoint.timeout() + MARGIN <= deadline
+}
+
+impl<'a> Planned<'a> {
+    fn of(
+        orders: impl Iterator<Item = ((&'a Received, Order), String)>,
+        mut records: HashMap<String, Record>,
+        standings: &'a HashMap<String, Standing>,
+    ) -> Self {
+        let now = Timestamp::now();
+        let mut planned = Self::default();
+        let mut seen = HashSet::new();
+        for ((received, order), id) in orders {
+            if !seen.insert(id.clone()) {
+                planned.put_off(received, COPY);
+            } else if let Some(early) = early_by(order.not_before, now) {
+                planned.put_off(received, backoff::visibility(early, received.at.elapsed()));
+            } else {
+                let record = records.remove(&id);
+                let new = || Record::new(&order.endpoint, id, order.event);
+                let mut record = record.unwrap_or_else(new);
+                begin_anew(&mut record, order.resend.as_deref());
+                let standing = standings.get(&record.endpoint);
+                planned.add(received, record, standing, now);
+            }
+        }
+        planned
+    }
+
+    fn add(
+        &mut self,
+        received: &'a Received,
+        record: Record,
+        standing: Option<&'a Standing>,
+        now: Timestamp,
+    ) {
+        let plan = plan(&record, standing, now);
+        let job = Job {
+            standing,
+            origin: received.origin(),
+            record,
+        };
+        match (plan, standing) {
+            (Plan::Done, _) => {}
+            (Plan::Skip(reason), _) => self.decided.push((job, Verdict::Skip(reason.to_owned()))),
+            (Plan::Attempt, Some(standing)) if fits(&standing.endpoint, received.deadline) => {
+                self.due.push(Due {
+                    job,
+                    endpoint: &standing.endpoint,
+                    message: &received.id,
+                });
+            }
+            (Plan::Attempt, _) => self.put_off(received, 0),
+            (Plan::Hold, _) => self.decided.push((job, Verdict::Hold)),
+        }
+    }
+
+    fn put_off(&mut self, received: &Received, seconds: i32) {
+        self.waits.push((received.receipt.clone(), seconds));
+        self.kept.push(received.id.clone());
+    }
+}

@@ -1,0 +1,55 @@
+//! A ping: the operator's question what an endpoint says. It is signed and guarded as any delivery, tried once,
+//! whatever the endpoint's state, and tells nobody but the history.
+
+use super::Delivery;
+use super::attempt::Tried;
+use super::history::{HistoryError, Record, State, Write};
+use super::message::Ping;
+use super::outcome::Outcome;
+use super::plan::DELETED;
+use super::probe::Next;
+use crate::endpoints::{Standing, delivery_id};
+use crate::metrics::DeliveryLine;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+impl Delivery {
+    /// Tries an endpoint, unless a copy of the message did.
+    pub(super) async fn run_ping(&self, ping: &Ping, standing: Option<&Standing>) -> Next {
+        match self.ping(ping, standing).await {
+            Ok(()) => Next::Done,
+            Err(error) => {
+                tracing::error!(endpoint.id = ping.endpoint, %error, "ping failed");
+                Next::Again
+            }
+        }
+    }
+
+    async fn ping(&self, ping: &Ping, standing: Option<&Standing>) -> Result<(), HistoryError> {
+        let event = ping.event();
+        let id = delivery_id(&ping.endpoint, &event);
+        let keys = BTreeSet::from([(&*ping.endpoint, &*id)]);
+        if self.history.records(&keys).await?.contains_key(&id) {
+            return Ok(());
+        }
+        let mut record = Record::new(&ping.endpoint, id, event);
+        let tried = match standing {
+            None => Ok(Tried::Skip(DELETED.to_owned())),
+            Some(standing) => self.attempt(&standing.endpoint, &mut record, None).await,
+        };
+        let (state, reason) = match &tried {
+            Ok(Tried::Outcome(Outcome::Delivered)) => (State::Delivered, None),
+            Ok(Tried::Outcome(_)) => (State::Exhausted, None),
+            Ok(Tried::Skip(reason)) => (State::Skipped, Some(reason.clone())),
+            // Whoever asks is there to read it.
+            Err(error) => (State::Skipped, Some(error.to_string())),
+        };
+        record.turn(state, reason, Timestamp::now());
+        let outcome = match tried {
+            Ok(Tried::Outcome(outcome)) => Some(outcome.name()),
+            _ => None,
+        };
+        self.metrics.delivery(DeliveryLine::of(&record, outcome));
+        self.history.write(&[Write::Record(Box::new(record))]).await
+    }
+}

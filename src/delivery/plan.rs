@@ -1,0 +1,146 @@
+//! What is to be done about a delivery before it is tried. Pure: from what the operator says of the endpoint, what was
+//! seen of it, and what became of the delivery so far.
+
+use super::history::{Record, State as Course};
+use crate::endpoints::{Standing, State};
+use jiff::Timestamp;
+
+/// Why a delivery to an endpoint that is not there any more is skipped.
+pub const DELETED: &str = "the endpoint was deleted";
+
+/// Why a delivery of an event that the ledger has forgotten is skipped.
+pub const FORGOTTEN: &str = "the ledger does not have the event any more";
+
+/// What is to be done about a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plan {
+    /// Nothing: it was dealt with, and this is a copy of its message.
+    Done,
+    /// It can never be delivered.
+    Skip(&'static str),
+    /// It waits for its endpoint, off the queue.
+    Hold,
+    /// It is tried.
+    Attempt,
+}
+
+/// Decides on a delivery from the queue.
+pub fn plan(record: &Record, standing: Option<&Standing>, now: Timestamp) -> Plan {
+    match record.state {
+        Course::Delivered | Course::Exhausted | Course::Skipped => return Plan::Done,
+        Course::Pending | Course::Held => {}
+    }
+    let Some(Standing { endpoint, circuit }) = standing else {
+        return Plan::Skip(DELETED);
+    };
+    let is_ready =
+        endpoint.state == State::Active && !circuit.is_open() && circuit.wait(now).is_zero();
+    // A rate is kept by the one who works off what is held; and what is held is that one's already.
+    if is_ready && endpoint.rate.is_none() && record.state != Course::Held {
+        Plan::Attempt
+    } else {
+        Plan::Hold
+    }
+}
+
+/// Begins the schedule of a delivery anew, if the operator resends it and this was not done yet.
+pub fn begin_anew(record: &mut Record, resend: Option<&str>) {
+    if let Some(resend) = resend.filter(|resend| record.resend.as_deref() != Some(*resend)) {
+        record.resend = Some(resend.to_owned());
+        record.resent_at = record.attempts;
+        record.state = Course::Pending;
+        record.reason = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::circuit::Circuit;
+    use crate::endpoints::test::{endpoint, event};
+
+    const NOW: i64 = 1_790_000_000_000;
+
+    fn planned(record: &Record, standing: Option<&Standing>) -> Plan {
+        plan(record, standing, Timestamp::from_millisecond(NOW).unwrap())
+    }
+
+    fn record(state: Course) -> Record {
+        let mut record = Record::new("ep_1", "ep_1_1_1".to_owned(), event());
+        record.state = state;
+        record
+    }
+
+    fn standing() -> Standing {
+        Standing {
+            endpoint: endpoint(),
+            circuit: Circuit::default(),
+        }
+    }
+
+    #[test]
+    fn what_was_dealt_with_is_not_sent_again() {
+        for state in [Course::Delivered, Course::Exhausted, Course::Skipped] {
+            assert_eq!(planned(&record(state), Some(&standing())), Plan::Done);
+            assert_eq!(planned(&record(state), None), Plan::Done);
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_is_well_gets_its_deliveries() {
+        let pending = record(Course::Pending);
+        assert_eq!(planned(&pending, Some(&standing())), Plan::Attempt);
+        assert_eq!(planned(&pending, None), Plan::Skip(DELETED));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_now_is_held() {
+        let change: [fn(&mut Standing); 6] = [
+            |it| it.endpoint.state = State::Paused,
+            |it| it.endpoint.state = State::Disabled,
+            |it| it.endpoint.rate = Some(5),
+            |it| it.circuit.opened_at = Some(1),
+            |it| it.circuit.wait_until = Some(NOW + 1),
+            |_| {},
+        ];
+        for (index, change) in change.into_iter().enumerate() {
+            let mut standing = standing();
+            change(&mut standing);
+            let held = record(Course::Held);
+            assert_eq!(planned(&held, Some(&standing)), Plan::Hold, "{index}");
+            let expected = if index == 5 {
+                Plan::Attempt
+            } else {
+                Plan::Hold
+            };
+            let pending = record(Course::Pending);
+            assert_eq!(planned(&pending, Some(&standing)), expected, "{index}");
+        }
+        let mut over = standing();
+        over.circuit.wait_until = Some(NOW);
+        over.circuit.failures = 9;
+        assert_eq!(
+            planned(&record(Course::Pending), Some(&over)),
+            Plan::Attempt
+        );
+    }
+
+    #[test]
+    fn a_resending_begins_the_schedule_anew_and_once() {
+        let mut exhausted = record(Course::Exhausted);
+        exhausted.attempts = 12;
+        begin_anew(&mut exhausted, None);
+        assert_eq!(planned(&exhausted, Some(&standing())), Plan::Done);
+        begin_anew(&mut exhausted, Some("a"));
+        assert_eq!(planned(&exhausted, Some(&standing())), Plan::Attempt);
+        assert_eq!(
+            (exhausted.attempts, exhausted.scheduled_attempts()),
+            (12, 0)
+        );
+        exhausted.state = Course::Delivered;
+        exhausted.attempts = 13;
+        begin_anew(&mut exhausted, Some("a"));
+        assert_eq!(planned(&exhausted, Some(&standing())), Plan::Done);
+        assert_eq!(exhausted.scheduled_attempts(), 1);
+    }
+}

@@ -1,0 +1,342 @@
+//! The probe: the one message that works off what is held for an endpoint. While the circuit is open it tries the
+//! oldest delivery, and waits longer each time that fails; once one succeeds it drains the rest, the oldest first, at
+//! the endpoint's rate. It ends when nothing is held any more.
+//!
+//! That a probe arrives means that it is due: how long it waits is told to the queue, not kept by a clock here.
+
+use super::attempt::Tried;
+use super::circuit::Circuit;
+use super::deliver::fits;
+use super::history::{HeldEntry, Record};
+use super::message::{MAX_DELAY, Message, Probe};
+use super::plan::FORGOTTEN;
+use super::settle::{Job, Origin, ProbeError, Verdict};
+use super::{Delivery, Received};
+use crate::endpoints::{Standing, State};
+use crate::ledger::Stored;
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How many deliveries a second are drained where the endpoint has no rate of its own.
+const RATE: u32 = 10;
+
+/// From so many receives on a probe sends another in its place: the queue gives up on a message after 50.
+const RENEWAL: u32 = 20;
+
+/// How many of the oldest are looked at for one to probe with.
+const WINDOW: u32 = 10;
+
+/// What is to be done about the message of a probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It ends.
+    Done,
+    /// It goes on after so long.
+    After(Duration),
+    /// Something failed that is ours: it comes again.
+    Again,
+}
+
+impl Delivery {
+    /// Works off what is held for an endpoint, a second's worth at most.
+    pub(super) async fn run_probe(
+        &self,
+        probe: &Probe,
+        received: &Received,
+        standing: Option<&Standing>,
+    ) -> Next {
+        let next = match self.probe(probe, standing, received.deadline).await {
+            Ok(Next::After(wait)) if received.receives >= RENEWAL => self.renew(probe, wait).await,
+            next => next,
+        };
+        next.unwrap_or_else(|error| {
+            tracing::error!(endpoint.id = probe.endpoint, %error, "probe failed");
+            Next::Again
+        })
+    }
+
+    async fn probe(
+        &self,
+        probe: &Probe,
+        standing: Option<&Standing>,
+        deadline: Instant,
+    ) -> Result<Next, ProbeError> {
+        let now = Timestamp::now();
+        let Some(standing) = standing else {
+            return Ok(Next::Done);
+        };
+        if !is_in_charge(probe, &standing.circuit) {
+            return Ok(Next::Done);
+        }
+        if standing.endpoint.state != State::Active {
+            self.circuits.discharge(&probe.endpoint, &probe.id).await?;
+            return Ok(Next::Done);
+        }
+        if let Some(wait) = early(probe, now) {
+            return Ok(Next::After(wait));
+        }
+        let has_charge = standing.circuit.probe.as_ref() == Some(&probe.id);
+        if !has_charge
+            && !self
+                .circuits
+                .charge(&probe.endpoint, &probe.id, probe.replaces.as_deref())
+                .await?
+        {
+            return Ok(Next::Done);
+        }
+        self.work_off(probe, standing.clone(), deadline).await
+    }
+
+    /// Tries what is held until a second's worth is done, something fails, or nothing is left.
+    async fn work_off(
+        &self,
+        probe: &Probe,
+        mut standing: Standing,
+        deadline: Instant,
+    ) -> Result<Next, ProbeError> {
+        let rate = standing.endpoint.rate.unwrap_or(RATE);
+        let mut left = rate;
+        while left > 0 && fits(&standing.endpoint, deadline) {
+            let is_open = standing.circuit.is_open();
+            let limit = if is_open {
+                WINDOW
+            } else {
+                left.min(rate.div_ceil(10))
+            };
+            let held = self
+                .history
+                .held(&probe.endpoint, limit.cast_signed())
+                .await?;
+            if held.is_empty() {
+                return self.end(probe, is_open).await;
+            }
+            let Some(jobs) = self.jobs(held, &standing).await? else {
+                return Ok(Next::Again);
+            };
+            left = left.saturating_sub(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
+            let settled = self.settle(jobs).await;
+            if !settled.is_written {
+                return Ok(Next::Again);
+            }
+            let Some(after) = settled.after.get(&probe.endpoint) else {
+                continue;
+            };
+            if !after.is_active {
+                self.circuits.discharge(&probe.endpoint, &probe.id).await?;
+                return Ok(Next::Done);
+            }
+            standing.circuit = after.circuit.clone();
+            let wait = standing.circuit.wait(Timestamp::now());
+            if !wait.is_zero() {
+                return Ok(Next::After(wait));
+            }
+        }
+        Ok(Next::After(Duration::from_secs(1)))
+    }
+
+    /// Gives up the charge, as nothing is held; unless something is by now, whose holder saw this probe in charge.
+    async fn end(&self, probe: &Probe, is_open: bool) -> Result<Next, ProbeError> {
+        if is_open {
+            self.circuits.half_open(&probe.endpoint).await?;
+        }
+        self.circuits.discharge(&probe.endpoint, &probe.id).await?;
+        if self.history.held(&probe.endpoint, 1).await?.is_empty() {
+            return Ok(Next::Done);
+        }
+        let has_charge = self
+            .circuits
+            .charge(&probe.endpoint, &probe.id, None)
+            .await?;
+        Ok(if has_charge {
+            Next::After(Duration::from_secs(1))
+        } else {
+            Next::Done
+        })
+    }
+
+    /// Tries some of what is held: one delivery while the circuit is open, else all; none if that failed by our fault.
+    async fn jobs<'a>(
+        &self,
+        held: Vec<HeldEntry>,
+        standing: &'a Standing,
+    ) -> Result<Option<Vec<(Job<'a>, Verdict)>>, ProbeError> {
+        let endpoint = &standing.endpoint;
+        let keys = held
+            .iter()
+            .map(|entry| (&*endpoint.id, &*entry.id))
+            .collect();
+        let mut known = self.history.records(&keys).await?;
+        let records = held.into_iter().map(|entry| {
+            let record = known.remove(&entry.id);
+            record.unwrap_or_else(|| Record::new(&endpoint.id, entry.id, entry.event))
+        });
+        let mut records: Vec<Record> = records.collect();
+        if standing.circuit.is_open() {
+            records = chosen(records, endpoint.retry.len()).into_iter().collect();
+        }
+        let keys: BTreeSet<&str> = records.iter().map(|it| &*it.event.key).collect();
+        let bodies = self.ledger.bodies(&keys).await?;
+        drop(keys);
+        let tries = records
+            .into_iter()
+            .map(|record| self.try_held(record, standing, &bodies));
+        let tried: Option<Vec<_>> = join_all(tries).await.into_iter().collect();
+        Ok(tried)
+    }
+
+    async fn try_held<'a>(
+        &self,
+        mut record: Record,
+        standing: &'a Standing,
+        bodies: &HashMap<String, Stored>,
+    ) -> Option<(Job<'a>, Verdict)> {
+        let verdict = if record.state == super::history::State::Delivered {
+            // Its entry alone is left to be taken out.
+            Verdict::Release
+        } else {
+            match bodies.get(&record.event.key) {
+                None => Verdict::Skip(FORGOTTEN.to_owned()),
+                stored => match self.attempt(&standing.endpoint, &mut record, stored).await {
+                    Ok(Tried::Outcome(outcome)) => Verdict::Tried(outcome),
+                    Ok(Tried::Skip(reason)) => Verdict::Skip(reason),
+                    Err(error) => {
+                        tracing::error!(delivery.id = record.id, %error, "delivery is not tried");
+                        return None;
+                    }
+                },
+            }
+        };
+        let job = Job {
+            standing: Some(standing),
+            origin: Origin::Held,
+            record,
+        };
+        Some((job, verdict))
+    }
+
+    /// Sends another probe in the place of this one, which the queue would give up on some day.
+    async fn renew(&self, probe: &Probe, wait: Duration) -> Result<Next, ProbeError> {
+        self.send_probe(&probe.endpoint, Some(&probe.id), wait, Timestamp::now())
+            .await?;
+        Ok(Next::Done)
+    }
+
+    /// Sends a probe, which takes the charge when it arrives; its id.
+    pub(super) async fn send_probe(
+        &self,
+        endpoint: &str,
+        replaces: Option<&str>,
+        wait: Duration,
+        now: Timestamp,
+    ) -> Result<String, ProbeError> {
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let seconds = super::backoff::visibility(wait, Duration::ZERO);
+        let due = SignedDuration::try_from(wait)
+            .ok()
+            .and_then(|wait| now.checked_add(wait).ok());
+        let due = due.filter(|_| seconds > MAX_DELAY);
+        let probe = Message::Probe(Probe {
+            endpoint: endpoint.to_owned(),
+            id: id.clone(),
+            replaces: replaces.map(str::to_owned),
+            not_before: due.map(Timestamp::as_millisecond),
+        });
+        let message = Arc::new(probe.queued(seconds)?);
+        self.queues
+            .send(&self.delivery_queue_url, vec![message])
+            .await?;
+        Ok(id)
+    }
+}
+
+/// Whether a probe may act: it has the charge, or nobody has, or the one it was sent to replace.
+fn is_in_charge(probe: &Probe, circuit: &Circuit) -> bool {
+    let Some(charged) = &circuit.probe else {
+        return true;
+    };
+    *charged == probe.id || probe.replaces.as_ref() == Some(charged)
+}
+
+/// How much too early a message came, which a queue could not keep back for long enough.
+pub(super) fn early_by(not_before: Option<i64>, now: Timestamp) -> Option<Duration> {
+    let early = not_before?.saturating_sub(now.as_millisecond());
+    let early = Duration::from_millis(u64::try_from(early).ok()?);
+    (!early.is_zero()).then_some(early)
+}
+
+fn early(probe: &Probe, now: Timestamp) -> Option<Duration> {
+    early_by(probe.not_before, now)
+}
+
+/// The delivery to probe an open circuit with: the oldest that has attempts left, or else the oldest.
+///
+/// One that its endpoint refuses, and nothing else, must not keep the circuit open for the others.
+fn chosen(mut records: Vec<Record>, retries: usize) -> Option<Record> {
+    let has_attempts =
+        |it: &Record| usize::try_from(it.scheduled_attempts()).is_ok_and(|it| it <= retries);
+    let index = records.iter().position(has_attempts).unwrap_or(0);
+    (index < records.len()).then(|| records.swap_remove(index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoints::test::event;
+
+    fn probe(id: &str, replaces: Option<&str>) -> Probe {
+        Probe {
+            endpoint: "ep_1".to_owned(),
+            id: id.to_owned(),
+            replaces: replaces.map(str::to_owned),
+            not_before: None,
+        }
+    }
+
+    #[test]
+    fn one_probe_has_the_charge() {
+        let charged = |probe: Option<&str>| Circuit {
+            probe: probe.map(str::to_owned),
+            ..Circuit::default()
+        };
+        assert!(is_in_charge(&probe("a", None), &charged(None)));
+        assert!(is_in_charge(&probe("a", None), &charged(Some("a"))));
+        assert!(is_in_charge(&probe("b", Some("a")), &charged(Some("a"))));
+        assert!(!is_in_charge(&probe("b", None), &charged(Some("a"))));
+        assert!(!is_in_charge(&probe("b", Some("c")), &charged(Some("a"))));
+    }
+
+    #[test]
+    fn the_oldest_that_has_attempts_left_is_probed_with() {
+        let record = |id: &str, attempts| {
+            let mut record = Record::new("ep_1", id.to_owned(), event());
+            record.attempts = attempts;
+            record
+        };
+        let id = |records| chosen(records, 11).map(|it| it.id);
+        assert_eq!(id(vec![]), None);
+        assert_eq!(
+            id(vec![record("a", 11), record("b", 0)]).as_deref(),
+            Some("a")
+        );
+        assert_eq!(
+            id(vec![record("a", 12), record("b", 0)]).as_deref(),
+            Some("b")
+        );
+        assert_eq!(
+            id(vec![record("a", 12), record("b", 13)]).as_deref(),
+            Some("a")
+        );
+    }
+
+    #[test]
+    fn a_message_is_early_by_its_own_word_alone() {
+        let now = Timestamp::from_millisecond(1_000).unwrap();
+        assert_eq!(early_by(None, now), None);
+        assert_eq!(early_by(Some(1_000), now), None);
+        assert_eq!(early_by(Some(900), now), None);
+        assert_eq!(early_by(Some(1_500), now), Some(Duration::from_millis(500)));
+    }
+}
