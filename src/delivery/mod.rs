@@ -3,6 +3,8 @@
 //! Nothing is registered yet and nothing fanned out to it; a message that comes all the same is reported as
 //! failed, so that SQS keeps it.
 
+pub mod guard;
+
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 
 /// Answers a batch of messages: which of them failed.
