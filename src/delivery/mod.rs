@@ -4,6 +4,7 @@
 //! failed, so that SQS keeps it.
 
 pub mod guard;
+pub mod sender;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 
