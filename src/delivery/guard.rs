@@ -237,10 +237,11 @@ fn check_host(host: &Host) -> Result<(), Denied> {
     Ok(())
 }
 
-/// Letters, digits and hyphens, and the underscore that some services use.
+/// Letters, digits and hyphens amid them, and the underscore that some services use: what a certificate can name.
 fn is_label(label: &str) -> bool {
     let usable = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    (1..=63).contains(&label.len()) && label.bytes().all(usable)
+    let edged = label.starts_with('-') || label.ends_with('-');
+    (1..=63).contains(&label.len()) && label.bytes().all(usable) && !edged
 }
 
 fn is_at_or_below(name: &str, parent: &str) -> bool {

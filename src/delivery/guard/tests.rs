@@ -70,6 +70,15 @@ fn what_only_some_readers_take_for_an_address_is_refused() {
 }
 
 #[test]
+fn a_label_is_one_that_a_certificate_can_name() {
+    for label in ["-a", "a-", "-", "a*b", "a,b"] {
+        let url = format!("https://{label}.example.com/");
+        assert_eq!(parse(&url), Err(Denied::Invalid), "{url}");
+    }
+    parse("https://_a-1.example.com/").unwrap();
+}
+
+#[test]
 fn empty_credentials_are_credentials() {
     for url in [
         "https://@example.com/",
