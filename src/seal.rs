@@ -8,7 +8,8 @@ use aws_sdk_kms::operation::{decrypt::DecryptError, encrypt::EncryptError};
 use aws_sdk_kms::primitives::Blob;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::collections::HashMap;
-use tokio::sync::Mutex;
+use std::sync::Arc;
+use tokio::sync::{Mutex, OnceCell};
 
 /// What the ciphertext is bound to, by name.
 const CONTEXT: &str = "endpoint";
@@ -17,7 +18,7 @@ const CONTEXT: &str = "endpoint";
 #[derive(Debug)]
 pub struct Seal {
     client: Client,
-    opened: Mutex<HashMap<String, Secret>>,
+    opened: Mutex<HashMap<String, Arc<OnceCell<Secret>>>>,
 }
 
 /// Why a secret was not sealed or not opened.
@@ -58,9 +59,14 @@ impl Seal {
 
     /// Decrypts a secret of an endpoint; once, as what was opened stays in memory.
     pub async fn open(&self, endpoint: &str, ciphertext: &str) -> Result<Secret, SealError> {
-        if let Some(secret) = self.opened.lock().await.get(ciphertext) {
-            return Ok(secret.clone());
-        }
+        let mut opened = self.opened.lock().await;
+        let secret = Arc::clone(opened.entry(ciphertext.to_owned()).or_default());
+        drop(opened);
+        let decrypted = secret.get_or_try_init(|| self.decrypt(endpoint, ciphertext));
+        decrypted.await.cloned()
+    }
+
+    async fn decrypt(&self, endpoint: &str, ciphertext: &str) -> Result<Secret, SealError> {
         let bytes = STANDARD
             .decode(ciphertext)
             .map_err(|_| SealError::Unusable)?;
@@ -69,9 +75,6 @@ impl Seal {
         let answer = request.send().await.map_err(Box::new)?;
         let plaintext = answer.plaintext.map(Blob::into_inner).unwrap_or_default();
         let secret = str::from_utf8(&plaintext).ok().and_then(Secret::new);
-        let secret = secret.ok_or(SealError::Unusable)?;
-        let mut opened = self.opened.lock().await;
-        opened.insert(ciphertext.to_owned(), secret.clone());
-        Ok(secret)
+        secret.ok_or(SealError::Unusable)
     }
 }

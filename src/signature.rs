@@ -28,12 +28,19 @@ pub enum VerifyError {
 
 /// HMAC-SHA256 of `body` with a key of any bytes ([RFC 2104](https://www.rfc-editor.org/rfc/rfc2104)).
 pub fn hmac_sha256(key: &[u8], body: &[u8]) -> Digest256 {
+    hmac_sha256_of(key, &[body])
+}
+
+/// The same over parts that stand one after the other.
+pub fn hmac_sha256_of(key: &[u8], parts: &[&[u8]]) -> Digest256 {
     #[expect(
         clippy::expect_used,
         reason = "HMAC takes a key of any length (RFC 2104, section 2)"
     )]
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
-    mac.update(body);
+    for part in parts {
+        mac.update(part);
+    }
     mac.finalize().into_bytes().into()
 }
 

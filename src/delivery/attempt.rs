@@ -1,20 +1,21 @@
-//! One attempt: the body is made from the ledger, signed, posted, and the answer noted. What the answer comes to is
+//! One attempt: the body is made, signed, posted, and the answer noted. What the answer comes to is
 //! decided by `outcome`, and what is done about it by `settle`.
 
 use super::Delivery;
 use super::body::body;
 use super::guard::Target;
 use super::history::{Attempt, MAX_RESPONSE, Record, Sent};
+use super::load::Loaded;
 use super::outcome::{Outcome, classify};
 use super::request::{SIGNATURE, UnusableSecret, signatures};
 use super::sender::{Reply, Request, SendError};
+use super::settle::{Job, Verdict};
 use crate::endpoints::Endpoint;
-use crate::ledger::{Stored, StoredBody};
-use crate::payloads::PayloadError;
 use crate::seal::SealError;
 use crate::secret::Secret;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
+use std::collections::HashMap;
 use std::time::Instant;
 
 /// What receivers see of us.
@@ -35,9 +36,6 @@ pub(super) enum Tried {
 /// Why an attempt was not made, by no fault of the endpoint's: the message comes again, and nothing is counted.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AttemptError {
-    /// The body is in the bucket, which did not give it.
-    #[error("{0}")]
-    Payload(#[from] PayloadError),
     /// A secret was not opened.
     #[error("{0}")]
     Seal(#[from] SealError),
@@ -47,21 +45,44 @@ pub(super) enum AttemptError {
 }
 
 impl Delivery {
-    /// Tries a delivery once, and adds the attempt to its record.
+    /// Tries a delivery once, and adds the attempt to its record; none if that failed by our own fault, which is
+    /// logged: nothing is counted, and the delivery is to come again.
+    pub(super) async fn try_once<'a>(
+        &self,
+        mut job: Job<'a>,
+        endpoint: &Endpoint,
+        loads: &HashMap<String, Loaded>,
+    ) -> Option<(Job<'a>, Verdict)> {
+        let tried = match loads.get(&job.record.event.key) {
+            Some(Loaded::Body {
+                bytes,
+                content_type,
+            }) => {
+                self.attempt(endpoint, &mut job.record, content_type, bytes)
+                    .await
+            }
+            Some(Loaded::Gone(reason)) => Ok(Tried::Skip(reason.clone())),
+            Some(Loaded::Failed) | None => return None,
+        };
+        match tried {
+            Ok(Tried::Outcome(outcome)) => Some((job, Verdict::Tried(outcome))),
+            Ok(Tried::Skip(reason)) => Some((job, Verdict::Skip(reason))),
+            Err(error) => {
+                tracing::error!(delivery.id = job.record.id, %error, "delivery is not tried");
+                None
+            }
+        }
+    }
+
+    /// Makes an attempt with what was recorded of the event; a ping needs nothing of it.
     pub(super) async fn attempt(
         &self,
         endpoint: &Endpoint,
         record: &mut Record,
-        stored: Option<&Stored>,
+        content_type: &str,
+        raw: &[u8],
     ) -> Result<Tried, AttemptError> {
-        let (content_type, raw) = match stored {
-            None => ("", Vec::new()),
-            Some(stored) => match self.raw(&stored.body).await {
-                Err(error @ PayloadError::Gone(_)) => return Ok(Tried::Skip(error.to_string())),
-                raw => (&*stored.content_type, raw?),
-            },
-        };
-        let (content_type, body) = match body(endpoint.format, &record.event, content_type, &raw) {
+        let (content_type, body) = match body(endpoint.format, &record.event, content_type, raw) {
             Ok(body) => body,
             Err(error) => return Ok(Tried::Skip(error.to_string())),
         };
@@ -87,13 +108,6 @@ impl Delivery {
             Timestamp::now(),
             jitter,
         )))
-    }
-
-    async fn raw(&self, stored: &StoredBody) -> Result<Vec<u8>, PayloadError> {
-        match stored {
-            StoredBody::Inline(body) => Ok(body.clone()),
-            StoredBody::Claimed(key) => self.payloads.get(key).await,
-        }
     }
 
     /// The secrets that sign now.

@@ -1,15 +1,13 @@
 //! The deliveries of a batch: each is planned, and what is to be tried is tried side by side. How an attempt is made
 //! is left to `attempt`, and what is done afterwards to `settle`.
 
-use super::attempt::Tried;
 use super::history::Record;
 use super::message::Order;
-use super::plan::{FORGOTTEN, Plan, begin_anew, plan};
+use super::plan::{Plan, begin_anew, plan};
 use super::probe::early_by;
 use super::settle::{Job, Verdict};
 use super::{Delivery, Received, backoff};
 use crate::endpoints::{Endpoint, Standing, delivery_id};
-use crate::ledger::Stored;
 use crate::queues::Waits;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
@@ -87,14 +85,17 @@ impl Delivery {
             return Vec::new();
         }
         let keys = due.iter().map(|it| &*it.job.record.event.key);
-        let bodies = match self.ledger.bodies(&keys.collect()).await {
-            Ok(bodies) => bodies,
+        let loads = match self.load(keys.collect()).await {
+            Ok(loads) => loads,
             Err(error) => {
                 tracing::error!(%error, "events are not readable");
                 return due.iter().map(|it| it.message.to_owned()).collect();
             }
         };
-        let tries = due.into_iter().map(|it| self.try_one(it, &bodies));
+        let tries = due.into_iter().map(async |due| {
+            let tried = self.try_once(due.job, due.endpoint, &loads).await;
+            tried.ok_or_else(|| due.message.to_owned())
+        });
         let mut pending: FuturesUnordered<_> = tries.collect();
         let mut kept = Vec::new();
         while let Some(first) = pending.next().await {
@@ -113,30 +114,6 @@ impl Delivery {
             kept.extend(self.settle(jobs).await.kept);
         }
         kept
-    }
-
-    /// Tries a delivery; the id of its message, if that failed by our own fault.
-    async fn try_one<'a>(
-        &self,
-        due: Due<'a>,
-        bodies: &HashMap<String, Stored>,
-    ) -> Result<(Job<'a>, Verdict), String> {
-        let Due {
-            mut job,
-            endpoint,
-            message,
-        } = due;
-        let Some(stored) = bodies.get(&job.record.event.key) else {
-            return Ok((job, Verdict::Skip(FORGOTTEN.to_owned())));
-        };
-        match self.attempt(endpoint, &mut job.record, Some(stored)).await {
-            Ok(Tried::Outcome(outcome)) => Ok((job, Verdict::Tried(outcome))),
-            Ok(Tried::Skip(reason)) => Ok((job, Verdict::Skip(reason))),
-            Err(error) => {
-                tracing::error!(delivery.id = job.record.id, %error, "delivery is not tried");
-                Err(message.to_owned())
-            }
-        }
     }
 }
 

@@ -35,7 +35,7 @@ impl Delivery {
         let mut record = Record::new(&ping.endpoint, id, event);
         let tried = match standing {
             None => Ok(Tried::Skip(DELETED.to_owned())),
-            Some(standing) => self.attempt(&standing.endpoint, &mut record, None).await,
+            Some(standing) => self.attempt(&standing.endpoint, &mut record, "", &[]).await,
         };
         let (state, reason) = match &tried {
             Ok(Tried::Outcome(Outcome::Delivered)) => (State::Delivered, None),

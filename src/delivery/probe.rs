@@ -4,19 +4,15 @@
 //!
 //! That a probe arrives means that it is due: how long it waits is told to the queue, not kept by a clock here.
 
-use super::attempt::Tried;
 use super::circuit::Circuit;
 use super::deliver::fits;
-use super::history::{HeldEntry, Record};
+use super::history::{HeldEntry, Record, State as Course};
 use super::message::{MAX_DELAY, Message, Probe};
-use super::plan::FORGOTTEN;
-use super::settle::{Job, Origin, ProbeError, Verdict};
+use super::settle::{Job, Origin, ProbeError, Settled, Verdict};
 use super::{Delivery, Received};
 use crate::endpoints::{Standing, State};
-use crate::ledger::Stored;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -113,14 +109,10 @@ impl Delivery {
             if held.is_empty() {
                 return self.end(probe, is_open).await;
             }
-            let Some(jobs) = self.jobs(held, &standing).await? else {
+            left = left.saturating_sub(u32::try_from(held.len()).unwrap_or(u32::MAX));
+            let Some(settled) = self.try_held(held, &standing).await? else {
                 return Ok(Next::Again);
             };
-            left = left.saturating_sub(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
-            let settled = self.settle(jobs).await;
-            if !settled.is_written {
-                return Ok(Next::Again);
-            }
             let Some(after) = settled.after.get(&probe.endpoint) else {
                 continue;
             };
@@ -157,18 +149,17 @@ impl Delivery {
         })
     }
 
-    /// Tries some of what is held: one delivery while the circuit is open, else all; none if that failed by our fault.
-    async fn jobs<'a>(
+    /// Tries some of what is held, and settles it: one delivery while the circuit is open, else all.
+    ///
+    /// None if a part of it failed by our own fault, to be tried again later.
+    async fn try_held(
         &self,
         held: Vec<HeldEntry>,
-        standing: &'a Standing,
-    ) -> Result<Option<Vec<(Job<'a>, Verdict)>>, ProbeError> {
+        standing: &Standing,
+    ) -> Result<Option<Settled>, ProbeError> {
         let endpoint = &standing.endpoint;
-        let keys = held
-            .iter()
-            .map(|entry| (&*endpoint.id, &*entry.id))
-            .collect();
-        let mut known = self.history.records(&keys).await?;
+        let keys = held.iter().map(|entry| (&*endpoint.id, &*entry.id));
+        let mut known = self.history.records(&keys.collect()).await?;
         let records = held.into_iter().map(|entry| {
             let record = known.remove(&entry.id);
             record.unwrap_or_else(|| Record::new(&endpoint.id, entry.id, entry.event))
@@ -177,44 +168,22 @@ impl Delivery {
         if standing.circuit.is_open() {
             records = chosen(records, endpoint.retry.len()).into_iter().collect();
         }
-        let keys: BTreeSet<&str> = records.iter().map(|it| &*it.event.key).collect();
-        let bodies = self.ledger.bodies(&keys).await?;
-        drop(keys);
-        let tries = records
-            .into_iter()
-            .map(|record| self.try_held(record, standing, &bodies));
-        let tried: Option<Vec<_>> = join_all(tries).await.into_iter().collect();
-        Ok(tried)
-    }
-
-    async fn try_held<'a>(
-        &self,
-        mut record: Record,
-        standing: &'a Standing,
-        bodies: &HashMap<String, Stored>,
-    ) -> Option<(Job<'a>, Verdict)> {
-        let verdict = if record.state == super::history::State::Delivered {
-            // Its entry alone is left to be taken out.
-            Verdict::Release
-        } else {
-            match bodies.get(&record.event.key) {
-                None => Verdict::Skip(FORGOTTEN.to_owned()),
-                stored => match self.attempt(&standing.endpoint, &mut record, stored).await {
-                    Ok(Tried::Outcome(outcome)) => Verdict::Tried(outcome),
-                    Ok(Tried::Skip(reason)) => Verdict::Skip(reason),
-                    Err(error) => {
-                        tracing::error!(delivery.id = record.id, %error, "delivery is not tried");
-                        return None;
-                    }
-                },
-            }
-        };
-        let job = Job {
+        let loads = self.load(records.iter().map(|it| &*it.event.key).collect());
+        let loads = loads.await?;
+        let jobs = records.into_iter().map(|record| Job {
             standing: Some(standing),
             origin: Origin::Held,
             record,
-        };
-        Some((job, verdict))
+        });
+        let tries = jobs.map(async |job| match job.record.state {
+            // Only its entry was left.
+            Course::Delivered => Some((job, Verdict::Release)),
+            _ => self.try_once(job, endpoint, &loads).await,
+        });
+        let tried = join_all(tries).await;
+        let is_whole = tried.iter().all(Option::is_some);
+        let settled = self.settle(tried.into_iter().flatten().collect()).await;
+        Ok((is_whole && settled.is_written).then_some(settled))
     }
 
     /// Sends another probe in the place of this one, which the queue would give up on some day.

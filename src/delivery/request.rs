@@ -3,7 +3,7 @@
 
 use crate::endpoints::{Endpoint, Scheme};
 use crate::secret::Secret;
-use crate::signature::hmac_sha256;
+use crate::signature::{hmac_sha256, hmac_sha256_of};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 /// The header of the id, which is that of the delivery: stable over all attempts.
@@ -62,9 +62,10 @@ pub fn signatures(
     ];
     match endpoint.signature {
         Scheme::StandardWebhooks => {
-            let signed = [format!("{id}.{timestamp}.").as_bytes(), body].concat();
+            let start = format!("{id}.{timestamp}.");
+            let signed = [start.as_bytes(), body];
             let signature =
-                |key: &Vec<u8>| format!("v1,{}", STANDARD.encode(hmac_sha256(key, &signed)));
+                |key: &Vec<u8>| format!("v1,{}", STANDARD.encode(hmac_sha256_of(key, &signed)));
             let signatures: Vec<_> = keys.iter().map(signature).collect();
             headers.push((SIGNATURE.to_owned(), signatures.join(" ")));
         }
