@@ -1,6 +1,10 @@
 //! The ledger: one item per accepted webhook, in DynamoDB. It is the proof of acceptance, the guard against
 //! duplicates and, by its stream, the outbox. What leaves it is left to `ingress::fanout`.
 
+mod bodies;
+
+pub use bodies::{ReadError, Stored};
+
 use crate::event::Receipt;
 use crate::signature::Digest256;
 use aws_sdk_dynamodb::Client;
@@ -13,6 +17,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::HashMap;
+
+/// The content type of a body that came without any.
+const UNKNOWN_CONTENT_TYPE: &str = "application/octet-stream";
 
 /// The table of recorded webhooks.
 #[derive(Debug)]
@@ -334,8 +341,6 @@ fn read(image: &Image<'_>) -> Result<Record, UnreadableItem> {
             .and_then(|attribute| attribute.text.as_deref())
             .map(str::to_owned),
         body,
-        content_type: content_type
-            .unwrap_or("application/octet-stream")
-            .to_owned(),
+        content_type: content_type.unwrap_or(UNKNOWN_CONTENT_TYPE).to_owned(),
     })
 }
