@@ -3,6 +3,7 @@
 //! Nothing is registered yet and nothing fanned out to it; a message that comes all the same is reported as
 //! failed, so that SQS keeps it.
 
+pub mod body;
 pub mod circuit;
 pub mod guard;
 pub mod history;
