@@ -1,6 +1,8 @@
-//! `webhookctl`, the operator's tool: which sources and subscriptions a gateway has, and a smoke test of it.
+//! `webhookctl`, the operator's tool: which sources and subscriptions a gateway has, what became
+//! of its deliveries, and a smoke test of it.
 //! This file reads the command line and hands over; each noun has a file of its own.
 
+mod delivery;
 mod document;
 mod event_types;
 mod output;
@@ -61,6 +63,9 @@ enum Command {
     /// Further queues, and which events go to them.
     #[command(subcommand)]
     Subscription(subscription::Command),
+    /// What became of each event at each endpoint, and sending it again.
+    #[command(subcommand)]
+    Delivery(delivery::Command),
     /// Lists the event types that the vendors document.
     EventTypes(event_types::EventTypes),
 }
@@ -89,6 +94,7 @@ async fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Source(command) => source::run(command, &stack.await?, output).await,
         Command::Send(send) => send::run(send, &stack.await?, output).await,
         Command::Subscription(command) => subscription::run(command, &stack.await?, output).await,
+        Command::Delivery(command) => delivery::run(command, &stack.await?, output).await,
         Command::EventTypes(arguments) => event_types::run(&arguments, output),
     }
 }

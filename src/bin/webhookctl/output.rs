@@ -60,6 +60,12 @@ impl Output {
         }
     }
 
+    /// Lines of a text, which are no JSON.
+    pub(crate) fn text(self, text: &str) -> Result<()> {
+        let lines: Vec<_> = text.lines().map(printable).collect();
+        write_line(&lines.join("\n"))
+    }
+
     /// What the operator should know beside the result.
     pub(crate) fn note(self, text: &str) {
         self.complain("note", text);

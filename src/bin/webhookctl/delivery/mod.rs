@@ -1,0 +1,194 @@
+//! `webhookctl delivery`: what became of each event at each endpoint, looked at and sent again. What an endpoint is to
+//! get is left to `endpoint`.
+
+mod list;
+mod progress;
+mod request;
+mod resend;
+mod select;
+mod sending;
+mod show;
+mod view;
+
+use crate::Result;
+use crate::output::{Output, explain};
+use crate::stack::Stack;
+use aws_sdk_dynamodb::Client;
+use clap::Subcommand;
+use std::collections::BTreeSet;
+use webhook_gateway::delivery::history::{History, HistoryError, Record};
+use webhook_gateway::endpoints::{Endpoint, EndpointError, Endpoints, endpoint_of};
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+A delivery is one event for one endpoint, over all its attempts; its id is the webhook-id of each of its requests. It
+is pending until its next attempt, delivered once the endpoint has it, held while the endpoint gets nothing, exhausted
+when its attempts are used up, and skipped if it cannot be sent at all. It is told of for 30 days.
+
+Examples:
+  webhookctl delivery list --endpoint search --state exhausted
+  webhookctl delivery show ep_8f3a01c2_1790000000000_0f1e2d3c4b5a6978
+  webhookctl delivery resend --endpoint search --state exhausted --since 2d")]
+pub(crate) enum Command {
+    /// Lists the deliveries to an endpoint, the newest first.
+    #[command(after_help = "\
+The time of --since is that of the event's acceptance. What was not tried yet is not listed. A removed endpoint's
+deliveries are still listed by its id. As a table, these are 100 at most unless --limit says otherwise.
+
+With --json: {\"id\": …, \"event\": …, \"type\": …, \"source\": …, \"endpoint\": …, \"state\": …, \"reason\": …, \"attempts\": 3,
+\"last\": 500, \"accepted_at\": …, \"updated_at\": …, \"next_attempt_at\": …} each, null where there is none. The last is
+the HTTP status of the last attempt, or in one word why it had none. The event is the event's own id.
+
+Examples:
+  webhookctl delivery list --endpoint search
+  webhookctl delivery list --endpoint ep_8f3a01c2 --state held --limit 1000
+  webhookctl delivery list --endpoint search --since 2026-11-22 --json | jq -r .id")]
+    List(list::List),
+    /// Shows a delivery: its attempts, and the exact request that was sent last.
+    #[command(after_help = "\
+The body is made again from the ledger, byte for byte. Signatures are not kept, and values of headers that carry
+credentials are not shown.
+
+With --json: what `delivery list --json` has for it, with \"history\": [{\"at\": …, \"status\": …, \"error\": …,
+\"duration_ms\": …, \"response\": …}] and \"request\": {\"method\": \"POST\", \"url\": …, \"headers\": {…}, \"body\": …}, null
+if nothing was sent. A body that is not UTF-8 is in \"body_base64\" instead.
+
+Examples:
+  webhookctl delivery show ep_8f3a01c2_1790000000000_0f1e2d3c4b5a6978
+  webhookctl delivery show ep_8f3a01c2_1790000000000_0f1e2d3c4b5a6978 --json | jq -r .request.body")]
+    Show(show::Show),
+    /// Sends a delivery again, or all of an endpoint that are in one state.
+    #[command(after_help = "\
+The schedule of what is resent begins anew. The endpoint sees the same webhook-id as before. What is pending or held is
+on its way already: a single delivery of these states is resent by --force, and many are not.
+
+Many are counted first, then put on the queue, the oldest first, at --rate. Ctrl-C ends that: what was sent is sent,
+and how many that were is said. What is on the queue is in its old state until its next attempt, so a second run
+just after the first may send some of them twice.
+
+With --json: {\"resent\": 3, \"of\": 3}; with --dry-run what `delivery list --json` has for each.
+
+Examples:
+  webhookctl delivery resend ep_8f3a01c2_1790000000000_0f1e2d3c4b5a6978
+  webhookctl delivery resend --endpoint search --state exhausted --since 2d --dry-run
+  webhookctl delivery resend --endpoint search --state exhausted --since 2026-11-22T08:00:00Z --rate 50")]
+    Resend(resend::Resend),
+}
+
+/// The tables that deliveries are in.
+struct Deliveries {
+    history: History,
+    endpoints: Endpoints,
+}
+
+pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Result<()> {
+    let deliveries = Deliveries::of(stack)?;
+    match command {
+        Command::List(arguments) => list::run(arguments, &deliveries, output).await,
+        Command::Show(arguments) => show::run(arguments, &deliveries, stack, output).await,
+        Command::Resend(arguments) => resend::run(arguments, &deliveries, stack, output).await,
+    }
+}
+
+impl Deliveries {
+    fn of(stack: &Stack) -> Result<Self> {
+        let client = Client::new(&stack.aws);
+        let table = |name| stack.output(name).map(str::to_owned);
+        Ok(Self {
+            history: History::new(client.clone(), table("DeliveriesTableName")?),
+            endpoints: Endpoints::new(client, table("EndpointsTableName")?),
+        })
+    }
+
+    /// The endpoints that there are.
+    async fn endpoints(&self) -> Result<Vec<Endpoint>> {
+        Ok(self.endpoints.list().await.map_err(unlisted)?)
+    }
+
+    /// The delivery of this id.
+    async fn record(&self, id: &str) -> Result<Record> {
+        let endpoint = endpoint_of(id).ok_or_else(|| {
+            format!("{id:?} is not the id of a delivery: see `webhookctl delivery list`")
+        })?;
+        let wanted = BTreeSet::from([(endpoint, id)]);
+        let mut records = self.history.records(&wanted).await.map_err(unread)?;
+        let record = records.remove(id).ok_or_else(|| {
+            format!("there is no delivery {id}: it was not tried yet, or its 30 days are over; see `webhookctl delivery list --endpoint {endpoint}`")
+        })?;
+        Ok(record)
+    }
+}
+
+fn unlisted(error: EndpointError) -> String {
+    match error {
+        EndpointError::Query(error) => {
+            format!("the endpoints cannot be read: {}", explain(&error))
+        }
+        error => error.to_string(),
+    }
+}
+
+fn unread(error: HistoryError) -> String {
+    let why = match error {
+        HistoryError::Query(error) => explain(&error),
+        HistoryError::Read(error) => explain(&error),
+        error => return error.to_string(),
+    };
+    format!("the deliveries cannot be read: {why}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use webhook_gateway::delivery::history::{Attempt, Sent, State};
+    use webhook_gateway::event::EventRef;
+
+    /// A delivery that failed twice.
+    pub(super) fn record(state: State) -> Record {
+        let event = EventRef {
+            key: "studio#evt-1".to_owned(),
+            id: "evt-1".to_owned(),
+            event_type: "a.b".to_owned(),
+            source: "studio".to_owned(),
+            vendor: "creative-force".to_owned(),
+            accepted_at: 1_790_000_000_000,
+            conflict: false,
+        };
+        let id = "ep_1_1790000000000_d";
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let sent = Sent {
+            url: "https://example.com/hook".to_owned(),
+            headers: vec![
+                header("content-type", "application/cloudevents+json"),
+                header("webhook-id", id),
+                header("authorization", "Bearer hunter2"),
+            ],
+        };
+        let mut record = Record::new("ep_1", id.to_owned(), event);
+        for (at, duration_ms, status, error, response) in [
+            (1_790_000_001_000, 30, Some(500), None, Some("it is\n down")),
+            (1_790_000_006_000, 20_000, None, Some("timeout"), None),
+        ] {
+            let attempt = Attempt {
+                at,
+                duration_ms,
+                status,
+                error: error.map(str::to_owned),
+                response: response.map(str::to_owned),
+            };
+            record.tried(attempt, sent.clone());
+        }
+        record.state = state;
+        record.updated_at = 1_790_000_007_000;
+        record
+    }
+
+    #[tokio::test]
+    async fn what_is_no_delivery_is_not_looked_for() {
+        let stack =
+            Stack::with_outputs(&[("DeliveriesTableName", "d"), ("EndpointsTableName", "e")]);
+        let deliveries = Deliveries::of(&stack).unwrap();
+        let error = deliveries.record("evt-1").await.unwrap_err().to_string();
+        assert!(error.contains("not the id of a delivery"), "{error}");
+    }
+}
