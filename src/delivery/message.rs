@@ -60,6 +60,21 @@ pub struct Ping {
     pub at: i64,
 }
 
+impl Ping {
+    /// The event that it is: of nobody's ledger, so that its record is found by what the ping says alone.
+    pub fn event(&self) -> EventRef {
+        EventRef {
+            key: format!("ping#{}", self.id),
+            id: self.id.clone(),
+            event_type: "io.webhook-gateway.endpoint.ping".to_owned(),
+            source: "webhookctl".to_owned(),
+            vendor: "webhook-gateway".to_owned(),
+            accepted_at: self.at,
+            conflict: false,
+        }
+    }
+}
+
 /// The longest that a queue keeps a new message back, in seconds.
 pub const MAX_DELAY: i32 = 900;
 
