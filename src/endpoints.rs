@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
@@ -362,14 +362,20 @@ impl Endpoints {
         }
     }
 
-    /// Removes an endpoint and what was seen of it.
-    pub async fn remove(&self, id: &str) -> Result<(), EndpointError> {
-        for kind in [KIND, Circuit::KIND] {
-            let delete = self.client.delete_item().table_name(&self.table);
-            let delete = delete.set_key(Some(key(kind, id)));
-            delete.send().await.map_err(Box::new)?;
-        }
-        Ok(())
+    /// Removes an endpoint, readable or not, and what was seen of it; false if there is none.
+    pub async fn remove(&self, id: &str) -> Result<bool, EndpointError> {
+        let removed = self.delete(KIND, id).await?;
+        self.delete(Circuit::KIND, id).await?;
+        Ok(removed)
+    }
+
+    async fn delete(&self, kind: &str, id: &str) -> Result<bool, EndpointError> {
+        let delete = self.client.delete_item().table_name(&self.table);
+        let delete = delete
+            .set_key(Some(key(kind, id)))
+            .return_values(ReturnValue::AllOld);
+        let answer = delete.send().await.map_err(Box::new)?;
+        Ok(answer.attributes.is_some())
     }
 }
 

@@ -137,7 +137,11 @@ pub struct Circuits {
 /// A circuit was not written.
 #[derive(Debug, thiserror::Error)]
 #[error("the circuit was not written: {}", DisplayErrorContext(.0))]
-pub struct CircuitError(#[from] Box<SdkError<UpdateItemError>>);
+pub struct CircuitError(
+    /// What DynamoDB answered.
+    #[from]
+    pub Box<SdkError<UpdateItemError>>,
+);
 
 impl Circuits {
     /// The circuits in the endpoints table, of this name.

@@ -63,6 +63,21 @@ pub struct Ping {
     pub at: i64,
 }
 
+impl Ping {
+    /// The event that it is: of nobody's ledger, so that its record is found by what the ping says alone.
+    pub fn event(&self) -> EventRef {
+        EventRef {
+            key: format!("ping#{}", self.id),
+            id: self.id.clone(),
+            event_type: "io.webhook-gateway.endpoint.ping".to_owned(),
+            source: "webhookctl".to_owned(),
+            vendor: "webhook-gateway".to_owned(),
+            accepted_at: self.at,
+            conflict: false,
+        }
+    }
+}
+
 /// The longest that a queue keeps a new message back, in seconds.
 pub const MAX_DELAY: i32 = 900;
 
@@ -85,21 +100,6 @@ impl Message {
             group: Some(self.endpoint().to_owned()),
             delay: (delay > 0).then_some(delay.min(MAX_DELAY)),
         })
-    }
-}
-
-impl Ping {
-    /// The event that it is.
-    pub fn event(&self) -> EventRef {
-        EventRef {
-            key: format!("ping#{}", self.id),
-            id: self.id.clone(),
-            event_type: "io.webhook-gateway.endpoint.ping".to_owned(),
-            source: "webhookctl".to_owned(),
-            vendor: "webhook-gateway".to_owned(),
-            accepted_at: self.at,
-            conflict: false,
-        }
     }
 }
 

@@ -1,9 +1,10 @@
-//! `webhookctl`, the operator's tool: which sources and subscriptions a gateway has, what became
-//! of its deliveries, and a smoke test of it.
+//! `webhookctl`, the operator's tool: which sources, subscriptions and endpoints a gateway has, what became of its
+//! deliveries, and a smoke test of it.
 //! This file reads the command line and hands over; each noun has a file of its own.
 
 mod delivery;
 mod document;
+mod endpoint;
 mod event_types;
 mod output;
 mod send;
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 /// What a command comes to. Nobody branches on the error: it is a sentence for the operator.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Operates a webhook gateway: its sources, its subscriptions, and a smoke test.
+/// Operates a webhook gateway: its sources, its subscriptions, its endpoints, and a smoke test.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -40,7 +41,8 @@ Examples:
   webhookctl source add studio --vendor creative-force
   webhookctl --stack webhook-gateway source list
   webhookctl send --source studio payload.json
-  webhookctl subscription add search --queue https://sqs.eu-central-1.amazonaws.com/123456789012/search"
+  webhookctl subscription add search --queue https://sqs.eu-central-1.amazonaws.com/123456789012/search
+  webhookctl endpoint create --name search --url https://search.example.com/hooks"
 )]
 struct Cli {
     /// The name of the stack.
@@ -63,6 +65,9 @@ enum Command {
     /// Further queues, and which events go to them.
     #[command(subcommand)]
     Subscription(subscription::Command),
+    /// Where events are posted to, signed: URLs of your own and of others.
+    #[command(subcommand)]
+    Endpoint(endpoint::Command),
     /// What became of each event at each endpoint, and sending it again.
     #[command(subcommand)]
     Delivery(delivery::Command),
@@ -94,6 +99,7 @@ async fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Source(command) => source::run(command, &stack.await?, output).await,
         Command::Send(send) => send::run(send, &stack.await?, output).await,
         Command::Subscription(command) => subscription::run(command, &stack.await?, output).await,
+        Command::Endpoint(command) => endpoint::run(command, stack, output).await,
         Command::Delivery(command) => delivery::run(command, &stack.await?, output).await,
         Command::EventTypes(arguments) => event_types::run(&arguments, output),
     }

@@ -118,13 +118,7 @@ async fn add(
     };
     check(&subscription, stack)?;
     subscriptions.add(&subscription).await.map_err(refusal)?;
-    for pattern in &subscription.events {
-        if !matches_anything(pattern) {
-            output.note(&format!(
-                "no event type of `webhookctl event-types` matches {pattern}"
-            ));
-        }
-    }
+    note_unmatched(&subscription.events, output);
     output.note(
         "a queue outside the stack has to be allowed by the template's parameter ConsumerQueueArns",
     );
@@ -204,6 +198,15 @@ fn queue_problem(queue_url: &str, stack: &Stack) -> Option<String> {
         .output("EventsQueueUrl")
         .is_ok_and(|it| it == queue_url);
     has_all.then(|| "this is the stack's events queue, which gets every event anyway".to_owned())
+}
+
+/// Tells of patterns that match no documented event type: most likely they are misspelt.
+pub(crate) fn note_unmatched(patterns: &[String], output: Output) {
+    for pattern in patterns.iter().filter(|it| !matches_anything(it)) {
+        output.note(&format!(
+            "no event type of `webhookctl event-types` matches {pattern}"
+        ));
+    }
 }
 
 /// Whether any documented event type is what a pattern describes.

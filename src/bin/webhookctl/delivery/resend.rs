@@ -95,6 +95,7 @@ fn order(record: Record, resend: &str) -> Order {
         endpoint: record.endpoint,
         event: record.event,
         resend: Some(resend.to_owned()),
+        not_before: None,
     }
 }
 
@@ -218,6 +219,7 @@ mod tests {
     struct Line {
         #[command(flatten)]
         resend: Resend,
+        not_before: None,
     }
 
     fn parse(line: &str) -> Option<Resend> {
@@ -270,6 +272,7 @@ mod tests {
             endpoint: "ep_1".to_owned(),
             event,
             resend: Some("r".to_owned()),
+            not_before: None,
         };
         assert_eq!(order(record, "r"), expected);
     }

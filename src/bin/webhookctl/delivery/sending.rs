@@ -148,6 +148,7 @@ mod tests {
                 endpoint: "ep_1".to_owned(),
                 event,
                 resend: Some("r".to_owned()),
+                not_before: None,
             }
         };
         range.map(order).collect()

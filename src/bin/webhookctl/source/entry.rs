@@ -78,9 +78,15 @@ fn rotated(entry: &Value, new: Option<&str>, keep: usize) -> Result<Vec<String>>
 
 /// A secret that was typed or piped, or else a generated one.
 pub(super) fn new_secret(vendor: Vendor, from_stdin: bool, output: Output) -> Result<String> {
-    if !from_stdin {
-        return Ok(vendors::generate_secret(vendor)?);
+    if from_stdin {
+        read_secret(output)
+    } else {
+        Ok(vendors::generate_secret(vendor)?)
     }
+}
+
+/// A secret that was typed or piped.
+pub(crate) fn read_secret(output: Output) -> Result<String> {
     if io::stdin().is_terminal() {
         output.note(
             "enter the secret, and end it by Ctrl-D on a line of its own; it is visible here",

@@ -8,6 +8,7 @@ use crate::output::Output;
 use crate::stack::Stack;
 use crate::{Result, vendors};
 use clap::{Args, Subcommand};
+pub(crate) use entry::read_secret;
 use serde_json::json;
 use view::{Changed, View};
 use webhook_gateway::sources::{Source, SourceError, is_source_name};

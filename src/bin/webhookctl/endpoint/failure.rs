@@ -1,0 +1,59 @@
+//! What the operator is told where the library's own words are meant for a log.
+
+use crate::output::explain;
+use webhook_gateway::delivery::circuit::CircuitError;
+use webhook_gateway::delivery::history::HistoryError;
+use webhook_gateway::endpoints::EndpointError;
+use webhook_gateway::queues::SendError;
+use webhook_gateway::seal::SealError;
+
+/// Why endpoints were not read or not changed.
+pub(super) fn endpoint(error: EndpointError) -> String {
+    use EndpointError::{Changed, Delete, Form, Put, Query, Read, Throttled, Update};
+    let unreadable = |why| format!("the endpoints cannot be read: {why}");
+    let unwritten = |why| format!("the endpoint was not written: {why}");
+    match error {
+        Query(error) => unreadable(explain(&error)),
+        Read(error) => unreadable(explain(&error)),
+        Put(error) => unwritten(explain(&error)),
+        Update(error) => unwritten(explain(&error)),
+        Delete(error) => format!("the endpoint was not removed: {}", explain(&error)),
+        Throttled | Changed(_) | Form(_) => error.to_string(),
+    }
+}
+
+/// Why a circuit was not written.
+pub(super) fn circuit(CircuitError(error): CircuitError) -> String {
+    format!("the circuit was not written: {}", explain(&error))
+}
+
+/// Why a secret was not sealed or not opened.
+pub(super) fn seal(error: SealError) -> String {
+    match error {
+        SealError::Encrypt(error) => format!("the secret was not encrypted: {}", explain(&error)),
+        SealError::Decrypt(error) => format!("the secret cannot be decrypted: {}", explain(&error)),
+        SealError::Unusable => error.to_string(),
+    }
+}
+
+/// Why deliveries were not read or not written.
+pub(super) fn history(error: HistoryError) -> String {
+    use HistoryError::{Form, Put, Query, Read, Throttled, Write};
+    let unreadable = |why| format!("the deliveries cannot be read: {why}");
+    let unwritten = |why| format!("the deliveries were not written: {why}");
+    match error {
+        Query(error) => unreadable(explain(&error)),
+        Read(error) => unreadable(explain(&error)),
+        Write(error) => unwritten(explain(&error)),
+        Put(error) => unwritten(explain(&error)),
+        Throttled | Form(_) => error.to_string(),
+    }
+}
+
+/// Why a message was not sent.
+pub(super) fn queue(error: SendError) -> String {
+    match error {
+        SendError::NotSent(error) => format!("the message was not sent: {}", explain(&error)),
+        error => error.to_string(),
+    }
+}

@@ -1,0 +1,45 @@
+//! `webhookctl endpoint rotate-secret`: a new secret signs at once, the previous ones until the receiver has it.
+
+use super::row::Shown;
+use super::secret::{self, NewSecret};
+use super::view::{View, time};
+use super::{failure, parse, reach, tell};
+use crate::Result;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::Args;
+use jiff::Timestamp;
+
+#[derive(Debug, Args)]
+pub(crate) struct Rotate {
+    /// The endpoint's id, or its name.
+    #[arg(value_name = "ID")]
+    which: String,
+    /// How long the previous secrets sign as well, 0s to 30d; at first 24h, and 0s for hmac-sha256-hex.
+    #[arg(long, value_name = "DURATION", value_parser = parse::overlap)]
+    overlap: Option<u64>,
+    /// Reads the new secret from standard input instead of generating one.
+    #[arg(long)]
+    secret_stdin: bool,
+}
+
+pub(super) async fn run(arguments: Rotate, stack: &Stack, output: Output) -> Result<()> {
+    let now = Timestamp::now();
+    let endpoints = reach::endpoints(stack)?;
+    let mut standing = reach::find(&arguments.which, &endpoints).await?;
+    let endpoint = &mut standing.endpoint;
+    let overlap = secret::overlap(endpoint.signature, arguments.overlap)?;
+    let new = NewSecret::take(endpoint.signature, arguments.secret_stdin, output)?;
+    let sealed = new.seal(&endpoint.id, stack).await?;
+    secret::rotate(&mut endpoint.secrets, sealed, now.as_second(), overlap)?;
+    endpoint.updated_at = now.as_millisecond();
+    endpoints.put(endpoint).await.map_err(failure::endpoint)?;
+    if endpoint.secrets.len() > 1 {
+        let end = now.as_millisecond().saturating_add_unsigned(overlap * 1000);
+        let end = time(end);
+        output.note(&format!(
+            "the previous secret signs as well until {end}: give the receiver the new one before"
+        ));
+    }
+    tell(Shown::of(View::of(&standing, now)), new, output)
+}

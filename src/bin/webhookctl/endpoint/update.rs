@@ -1,0 +1,131 @@
+//! `webhookctl endpoint update`: changes what is said, and nothing else.
+
+use super::row::Shown;
+use super::settings::Settings;
+use super::view::View;
+use super::{check, failure, parse, reach, secret};
+use crate::Result;
+use crate::output::Output;
+use crate::stack::Stack;
+use crate::subscription::note_unmatched;
+use clap::Args;
+use jiff::Timestamp;
+use webhook_gateway::endpoints::Endpoint;
+
+#[derive(Debug, Args)]
+pub(crate) struct Update {
+    /// The endpoint's id, or its name.
+    #[arg(value_name = "ID")]
+    which: String,
+    /// What to call it.
+    #[arg(long, value_parser = parse::name)]
+    name: Option<String>,
+    /// Where to post its events to.
+    #[arg(long)]
+    url: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
+    /// Has the events of all sources go to it.
+    #[arg(long, conflicts_with = "sources")]
+    all_sources: bool,
+    /// Removes the further headers.
+    #[arg(long, conflicts_with = "headers")]
+    no_headers: bool,
+    /// Removes the limit of deliveries a second.
+    #[arg(long, conflicts_with = "rate")]
+    no_rate: bool,
+}
+
+pub(super) async fn run(arguments: Update, stack: &Stack, output: Output) -> Result<()> {
+    let now = Timestamp::now();
+    let endpoints = reach::endpoints(stack)?;
+    let mut standing = reach::find(&arguments.which, &endpoints).await?;
+    let before = standing.endpoint.clone();
+    let endpoint = &mut standing.endpoint;
+    arguments.apply(endpoint)?;
+    if *endpoint == before {
+        output.note("nothing was changed: it is so already");
+        return output.one(&Shown::of(View::of(&standing, now)));
+    }
+    if endpoint.url != before.url {
+        check::refuse_unless_allowed(&endpoint.url, stack).await?;
+    }
+    if endpoint.signature != before.signature {
+        secret::check_all(endpoint, now.as_second(), stack).await?;
+    }
+    endpoint.updated_at = now.as_millisecond();
+    endpoints.put(endpoint).await.map_err(failure::endpoint)?;
+    if endpoint.events != before.events {
+        note_unmatched(&endpoint.events, output);
+    }
+    output.one(&Shown::of(View::of(&standing, now)))
+}
+
+impl Update {
+    fn apply(self, endpoint: &mut Endpoint) -> Result<()> {
+        if let Some(name) = self.name {
+            endpoint.name = name;
+        }
+        if let Some(url) = self.url {
+            endpoint.url = url;
+        }
+        if self.all_sources {
+            endpoint.sources.clear();
+        }
+        if self.no_headers {
+            endpoint.headers.clear();
+        }
+        if self.no_rate {
+            endpoint.rate = None;
+        }
+        self.settings.apply(endpoint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::create::sample;
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        update: Update,
+    }
+
+    fn parsed(line: &str) -> std::result::Result<Update, clap::Error> {
+        let line = ["webhookctl"].into_iter().chain(line.split(' '));
+        Ok(Line::try_parse_from(line)?.update)
+    }
+
+    #[test]
+    fn what_was_set_can_be_cleared() {
+        let bare = sample("search", "https://a.example/");
+        let mut endpoint = bare.clone();
+        let set = parsed("ep_1 --source studio --header X-Env:test --rate 5").unwrap();
+        set.apply(&mut endpoint).unwrap();
+        assert_ne!(endpoint, bare);
+        let clear = parsed("ep_1 --all-sources --no-headers --no-rate").unwrap();
+        clear.apply(&mut endpoint).unwrap();
+        assert_eq!(endpoint, bare);
+
+        let moved = parsed("ep_1 --name find --url https://b.example/").unwrap();
+        moved.apply(&mut endpoint).unwrap();
+        assert_eq!(
+            (&*endpoint.name, &*endpoint.url),
+            ("find", "https://b.example/")
+        );
+    }
+
+    #[test]
+    fn nothing_is_set_and_cleared_at_once() {
+        for line in [
+            "--all-sources --source a",
+            "--no-headers --header X-Env:a",
+            "--no-rate --rate 1",
+        ] {
+            assert!(parsed(&format!("ep_1 {line}")).is_err(), "{line}");
+        }
+    }
+}
