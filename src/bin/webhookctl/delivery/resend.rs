@@ -219,7 +219,6 @@ mod tests {
     struct Line {
         #[command(flatten)]
         resend: Resend,
-        not_before: None,
     }
 
     fn parse(line: &str) -> Option<Resend> {
