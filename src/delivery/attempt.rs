@@ -1,7 +1,6 @@
 //! One attempt: the body is made, signed, posted, and the answer noted. What the answer comes to is
 //! decided by `outcome`, and what is done about it by `settle`.
 
-use super::Delivery;
 use super::body::body;
 use super::guard::Target;
 use super::history::{Attempt, MAX_RESPONSE, Record, Sent};
@@ -10,6 +9,7 @@ use super::outcome::{Outcome, classify};
 use super::request::{SIGNATURE, UnusableSecret, signatures};
 use super::sender::{Reply, Request, SendError};
 use super::settle::{Job, Verdict};
+use super::{Delivery, random};
 use crate::endpoints::Endpoint;
 use crate::seal::SealError;
 use crate::secret::Secret;
@@ -100,7 +100,7 @@ impl Delivery {
         let attempt = noted(&answer, now, started);
         record.tried(attempt, sent(endpoint, headers));
         let attempts = record.scheduled_attempts();
-        let jitter = self.random();
+        let jitter = random();
         Ok(Tried::Outcome(classify(
             &answer,
             attempts,

@@ -41,6 +41,9 @@ pub struct Circuit {
     /// Until when the endpoint asked to be left alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait_until: Option<i64>,
+    /// Until when attempts that hang are known to: others are not added to them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow_until: Option<i64>,
     /// The id of the probe in charge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<String>,
@@ -82,6 +85,13 @@ impl Circuit {
             Duration::ZERO
         };
         asked.max(probe)
+    }
+
+    /// How long the endpoint is known to be slow from now.
+    pub fn slow(&self, now: Timestamp) -> Option<Duration> {
+        let left = self.slow_until?.saturating_sub(now.as_millisecond());
+        let left = Duration::from_millis(u64::try_from(left).ok()?);
+        (!left.is_zero()).then_some(left)
     }
 
     /// Whether the failures call for opening it.
@@ -197,6 +207,16 @@ impl Circuits {
         applied(update).await
     }
 
+    /// Says that attempts hang.
+    pub async fn slow(&self, id: &str, until: Timestamp) -> Result<(), CircuitError> {
+        let update = self
+            .update(id)
+            .update_expression("SET slow_until = :until")
+            .expression_attribute_values(":until", number(until.as_millisecond()));
+        update.send().await.map_err(Box::new)?;
+        Ok(())
+    }
+
     /// Opens a circuit; false if it is open already.
     pub async fn open(&self, id: &str, now: Timestamp) -> Result<bool, CircuitError> {
         let update = self
@@ -247,7 +267,8 @@ impl Circuits {
 
     /// Forgets all that was seen, but for the probe in charge: the operator says that the endpoint is well.
     pub async fn reset(&self, id: &str) -> Result<(), CircuitError> {
-        let all = "REMOVE failures, failing_since, opened_at, probes, wait_until, notice";
+        let all =
+            "REMOVE failures, failing_since, opened_at, probes, wait_until, slow_until, notice";
         let update = self.update(id).update_expression(all);
         update.send().await.map_err(Box::new)?;
         Ok(())
@@ -352,6 +373,17 @@ mod tests {
         assert_eq!(circuit.wait(now()), Duration::from_secs(120));
         circuit.wait_until = Some(NOW - 1);
         assert_eq!(circuit.wait(now()), Duration::from_secs(120));
+    }
+
+    #[test]
+    fn an_endpoint_is_slow_for_as_long_as_was_said() {
+        let mut circuit = Circuit::default();
+        assert_eq!(circuit.slow(now()), None);
+        circuit.slow_until = Some(NOW + 1_500);
+        assert_eq!(circuit.slow(now()), Some(Duration::from_millis(1_500)));
+        assert!(circuit.is_clean() && circuit.wait(now()).is_zero());
+        circuit.slow_until = Some(NOW);
+        assert_eq!(circuit.slow(now()), None);
     }
 
     #[test]

@@ -1,24 +1,34 @@
 //! The deliveries of a batch: each is planned, and what is to be tried is tried side by side. How an attempt is made
 //! is left to `attempt`, and what is done afterwards to `settle`.
 
+use super::backoff::{self, jittered};
 use super::history::Record;
 use super::message::Order;
 use super::plan::{Plan, begin_anew, plan};
 use super::probe::early_by;
 use super::settle::{Job, Verdict};
-use super::{Delivery, Received, backoff};
+use super::{Delivery, Received, random};
 use crate::endpoints::{Endpoint, Standing, delivery_id};
 use crate::queues::Waits;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 /// What is left of an invocation for settling, after the longest attempt that is begun in it.
 const MARGIN: Duration = Duration::from_secs(3);
 
 /// So long after the first attempts are done, they are settled without the slower ones.
 const LINGER: Duration = Duration::from_millis(250);
+
+/// An attempt that takes longer hangs.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// How long that is good for; it is said again in time while an attempt hangs.
+const SLOW_FOR: Duration = Duration::from_secs(3);
 
 /// When a copy of a message that is being worked on is looked at, in seconds.
 const COPY: i32 = 30;
@@ -92,8 +102,10 @@ impl Delivery {
                 return due.iter().map(|it| it.message.to_owned()).collect();
             }
         };
+        let slow = Mutex::default();
         let tries = due.into_iter().map(async |due| {
-            let tried = self.try_once(due.job, due.endpoint, &loads).await;
+            let attempt = self.try_once(due.job, due.endpoint, &loads);
+            let tried = self.watch(attempt, &due.endpoint.id, &slow).await;
             tried.ok_or_else(|| due.message.to_owned())
         });
         let mut pending: FuturesUnordered<_> = tries.collect();
@@ -114,6 +126,40 @@ impl Delivery {
             kept.extend(self.settle(jobs).await.kept);
         }
         kept
+    }
+}
+
+impl Delivery {
+    /// Waits for an attempt; while it hangs, says so, once for all of the same endpoint.
+    ///
+    /// Otherwise a dead endpoint would take one invocation after another for its whole time-out, until its circuit
+    /// opens, and leave none for the others.
+    async fn watch<T>(
+        &self,
+        attempt: impl Future<Output = T>,
+        endpoint: &str,
+        slow: &Mutex<HashSet<String>>,
+    ) -> T {
+        let mut attempt = pin!(attempt);
+        let mut patience = SLOW;
+        loop {
+            if let Ok(done) = timeout(patience, &mut attempt).await {
+                return done;
+            }
+            let is_first = patience == SLOW;
+            patience = SLOW_FOR;
+            let is_said = is_first && !slow.lock().await.insert(endpoint.to_owned());
+            if is_said {
+                return attempt.await;
+            }
+            let said = self
+                .circuits
+                .slow(endpoint, Timestamp::now() + 2 * SLOW_FOR)
+                .await;
+            if let Err(error) = said {
+                tracing::warn!(endpoint.id = endpoint, %error, "slow endpoint");
+            }
+        }
     }
 }
 
@@ -155,7 +201,7 @@ impl<'a> Planned<'a> {
         standing: Option<&'a Standing>,
         now: Timestamp,
     ) {
-        let plan = plan(&record, standing, now);
+        let plan = plan(&record, standing, received.receives, now);
         let job = Job {
             standing,
             origin: received.origin(),
@@ -172,6 +218,11 @@ impl<'a> Planned<'a> {
                 });
             }
             (Plan::Attempt, _) => self.put_off(received, 0),
+            (Plan::Later(wait), _) => {
+                // What is put off together does not come again together.
+                let wait = wait + jittered(wait, random());
+                self.put_off(received, backoff::visibility(wait, received.at.elapsed()));
+            }
             (Plan::Hold, _) => self.decided.push((job, Verdict::Hold)),
         }
     }

@@ -229,12 +229,12 @@ impl Delivery {
             }
         }
     }
+}
 
-    /// A number from 0 to 1.
-    fn random(&self) -> f64 {
-        // Without randomness there is no jitter, and nothing else suffers.
-        f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX)
-    }
+/// A number from 0 to 1.
+fn random() -> f64 {
+    // Without randomness there is no jitter, and nothing else suffers.
+    f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX)
 }
 
 impl Received {

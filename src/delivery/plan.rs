@@ -4,12 +4,16 @@
 use super::history::{Record, State as Course};
 use crate::endpoints::{Standing, State};
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// Why a delivery to an endpoint that is not there any more is skipped.
 pub const DELETED: &str = "the endpoint was deleted";
 
 /// Why a delivery of an event that the ledger has forgotten is skipped.
 pub const FORGOTTEN: &str = "the ledger does not have the event any more";
+
+/// From so many receives on, a message is replaced or its delivery held: the queue gives up on it after 50.
+pub const RENEWAL: u32 = 20;
 
 /// What is to be done about a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,12 +24,14 @@ pub enum Plan {
     Skip(&'static str),
     /// It waits for its endpoint, off the queue.
     Hold,
+    /// It comes again after so long: attempts at its endpoint hang, and more of them would take the place of others.
+    Later(Duration),
     /// It is tried.
     Attempt,
 }
 
-/// Decides on a delivery from the queue.
-pub fn plan(record: &Record, standing: Option<&Standing>, now: Timestamp) -> Plan {
+/// Decides on a delivery from the queue, whose message was received so often.
+pub fn plan(record: &Record, standing: Option<&Standing>, receives: u32, now: Timestamp) -> Plan {
     match record.state {
         Course::Delivered | Course::Exhausted | Course::Skipped => return Plan::Done,
         Course::Pending | Course::Held => {}
@@ -36,10 +42,14 @@ pub fn plan(record: &Record, standing: Option<&Standing>, now: Timestamp) -> Pla
     let is_ready =
         endpoint.state == State::Active && !circuit.is_open() && circuit.wait(now).is_zero();
     // A rate is kept by the one who works off what is held; and what is held is that one's already.
-    if is_ready && endpoint.rate.is_none() && record.state != Course::Held {
-        Plan::Attempt
-    } else {
-        Plan::Hold
+    if !is_ready || endpoint.rate.is_some() || record.state == Course::Held {
+        return Plan::Hold;
+    }
+    match circuit.slow(now) {
+        // The queue gives up on a message that comes too often.
+        Some(_) if receives >= RENEWAL => Plan::Hold,
+        Some(left) => Plan::Later(left),
+        None => Plan::Attempt,
     }
 }
 
@@ -62,7 +72,12 @@ mod tests {
     const NOW: i64 = 1_790_000_000_000;
 
     fn planned(record: &Record, standing: Option<&Standing>) -> Plan {
-        plan(record, standing, Timestamp::from_millisecond(NOW).unwrap())
+        plan(
+            record,
+            standing,
+            1,
+            Timestamp::from_millisecond(NOW).unwrap(),
+        )
     }
 
     fn record(state: Course) -> Record {
@@ -123,6 +138,17 @@ mod tests {
             planned(&record(Course::Pending), Some(&over)),
             Plan::Attempt
         );
+    }
+
+    #[test]
+    fn where_attempts_hang_no_more_are_made() {
+        let now = Timestamp::from_millisecond(NOW).unwrap();
+        let mut slow = standing();
+        slow.circuit.slow_until = Some(NOW + 2_000);
+        let planned = |receives| plan(&record(Course::Pending), Some(&slow), receives, now);
+        assert_eq!(planned(1), Plan::Later(Duration::from_secs(2)));
+        assert_eq!(planned(19), Plan::Later(Duration::from_secs(2)));
+        assert_eq!(planned(20), Plan::Hold);
     }
 
     #[test]

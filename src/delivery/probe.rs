@@ -8,6 +8,7 @@ use super::circuit::Circuit;
 use super::deliver::fits;
 use super::history::{HeldEntry, Record, State as Course};
 use super::message::{MAX_DELAY, Message, Probe};
+use super::plan::RENEWAL;
 use super::settle::{Job, Origin, ProbeError, Settled, Verdict};
 use super::{Delivery, Received};
 use crate::endpoints::{Standing, State};
@@ -18,9 +19,6 @@ use std::time::{Duration, Instant};
 
 /// How many deliveries a second are drained where the endpoint has no rate of its own.
 const RATE: u32 = 10;
-
-/// From so many receives on a probe sends another in its place: the queue gives up on a message after 50.
-const RENEWAL: u32 = 20;
 
 /// How many of the oldest are looked at for one to probe with.
 const WINDOW: u32 = 10;
