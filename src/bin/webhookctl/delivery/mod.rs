@@ -58,7 +58,11 @@ Examples:
   webhookctl delivery show ep_8f3a01c2_1790000000000_0f1e2d3c4b5a6978 --json | jq -r .request.body")]
     Show(show::Show),
     /// Sends a delivery again, or all of an endpoint that are in one state.
-    #[command(after_help = "\
+    #[command(
+        override_usage = "\
+webhookctl delivery resend [OPTIONS] <ID>
+       webhookctl delivery resend [OPTIONS] --endpoint <ENDPOINT> --state <STATE> --since <TIME>",
+        after_help = "\
 The schedule of what is resent begins anew. The endpoint sees the same webhook-id as before. What is pending or held is
 on its way already: a single delivery of these states is resent by --force, and many are not.
 
@@ -71,7 +75,8 @@ With --json: {\"resent\": 3, \"of\": 3}; with --dry-run what `delivery list --js
 Examples:
   webhookctl delivery resend ep_8f3a01c2_1790000000000_0f1e2d3c4b5a6978
   webhookctl delivery resend --endpoint search --state exhausted --since 2d --dry-run
-  webhookctl delivery resend --endpoint search --state exhausted --since 2026-11-22T08:00:00Z --rate 50")]
+  webhookctl delivery resend --endpoint search --state exhausted --since 2026-11-22T08:00:00Z --rate 50"
+    )]
     Resend(resend::Resend),
 }
 
