@@ -94,8 +94,8 @@ impl Delivery {
         if due.is_empty() {
             return Vec::new();
         }
-        let keys = due.iter().map(|it| &*it.job.record.event.key);
-        let loads = match self.load(keys.collect()).await {
+        let events: Vec<_> = due.iter().map(|it| it.job.record.event.clone()).collect();
+        let loads = match self.load(&events).await {
             Ok(loads) => loads,
             Err(error) => {
                 tracing::error!(%error, "events are not readable");

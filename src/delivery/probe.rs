@@ -166,8 +166,8 @@ impl Delivery {
         if standing.circuit.is_open() {
             records = chosen(records, endpoint.retry.len()).into_iter().collect();
         }
-        let loads = self.load(records.iter().map(|it| &*it.event.key).collect());
-        let loads = loads.await?;
+        let events: Vec<_> = records.iter().map(|it| it.event.clone()).collect();
+        let loads = self.load(&events).await?;
         let jobs = records.into_iter().map(|record| Job {
             standing: Some(standing),
             origin: Origin::Held,
