@@ -223,7 +223,7 @@ impl<'a> Planned<'a> {
                 let wait = wait + jittered(wait, random());
                 self.put_off(received, backoff::visibility(wait, received.at.elapsed()));
             }
-            (Plan::Hold, _) => self.decided.push((job, Verdict::Hold)),
+            (Plan::Hold(reason), _) => self.decided.push((job, Verdict::Hold(reason))),
         }
     }
 

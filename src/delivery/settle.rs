@@ -10,6 +10,7 @@ use super::history::{HeldEntry, HistoryError, Record, State, Write};
 use super::message::{Message, Order};
 use super::notice::Notice;
 use super::outcome::Outcome;
+use super::plan;
 use crate::endpoints::{self, EndpointError, Standing};
 use crate::ledger::ReadError;
 use crate::metrics::DeliveryLine;
@@ -18,6 +19,9 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// What the operator is told of an endpoint that is disabled.
+const DISABLED: &str = "disabled";
 
 /// Why an endpoint is disabled that says it is gone.
 const GONE: &str = "it answered 410 Gone";
@@ -57,8 +61,8 @@ pub(super) enum Origin {
 pub(super) enum Verdict {
     /// It was tried.
     Tried(Outcome),
-    /// It waits for its endpoint.
-    Hold,
+    /// It waits for its endpoint, for this reason.
+    Hold(&'static str),
     /// It can never be delivered.
     Skip(String),
     /// It was dealt with before, and is only to be taken out of what is held.
@@ -210,7 +214,11 @@ impl Delivery {
         {
             Ok(is_news) => {
                 if is_news {
-                    self.tell(standing, "disabled", Some(reason)).await;
+                    let noted = self.circuits.note(&standing.endpoint.id, DISABLED).await;
+                    if let Err(error) = noted {
+                        tracing::warn!(endpoint.id = standing.endpoint.id, %error, "notice is given at once or never");
+                    }
+                    self.tell(standing, DISABLED, Some(reason)).await;
                 }
                 true
             }
@@ -391,13 +399,20 @@ fn tally<'a>(jobs: &[(Job<'a>, Verdict)]) -> Vec<(&'a Standing, Tally)> {
 
 /// What an outcome means for a delivery, as its endpoint is now.
 fn disposed(outcome: Outcome, is_held: bool, after: &After) -> Verdict {
-    let is_shut = !after.is_active || after.circuit.is_open();
-    match outcome {
-        Outcome::Gone | Outcome::Wait(_) => Verdict::Hold,
-        Outcome::Retry(_) if is_shut => Verdict::Hold,
+    let shut = match after {
+        After {
+            is_active: false, ..
+        } => Some(plan::DISABLED),
+        After { circuit, .. } if circuit.is_open() => Some(plan::OPEN),
+        _ => None,
+    };
+    match (outcome, shut) {
+        (Outcome::Gone, _) => Verdict::Hold(plan::DISABLED),
+        (Outcome::Wait(_), _) => Verdict::Hold(shut.unwrap_or(plan::ASKED)),
+        (Outcome::Retry(_), Some(reason)) => Verdict::Hold(reason),
         // To probe a dead endpoint is no fault of the delivery that it is probed with.
-        Outcome::Exhausted if is_shut && is_held => Verdict::Hold,
-        outcome => Verdict::Tried(outcome),
+        (Outcome::Exhausted, Some(reason)) if is_held => Verdict::Hold(reason),
+        (outcome, _) => Verdict::Tried(outcome),
     }
 }
 
@@ -458,8 +473,8 @@ impl Effects {
                 self.line(&record, outcome);
                 self.end(record, is_held);
             }
-            Verdict::Hold => {
-                record.turn(State::Held, None, now);
+            Verdict::Hold(reason) => {
+                record.turn(State::Held, Some(reason.to_owned()), now);
                 self.line(&record, outcome);
                 if !is_held {
                     self.writes.push(Write::Hold(HeldEntry::of(&record)));
@@ -549,7 +564,7 @@ mod tests {
     fn what_was_not_tried_does_not_count() {
         let standing = standing();
         let jobs = [
-            (job(&standing, queue()), Verdict::Hold),
+            (job(&standing, queue()), Verdict::Hold(plan::OPEN)),
             (job(&standing, queue()), Verdict::Skip(String::new())),
         ];
         assert!(tally(&jobs).is_empty());
@@ -580,10 +595,11 @@ mod tests {
         let mut disabled = well.clone();
         disabled.is_active = false;
         assert_eq!(disposed(retry(), false, &well), Verdict::Tried(retry()));
-        for shut in [&open, &disabled] {
-            assert_eq!(disposed(retry(), false, shut), Verdict::Hold);
-            assert_eq!(disposed(retry(), true, shut), Verdict::Hold);
-            assert_eq!(disposed(Outcome::Exhausted, true, shut), Verdict::Hold);
+        for (shut, reason) in [(&open, plan::OPEN), (&disabled, plan::DISABLED)] {
+            let held = Verdict::Hold(reason);
+            assert_eq!(disposed(retry(), false, shut), held);
+            assert_eq!(disposed(retry(), true, shut), held);
+            assert_eq!(disposed(Outcome::Exhausted, true, shut), held);
             assert_eq!(
                 disposed(Outcome::Exhausted, false, shut),
                 Verdict::Tried(Outcome::Exhausted)
@@ -593,10 +609,9 @@ mod tests {
                 Verdict::Tried(Outcome::Delivered)
             );
         }
-        assert_eq!(disposed(Outcome::Gone, false, &disabled), Verdict::Hold);
-        assert_eq!(
-            disposed(Outcome::Wait(Timestamp::MAX), false, &well),
-            Verdict::Hold
-        );
+        let gone = disposed(Outcome::Gone, false, &disabled);
+        assert_eq!(gone, Verdict::Hold(plan::DISABLED));
+        let asked = disposed(Outcome::Wait(Timestamp::MAX), false, &well);
+        assert_eq!(asked, Verdict::Hold(plan::ASKED));
     }
 }
