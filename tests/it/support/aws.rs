@@ -73,7 +73,16 @@ impl Aws {
             }),
         )
         .await;
-        for queue in ["events", "quarantine", "dead", "search"] {
+        self.call(
+            "DynamoDB_20120810.CreateTable",
+            &json!({
+                "TableName": "deliveries", "BillingMode": "PAY_PER_REQUEST",
+                "KeySchema": [key("endpoint", "HASH"), key("id", "RANGE")],
+                "AttributeDefinitions": [text("endpoint"), text("id")],
+            }),
+        )
+        .await;
+        for queue in ["events", "quarantine", "dead", "search", "deliveries"] {
             self.call("AmazonSQS.CreateQueue", &json!({"QueueName": queue}))
                 .await;
         }
@@ -103,6 +112,7 @@ impl Aws {
             ("EVENTS_QUEUE_URL", self.queue_url("events")),
             ("QUARANTINE_QUEUE_URL", self.queue_url("quarantine")),
             ("DEAD_LETTER_QUEUE_URL", self.queue_url("dead")),
+            ("DELIVERY_QUEUE_URL", self.queue_url("deliveries")),
             ("PAYLOAD_BUCKET", "payloads".to_owned()),
             ("SOURCES_SECRET_ARN", "sources".to_owned()),
             ("RETENTION_DAYS", "30".to_owned()),
