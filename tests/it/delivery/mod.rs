@@ -1,0 +1,3 @@
+//! The delivery function: from its queue to endpoints, and back.
+
+mod attempts;
