@@ -4,16 +4,19 @@
 //!
 //! That a probe arrives means that it is due: how long it waits is told to the queue, not kept by a clock here.
 
-use super::circuit::Circuit;
+use super::circuit::{Circuit, CircuitError};
 use super::deliver::fits;
-use super::history::{HeldEntry, Record, State as Course};
+use super::history::{HeldEntry, HistoryError, Record, State as Course};
 use super::message::{MAX_DELAY, Message, Probe};
 use super::plan::RENEWAL;
-use super::settle::{Job, Origin, ProbeError, Settled, Verdict};
+use super::settle::{Job, Origin, Settled, Verdict};
 use super::{Delivery, Received};
-use crate::endpoints::{Standing, State};
+use crate::endpoints::{EndpointError, Standing, State};
+use crate::ledger::ReadError;
+use crate::queues::SendError;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,7 +37,55 @@ pub(super) enum Next {
     Again,
 }
 
+/// Why a probe is not sure to be under way.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ProbeError {
+    /// The endpoints were not read.
+    #[error("{0}")]
+    Read(#[from] EndpointError),
+    /// It was not sent.
+    #[error("{0}")]
+    Send(#[from] SendError),
+    /// It was not given its charge.
+    #[error("{0}")]
+    Charge(#[from] CircuitError),
+    /// It has no form.
+    #[error("the probe was not encoded: {0}")]
+    Encode(#[from] serde_json::Error),
+    /// What is held was not read.
+    #[error("{0}")]
+    History(#[from] HistoryError),
+    /// The events were not read.
+    #[error("{0}")]
+    Ledger(#[from] ReadError),
+}
+
 impl Delivery {
+    /// Sees to it that each of these endpoints has a probe under way, if it may get deliveries at all.
+    ///
+    /// What is held was written before, and the endpoints are read after that: a probe that ended in between, having
+    /// found nothing, has given up its charge by then.
+    pub(super) async fn ensure_probes(&self, ids: &BTreeSet<String>) -> Result<(), ProbeError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let now = Timestamp::now();
+        let ids = ids.iter().map(String::as_str).collect();
+        for standing in self.endpoints.standings(&ids).await?.values() {
+            let is_active = standing.endpoint.state == State::Active;
+            if is_active && standing.circuit.probe.is_none() {
+                let probe =
+                    self.send_probe(&standing.endpoint.id, None, standing.circuit.wait(now), now);
+                let probe = probe.await?;
+                // Another that was faster has the charge; this one then ends when it arrives.
+                self.circuits
+                    .charge(&standing.endpoint.id, &probe, None)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Works off what is held for an endpoint, a second's worth at most.
     pub(super) async fn run_probe(
         &self,
