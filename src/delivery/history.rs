@@ -334,21 +334,25 @@ impl History {
     }
 
     /// Writes a record unless the delivery was delivered in between, by a copy of its message; false if it was.
+    ///
+    /// What was delivered before the operator resent it is no obstacle.
     pub async fn write_unless_delivered(&self, record: &Record) -> Result<bool, HistoryError> {
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(serde_dynamo::to_item(record)?))
-            .condition_expression(
-                "attribute_not_exists(id) OR #state <> :delivered OR resend <> :resend",
-            )
             .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":delivered", text("delivered"))
-            .expression_attribute_values(
-                ":resend",
-                text(record.resend.as_deref().unwrap_or_default()),
-            );
+            .expression_attribute_values(":delivered", text("delivered"));
+        let undelivered = "attribute_not_exists(id) OR #state <> :delivered";
+        let put = match &record.resend {
+            None => put.condition_expression(undelivered),
+            Some(resend) => put
+                .condition_expression(format!(
+                    "{undelivered} OR attribute_not_exists(resend) OR resend <> :resend"
+                ))
+                .expression_attribute_values(":resend", text(resend)),
+        };
         match put.send().await {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {

@@ -80,6 +80,33 @@ async fn copies_of_a_delivery_are_posted_once() {
 }
 
 #[tokio::test]
+async fn a_copy_that_fails_does_not_undo_a_delivery() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    world.endpoint("ep_a", &receiver.url(), &json!({})).await;
+    let (slow, mut quick) = (world.function().await, world.function().await);
+    let mut script = [Reply::Late(Duration::from_secs(1), 500), Reply::status(200)].into_iter();
+    receiver.answer(move |_| script.next().unwrap());
+    world.offer("ep_a", 1).await;
+    let batch = world.receive().await;
+    let answer = slow.begin(&json!({"Records": batch}));
+    receiver.got(1).await;
+    world.order("ep_a", 1).await;
+    world.pump(&mut quick).await;
+    assert_eq!(world.record("ep_a", 1).await["state"], "delivered");
+    let Ok(Answer::Success(answer)) = answer.await else {
+        panic!("no answer");
+    };
+    assert_eq!(
+        world.conclude(batch, &answer).await.len(),
+        0,
+        "there is nothing left to do"
+    );
+    assert_eq!(receiver.requests().len(), 2);
+    assert_eq!(world.record("ep_a", 1).await["state"], "delivered");
+}
+
+#[tokio::test]
 async fn what_may_not_end_in_time_is_not_begun() {
     let world = World::start().await;
     let receiver = Receiver::start().await;
