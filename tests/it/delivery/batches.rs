@@ -46,6 +46,20 @@ async fn a_message_that_is_not_readable_is_set_aside_and_the_batch_goes_on() {
 }
 
 #[tokio::test]
+async fn of_a_batch_of_unreadable_messages_nothing_is_said_but_that() {
+    let world = World::start().await;
+    let mut function = world.function().await;
+    let mut batch = poison();
+    batch["Records"].as_array_mut().unwrap().truncate(1);
+    let answer = function.invoke(&batch).await;
+    assert_eq!(answer, Answer::Success(json!({"batchItemFailures": []})));
+    assert_eq!(world.aws.drain("dead").await.len(), 1);
+    let output = function.output().await;
+    let errors: Vec<_> = output.iter().filter(|it| it.contains("ERROR")).collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+}
+
+#[tokio::test]
 async fn a_message_without_an_id_fails_the_batch() {
     let world = World::start().await;
     let mut function = world.function().await;
