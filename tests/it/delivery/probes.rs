@@ -98,6 +98,38 @@ async fn what_is_held_just_after_a_probe_ended_is_not_stranded() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_is_resumed_while_its_probe_ends_as_it_was_paused_is_not_stranded() {
+    let (world, receiver, [mut one, mut other]) = world().await;
+    world.offer("ep_a", 1).await;
+    world.pump(&mut one).await;
+    world
+        .endpoint(
+            "ep_a",
+            &receiver.url(),
+            &json!({"rate": 2, "state": "paused"}),
+        )
+        .await;
+    let mut gate = world.tap.hold(Point::Before, "UpdateItem", "REMOVE probe");
+    let (batch, answer) = begin(&world, &one).await;
+    gate.reached().await;
+    world
+        .endpoint("ep_a", &receiver.url(), &json!({"rate": 2}))
+        .await;
+    world
+        .send(&json!({"kind": "probe/1", "endpoint": "ep_a", "id": "resumed"}))
+        .await;
+    world.pump(&mut other).await;
+    drop(gate);
+    end(&world, batch, answer).await;
+    world.drain(&mut one).await;
+    assert_eq!(receiver.take().len(), 1);
+    assert_eq!(
+        world.states("ep_a").await,
+        [("delivered".to_owned(), 1)].into()
+    );
+}
+
+#[tokio::test]
 async fn a_probe_is_sent_anew_before_its_queue_gives_up_on_it() {
     let (world, receiver, [mut function, _]) = world().await;
     for number in 1..=3 {
@@ -117,4 +149,36 @@ async fn a_probe_is_sent_anew_before_its_queue_gives_up_on_it() {
     world.drain(&mut function).await;
     assert_eq!(receiver.take().len(), 3);
     assert_eq!(world.standing("circuit", "ep_a").await.get("probe"), None);
+}
+
+#[tokio::test]
+async fn a_probe_that_fails_by_our_own_fault_is_sent_anew_as_well() {
+    let (world, receiver, [mut function, _]) = world().await;
+    let sealed = world
+        .sealed("ep_b", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+        .await;
+    let unusable = json!({"rate": 2, "secrets": [sealed]});
+    world.endpoint("ep_a", &receiver.url(), &unusable).await;
+    world.offer("ep_a", 1).await;
+    world.pump(&mut function).await;
+    for receives in ["1", "20"] {
+        let mut batch = world.receive().await;
+        assert_eq!(batch.len(), 1);
+        batch[0]["attributes"]["ApproximateReceiveCount"] = json!(receives);
+        world.tap.sent();
+        let kept = world.run(&mut function, batch).await;
+        let sent = world.tap.sent();
+        assert_eq!(
+            (kept.len(), sent.len()),
+            if receives == "1" { (1, 0) } else { (0, 1) }
+        );
+    }
+    world
+        .endpoint("ep_a", &receiver.url(), &json!({"rate": 2}))
+        .await;
+    world.drain(&mut function).await;
+    assert_eq!(
+        world.states("ep_a").await,
+        [("delivered".to_owned(), 1)].into()
+    );
 }
