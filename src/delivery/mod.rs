@@ -145,6 +145,9 @@ impl Delivery {
                 Err(error) => kept.extend(self.set_aside(it, &error.to_string()).await),
             }
         }
+        if messages.is_empty() {
+            return kept;
+        }
         let ids = messages
             .iter()
             .map(|(_, message)| message.endpoint())

@@ -23,6 +23,9 @@ use std::time::{Duration, Instant};
 /// How many deliveries a second are drained where the endpoint has no rate of its own.
 const RATE: u32 = 10;
 
+/// How long a probe that fails by our own fault waits before it is sent anew.
+const PAUSE: Duration = Duration::from_mins(5);
+
 /// How many of the oldest are looked at for one to probe with.
 const WINDOW: u32 = 10;
 
@@ -93,14 +96,20 @@ impl Delivery {
         received: &Received,
         standing: Option<&Standing>,
     ) -> Next {
-        let next = match self.probe(probe, standing, received.deadline).await {
-            Ok(Next::After(wait)) if received.receives >= RENEWAL => self.renew(probe, wait).await,
-            next => next,
-        };
-        next.unwrap_or_else(|error| {
+        let failed = |error: ProbeError| {
             tracing::error!(endpoint.id = probe.endpoint, %error, "probe failed");
             Next::Again
-        })
+        };
+        // Until it has the charge, another in its place would not know whom to take it from.
+        let has_charge = standing.is_some_and(|it| has_charge(probe, &it.circuit));
+        let is_old = has_charge && received.receives >= RENEWAL;
+        let next = self.probe(probe, standing, received.deadline).await;
+        let wait = match next.unwrap_or_else(failed) {
+            Next::After(wait) if is_old => wait,
+            Next::Again if is_old => PAUSE,
+            next => return next,
+        };
+        self.renew(probe, wait).await.unwrap_or_else(failed)
     }
 
     async fn probe(
@@ -117,14 +126,12 @@ impl Delivery {
             return Ok(Next::Done);
         }
         if standing.endpoint.state != State::Active {
-            self.circuits.discharge(&probe.endpoint, &probe.id).await?;
-            return Ok(Next::Done);
+            return self.give_up(probe).await;
         }
         if let Some(wait) = early(probe, now) {
             return Ok(Next::After(wait));
         }
-        let has_charge = standing.circuit.probe.as_ref() == Some(&probe.id);
-        if !has_charge
+        if !has_charge(probe, &standing.circuit)
             && !self
                 .circuits
                 .charge(&probe.endpoint, &probe.id, probe.replaces.as_deref())
@@ -166,8 +173,7 @@ impl Delivery {
                 continue;
             };
             if !after.is_active {
-                self.circuits.discharge(&probe.endpoint, &probe.id).await?;
-                return Ok(Next::Done);
+                return self.give_up(probe).await;
             }
             standing.circuit = after.circuit.clone();
             let wait = standing.circuit.wait(Timestamp::now());
@@ -176,6 +182,15 @@ impl Delivery {
             }
         }
         Ok(Next::After(Duration::from_secs(1)))
+    }
+
+    /// Gives up the charge, as the endpoint is not active; unless it is by now, and who made it so saw this probe in
+    /// charge.
+    async fn give_up(&self, probe: &Probe) -> Result<Next, ProbeError> {
+        self.circuits.discharge(&probe.endpoint, &probe.id).await?;
+        let endpoint = BTreeSet::from([probe.endpoint.clone()]);
+        self.ensure_probes(&endpoint).await?;
+        Ok(Next::Done)
     }
 
     /// Gives up the charge, as nothing is held; unless something is by now, whose holder saw this probe in charge.
@@ -268,6 +283,11 @@ impl Delivery {
             .await?;
         Ok(id)
     }
+}
+
+/// Whether a probe has the charge.
+fn has_charge(probe: &Probe, circuit: &Circuit) -> bool {
+    circuit.probe.as_ref() == Some(&probe.id)
 }
 
 /// Whether a probe may act: it has the charge, or nobody has, or the one it was sent to replace.
