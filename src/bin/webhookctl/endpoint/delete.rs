@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use std::collections::BTreeSet;
 use webhook_gateway::delivery::history::{self, HeldEntry, History, Record, Write};
+use webhook_gateway::delivery::plan::DELETED;
 use webhook_gateway::endpoints::{Endpoints, State};
 
 /// How many held deliveries are read at once.
@@ -109,7 +110,7 @@ fn skip_one(
         Some(_) => return None,
         None => Record::new(endpoint, entry.id.clone(), entry.event.clone()),
     };
-    let reason = Some("the endpoint was deleted".to_owned());
+    let reason = Some(DELETED.to_owned());
     record.turn(history::State::Skipped, reason, now);
     Some(record)
 }

@@ -57,8 +57,8 @@ Examples:
     Create(create::Create),
     /// Lists the endpoints, and how they are doing.
     #[command(after_help = "\
-With --json: the object of `endpoint get` without held, each. The circuit is closed, open after failures in a row, or
-waiting because the endpoint asked for it.
+With --json: the object of `endpoint get` without held, each. The circuit is closed, open after failures in a row,
+waiting because the endpoint asked for it, or slow while attempts hang.
 
 Examples:
   webhookctl endpoint list

@@ -104,9 +104,9 @@ impl Row for Shown {
 fn state(view: &View) -> String {
     let state = name_of(view.state);
     match view.circuit.state {
+        "closed" => state,
         "open" => format!("{state}, circuit open"),
-        "waiting" => format!("{state}, waiting"),
-        _ => state,
+        other => format!("{state}, {other}"),
     }
 }
 
