@@ -4,7 +4,7 @@
 use super::body::body;
 use super::guard::Target;
 use super::history::{Attempt, MAX_RESPONSE, Record, Sent};
-use super::load::Loaded;
+use super::load::{Loaded, Loads};
 use super::outcome::{Outcome, classify};
 use super::request::{SIGNATURE, UnusableSecret, signatures};
 use super::sender::{Reply, Request, SendError};
@@ -15,7 +15,6 @@ use crate::seal::SealError;
 use crate::secret::Secret;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use std::collections::HashMap;
 use std::time::Instant;
 
 /// What receivers see of us.
@@ -51,9 +50,9 @@ impl Delivery {
         &self,
         mut job: Job<'a>,
         endpoint: &Endpoint,
-        loads: &HashMap<String, Loaded>,
+        loads: &Loads,
     ) -> Option<(Job<'a>, Verdict)> {
-        let tried = match loads.get(&job.record.event.key) {
+        let tried = match loads.get(&job.record.event) {
             Some(Loaded::Body {
                 bytes,
                 content_type,

@@ -274,6 +274,16 @@ impl Circuits {
         Ok(())
     }
 
+    /// Notes that the operator is to be told something.
+    pub async fn note(&self, id: &str, notice: &str) -> Result<(), CircuitError> {
+        let update = self
+            .update(id)
+            .update_expression("SET notice = :notice")
+            .expression_attribute_values(":notice", text(notice));
+        update.send().await.map_err(Box::new)?;
+        Ok(())
+    }
+
     /// Forgets a notice that was given.
     pub async fn told(&self, id: &str, notice: &str) -> Result<(), CircuitError> {
         let update = self

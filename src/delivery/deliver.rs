@@ -1,7 +1,7 @@
 //! The deliveries of a batch: each is planned, and what is to be tried is tried side by side. How an attempt is made
 //! is left to `attempt`, and what is done afterwards to `settle`.
 
-use super::backoff::{self, jittered};
+use super::backoff;
 use super::history::Record;
 use super::message::Order;
 use super::plan::{Plan, begin_anew, plan};
@@ -94,8 +94,8 @@ impl Delivery {
         if due.is_empty() {
             return Vec::new();
         }
-        let keys = due.iter().map(|it| &*it.job.record.event.key);
-        let loads = match self.load(keys.collect()).await {
+        let events: Vec<_> = due.iter().map(|it| it.job.record.event.clone()).collect();
+        let loads = match self.load(&events).await {
             Ok(loads) => loads,
             Err(error) => {
                 tracing::error!(%error, "events are not readable");
@@ -220,10 +220,10 @@ impl<'a> Planned<'a> {
             (Plan::Attempt, _) => self.put_off(received, 0),
             (Plan::Later(wait), _) => {
                 // What is put off together does not come again together.
-                let wait = wait + jittered(wait, random());
+                let wait = wait.mul_f64(1.0 + random() / 2.0);
                 self.put_off(received, backoff::visibility(wait, received.at.elapsed()));
             }
-            (Plan::Hold, _) => self.decided.push((job, Verdict::Hold)),
+            (Plan::Hold(reason), _) => self.decided.push((job, Verdict::Hold(reason))),
         }
     }
 

@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest,
 };
 use jiff::{SignedDuration, Timestamp};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -161,8 +162,8 @@ pub enum HistoryError {
     /// DynamoDB left a part of a batch undone each time.
     #[error("the deliveries table is throttled")]
     Throttled,
-    /// An item has no form that is ours.
-    #[error("a delivery is not readable: {0}")]
+    /// A record has no form that the table takes.
+    #[error("the delivery was not written: {0}")]
     Form(#[from] serde_dynamo::Error),
 }
 
@@ -275,10 +276,8 @@ impl History {
             .map(|(endpoint, id)| key(endpoint, id))
             .collect();
         for keys in keys.chunks(MAX_READS) {
-            for item in self.read(keys).await? {
-                let record: Record = serde_dynamo::from_item(item)?;
-                records.insert(record.id.clone(), record);
-            }
+            let read: Vec<Record> = readable(self.read(keys).await?);
+            records.extend(read.into_iter().map(|record| (record.id.clone(), record)));
         }
         Ok(records)
     }
@@ -334,21 +333,25 @@ impl History {
     }
 
     /// Writes a record unless the delivery was delivered in between, by a copy of its message; false if it was.
+    ///
+    /// What was delivered before the operator resent it is no obstacle.
     pub async fn write_unless_delivered(&self, record: &Record) -> Result<bool, HistoryError> {
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(serde_dynamo::to_item(record)?))
-            .condition_expression(
-                "attribute_not_exists(id) OR #state <> :delivered OR resend <> :resend",
-            )
             .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":delivered", text("delivered"))
-            .expression_attribute_values(
-                ":resend",
-                text(record.resend.as_deref().unwrap_or_default()),
-            );
+            .expression_attribute_values(":delivered", text("delivered"));
+        let undelivered = "attribute_not_exists(id) OR #state <> :delivered";
+        let put = match &record.resend {
+            None => put.condition_expression(undelivered),
+            Some(resend) => put
+                .condition_expression(format!(
+                    "{undelivered} OR attribute_not_exists(resend) OR resend <> :resend"
+                ))
+                .expression_attribute_values(":resend", text(resend)),
+        };
         match put.send().await {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
@@ -372,10 +375,7 @@ impl History {
             .send()
             .await
             .map_err(Box::new)?;
-        let items = answer.items.unwrap_or_default().into_iter();
-        Ok(items
-            .map(serde_dynamo::from_item)
-            .collect::<Result<_, _>>()?)
+        Ok(readable(answer.items.unwrap_or_default()))
     }
 
     /// The deliveries to an endpoint of events that were accepted since a time, the newest first, page by page;
@@ -401,11 +401,7 @@ impl History {
             .map_err(Box::new)?;
         let last = answer.last_evaluated_key.as_ref();
         let last = last.and_then(|key| key.get("id")?.as_s().ok()).cloned();
-        let items = answer.items.unwrap_or_default().into_iter();
-        let records = items
-            .map(serde_dynamo::from_item)
-            .collect::<Result<_, _>>()?;
-        Ok((records, last))
+        Ok((readable(answer.items.unwrap_or_default()), last))
     }
 }
 
@@ -423,6 +419,19 @@ impl Write {
         }
         .build())
     }
+}
+
+/// The items that are of our form; another is logged, and is as if it were not there: it must not stop the rest.
+fn readable<T: DeserializeOwned>(items: Vec<HashMap<String, AttributeValue>>) -> Vec<T> {
+    let read = |item: HashMap<String, AttributeValue>| {
+        let id = item.get("id").cloned();
+        let read = serde_dynamo::from_item(item);
+        read.inspect_err(
+            |error| tracing::error!(delivery.id = ?id, %error, "delivery is not readable"),
+        )
+        .ok()
+    };
+    items.into_iter().filter_map(read).collect()
 }
 
 fn key(endpoint: &str, id: &str) -> HashMap<String, AttributeValue> {

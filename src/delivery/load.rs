@@ -3,10 +3,11 @@
 
 use super::Delivery;
 use super::plan::FORGOTTEN;
+use crate::event::EventRef;
 use crate::ledger::{ReadError, StoredBody};
 use crate::payloads::PayloadError;
 use futures_util::future::join_all;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -27,25 +28,40 @@ pub(super) enum Loaded {
     Failed,
 }
 
+/// What was recorded of some events.
+#[derive(Debug)]
+pub(super) struct Loads(HashMap<Name, Loaded>);
+
+/// The key of an event, and when it was accepted: keys come back.
+type Name = (String, i64);
+
+fn name(event: &EventRef) -> Name {
+    (event.key.clone(), event.accepted_at)
+}
+
+impl Loads {
+    /// What was recorded of an event.
+    pub(super) fn get(&self, event: &EventRef) -> Option<&Loaded> {
+        self.0.get(&name(event))
+    }
+}
+
 impl Delivery {
-    /// Reads what was recorded of the events under these keys; each of them is in the answer.
-    pub(super) async fn load(
-        &self,
-        keys: BTreeSet<&str>,
-    ) -> Result<HashMap<String, Loaded>, ReadError> {
-        let mut stored = self.ledger.bodies(&keys).await?;
-        let loads = keys.into_iter().map(|key| {
-            let stored = stored.remove(key);
-            async move {
-                let loaded = match stored {
-                    None => Loaded::Gone(FORGOTTEN.to_owned()),
-                    Some(stored) => self.download(stored.body, stored.content_type).await,
-                };
-                (key.to_owned(), loaded)
-            }
+    /// Reads what was recorded of these events, by their names; each of them is in the answer.
+    pub(super) async fn load(&self, events: &[EventRef]) -> Result<Loads, ReadError> {
+        let keys = events.iter().map(|event| &*event.key).collect();
+        let stored = self.ledger.bodies(&keys).await?;
+        // Endpoints share their events: each is downloaded once.
+        let names: BTreeMap<_, _> = events.iter().map(|event| (name(event), event)).collect();
+        let loads = names.into_iter().map(async |(name, event)| {
+            let stored = stored.get(&event.key).filter(|stored| stored.is_of(event));
+            let loaded = match stored.cloned() {
+                None => Loaded::Gone(FORGOTTEN.to_owned()),
+                Some(stored) => self.download(stored.body, stored.content_type).await,
+            };
+            (name, loaded)
         });
-        let loads: Vec<_> = loads.collect();
-        Ok(join_all(loads).await.into_iter().collect())
+        Ok(Loads(join_all(loads).await.into_iter().collect()))
     }
 
     async fn download(&self, body: StoredBody, content_type: String) -> Loaded {

@@ -1,7 +1,7 @@
 //! What stands on the delivery queue: written by the fan-out, by the operator's tool and by `delivery` itself, read by
 //! `delivery`. Events are named, not carried: the ledger has them.
 
-use crate::event::EventRef;
+use crate::event::{EventRef, escape_noncharacters};
 use crate::queues;
 use serde::{Deserialize, Serialize};
 
@@ -94,7 +94,7 @@ impl Message {
     /// The message as it is sent: of the group of its endpoint, kept back for so many seconds.
     pub fn queued(&self, delay: i32) -> Result<queues::Message, serde_json::Error> {
         Ok(queues::Message {
-            body: serde_json::to_string(self)?,
+            body: escape_noncharacters(serde_json::to_string(self)?),
             attributes: Vec::new(),
             offloaded_bytes: None,
             group: Some(self.endpoint().to_owned()),

@@ -12,6 +12,27 @@ pub const DELETED: &str = "the endpoint was deleted";
 /// Why a delivery of an event that the ledger has forgotten is skipped.
 pub const FORGOTTEN: &str = "the ledger does not have the event any more";
 
+/// Why a delivery is held: the operator paused its endpoint,
+pub const PAUSED: &str = "the endpoint is paused";
+
+/// the endpoint is disabled,
+pub const DISABLED: &str = "the endpoint is disabled";
+
+/// it failed too often in a row,
+pub const OPEN: &str = "the endpoint's circuit is open";
+
+/// it asked for it by `Retry-After`,
+pub const ASKED: &str = "the endpoint asked to be left alone";
+
+/// it has a rate, which the probe keeps,
+pub const PACED: &str = "the endpoint's rate is kept";
+
+/// attempts at it hang,
+pub const HANGING: &str = "attempts at the endpoint hang";
+
+/// or it was held before, and its turn comes.
+pub const DRAINING: &str = "what was held before it comes first";
+
 /// From so many receives on, a message is replaced or its delivery held: the queue gives up on it after 50.
 pub const RENEWAL: u32 = 20;
 
@@ -22,8 +43,8 @@ pub enum Plan {
     Done,
     /// It can never be delivered.
     Skip(&'static str),
-    /// It waits for its endpoint, off the queue.
-    Hold,
+    /// It waits for its endpoint, off the queue, for this reason.
+    Hold(&'static str),
     /// It comes again after so long: attempts at its endpoint hang, and more of them would take the place of others.
     Later(Duration),
     /// It is tried.
@@ -39,17 +60,22 @@ pub fn plan(record: &Record, standing: Option<&Standing>, receives: u32, now: Ti
     let Some(Standing { endpoint, circuit }) = standing else {
         return Plan::Skip(DELETED);
     };
-    let is_ready =
-        endpoint.state == State::Active && !circuit.is_open() && circuit.wait(now).is_zero();
-    // A rate is kept by the one who works off what is held; and what is held is that one's already.
-    if !is_ready || endpoint.rate.is_some() || record.state == Course::Held {
-        return Plan::Hold;
-    }
-    match circuit.slow(now) {
+    let reason = match endpoint.state {
+        State::Paused => Some(PAUSED),
+        State::Disabled => Some(DISABLED),
+        State::Active if circuit.is_open() => Some(OPEN),
+        State::Active if !circuit.wait(now).is_zero() => Some(ASKED),
+        State::Active if endpoint.rate.is_some() => Some(PACED),
+        // The probe that works off what is held has it already.
+        State::Active if record.state == Course::Held => Some(DRAINING),
+        State::Active => None,
+    };
+    match (reason, circuit.slow(now)) {
+        (Some(reason), _) => Plan::Hold(reason),
         // The queue gives up on a message that comes too often.
-        Some(_) if receives >= RENEWAL => Plan::Hold,
-        Some(left) => Plan::Later(left),
-        None => Plan::Attempt,
+        (None, Some(_)) if receives >= RENEWAL => Plan::Hold(HANGING),
+        (None, Some(left)) => Plan::Later(left),
+        (None, None) => Plan::Attempt,
     }
 }
 
@@ -110,27 +136,23 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sent_now_is_held() {
-        let change: [fn(&mut Standing); 6] = [
-            |it| it.endpoint.state = State::Paused,
-            |it| it.endpoint.state = State::Disabled,
-            |it| it.endpoint.rate = Some(5),
-            |it| it.circuit.opened_at = Some(1),
-            |it| it.circuit.wait_until = Some(NOW + 1),
-            |_| {},
+        let changes: [(fn(&mut Standing), _); 5] = [
+            (|it| it.endpoint.state = State::Paused, PAUSED),
+            (|it| it.endpoint.state = State::Disabled, DISABLED),
+            (|it| it.circuit.opened_at = Some(1), OPEN),
+            (|it| it.circuit.wait_until = Some(NOW + 1), ASKED),
+            (|it| it.endpoint.rate = Some(5), PACED),
         ];
-        for (index, change) in change.into_iter().enumerate() {
+        for (change, reason) in changes {
             let mut standing = standing();
             change(&mut standing);
-            let held = record(Course::Held);
-            assert_eq!(planned(&held, Some(&standing)), Plan::Hold, "{index}");
-            let expected = if index == 5 {
-                Plan::Attempt
-            } else {
-                Plan::Hold
-            };
-            let pending = record(Course::Pending);
-            assert_eq!(planned(&pending, Some(&standing)), expected, "{index}");
+            for state in [Course::Pending, Course::Held] {
+                let planned = planned(&record(state), Some(&standing));
+                assert_eq!(planned, Plan::Hold(reason), "{state:?}");
+            }
         }
+        let held = planned(&record(Course::Held), Some(&standing()));
+        assert_eq!(held, Plan::Hold(DRAINING));
         let mut over = standing();
         over.circuit.wait_until = Some(NOW);
         over.circuit.failures = 9;
@@ -148,7 +170,7 @@ mod tests {
         let planned = |receives| plan(&record(Course::Pending), Some(&slow), receives, now);
         assert_eq!(planned(1), Plan::Later(Duration::from_secs(2)));
         assert_eq!(planned(19), Plan::Later(Duration::from_secs(2)));
-        assert_eq!(planned(20), Plan::Hold);
+        assert_eq!(planned(20), Plan::Hold(HANGING));
     }
 
     #[test]

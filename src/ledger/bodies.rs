@@ -2,6 +2,7 @@
 //! change went through the stream.
 
 use super::{Ledger, StoredBody, UNKNOWN_CONTENT_TYPE, UnreadableItem};
+use crate::event::EventRef;
 use aws_sdk_dynamodb::error::{BuildError, DisplayErrorContext, SdkError};
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
@@ -24,6 +25,10 @@ pub struct Stored {
     pub body: StoredBody,
     /// The content type it came with.
     pub content_type: String,
+    /// When it was accepted, in milliseconds.
+    accepted_at: Option<i64>,
+    /// Its hash, in hexadecimal digits.
+    digest: String,
 }
 
 /// Why bodies were not read.
@@ -38,6 +43,16 @@ pub enum ReadError {
     /// A request could not be built.
     #[error("the ledger cannot be read: {0}")]
     Incomplete(#[from] BuildError),
+}
+
+impl Stored {
+    /// Whether it is what an event was made of: the key may have come back since, with another body.
+    ///
+    /// Where the key is the hash of the body, whatever has it is the same.
+    pub fn is_of(&self, event: &EventRef) -> bool {
+        let is_content = event.key.ends_with(&format!("#sha256:{}", self.digest));
+        self.accepted_at == Some(event.accepted_at) || is_content
+    }
 }
 
 impl Ledger {
@@ -110,11 +125,15 @@ fn read(item: &HashMap<String, AttributeValue>) -> Result<(String, Stored), Unre
     };
     let headers = item.get("headers").and_then(|value| value.as_m().ok());
     let content_type = headers.and_then(|headers| headers.get("content-type")?.as_s().ok());
+    let accepted_at = item.get("accepted_at").and_then(|value| value.as_n().ok());
+    let digest = item.get("body_sha256").and_then(|value| value.as_b().ok());
     let stored = Stored {
         body,
         content_type: content_type
             .map_or(UNKNOWN_CONTENT_TYPE, String::as_str)
             .to_owned(),
+        accepted_at: accepted_at.and_then(|number| number.parse().ok()),
+        digest: digest.map(hex::encode).unwrap_or_default(),
     };
     Ok((text("pk")?, stored))
 }
@@ -236,9 +255,26 @@ mod tests {
         ];
         assert_eq!(read.len(), expected.len());
         for (key, body, content_type) in expected {
-            let content_type = content_type.to_owned();
-            assert_eq!(read[key], Stored { body, content_type }, "{key}");
+            let stored = &read[key];
+            assert_eq!((&stored.body, &*stored.content_type), (&body, content_type));
         }
+    }
+
+    #[test]
+    fn a_key_that_came_back_with_another_body_is_another_event() {
+        let (_, stored) = read(&inline("a")).unwrap();
+        let event = |key: &str, accepted_at| EventRef {
+            key: key.to_owned(),
+            accepted_at,
+            ..crate::endpoints::test::event()
+        };
+        let accepted_at = stored.accepted_at.unwrap();
+        assert!(stored.is_of(&event("studio#a", accepted_at)));
+        assert!(!stored.is_of(&event("studio#a", accepted_at - 1)));
+        let content = format!("studio#sha256:{}", hex::encode([0; 32]));
+        assert!(stored.is_of(&event(&content, accepted_at - 1)));
+        let other = format!("studio#sha256:{}", hex::encode([1; 32]));
+        assert!(!stored.is_of(&event(&other, accepted_at - 1)));
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ pub(crate) struct Aws {
 /// A message as a consumer receives it.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
+    pub(crate) text: String,
     pub(crate) body: Value,
     pub(crate) attributes: Value,
 }
@@ -73,7 +74,16 @@ impl Aws {
             }),
         )
         .await;
-        for queue in ["events", "quarantine", "dead", "search"] {
+        self.call(
+            "DynamoDB_20120810.CreateTable",
+            &json!({
+                "TableName": "deliveries", "BillingMode": "PAY_PER_REQUEST",
+                "KeySchema": [key("endpoint", "HASH"), key("id", "RANGE")],
+                "AttributeDefinitions": [text("endpoint"), text("id")],
+            }),
+        )
+        .await;
+        for queue in ["events", "quarantine", "dead", "search", "deliveries"] {
             self.call("AmazonSQS.CreateQueue", &json!({"QueueName": queue}))
                 .await;
         }
@@ -103,6 +113,7 @@ impl Aws {
             ("EVENTS_QUEUE_URL", self.queue_url("events")),
             ("QUARANTINE_QUEUE_URL", self.queue_url("quarantine")),
             ("DEAD_LETTER_QUEUE_URL", self.queue_url("dead")),
+            ("DELIVERY_QUEUE_URL", self.queue_url("deliveries")),
             ("PAYLOAD_BUCKET", "payloads".to_owned()),
             ("SOURCES_SECRET_ARN", "sources".to_owned()),
             ("RETENTION_DAYS", "30".to_owned()),
@@ -202,6 +213,7 @@ impl Aws {
                 // What a vendor sent may be JSON that this parser does not take, such as half a surrogate pair.
                 let body = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
                 messages.push(Message {
+                    text: text.to_owned(),
                     body,
                     attributes: message["MessageAttributes"].clone(),
                 });
@@ -299,28 +311,50 @@ impl Aws {
         answer["ShardIterator"].as_str().unwrap().to_owned()
     }
 
-    async fn call(&self, target: &str, request: &Value) -> Value {
+    /// Calls an operation of a service that speaks JSON.
+    pub(crate) async fn call(&self, target: &str, request: &Value) -> Value {
         let scope = match target.split_once('.').unwrap().0 {
             "AmazonSQS" => "sqs",
             "secretsmanager" => "secretsmanager",
+            "TrentService" => "kms",
             _ => "dynamodb",
         };
-        let credential = format!(
-            "AWS4-HMAC-SHA256 Credential=test/20261122/us-east-1/{scope}/aws4_request, SignedHeaders=host, Signature=0"
-        );
-        let answer = self
+        let call = self
             .http
             .post(&self.url)
             .header("x-amz-target", target)
             .header("content-type", "application/x-amz-json-1.0")
-            .header("authorization", credential)
-            .body(request.to_string())
-            .send()
-            .await
-            .unwrap();
-        let status = answer.status();
-        let text = answer.text().await.unwrap();
-        assert!(status.is_success(), "{target}: {status} {text}");
+            .header("authorization", credential(scope))
+            .body(request.to_string());
+        let text = answer(target, call).await;
         serde_json::from_str(&text).unwrap_or_default()
     }
+
+    /// Calls SNS, which speaks forms and XML.
+    pub(crate) async fn call_sns(&self, parameters: &[(&str, &str)]) -> String {
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(parameters)
+            .finish();
+        let call = self
+            .http
+            .post(&self.url)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("authorization", credential("sns"))
+            .body(form);
+        answer("SNS", call).await
+    }
+}
+
+fn credential(scope: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential=test/20261122/us-east-1/{scope}/aws4_request, SignedHeaders=host, Signature=0"
+    )
+}
+
+async fn answer(what: &str, call: reqwest::RequestBuilder) -> String {
+    let answer = call.send().await.unwrap();
+    let status = answer.status();
+    let text = answer.text().await.unwrap();
+    assert!(status.is_success(), "{what}: {status} {text}");
+    text
 }

@@ -31,15 +31,18 @@ pub(crate) enum Answer {
 
 type Reply = oneshot::Sender<Answer>;
 
+/// An event, how long its invocation may take, and who waits for the answer.
+type Invocation = (String, Duration, Reply);
+
 struct Api {
-    events: Mutex<mpsc::UnboundedReceiver<(String, Reply)>>,
+    events: Mutex<mpsc::UnboundedReceiver<Invocation>>,
     waiting: Mutex<Option<Reply>>,
 }
 
 /// A running function. It is killed when it is dropped.
 pub(crate) struct Function {
     process: Child,
-    events: mpsc::UnboundedSender<(String, Reply)>,
+    events: mpsc::UnboundedSender<Invocation>,
     server: tokio::task::JoinHandle<()>,
     output: Arc<Mutex<Vec<String>>>,
 }
@@ -96,8 +99,14 @@ impl Function {
 
     /// Starts an invocation; what comes of it is told by the receiver.
     pub(crate) fn begin(&self, event: &Value) -> oneshot::Receiver<Answer> {
+        self.begin_within(event, START)
+    }
+
+    /// Starts an invocation that is told that it ends after so long.
+    pub(crate) fn begin_within(&self, event: &Value, left: Duration) -> oneshot::Receiver<Answer> {
         let (sender, receiver) = oneshot::channel();
-        self.events.send((event.to_string(), sender)).unwrap();
+        let invocation = (event.to_string(), left, sender);
+        self.events.send(invocation).unwrap();
         receiver
     }
 
@@ -146,14 +155,14 @@ fn collect(
 }
 
 async fn next(State(api): State<Arc<Api>>) -> Response {
-    let Some((event, reply)) = api.events.lock().await.recv().await else {
+    let Some((event, left, reply)) = api.events.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
     *api.waiting.lock().await = Some(reply);
     let deadline = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap()
-        + START;
+        + left;
     let headers = HeaderMap::from_iter([
         (
             "lambda-runtime-aws-request-id".parse().unwrap(),

@@ -1,8 +1,12 @@
 //! What the tests run against: the real binary behind a Runtime API, and the AWS that it talks to.
 
 pub(crate) mod aws;
+pub(crate) mod delivery;
 pub(crate) mod function;
+pub(crate) mod items;
 pub(crate) mod proxy;
+pub(crate) mod receiver;
+pub(crate) mod tap;
 pub(crate) mod webhook;
 
 use std::net::TcpListener;

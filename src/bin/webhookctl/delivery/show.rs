@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use webhook_gateway::delivery::body::body;
 use webhook_gateway::delivery::history::Record;
 use webhook_gateway::endpoints::{Endpoint, Format};
-use webhook_gateway::ledger::{Ledger, ReadError, Stored, StoredBody};
+use webhook_gateway::ledger::{Ledger, ReadError, StoredBody};
 use webhook_gateway::payloads::{PayloadError, Payloads};
 
 #[derive(Debug, Args)]
@@ -87,12 +87,13 @@ impl Bodies {
         let key = &*record.event.key;
         let bodies = self.ledger.bodies(&BTreeSet::from([key])).await;
         let stored = bodies.map_err(unread)?.remove(key);
-        let Stored { body, content_type } = stored.ok_or("the ledger does not have it any more")?;
-        let raw = match body {
+        let stored = stored.filter(|stored| stored.is_of(&record.event));
+        let stored = stored.ok_or("the ledger does not have it any more")?;
+        let raw = match stored.body {
             StoredBody::Inline(raw) => raw,
             StoredBody::Claimed(key) => self.payloads.get(&key).await.map_err(not_got)?,
         };
-        as_sent(record, endpoint, &content_type, &raw)
+        as_sent(record, endpoint, &stored.content_type, &raw)
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Shown {
     /// Whether there are more than were counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     more_held: Option<bool>,
-    /// The secret that was generated just now.
+    /// The secret that it was just given.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
 }

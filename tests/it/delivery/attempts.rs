@@ -1,0 +1,218 @@
+//! I6 and I9: each delivery has one id and one body over all its attempts, which its record counts, on a schedule.
+//!
+//! Seen to fail:
+
+use crate::support::delivery::{World, event, id};
+use crate::support::free_port;
+use crate::support::receiver::{Receiver, Reply};
+use serde_json::{Value, json};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The state of a record, and its attempts.
+fn course(record: &Value) -> (&str, u64) {
+    let attempts = record["attempts"].as_u64().unwrap();
+    (record["state"].as_str().unwrap(), attempts)
+}
+
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    now.as_millis().try_into().unwrap()
+}
+
+#[tokio::test]
+async fn all_attempts_of_a_delivery_have_one_id_and_one_body_and_each_its_own_time() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    world.endpoint("ep_a", &receiver.url(), &json!({})).await;
+    let mut function = world.function().await;
+    world.offer("ep_a", 1).await;
+    let late = Reply::Late(Duration::from_millis(1100), 500);
+    let mut script = [late, Reply::Drop, Reply::status(200)].into_iter();
+    receiver.answer(move |_| script.next().unwrap());
+    for attempt in 1..=3 {
+        world.pump(&mut function).await;
+        let state = if attempt == 3 { "delivered" } else { "pending" };
+        let record = world.record("ep_a", 1).await;
+        assert_eq!(course(&record), (state, attempt));
+        assert_eq!(record["event"], serde_json::to_value(event(1)).unwrap());
+    }
+    assert_eq!(world.receive().await.len(), 0);
+
+    let requests = receiver.requests();
+    for request in &requests {
+        assert_eq!(
+            (&*request.method, &*request.path),
+            ("POST", "/hooks?of=gateway")
+        );
+        assert_eq!(
+            (request.id(), &request.body),
+            (id("ep_a", 1), &requests[0].body)
+        );
+        let sent: u64 = request.header("webhook-timestamp").parse().unwrap();
+        let came = request.at.duration_since(UNIX_EPOCH).unwrap().as_secs();
+        assert!((came - sent) <= 1, "{came} {sent}");
+    }
+    let time = |index: usize| requests[index].header("webhook-timestamp");
+    assert!(time(0) < time(1));
+}
+
+#[tokio::test]
+async fn the_record_tells_of_each_attempt_and_of_what_was_sent() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    let members = json!({"timeout": 1, "retry": [5, 5, 5, 5], "headers": [["x-team", "search"]]});
+    world.endpoint("ep_a", &receiver.url(), &members).await;
+    let mut function = world.function().await;
+    world.offer("ep_a", 1).await;
+    let long = "é".repeat(2000);
+    let mut script = [
+        Reply::Whole(400, vec![("location", receiver.url())], "no".to_owned()),
+        Reply::Whole(503, Vec::new(), long),
+        Reply::Drip,
+        Reply::Whole(201, Vec::new(), "thanks".to_owned()),
+    ]
+    .into_iter();
+    receiver.answer(move |_| script.next().unwrap());
+    let before = now_ms();
+    for _ in 1..=4 {
+        world.pump(&mut function).await;
+    }
+    let refusing = format!("http://127.0.0.1:{}/", free_port());
+    world.endpoint("ep_b", &refusing, &json!({})).await;
+    world.offer("ep_b", 1).await;
+    world.pump(&mut function).await;
+    assert_eq!(
+        world.record("ep_b", 1).await["history"][0]["error"],
+        "refused"
+    );
+
+    let record = world.record("ep_a", 1).await;
+    let history = record["history"].as_array().unwrap();
+    let told: Vec<_> = history
+        .iter()
+        .map(|it| {
+            (
+                it["status"].as_u64(),
+                it["error"].as_str(),
+                it["response"].as_str(),
+            )
+        })
+        .collect();
+    let beginning = "é".repeat(512);
+    let expected = [
+        (Some(400), None, Some("no")),
+        (Some(503), None, Some(&*beginning)),
+        (None, Some("timeout"), None),
+        (Some(201), None, Some("thanks")),
+    ];
+    assert_eq!(told, expected);
+    assert!(history[2]["duration_ms"].as_u64().unwrap() >= 1000);
+    assert!(
+        history
+            .iter()
+            .all(|it| (before..=now_ms()).contains(&it["at"].as_u64().unwrap()))
+    );
+    assert_eq!(record["request"]["url"], json!(receiver.url()));
+    let headers = record["request"]["headers"].as_array().unwrap();
+    for (name, value) in [
+        ("x-team", "search"),
+        ("webhook-id", &*id("ep_a", 1)),
+        ("webhook-signature", "[REDACTED]"),
+    ] {
+        assert!(headers.contains(&json!([name, value])), "{headers:?}");
+    }
+    let month = 30 * 24 * 3600;
+    let expires_at = record["expires_at"].as_u64().unwrap();
+    assert!((before / 1000 + month..=now_ms() / 1000 + month).contains(&expires_at));
+}
+
+#[tokio::test]
+async fn attempts_are_spaced_by_the_schedule_and_counted_by_the_record() {
+    let world = World::start().await;
+    let receiver = Receiver::answering(500).await;
+    world.endpoint("ep_a", &receiver.url(), &json!({})).await;
+    let mut function = world.function().await;
+    world.offer("ep_a", 1).await;
+    for (attempt, seconds) in (1..).zip([4..=6, 240..=360, 1440..=2160]) {
+        let mut batch = world.receive().await;
+        // Throttled polls are receives, too.
+        batch[0]["attributes"]["ApproximateReceiveCount"] = json!("40");
+        let receipt = batch[0]["receiptHandle"].as_str().unwrap().to_owned();
+        let kept = world.run(&mut function, batch).await;
+        assert_eq!(kept.len(), 1);
+        let waits = world.tap.waits();
+        assert_eq!((waits.len(), &waits[0].0), (1, &receipt));
+        assert!(seconds.contains(&waits[0].1), "{attempt}: {waits:?}");
+        let record = world.record("ep_a", 1).await;
+        assert_eq!(course(&record), ("pending", attempt));
+        let due = record["next_attempt_at"].as_u64().unwrap().div_ceil(1000);
+        assert!(
+            due.abs_diff(now_ms() / 1000 + waits[0].1) <= 2,
+            "{due} {waits:?}"
+        );
+    }
+    // The last one: the message is gone.
+    world.pump(&mut function).await;
+    assert_eq!(world.receive().await.len(), 0);
+    assert_eq!(course(&world.record("ep_a", 1).await), ("exhausted", 4));
+    world.order("ep_a", 1).await;
+    world.drain(&mut function).await;
+    assert_eq!(receiver.requests().len(), 4, "a copy is no fifth attempt");
+}
+
+#[tokio::test]
+async fn a_resending_begins_the_schedule_anew_once_however_often_its_message_comes() {
+    let world = World::start().await;
+    let receiver = Receiver::answering(500).await;
+    world
+        .endpoint("ep_a", &receiver.url(), &json!({"retry": [5]}))
+        .await;
+    let mut function = world.function().await;
+    let resend = |name: &str| json!({"kind": "delivery/1", "endpoint": "ep_a", "event": event(1), "resend": name});
+    world.offer("ep_a", 1).await;
+    world.drain(&mut function).await;
+    assert_eq!(course(&world.record("ep_a", 1).await), ("exhausted", 2));
+
+    world.send(&resend("first")).await;
+    world.send(&resend("first")).await;
+    world.drain(&mut function).await;
+    assert_eq!(course(&world.record("ep_a", 1).await), ("exhausted", 4));
+    world.send(&resend("first")).await;
+    world.drain(&mut function).await;
+    assert_eq!(receiver.take().len(), 4);
+
+    receiver.always(Reply::status(200));
+    for _ in 0..2 {
+        world.send(&resend("second")).await;
+        world.drain(&mut function).await;
+    }
+    assert_eq!(course(&world.record("ep_a", 1).await), ("delivered", 5));
+    world.send(&resend("third")).await;
+    world.drain(&mut function).await;
+    // What was delivered is delivered again if the operator wants that.
+    assert_eq!(course(&world.record("ep_a", 1).await), ("delivered", 6));
+    assert_eq!(receiver.take().len(), 2);
+}
+
+#[tokio::test]
+async fn a_resending_that_fails_is_told_of_even_though_it_was_delivered_before() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    world
+        .endpoint("ep_a", &receiver.url(), &json!({"retry": []}))
+        .await;
+    let mut function = world.function().await;
+    world.offer("ep_a", 1).await;
+    world.drain(&mut function).await;
+    receiver.always(Reply::status(500));
+    for (attempts, resend) in [(2, "first"), (3, "second")] {
+        let order =
+            json!({"kind": "delivery/1", "endpoint": "ep_a", "event": event(1), "resend": resend});
+        world.send(&order).await;
+        world.drain(&mut function).await;
+        assert_eq!(
+            course(&world.record("ep_a", 1).await),
+            ("exhausted", attempts)
+        );
+    }
+}

@@ -1,0 +1,216 @@
+//! What the function asks of AWS, on its way there. How long a message is to be delayed or hidden is noted, and not
+//! done, so that no test has to wait; and a call can be held up until a test lets it go. All else goes through as it is.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// How long a test waits for a call.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A message that the function sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    /// The name of the queue.
+    pub(crate) queue: String,
+    pub(crate) body: Value,
+    /// In seconds.
+    pub(crate) delay: u64,
+}
+
+/// Where a call is held up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Point {
+    /// Before it is applied.
+    Before,
+    /// After that, and before the answer.
+    After,
+}
+
+/// A call that is held up, or will be. It goes on when this is dropped.
+pub(crate) struct Gate {
+    reached: oneshot::Receiver<()>,
+    _open: oneshot::Sender<()>,
+}
+
+struct Barrier {
+    point: Point,
+    operation: &'static str,
+    text: &'static str,
+    reached: oneshot::Sender<()>,
+    open: oneshot::Receiver<()>,
+}
+
+/// A running tap. It is stopped when it is dropped.
+pub(crate) struct Tap {
+    url: String,
+    shared: Arc<Shared>,
+    server: tokio::task::JoinHandle<()>,
+}
+
+struct Shared {
+    upstream: String,
+    http: reqwest::Client,
+    sent: Mutex<Vec<Sent>>,
+    waits: Mutex<Vec<(String, u64)>>,
+    barrier: Mutex<Option<Barrier>>,
+}
+
+impl Tap {
+    /// Starts a tap in front of an AWS.
+    pub(crate) async fn start(upstream: &str) -> Self {
+        let shared = Arc::new(Shared {
+            upstream: upstream.to_owned(),
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            sent: Mutex::default(),
+            waits: Mutex::default(),
+            barrier: Mutex::default(),
+        });
+        let routes = Router::new()
+            .fallback(forward)
+            .layer(axum::extract::DefaultBodyLimit::disable())
+            .with_state(Arc::clone(&shared));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        Self {
+            url,
+            shared,
+            server,
+        }
+    }
+
+    /// The endpoint for the function.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Holds up the next call of an operation whose request has this text in it.
+    pub(crate) fn hold(&self, point: Point, operation: &'static str, text: &'static str) -> Gate {
+        let (reached, is_reached) = oneshot::channel();
+        let (open, is_open) = oneshot::channel();
+        *self.shared.barrier.lock().unwrap() = Some(Barrier {
+            point,
+            operation,
+            text,
+            reached,
+            open: is_open,
+        });
+        Gate {
+            reached: is_reached,
+            _open: open,
+        }
+    }
+
+    /// The messages that were sent since the last look.
+    pub(crate) fn sent(&self) -> Vec<Sent> {
+        std::mem::take(&mut *self.shared.sent.lock().unwrap())
+    }
+
+    /// The messages that were put off since the last look: their receipt handles, and for how many seconds each.
+    pub(crate) fn waits(&self) -> Vec<(String, u64)> {
+        std::mem::take(&mut *self.shared.waits.lock().unwrap())
+    }
+}
+
+impl Gate {
+    /// Waits until the call is held up.
+    pub(crate) async fn reached(&mut self) {
+        let reached = tokio::time::timeout(PATIENCE, &mut self.reached).await;
+        reached.expect("a call to hold up").unwrap();
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn forward(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, HeaderMap, Bytes) {
+    let target = headers.get("x-amz-target");
+    let target = target.map_or("", |it| it.to_str().unwrap()).to_owned();
+    let body = match &*target {
+        "AmazonSQS.SendMessageBatch" => shared.note(&body, "DelaySeconds"),
+        "AmazonSQS.ChangeMessageVisibilityBatch" => shared.note(&body, "VisibilityTimeout"),
+        _ => body,
+    };
+    let barrier = shared.barrier(&target, &body);
+    let point = barrier.as_ref().map(|it| it.point);
+    let wait = async {
+        if let Some(barrier) = barrier {
+            let _ = barrier.reached.send(());
+            let _ = barrier.open.await;
+        }
+    };
+    if point == Some(Point::Before) {
+        wait.await;
+        return shared.call(method, &uri, headers, body).await;
+    }
+    let answer = shared.call(method, &uri, headers, body).await;
+    wait.await;
+    answer
+}
+
+impl Shared {
+    /// What holds up a call, if it is the one.
+    fn barrier(&self, target: &str, body: &[u8]) -> Option<Barrier> {
+        let body = String::from_utf8_lossy(body);
+        let is_met = |it: &mut Barrier| target.ends_with(it.operation) && body.contains(it.text);
+        self.barrier.lock().unwrap().take_if(is_met)
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        uri: &Uri,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> (StatusCode, HeaderMap, Bytes) {
+        for name in ["host", "content-length"] {
+            headers.remove(name);
+        }
+        let request = self.http.request(method, format!("{}{uri}", self.upstream));
+        // Without an answer the test is over, and with it the AWS.
+        let Ok(answer) = request.headers(headers).body(body).send().await else {
+            return (StatusCode::BAD_GATEWAY, HeaderMap::new(), Bytes::new());
+        };
+        let (status, mut headers) = (answer.status(), answer.headers().clone());
+        headers.remove("transfer-encoding");
+        (status, headers, answer.bytes().await.unwrap_or_default())
+    }
+
+    /// Notes what a batch asks for, and asks for no wait.
+    fn note(&self, body: &Bytes, wait: &str) -> Bytes {
+        let mut request: Value = serde_json::from_slice(body).unwrap();
+        let queue = request["QueueUrl"].as_str().unwrap().rsplit('/').next();
+        let queue = queue.unwrap().to_owned();
+        for entry in request["Entries"].as_array_mut().unwrap() {
+            let seconds = entry[wait].as_u64().unwrap_or_default();
+            if let Some(receipt) = entry["ReceiptHandle"].as_str() {
+                let receipt = receipt.to_owned();
+                self.waits.lock().unwrap().push((receipt, seconds));
+            } else {
+                let body = entry["MessageBody"].as_str().unwrap();
+                self.sent.lock().unwrap().push(Sent {
+                    queue: queue.clone(),
+                    body: serde_json::from_str(body).unwrap_or_else(|_| json!(body)),
+                    delay: seconds,
+                });
+            }
+            entry[wait] = json!(0);
+        }
+        request.to_string().into()
+    }
+}
