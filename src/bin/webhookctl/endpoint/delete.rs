@@ -1,7 +1,8 @@
 //! `webhookctl endpoint delete`: what is held for an endpoint is not given up with it by accident.
 
-use super::{failure, reach, state};
+use super::{reach, state};
 use crate::Result;
+use crate::failure;
 use crate::output::Output;
 use crate::stack::Stack;
 use jiff::Timestamp;

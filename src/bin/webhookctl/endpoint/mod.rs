@@ -4,7 +4,6 @@
 mod check;
 mod create;
 mod delete;
-mod failure;
 mod parse;
 mod ping;
 mod reach;
@@ -17,6 +16,7 @@ mod update;
 mod view;
 
 use crate::Result;
+use crate::failure;
 use crate::output::Output;
 use crate::stack::Stack;
 use clap::{Args, Subcommand};

@@ -3,7 +3,7 @@
 use crate::output::Output;
 use crate::source::read_secret;
 use crate::stack::Stack;
-use crate::{Result, endpoint::failure};
+use crate::{Result, failure};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use webhook_gateway::delivery::request::SECRET_PREFIX;
 use webhook_gateway::endpoints::{Endpoint, Scheme, SealedSecret};
