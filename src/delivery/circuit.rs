@@ -97,12 +97,14 @@ impl Circuit {
     }
 }
 
-/// What the operator is told of a circuit.
+/// What the operator is told of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
-    /// It opened.
+    /// It was disabled.
+    Disabled,
+    /// Its circuit opened.
     Opened,
-    /// It closed, after a success.
+    /// Its circuit closed, after a success.
     Recovered,
 }
 
@@ -110,6 +112,7 @@ impl News {
     /// The name in the table.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Disabled => "disabled",
             Self::Opened => "opened",
             Self::Recovered => "recovered",
         }

@@ -210,7 +210,8 @@ impl Delivery {
         {
             Ok(is_news) => {
                 if is_news {
-                    self.tell(standing, "disabled", Some(reason)).await;
+                    self.tell(standing, News::Disabled.name(), Some(reason))
+                        .await;
                 }
                 true
             }
