@@ -3,17 +3,19 @@
 //!
 //! How an endpoint is doing stands beside it and is left to `delivery::circuit`.
 
-use crate::delivery::circuit::Circuit;
+use crate::delivery::circuit::{Circuit, News};
 use crate::event::EventRef;
 use crate::subscriptions::is_match;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::{BuildError, DisplayErrorContext, SdkError};
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::QueryError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeysAndAttributes, ReturnValue, TransactWriteItem, Update,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
@@ -162,7 +164,10 @@ pub enum EndpointError {
     Put(#[from] Box<SdkError<PutItemError>>),
     /// It was not written.
     #[error("the endpoint was not written: {}", DisplayErrorContext(.0))]
-    Update(#[from] Box<SdkError<UpdateItemError>>),
+    Transact(#[from] Box<SdkError<TransactWriteItemsError>>),
+    /// It was not written.
+    #[error("the endpoint was not written: {0}")]
+    Incomplete(#[from] BuildError),
     /// It was not removed.
     #[error("the endpoint was not removed: {}", DisplayErrorContext(.0))]
     Delete(#[from] Box<SdkError<DeleteItemError>>),
@@ -328,16 +333,16 @@ impl Endpoints {
         }
     }
 
-    /// Disables an active endpoint; false if it is not active any more.
+    /// Disables an active endpoint, and notes that the operator is to be told; false if it is not active any more.
+    ///
+    /// Both at once, so that neither is without the other if this is interrupted.
     pub async fn disable(
         &self,
         id: &str,
         reason: &str,
         now: Timestamp,
     ) -> Result<bool, EndpointError> {
-        let update = self
-            .client
-            .update_item()
+        let endpoint = Update::builder()
             .table_name(&self.table)
             .set_key(Some(key(KIND, id)))
             .update_expression(
@@ -353,12 +358,20 @@ impl Endpoints {
                 AttributeValue::N(now.as_millisecond().to_string()),
             )
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
-        match update.send().await {
+        let circuit = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(Circuit::KIND, id)))
+            .update_expression("SET notice = :news")
+            .expression_attribute_values(":news", text(News::Disabled.name()));
+        let mut transaction = self.client.transact_write_items();
+        for update in [endpoint, circuit] {
+            let item = TransactWriteItem::builder().update(update.build()?);
+            transaction = transaction.transact_items(item.build());
+        }
+        match transaction.send().await {
             Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(Box::new(error).into()),
-            },
+            Err(error) if is_refused(&error) => Ok(false),
+            Err(error) => Err(Box::new(error).into()),
         }
     }
 
@@ -377,6 +390,19 @@ impl Endpoints {
         let answer = delete.send().await.map_err(Box::new)?;
         Ok(answer.attributes.is_some())
     }
+}
+
+/// Whether a transaction was not made because of a condition.
+fn is_refused(error: &SdkError<TransactWriteItemsError>) -> bool {
+    let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
+        error.as_service_error()
+    else {
+        return false;
+    };
+    let reasons = canceled.cancellation_reasons();
+    reasons
+        .iter()
+        .any(|it| it.code() == Some("ConditionalCheckFailed"))
 }
 
 /// How often what a batch left unread is asked for again.

@@ -107,12 +107,14 @@ impl Circuit {
     }
 }
 
-/// What the operator is told of a circuit.
+/// What the operator is told of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
-    /// It opened.
+    /// It was disabled.
+    Disabled,
+    /// Its circuit opened.
     Opened,
-    /// It closed, after a success.
+    /// Its circuit closed, after a success.
     Recovered,
 }
 
@@ -120,6 +122,7 @@ impl News {
     /// The name in the table.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Disabled => "disabled",
             Self::Opened => "opened",
             Self::Recovered => "recovered",
         }
@@ -270,16 +273,6 @@ impl Circuits {
         let all =
             "REMOVE failures, failing_since, opened_at, probes, wait_until, slow_until, notice";
         let update = self.update(id).update_expression(all);
-        update.send().await.map_err(Box::new)?;
-        Ok(())
-    }
-
-    /// Notes that the operator is to be told something.
-    pub async fn note(&self, id: &str, notice: &str) -> Result<(), CircuitError> {
-        let update = self
-            .update(id)
-            .update_expression("SET notice = :notice")
-            .expression_attribute_values(":notice", text(notice));
         update.send().await.map_err(Box::new)?;
         Ok(())
     }

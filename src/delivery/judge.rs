@@ -10,9 +10,6 @@ use crate::endpoints::Standing;
 use jiff::Timestamp;
 use std::collections::HashMap;
 
-/// What the operator is told of an endpoint that is disabled.
-const DISABLED: &str = "disabled";
-
 /// Why an endpoint is disabled that says it is gone.
 const GONE: &str = "it answered 410 Gone";
 
@@ -103,11 +100,8 @@ impl Delivery {
         {
             Ok(is_news) => {
                 if is_news {
-                    let noted = self.circuits.note(&standing.endpoint.id, DISABLED).await;
-                    if let Err(error) = noted {
-                        tracing::warn!(endpoint.id = standing.endpoint.id, %error, "notice is given at once or never");
-                    }
-                    self.tell(standing, DISABLED, Some(reason)).await;
+                    self.tell(standing, News::Disabled.name(), Some(reason))
+                        .await;
                 }
                 true
             }

@@ -9,16 +9,16 @@ use webhook_gateway::seal::SealError;
 
 /// Why endpoints were not read or not changed.
 pub(crate) fn endpoint(error: EndpointError) -> String {
-    use EndpointError::{Changed, Delete, Form, Put, Query, Read, Throttled, Update};
+    use EndpointError::{Changed, Delete, Form, Incomplete, Put, Query, Read, Throttled, Transact};
     let unreadable = |why| format!("the endpoints cannot be read: {why}");
     let unwritten = |why| format!("the endpoint was not written: {why}");
     match error {
         Query(error) => unreadable(explain(&error)),
         Read(error) => unreadable(explain(&error)),
         Put(error) => unwritten(explain(&error)),
-        Update(error) => unwritten(explain(&error)),
+        Transact(error) => unwritten(explain(&error)),
         Delete(error) => format!("the endpoint was not removed: {}", explain(&error)),
-        Throttled | Changed(_) | Form(_) => error.to_string(),
+        Throttled | Changed(_) | Form(_) | Incomplete(_) => error.to_string(),
     }
 }
 

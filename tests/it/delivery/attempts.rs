@@ -2,21 +2,16 @@
 //!
 //! Seen to fail:
 
-use crate::support::delivery::{World, event, id};
+use crate::support::delivery::{World, event, id, now_ms};
 use crate::support::free_port;
 use crate::support::receiver::{Receiver, Reply};
 use serde_json::{Value, json};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// The state of a record, and its attempts.
 fn course(record: &Value) -> (&str, u64) {
     let attempts = record["attempts"].as_u64().unwrap();
     (record["state"].as_str().unwrap(), attempts)
-}
-
-fn now_ms() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    now.as_millis().try_into().unwrap()
 }
 
 #[tokio::test]

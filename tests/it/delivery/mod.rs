@@ -3,7 +3,10 @@
 mod attempts;
 mod batches;
 mod circuit;
+mod crashes;
+mod faults;
 mod held;
 mod probes;
 mod refusals;
 mod requests;
+mod traffic;

@@ -244,6 +244,12 @@ impl Aws {
             .to_vec()
     }
 
+    /// Puts an object into the bucket.
+    pub(crate) async fn put_object(&self, key: &str, bytes: Vec<u8>) {
+        let put = self.http.put(format!("{}/payloads/{key}", self.url));
+        answer("PutObject", put.body(bytes)).await;
+    }
+
     /// Deletes an object of the bucket.
     pub(crate) async fn delete_object(&self, key: &str) {
         let answer = self

@@ -9,6 +9,7 @@ use super::webhook;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 use webhook_gateway::endpoints::delivery_id;
 use webhook_gateway::event::EventRef;
 
@@ -63,7 +64,17 @@ impl World {
 
     /// Starts the function with an endpoint in between.
     pub(crate) async fn function_behind(&self, endpoint: &str) -> Function {
+        self.function_with(endpoint, &[]).await
+    }
+
+    /// Starts the function with an endpoint in between, and with more in its environment.
+    pub(crate) async fn function_with(
+        &self,
+        endpoint: &str,
+        more: &[(&'static str, String)],
+    ) -> Function {
         let mut environment = self.aws.environment(endpoint);
+        environment.extend_from_slice(more);
         environment.extend([
             ("DELIVERIES_TABLE", "deliveries".to_owned()),
             ("NOTICES_TOPIC_ARN", self.topic.clone()),
@@ -319,4 +330,10 @@ pub(crate) fn event(number: u32) -> EventRef {
 /// The id of the delivery of an event.
 pub(crate) fn id(endpoint: &str, number: u32) -> String {
     delivery_id(endpoint, &event(number))
+}
+
+/// The time, in milliseconds.
+pub(crate) fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    now.as_millis().try_into().unwrap()
 }

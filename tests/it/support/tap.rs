@@ -42,6 +42,8 @@ struct Barrier {
     point: Point,
     operation: &'static str,
     text: &'static str,
+    /// How many such calls go through before.
+    before: usize,
     reached: oneshot::Sender<()>,
     open: oneshot::Receiver<()>,
 }
@@ -92,12 +94,28 @@ impl Tap {
 
     /// Holds up the next call of an operation whose request has this text in it.
     pub(crate) fn hold(&self, point: Point, operation: &'static str, text: &'static str) -> Gate {
+        self.hold_nth(0, point, operation, text)
+    }
+
+    /// Holds up a call before it is applied: the one that so many others come before.
+    pub(crate) fn hold_any(&self, before: usize) -> Gate {
+        self.hold_nth(before, Point::Before, "", "")
+    }
+
+    fn hold_nth(
+        &self,
+        before: usize,
+        point: Point,
+        operation: &'static str,
+        text: &'static str,
+    ) -> Gate {
         let (reached, is_reached) = oneshot::channel();
         let (open, is_open) = oneshot::channel();
         *self.shared.barrier.lock().unwrap() = Some(Barrier {
             point,
             operation,
             text,
+            before,
             reached,
             open: is_open,
         });
@@ -119,10 +137,15 @@ impl Tap {
 }
 
 impl Gate {
-    /// Waits until the call is held up.
+    /// Waits until the call is held up, which has to be soon.
     pub(crate) async fn reached(&mut self) {
-        let reached = tokio::time::timeout(PATIENCE, &mut self.reached).await;
-        reached.expect("a call to hold up").unwrap();
+        let reached = tokio::time::timeout(PATIENCE, self.met()).await;
+        reached.expect("a call to hold up");
+    }
+
+    /// Waits until the call is held up.
+    pub(crate) async fn met(&mut self) {
+        (&mut self.reached).await.unwrap();
     }
 }
 
@@ -167,8 +190,12 @@ impl Shared {
     /// What holds up a call, if it is the one.
     fn barrier(&self, target: &str, body: &[u8]) -> Option<Barrier> {
         let body = String::from_utf8_lossy(body);
-        let is_met = |it: &mut Barrier| target.ends_with(it.operation) && body.contains(it.text);
-        self.barrier.lock().unwrap().take_if(is_met)
+        self.barrier.lock().unwrap().take_if(|it| {
+            let is_such = target.ends_with(it.operation) && body.contains(it.text);
+            let is_met = is_such && it.before == 0;
+            it.before -= usize::from(is_such && !is_met);
+            is_met
+        })
     }
 
     async fn call(

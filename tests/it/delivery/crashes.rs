@@ -1,0 +1,68 @@
+//! I6 and I7: wherever the process dies, nothing is lost, and what is posted again has the same id and the same bytes.
+//!
+//! Seen to fail:
+
+use super::traffic::Traffic;
+use crate::support::delivery::{World, id};
+use crate::support::function::{Answer, Function};
+use crate::support::receiver::{Receiver, Reply};
+use crate::support::tap::{Gate, Point};
+use serde_json::{Value, json};
+
+/// Invokes the function, and kills it when a call is held up; whether it was killed.
+async fn run_or_kill(
+    world: &World,
+    function: &mut Function,
+    batch: Vec<Value>,
+    gate: &mut Gate,
+) -> bool {
+    let answer = function.begin(&json!({"Records": batch}));
+    tokio::select! {
+        answer = answer => {
+            let Ok(Answer::Success(answer)) = answer else {
+                panic!("{answer:?}");
+            };
+            world.conclude(batch, &answer).await;
+            false
+        }
+        () = gate.met() => {
+            let dead = std::mem::replace(function, world.function().await);
+            dead.kill().await;
+            world.put_back(&batch).await;
+            true
+        }
+    }
+}
+
+#[tokio::test]
+async fn wherever_the_process_dies_nothing_is_lost() {
+    let world = World::start().await;
+    let mut function = world.function().await;
+    for case in 0.. {
+        let traffic = Traffic::offer(&world, case).await;
+        let mut gate = world.tap.hold_any(usize::try_from(case).unwrap());
+        let mut is_killed = false;
+        for _ in 0..50 {
+            let messages = world.receive().await;
+            if messages.is_empty() {
+                break;
+            }
+            for batch in messages.chunks(10) {
+                let batch = batch.to_vec();
+                if is_killed {
+                    world.run(&mut function, batch).await;
+                } else {
+                    is_killed = run_or_kill(&world, &mut function, batch, &mut gate).await;
+                }
+            }
+        }
+        drop(gate);
+        traffic.follow_up(&world).await;
+        world.drain(&mut function).await;
+        traffic.check(&world, &format!("call {case}")).await;
+        if !is_killed {
+            assert!(case > 30, "only {case} calls");
+            return;
+        }
+    }
+}
