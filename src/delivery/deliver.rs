@@ -1,7 +1,7 @@
 //! The deliveries of a batch: each is planned, and what is to be tried is tried side by side. How an attempt is made
 //! is left to `attempt`, and what is done afterwards to `settle`.
 
-use super::backoff::{self, jittered};
+use super::backoff;
 use super::history::Record;
 use super::message::Order;
 use super::plan::{Plan, begin_anew, plan};
@@ -220,7 +220,7 @@ impl<'a> Planned<'a> {
             (Plan::Attempt, _) => self.put_off(received, 0),
             (Plan::Later(wait), _) => {
                 // What is put off together does not come again together.
-                let wait = wait + jittered(wait, random());
+                let wait = wait.mul_f64(1.0 + random() / 2.0);
                 self.put_off(received, backoff::visibility(wait, received.at.elapsed()));
             }
             (Plan::Hold(reason), _) => self.decided.push((job, Verdict::Hold(reason))),

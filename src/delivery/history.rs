@@ -333,19 +333,25 @@ impl History {
     }
 
     /// Writes a record unless the delivery was delivered in between, by a copy of its message; false if it was.
+    ///
+    /// What was delivered before the operator resent it is no obstacle.
     pub async fn write_unless_delivered(&self, record: &Record) -> Result<bool, HistoryError> {
-        let mut condition = "attribute_not_exists(id) OR #state <> :delivered".to_owned();
-        let mut put = self.client.put_item().table_name(&self.table);
-        if let Some(resend) = &record.resend {
-            // That it was delivered before the operator resent it does not count.
-            condition += " OR resend <> :resend";
-            put = put.expression_attribute_values(":resend", text(resend));
-        }
-        let put = put
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
             .set_item(Some(serde_dynamo::to_item(record)?))
-            .condition_expression(condition)
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":delivered", text("delivered"));
+        let undelivered = "attribute_not_exists(id) OR #state <> :delivered";
+        let put = match &record.resend {
+            None => put.condition_expression(undelivered),
+            Some(resend) => put
+                .condition_expression(format!(
+                    "{undelivered} OR attribute_not_exists(resend) OR resend <> :resend"
+                ))
+                .expression_attribute_values(":resend", text(resend)),
+        };
         match put.send().await {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {

@@ -1,9 +1,9 @@
 //! The delivery function: events from the delivery queue to registered endpoints.
 //!
 //! The way of a delivery: its message is read here; `plan` decides whether it is tried; `attempt` makes the request
-//! (`load`, `body`, `request`), has it checked and posted (`guard`, `sender`) and classified (`outcome`); `settle` tells the
-//! endpoint's `circuit`, writes the `history`, and puts the message off or lets it go. What cannot be tried is held,
-//! and worked off by the endpoint's `probe`.
+//! (`load`, `body`, `request`), has it checked and posted (`guard`, `sender`) and classified (`outcome`); `judge` tells the
+//! endpoint's `circuit`, and `settle` writes the `history` and puts the message off or lets it go. What cannot be tried
+//! is held, and worked off by the endpoint's `probe`.
 
 mod attempt;
 pub mod backoff;
@@ -12,6 +12,7 @@ pub mod circuit;
 mod deliver;
 pub mod guard;
 pub mod history;
+mod judge;
 mod load;
 pub mod message;
 pub mod notice;
@@ -143,6 +144,9 @@ impl Delivery {
                 Ok(message) => messages.push((it, message)),
                 Err(error) => kept.extend(self.set_aside(it, &error.to_string()).await),
             }
+        }
+        if messages.is_empty() {
+            return kept;
         }
         let ids = messages
             .iter()

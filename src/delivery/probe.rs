@@ -4,21 +4,27 @@
 //!
 //! That a probe arrives means that it is due: how long it waits is told to the queue, not kept by a clock here.
 
-use super::circuit::Circuit;
+use super::circuit::{Circuit, CircuitError};
 use super::deliver::fits;
-use super::history::{HeldEntry, Record, State as Course};
+use super::history::{HeldEntry, HistoryError, Record, State as Course};
 use super::message::{MAX_DELAY, Message, Probe};
 use super::plan::RENEWAL;
-use super::settle::{Job, Origin, ProbeError, Settled, Verdict};
+use super::settle::{Job, Origin, Settled, Verdict};
 use super::{Delivery, Received};
-use crate::endpoints::{Standing, State};
+use crate::endpoints::{EndpointError, Standing, State};
+use crate::ledger::ReadError;
+use crate::queues::SendError;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How many deliveries a second are drained where the endpoint has no rate of its own.
 const RATE: u32 = 10;
+
+/// How long a probe that fails by our own fault waits before it is sent anew.
+const PAUSE: Duration = Duration::from_mins(5);
 
 /// How many of the oldest are looked at for one to probe with.
 const WINDOW: u32 = 10;
@@ -34,7 +40,55 @@ pub(super) enum Next {
     Again,
 }
 
+/// Why a probe is not sure to be under way.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ProbeError {
+    /// The endpoints were not read.
+    #[error("{0}")]
+    Read(#[from] EndpointError),
+    /// It was not sent.
+    #[error("{0}")]
+    Send(#[from] SendError),
+    /// It was not given its charge.
+    #[error("{0}")]
+    Charge(#[from] CircuitError),
+    /// It has no form.
+    #[error("the probe was not encoded: {0}")]
+    Encode(#[from] serde_json::Error),
+    /// What is held was not read.
+    #[error("{0}")]
+    History(#[from] HistoryError),
+    /// The events were not read.
+    #[error("{0}")]
+    Ledger(#[from] ReadError),
+}
+
 impl Delivery {
+    /// Sees to it that each of these endpoints has a probe under way, if it may get deliveries at all.
+    ///
+    /// What is held was written before, and the endpoints are read after that: a probe that ended in between, having
+    /// found nothing, has given up its charge by then.
+    pub(super) async fn ensure_probes(&self, ids: &BTreeSet<String>) -> Result<(), ProbeError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let now = Timestamp::now();
+        let ids = ids.iter().map(String::as_str).collect();
+        for standing in self.endpoints.standings(&ids).await?.values() {
+            let is_active = standing.endpoint.state == State::Active;
+            if is_active && standing.circuit.probe.is_none() {
+                let probe =
+                    self.send_probe(&standing.endpoint.id, None, standing.circuit.wait(now), now);
+                let probe = probe.await?;
+                // Another that was faster has the charge; this one then ends when it arrives.
+                self.circuits
+                    .charge(&standing.endpoint.id, &probe, None)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Works off what is held for an endpoint, a second's worth at most.
     pub(super) async fn run_probe(
         &self,
@@ -42,14 +96,20 @@ impl Delivery {
         received: &Received,
         standing: Option<&Standing>,
     ) -> Next {
-        let next = match self.probe(probe, standing, received.deadline).await {
-            Ok(Next::After(wait)) if received.receives >= RENEWAL => self.renew(probe, wait).await,
-            next => next,
-        };
-        next.unwrap_or_else(|error| {
+        let failed = |error: ProbeError| {
             tracing::error!(endpoint.id = probe.endpoint, %error, "probe failed");
             Next::Again
-        })
+        };
+        // Until it has the charge, another in its place would not know whom to take it from.
+        let has_charge = standing.is_some_and(|it| has_charge(probe, &it.circuit));
+        let is_old = has_charge && received.receives >= RENEWAL;
+        let next = self.probe(probe, standing, received.deadline).await;
+        let wait = match next.unwrap_or_else(failed) {
+            Next::After(wait) if is_old => wait,
+            Next::Again if is_old => PAUSE,
+            next => return next,
+        };
+        self.renew(probe, wait).await.unwrap_or_else(failed)
     }
 
     async fn probe(
@@ -66,14 +126,12 @@ impl Delivery {
             return Ok(Next::Done);
         }
         if standing.endpoint.state != State::Active {
-            self.circuits.discharge(&probe.endpoint, &probe.id).await?;
-            return Ok(Next::Done);
+            return self.give_up(probe).await;
         }
         if let Some(wait) = early(probe, now) {
             return Ok(Next::After(wait));
         }
-        let has_charge = standing.circuit.probe.as_ref() == Some(&probe.id);
-        if !has_charge
+        if !has_charge(probe, &standing.circuit)
             && !self
                 .circuits
                 .charge(&probe.endpoint, &probe.id, probe.replaces.as_deref())
@@ -115,8 +173,7 @@ impl Delivery {
                 continue;
             };
             if !after.is_active {
-                self.circuits.discharge(&probe.endpoint, &probe.id).await?;
-                return Ok(Next::Done);
+                return self.give_up(probe).await;
             }
             standing.circuit = after.circuit.clone();
             let wait = standing.circuit.wait(Timestamp::now());
@@ -125,6 +182,15 @@ impl Delivery {
             }
         }
         Ok(Next::After(Duration::from_secs(1)))
+    }
+
+    /// Gives up the charge, as the endpoint is not active; unless it is by now, and who made it so saw this probe in
+    /// charge.
+    async fn give_up(&self, probe: &Probe) -> Result<Next, ProbeError> {
+        self.circuits.discharge(&probe.endpoint, &probe.id).await?;
+        let endpoint = BTreeSet::from([probe.endpoint.clone()]);
+        self.ensure_probes(&endpoint).await?;
+        Ok(Next::Done)
     }
 
     /// Gives up the charge, as nothing is held; unless something is by now, whose holder saw this probe in charge.
@@ -217,6 +283,11 @@ impl Delivery {
             .await?;
         Ok(id)
     }
+}
+
+/// Whether a probe has the charge.
+fn has_charge(probe: &Probe, circuit: &Circuit) -> bool {
+    circuit.probe.as_ref() == Some(&probe.id)
 }
 
 /// Whether a probe may act: it has the charge, or nobody has, or the one it was sent to replace.

@@ -9,7 +9,7 @@ mod error;
 pub use error::SendError;
 
 use crate::delivery::guard::{Denied, Policy, Target, check_addresses};
-use futures_util::future::{Either, FutureExt, select};
+use futures_util::future::{Either, select};
 use http::{HeaderMap, Method, Response, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -230,13 +230,12 @@ impl<N: Network> Sender<N> {
     }
 }
 
-/// Whose a connection is: no endpoint gets one that was made for another, or for another URL.
+/// Whose a connection is, and what for: no endpoint gets one of another. The port is its peer's.
 #[derive(PartialEq, Eq, Hash)]
 struct Origin {
     endpoint: String,
     https: bool,
     host: Host,
-    port: u16,
 }
 
 impl Origin {
@@ -245,7 +244,6 @@ impl Origin {
             endpoint: request.endpoint.clone(),
             https: request.target.is_https(),
             host: request.target.host().clone(),
-            port: request.target.port(),
         }
     }
 }
@@ -321,8 +319,8 @@ impl Connection {
                 return Ok((reply.await?.0, None));
             }
         };
-        // It is open if it is not at its end, and done with both the request and the reply.
-        let open = whole && (&mut self.driver).now_or_never().is_none() && self.sender.is_ready();
+        // It is ready when it is done with both the request and the reply, and does not have to close.
+        let open = whole && self.sender.is_ready();
         Ok((reply, open.then_some(self)))
     }
 }

@@ -5,27 +5,8 @@
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
-
-/// The longest that an endpoint may ask the function to wait for its answer.
-const MAX_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The waits between the attempts of an endpoint that names none of its own.
-const SCHEDULE: [Duration; 11] = [
-    Duration::from_secs(5),
-    Duration::from_mins(5),
-    Duration::from_mins(30),
-    Duration::from_hours(2),
-    Duration::from_hours(5),
-    Duration::from_hours(10),
-    Duration::from_hours(10),
-    Duration::from_hours(10),
-    Duration::from_hours(10),
-    Duration::from_hours(10),
-    Duration::from_hours(10),
-];
-
-/// By how many percent a wait may be longer than the schedule says.
-const JITTER: u32 = 20;
+use webhook_gateway::delivery::backoff::jittered;
+use webhook_gateway::endpoints::{DEFAULT_RETRY, MAX_TIMEOUT};
 
 /// The longest that SQS keeps a message invisible.
 const MAX_INVISIBLE: Duration = Duration::from_hours(12);
@@ -118,7 +99,7 @@ fn list(value: &Value) -> &[Value] {
 }
 
 fn with_jitter(wait: Duration) -> Duration {
-    wait * (100 + JITTER) / 100
+    jittered(wait, 1.0)
 }
 
 #[test]
@@ -126,7 +107,7 @@ fn the_default_schedule_ends_before_the_queue_forgets() {
     let template = Template::read();
     let delivery = template.seconds("Resources/DeliveryQueue/Properties/MessageRetentionPeriod");
     let dead = template.seconds("Resources/DeadLetterQueue/Properties/MessageRetentionPeriod");
-    let last = with_jitter(SCHEDULE.iter().sum());
+    let last = with_jitter(Duration::from_secs(DEFAULT_RETRY.iter().sum()));
     assert!(
         last < delivery,
         "the last attempt is due after {last:?}, but DeliveryQueue keeps a message for {delivery:?}"
@@ -139,7 +120,7 @@ fn the_default_schedule_ends_before_the_queue_forgets() {
 
 #[test]
 fn a_wait_is_no_longer_than_a_message_can_be_invisible() {
-    for wait in SCHEDULE {
+    for wait in DEFAULT_RETRY.map(Duration::from_secs) {
         let longest = with_jitter(wait);
         assert!(
             longest <= MAX_INVISIBLE,
@@ -168,7 +149,7 @@ fn the_queue_does_not_give_up_before_the_schedule_does() {
     let template = Template::read();
     let path = "Resources/DeliveryQueue/Properties/RedrivePolicy/maxReceiveCount";
     let receives = template.number(path);
-    let attempts = SCHEDULE.len() as u64 + 1;
+    let attempts = DEFAULT_RETRY.len() as u64 + 1;
     assert!(
         receives >= 2 * attempts,
         "throttled polls are receives too: {receives} leave no room above {attempts} attempts"

@@ -6,6 +6,7 @@ mod delivery;
 mod document;
 mod endpoint;
 mod event_types;
+mod failure;
 mod output;
 mod send;
 mod source;

@@ -9,6 +9,17 @@ use serde_json::json;
 use std::error::Error;
 use std::io::{self, ErrorKind, Write};
 
+/// What the name of a header has in it whose value is a credential.
+const CREDENTIALS: [&str; 7] = [
+    "auth",
+    "cookie",
+    "key",
+    "password",
+    "secret",
+    "signature",
+    "token",
+];
+
 /// How results are printed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
@@ -125,6 +136,15 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     text
 }
 
+/// The value of a header, unless it is a credential.
+pub(crate) fn header_value<'a>(name: &str, value: &'a str) -> &'a str {
+    let name = name.to_ascii_lowercase();
+    match CREDENTIALS.iter().any(|part| name.contains(part)) {
+        true => "[redacted]",
+        false => value,
+    }
+}
+
 fn table() -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -152,6 +172,25 @@ mod tests {
     #[test]
     fn a_text_from_elsewhere_cannot_steer_the_terminal() {
         assert_eq!(printable("a\u{1b}[2J\nb"), "a\u{fffd}[2J\u{fffd}b");
+    }
+
+    #[test]
+    fn credentials_are_not_shown() {
+        for name in [
+            "authorization",
+            "Proxy-Authorization",
+            "cookie",
+            "X-Api-Key",
+            "x-functions-key",
+            "x-auth-token",
+            "client-secret",
+            "webhook-signature",
+        ] {
+            assert_eq!(header_value(name, "hunter2"), "[redacted]", "{name}");
+        }
+        for name in ["content-type", "webhook-id", "user-agent"] {
+            assert_eq!(header_value(name, "text"), "text", "{name}");
+        }
     }
 
     #[test]

@@ -63,10 +63,11 @@ fn a_target_is_what_the_request_needs() {
 }
 
 #[test]
-fn what_only_some_readers_take_for_an_address_is_refused() {
+fn what_only_some_readers_take_for_an_address_or_a_url_is_refused() {
     assert_eq!(parse("https://127.0.0.0o1/"), Err(Denied::IpAddress));
     assert_eq!(parse("https://example.1a/"), Err(Denied::IpAddress));
     assert_eq!(parse("https://127.0.0.1../"), Err(Denied::Invalid));
+    assert_eq!(parse("https://example.com/\u{1}"), Err(Denied::Invalid));
 }
 
 #[test]

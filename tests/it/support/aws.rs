@@ -19,6 +19,7 @@ pub(crate) struct Aws {
 /// A message as a consumer receives it.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
+    pub(crate) text: String,
     pub(crate) body: Value,
     pub(crate) attributes: Value,
 }
@@ -212,6 +213,7 @@ impl Aws {
                 // What a vendor sent may be JSON that this parser does not take, such as half a surrogate pair.
                 let body = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
                 messages.push(Message {
+                    text: text.to_owned(),
                     body,
                     attributes: message["MessageAttributes"].clone(),
                 });

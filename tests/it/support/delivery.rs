@@ -114,8 +114,9 @@ impl World {
     pub(crate) async fn accept(&self, number: u32) {
         let event = event(number);
         let body = webhook::creative_force(&event.id, "");
-        let mut entry =
-            item(&json!({"pk": event.key, "headers": {"content-type": "application/json"}}));
+        let mut entry = item(&json!({
+            "pk": event.key, "accepted_at": event.accepted_at, "headers": {"content-type": "application/json"},
+        }));
         entry["body"] = json!({"B": STANDARD.encode(body)});
         self.aws.put_item(&entry).await;
     }
@@ -179,26 +180,33 @@ impl World {
 impl World {
     /// Takes all messages off the queue, as Lambda hands them on.
     pub(crate) async fn receive(&self) -> Vec<Value> {
-        let url = self.aws.queue_url("deliveries");
-        let request = json!({
-            "QueueUrl": url, "MaxNumberOfMessages": 10, "MessageSystemAttributeNames": ["All"], "WaitTimeSeconds": 0,
-        });
         let mut all = Vec::new();
         loop {
-            let answer = self.aws.call("AmazonSQS.ReceiveMessage", &request).await;
-            let received = answer["Messages"].as_array().cloned().unwrap_or_default();
+            let received = self.receive_some(0).await;
             if received.is_empty() {
                 return all;
             }
-            all.extend(received.iter().map(|message| {
-                json!({
-                    "messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"],
-                    "body": message["Body"], "attributes": message["Attributes"], "messageAttributes": {},
-                    "md5OfBody": message["MD5OfBody"], "eventSource": "aws:sqs",
-                    "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:deliveries", "awsRegion": "us-east-1",
-                })
-            }));
+            all.extend(received);
         }
+    }
+
+    /// Takes a batch off the queue, for which it waits so many seconds at most.
+    pub(crate) async fn receive_some(&self, seconds: u32) -> Vec<Value> {
+        let request = json!({
+            "QueueUrl": self.aws.queue_url("deliveries"), "MaxNumberOfMessages": BATCH,
+            "MessageSystemAttributeNames": ["All"], "WaitTimeSeconds": seconds,
+        });
+        let answer = self.aws.call("AmazonSQS.ReceiveMessage", &request).await;
+        let received = answer["Messages"].as_array().into_iter().flatten();
+        let record = |message: &Value| {
+            json!({
+                "messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"], "attributes": message["Attributes"], "messageAttributes": {},
+                "md5OfBody": message["MD5OfBody"], "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:deliveries", "awsRegion": "us-east-1",
+            })
+        };
+        received.map(record).collect()
     }
 
     /// Puts messages back onto the queue, to be received at once.
@@ -225,6 +233,13 @@ impl World {
 
     /// Deletes what an answer does not list, and puts back what it does.
     pub(crate) async fn conclude(&self, batch: Vec<Value>, answer: &Value) -> Vec<Value> {
+        let kept = self.delete(batch, answer).await;
+        self.put_back(&kept).await;
+        kept
+    }
+
+    /// Deletes what an answer does not list; what it does.
+    pub(crate) async fn delete(&self, batch: Vec<Value>, answer: &Value) -> Vec<Value> {
         let failed = answer["batchItemFailures"].as_array().unwrap().iter();
         let failed: Vec<_> = failed.map(|it| &it["itemIdentifier"]).collect();
         let (kept, done): (Vec<_>, Vec<_>) = batch
@@ -235,7 +250,6 @@ impl World {
             let request = json!({"QueueUrl": self.aws.queue_url("deliveries"), "ReceiptHandle": message["receiptHandle"]});
             self.aws.call("AmazonSQS.DeleteMessage", &request).await;
         }
-        self.put_back(&kept).await;
         kept
     }
 

@@ -11,13 +11,14 @@ mod show;
 mod view;
 
 use crate::Result;
-use crate::output::{Output, explain};
+use crate::failure;
+use crate::output::Output;
 use crate::stack::Stack;
 use aws_sdk_dynamodb::Client;
 use clap::Subcommand;
 use std::collections::BTreeSet;
-use webhook_gateway::delivery::history::{History, HistoryError, Record};
-use webhook_gateway::endpoints::{Endpoint, EndpointError, Endpoints, endpoint_of};
+use webhook_gateway::delivery::history::{History, Record};
+use webhook_gateway::endpoints::{Endpoint, Endpoints, endpoint_of};
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
@@ -107,7 +108,7 @@ impl Deliveries {
 
     /// The endpoints that there are.
     async fn endpoints(&self) -> Result<Vec<Endpoint>> {
-        Ok(self.endpoints.list().await.map_err(unlisted)?)
+        Ok(self.endpoints.list().await.map_err(failure::endpoint)?)
     }
 
     /// The delivery of this id.
@@ -116,30 +117,16 @@ impl Deliveries {
             format!("{id:?} is not the id of a delivery: see `webhookctl delivery list`")
         })?;
         let wanted = BTreeSet::from([(endpoint, id)]);
-        let mut records = self.history.records(&wanted).await.map_err(unread)?;
+        let mut records = self
+            .history
+            .records(&wanted)
+            .await
+            .map_err(failure::history)?;
         let record = records.remove(id).ok_or_else(|| {
             format!("there is no delivery {id}: it was not tried yet, or its 30 days are over; see `webhookctl delivery list --endpoint {endpoint}`")
         })?;
         Ok(record)
     }
-}
-
-fn unlisted(error: EndpointError) -> String {
-    match error {
-        EndpointError::Query(error) => {
-            format!("the endpoints cannot be read: {}", explain(&error))
-        }
-        error => error.to_string(),
-    }
-}
-
-fn unread(error: HistoryError) -> String {
-    let why = match error {
-        HistoryError::Query(error) => explain(&error),
-        HistoryError::Read(error) => explain(&error),
-        error => return error.to_string(),
-    };
-    format!("the deliveries cannot be read: {why}")
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Which deliveries are meant: of which endpoint, in which state, since when.
 
-use super::{Deliveries, unread};
+use super::Deliveries;
 use crate::Result;
+use crate::failure;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo, Timestamp, civil};
@@ -57,7 +58,7 @@ impl<'a> Pages<'a> {
         };
         let history = &self.deliveries.history;
         let page = history.page(self.endpoint, self.since, after).await;
-        let (mut records, last) = page.map_err(unread)?;
+        let (mut records, last) = page.map_err(failure::history)?;
         self.place = last.map_or(Place::End, Place::After);
         records.retain(|record| self.state.is_none_or(|state| record.state == state));
         Ok(Some(records))

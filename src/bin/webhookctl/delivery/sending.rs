@@ -1,14 +1,14 @@
 //! Orders put on the delivery queue at a steady rate, until all of them are or somebody ends it.
 
 use super::progress::Progress;
-use crate::output::explain;
+use crate::failure;
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use webhook_gateway::delivery::message::{Message, Order};
-use webhook_gateway::queues::{MAX_ENTRIES, Queues, SendError};
+use webhook_gateway::queues::{MAX_ENTRIES, Queues};
 
 /// Where to, and how many a second.
 pub(super) struct Sending<'a> {
@@ -68,7 +68,7 @@ impl Sending<'_> {
                 .queues
                 .send(self.queue_url, messages)
                 .await
-                .map_err(unsent),
+                .map_err(failure::queue),
             Err(error) => Err(error.to_string()),
         };
         match sent {
@@ -87,13 +87,6 @@ impl Sending<'_> {
                 false
             }
         }
-    }
-}
-
-fn unsent(error: SendError) -> String {
-    match error {
-        SendError::NotSent(error) => format!("messages were not sent: {}", explain(&error)),
-        error => error.to_string(),
     }
 }
 

@@ -129,7 +129,7 @@ mod tests {
         for denied in ["", "-", "http://hooks.example.com", "https://127.0.0.1/"] {
             let verdict = json!(Verdict::of(
                 denied,
-                check(denied, Policy::Public, true).await
+                check(denied, Policy::Public, false).await
             ));
             assert_eq!(verdict["verdict"], "deny", "{denied}");
             assert!(verdict["reason"].is_string());

@@ -1,13 +1,15 @@
 //! `webhookctl endpoint delete`: what is held for an endpoint is not given up with it by accident.
 
-use super::{failure, reach, state};
+use super::{reach, state};
 use crate::Result;
+use crate::failure;
 use crate::output::Output;
 use crate::stack::Stack;
 use jiff::Timestamp;
 use serde_json::json;
 use std::collections::BTreeSet;
 use webhook_gateway::delivery::history::{self, HeldEntry, History, Record, Write};
+use webhook_gateway::delivery::plan::DELETED;
 use webhook_gateway::endpoints::{Endpoints, State};
 
 /// How many held deliveries are read at once.
@@ -109,7 +111,7 @@ fn skip_one(
         Some(_) => return None,
         None => Record::new(endpoint, entry.id.clone(), entry.event.clone()),
     };
-    let reason = Some("the endpoint was deleted".to_owned());
+    let reason = Some(DELETED.to_owned());
     record.turn(history::State::Skipped, reason, now);
     Some(record)
 }

@@ -4,7 +4,6 @@
 mod check;
 mod create;
 mod delete;
-mod failure;
 mod parse;
 mod ping;
 mod reach;
@@ -17,6 +16,7 @@ mod update;
 mod view;
 
 use crate::Result;
+use crate::failure;
 use crate::output::Output;
 use crate::stack::Stack;
 use clap::{Args, Subcommand};
@@ -47,7 +47,7 @@ pub(crate) enum Command {
 The URL is called over HTTPS and has a public name, unless the stack's EndpointPolicy is unrestricted. What is posted is
 signed as Standard Webhooks says, or by a header of your choice with the HMAC-SHA256 of the body in hexadecimal digits.
 
-With --json: one object, that of `endpoint get` without held; its secret is there only if it was generated.
+With --json: one object, that of `endpoint get` without held, and its secret.
 
 Examples:
   webhookctl endpoint create --name search --url https://search.example.com/hooks
@@ -57,8 +57,8 @@ Examples:
     Create(create::Create),
     /// Lists the endpoints, and how they are doing.
     #[command(after_help = "\
-With --json: the object of `endpoint get` without held, each. The circuit is closed, open after failures in a row, or
-waiting because the endpoint asked for it.
+With --json: the object of `endpoint get` without held, each. The circuit is closed, open after failures in a row,
+waiting because the endpoint asked for it, or slow while attempts hang.
 
 Examples:
   webhookctl endpoint list
@@ -225,13 +225,12 @@ async fn get(which: &str, stack: &Stack, output: Output) -> Result<()> {
     output.one(&shown.held(held, MAX_HELD as usize))
 }
 
-/// Shows an endpoint, with its secret if that was generated just now.
+/// Shows an endpoint, with the secret that it was just given.
 fn tell(shown: Shown, secret: NewSecret, output: Output) -> Result<()> {
-    let secret = secret.shown();
-    if secret.is_some() {
+    if secret.is_generated() {
         output.note("the secret is shown this once: give it to the receiver");
     }
-    output.one(&shown.secret(secret))
+    output.one(&shown.secret(secret.shown(output)))
 }
 
 /// What tells a new thing from all others: 16 hexadecimal digits.

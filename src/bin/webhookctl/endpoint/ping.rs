@@ -1,7 +1,8 @@
 //! `webhookctl endpoint test`: a request to an endpoint as any other, and what it answered.
 
-use super::{failure, random_hex, reach};
+use super::{random_hex, reach};
 use crate::Result;
+use crate::failure;
 use crate::output::{Output, Row};
 use crate::stack::Stack;
 use indicatif::ProgressBar;

@@ -3,8 +3,9 @@
 use super::row::Shown;
 use super::secret::{self, NewSecret};
 use super::view::{View, time};
-use super::{failure, parse, reach, tell};
+use super::{parse, reach, tell};
 use crate::Result;
+use crate::failure;
 use crate::output::Output;
 use crate::stack::Stack;
 use clap::Args;

@@ -21,7 +21,7 @@ pub(super) struct Shown {
     /// Whether there are more than were counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     more_held: Option<bool>,
-    /// The secret that was generated just now.
+    /// The secret that it was just given.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
 }
@@ -104,9 +104,9 @@ impl Row for Shown {
 fn state(view: &View) -> String {
     let state = name_of(view.state);
     match view.circuit.state {
+        "closed" => state,
         "open" => format!("{state}, circuit open"),
-        "waiting" => format!("{state}, waiting"),
-        _ => state,
+        other => format!("{state}, {other}"),
     }
 }
 

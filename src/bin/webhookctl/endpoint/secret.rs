@@ -3,7 +3,7 @@
 use crate::output::Output;
 use crate::source::read_secret;
 use crate::stack::Stack;
-use crate::{Result, endpoint::failure};
+use crate::{Result, failure};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use webhook_gateway::delivery::request::SECRET_PREFIX;
 use webhook_gateway::endpoints::{Endpoint, Scheme, SealedSecret};
@@ -44,9 +44,14 @@ impl NewSecret {
         })
     }
 
-    /// What is shown of it, once; nothing if whoever runs the command has it already.
-    pub(super) fn shown(self) -> Option<String> {
-        self.is_generated.then_some(self.text)
+    /// Whether nobody has it yet.
+    pub(super) fn is_generated(&self) -> bool {
+        self.is_generated
+    }
+
+    /// What is shown of it, once; nothing to somebody at a terminal who has just given it.
+    pub(super) fn shown(self, output: Output) -> Option<String> {
+        (self.is_generated || output.json).then_some(self.text)
     }
 }
 
@@ -148,13 +153,16 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_was_given_is_not_shown() {
+    fn a_secret_that_was_given_is_shown_to_programs_alone() {
         let secret = |is_generated| NewSecret {
             text: "s".to_owned(),
             is_generated,
         };
-        assert_eq!(secret(true).shown().as_deref(), Some("s"));
-        assert_eq!(secret(false).shown(), None);
+        let shown = |is_generated, json| secret(is_generated).shown(Output { json });
+        assert_eq!(shown(true, false).as_deref(), Some("s"));
+        assert_eq!(shown(false, false), None);
+        assert_eq!(shown(true, true).as_deref(), Some("s"));
+        assert_eq!(shown(false, true).as_deref(), Some("s"));
     }
 
     #[test]

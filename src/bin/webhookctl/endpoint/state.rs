@@ -2,8 +2,9 @@
 
 use super::row::Shown;
 use super::view::View;
-use super::{failure, random_hex, reach};
+use super::{random_hex, reach};
 use crate::Result;
+use crate::failure;
 use crate::output::Output;
 use crate::stack::Stack;
 use jiff::Timestamp;

@@ -3,22 +3,12 @@
 
 use super::parse::span;
 use super::secret::signs;
+use crate::output::header_value;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use webhook_gateway::delivery::circuit::Circuit;
 use webhook_gateway::endpoints::{Format, Scheme, Standing, State};
-
-/// Words in the names of headers whose values are as good as secrets.
-const SENSITIVE: [&str; 7] = [
-    "auth",
-    "cookie",
-    "key",
-    "password",
-    "secret",
-    "signature",
-    "token",
-];
 
 /// What may be seen of an endpoint.
 #[derive(Debug, Serialize)]
@@ -48,7 +38,7 @@ pub(super) struct View {
 /// How the endpoint is doing.
 #[derive(Debug, Serialize)]
 pub(super) struct CircuitView {
-    /// `closed`, `open`, or `waiting` because the endpoint asked for it.
+    /// `closed`, `open`, `waiting` because the endpoint asked for it, or `slow` while attempts hang.
     pub(super) state: &'static str,
     pub(super) failures: u64,
     pub(super) failing_since: Option<String>,
@@ -66,12 +56,15 @@ pub(super) struct SecretView {
 impl View {
     pub(super) fn of(standing: &Standing, now: Timestamp) -> Self {
         let endpoint = standing.endpoint.clone();
+        let headers = endpoint.headers.iter();
+        let headers =
+            headers.map(|(name, value)| (name.clone(), header_value(name, value).to_owned()));
         let secrets = endpoint.secrets.iter();
         let secrets = secrets.filter(|secret| signs(secret, now.as_second()));
         let until = secrets.map(|secret| secret.until.map(|second| time(second * 1000)));
         Self {
             circuit: CircuitView::of(&standing.circuit, now),
-            headers: endpoint.headers.iter().map(header).collect(),
+            headers: headers.collect(),
             timeout: span(endpoint.timeout().as_secs()),
             retry: endpoint.retry.iter().map(|wait| span(*wait)).collect(),
             secrets: until.map(|until| SecretView { until }).collect(),
@@ -96,11 +89,12 @@ impl View {
 
 impl CircuitView {
     fn of(circuit: &Circuit, now: Timestamp) -> Self {
-        let wait = circuit.wait(now);
-        let state = match (circuit.is_open(), wait.is_zero()) {
-            (true, _) => "open",
-            (false, false) => "waiting",
-            (false, true) => "closed",
+        let (wait, slow) = (circuit.wait(now), circuit.slow(now));
+        let (state, wait) = match slow {
+            _ if circuit.is_open() => ("open", wait),
+            _ if !wait.is_zero() => ("waiting", wait),
+            Some(slow) => ("slow", slow),
+            None => ("closed", wait),
         };
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Self {
@@ -111,14 +105,6 @@ impl CircuitView {
             wait: (seconds > 0).then(|| span(seconds)),
         }
     }
-}
-
-/// A header as it may be seen.
-fn header((name, value): &(String, String)) -> (String, String) {
-    let lower = name.to_ascii_lowercase();
-    let is_sensitive = SENSITIVE.iter().any(|word| lower.contains(word));
-    let value = if is_sensitive { "…" } else { value };
-    (name.clone(), value.to_owned())
 }
 
 /// A time in milliseconds, as text.
@@ -178,7 +164,7 @@ pub(super) mod tests {
             "circuit": {"state": "closed", "failures": 0, "failing_since": null, "opened_at": null, "wait": null},
             "events": ["*"],
             "sources": [],
-            "headers": {"Authorization": "…", "X-Api-Key": "…", "X-Env": "test"},
+            "headers": {"Authorization": "[redacted]", "X-Api-Key": "[redacted]", "X-Env": "test"},
             "timeout": "20s",
             "retry": ["5s", "5m", "10h"],
             "rate": null,
@@ -197,11 +183,15 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_circuit_waits_as_long_as_the_endpoint_asked_for_or_until_the_next_probe() {
+    fn a_circuit_says_how_long_the_endpoint_is_left_alone_and_why() {
         let asked = Circuit {
             failures: 1,
             failing_since: Some(NOW),
             wait_until: Some(NOW + 59_001),
+            ..Circuit::default()
+        };
+        let slow = Circuit {
+            slow_until: Some(NOW + 30_000),
             ..Circuit::default()
         };
         let open = Circuit {
@@ -215,6 +205,10 @@ pub(super) mod tests {
             (
                 asked,
                 json!({"state": "waiting", "failures": 1, "failing_since": now_text, "opened_at": null, "wait": "1m"}),
+            ),
+            (
+                slow,
+                json!({"state": "slow", "failures": 0, "failing_since": null, "opened_at": null, "wait": "30s"}),
             ),
             (
                 open,

@@ -139,12 +139,14 @@ async fn a_connection_is_not_used_again_if_the_reply_says_so_or_was_cut_off() {
 async fn a_connection_closed_while_it_was_idle_is_replaced_within_the_attempt() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let (close, may_close) = std::sync::mpsc::channel();
     let (closed, was_closed) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             assert_ne!(stream.read(&mut [0; 1000]).unwrap(), 0);
             stream.write_all(OK.as_bytes()).unwrap();
+            may_close.recv().unwrap();
             drop(stream);
             closed.send(()).unwrap();
         }
@@ -152,7 +154,9 @@ async fn a_connection_closed_while_it_was_idle_is_replaced_within_the_attempt() 
     let sender = sender(Recorded::leading_to(address), None);
     for attempt in 1..=3 {
         assert_eq!(post(&sender, "a", URL).await.unwrap(), 200);
+        assert_eq!(sender.idle.lock().await.len(), 1, "it seems to be open");
         // The runtime stands still, as if it was frozen, so that it does not hear of the end.
+        close.send(()).unwrap();
         was_closed.recv().unwrap();
         assert_eq!(sender.network.dialled().len(), attempt);
         assert_eq!(sender.network.lookups(), attempt);

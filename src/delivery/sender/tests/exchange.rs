@@ -226,25 +226,29 @@ async fn a_body_without_end_is_cut_off_and_its_connection_closed() {
 }
 
 #[tokio::test]
-async fn an_early_reply_counts_although_the_request_is_not_read() {
-    let (address, connections) = server(|mut stream| async move {
-        stream.read_exact(&mut [0; 100]).await.unwrap();
-        stream
-            .write_all(b"HTTP/1.1 413 X\r\ncontent-length: 0\r\n\r\n")
-            .await
-            .unwrap();
-        std::future::pending::<()>().await;
-    })
-    .await;
-    let sender = sender(Recorded::leading_to(address), None);
-    for used in 1..=2 {
-        let request = Request {
-            body: vec![b'a'; 32 << 20].into(),
-            ..request("http://hooks.example.com/")
-        };
-        assert_eq!(sender.post(request).await.ok().unwrap().status, 413);
-        assert_eq!(connections.load(Ordering::SeqCst), used, "it is not reused");
-    }
+async fn an_early_reply_counts_and_its_connection_is_closed_with_the_request_unread() {
+    let (go_on, may_go_on) = tokio::sync::watch::channel(false);
+    let (closed, mut was_closed) = tokio::sync::mpsc::unbounded_channel();
+    let serve = move |mut stream: TcpStream| {
+        let (mut may_go_on, closed) = (may_go_on.clone(), closed.clone());
+        async move {
+            stream.read_exact(&mut [0; 100]).await.unwrap();
+            let reply = b"HTTP/1.1 413 X\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(reply).await.unwrap();
+            may_go_on.wait_for(|it| *it).await.unwrap();
+            stream.read_to_end(&mut Vec::new()).await.ok();
+            closed.send(()).unwrap();
+        }
+    };
+    let sender = sender(Recorded::leading_to(server(serve).await.0), None);
+    let request = Request {
+        body: vec![b'a'; 32 << 20].into(),
+        ..request("http://hooks.example.com/")
+    };
+    assert_eq!(sender.post(request).await.ok().unwrap().status, 413);
+    go_on.send(true).unwrap();
+    let closed = timeout(AMPLE, was_closed.recv()).await;
+    assert!(closed.is_ok(), "the rest of the request is kept waiting");
 }
 
 #[test]

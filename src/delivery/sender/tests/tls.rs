@@ -1,6 +1,7 @@
 //! HTTPS, and what the environment has a say in.
 
 use super::*;
+use futures_util::FutureExt;
 use rcgen::{Certificate, CertificateParams, DnType, KeyPair};
 use tokio::process::Command;
 use tokio_rustls::TlsAcceptor;
@@ -72,12 +73,15 @@ async fn post(url: &str, server: SocketAddr, tls: TlsConnector) -> Result<u16, S
 }
 
 #[tokio::test]
-async fn an_endpoint_that_proves_its_name_is_posted_to() {
+async fn an_endpoint_that_proves_its_name_is_posted_to_over_one_connection() {
     let certificate = certificate(&["hooks.example.com"]);
     let server = secure(acceptor(&certificate)).await;
-    let tls = trusting(&certificate);
-    let status = post("https://hooks.example.com./", server, tls).await;
-    assert_eq!(status.unwrap(), 200);
+    let sender = sender(Recorded::leading_to(server), Some(trusting(&certificate)));
+    for url in ["https://hooks.example.com./", "https://HOOKS.example.com/a"] {
+        let reply = sender.post(request(url)).await;
+        assert_eq!(reply.map(|it| it.status).unwrap(), 200);
+    }
+    assert_eq!(sender.network.dialled(), [IpAddr::from(PUBLIC)]);
 }
 
 #[tokio::test]
@@ -105,6 +109,20 @@ async fn an_endpoint_without_tls_is_not_posted_to() {
     let plain = plain.await.0;
     let error = post("https://hooks.example.com/", plain, trusting(&certificate)).await;
     assert_eq!(error.unwrap_err().class(), "tls");
+}
+
+#[tokio::test]
+async fn a_connection_without_tls_is_not_used_with_it() {
+    let certificate = certificate(&["hooks.example.com"]);
+    let (plain, _) = server(|stream| answer(stream, OK)).await;
+    let mut sender = sender(Recorded::leading_to(plain), Some(trusting(&certificate)));
+    sender.policy = Policy::Unrestricted;
+    let first = sender.post(request("http://hooks.example.com:443/")).await;
+    assert_eq!(first.ok().unwrap().status, 200);
+    let mut second = request("https://hooks.example.com/");
+    second.timeout = Duration::from_millis(200);
+    let second = sender.post(second).await;
+    assert!(second.is_err(), "nobody speaks TLS there");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use webhook_gateway::queues::SendError;
 use webhook_gateway::seal::SealError;
 
 /// Why endpoints were not read or not changed.
-pub(super) fn endpoint(error: EndpointError) -> String {
+pub(crate) fn endpoint(error: EndpointError) -> String {
     use EndpointError::{Changed, Delete, Form, Put, Query, Read, Throttled, Update};
     let unreadable = |why| format!("the endpoints cannot be read: {why}");
     let unwritten = |why| format!("the endpoint was not written: {why}");
@@ -23,12 +23,12 @@ pub(super) fn endpoint(error: EndpointError) -> String {
 }
 
 /// Why a circuit was not written.
-pub(super) fn circuit(CircuitError(error): CircuitError) -> String {
+pub(crate) fn circuit(CircuitError(error): CircuitError) -> String {
     format!("the circuit was not written: {}", explain(&error))
 }
 
 /// Why a secret was not sealed or not opened.
-pub(super) fn seal(error: SealError) -> String {
+pub(crate) fn seal(error: SealError) -> String {
     match error {
         SealError::Encrypt(error) => format!("the secret was not encrypted: {}", explain(&error)),
         SealError::Decrypt(error) => format!("the secret cannot be decrypted: {}", explain(&error)),
@@ -37,7 +37,7 @@ pub(super) fn seal(error: SealError) -> String {
 }
 
 /// Why deliveries were not read or not written.
-pub(super) fn history(error: HistoryError) -> String {
+pub(crate) fn history(error: HistoryError) -> String {
     use HistoryError::{Form, Put, Query, Read, Throttled, Write};
     let unreadable = |why| format!("the deliveries cannot be read: {why}");
     let unwritten = |why| format!("the deliveries were not written: {why}");
@@ -51,7 +51,7 @@ pub(super) fn history(error: HistoryError) -> String {
 }
 
 /// Why a message was not sent.
-pub(super) fn queue(error: SendError) -> String {
+pub(crate) fn queue(error: SendError) -> String {
     match error {
         SendError::NotSent(error) => format!("the message was not sent: {}", explain(&error)),
         error => error.to_string(),

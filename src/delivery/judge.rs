@@ -1,0 +1,269 @@
+//! What the attempts of an invocation say of their endpoints: failures are counted in a row, circuits open and close,
+//! an endpoint is disabled, and the operator is told. What becomes of the deliveries is left to `settle`.
+
+use super::Delivery;
+use super::circuit::{Circuit, CircuitError, Failures, News};
+use super::notice::Notice;
+use super::outcome::Outcome;
+use super::settle::{Job, Origin, Verdict};
+use crate::endpoints::Standing;
+use jiff::Timestamp;
+use std::collections::HashMap;
+
+/// What the operator is told of an endpoint that is disabled.
+const DISABLED: &str = "disabled";
+
+/// Why an endpoint is disabled that says it is gone.
+const GONE: &str = "it answered 410 Gone";
+
+/// Why an endpoint is disabled that failed for too long.
+const DEAD: &str = "nothing but failures for 5 days";
+
+/// An endpoint that was tried, as it is now.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct After {
+    /// What was seen of it.
+    pub(super) circuit: Circuit,
+    /// Whether it still gets deliveries.
+    pub(super) is_active: bool,
+}
+
+/// What an endpoint's attempts came to, in their order.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    succeeded: bool,
+    gone: bool,
+    failures: Failures,
+}
+
+impl Delivery {
+    /// Tells the circuits of what was tried, and opens or closes them, or disables an endpoint.
+    pub(super) async fn judge(
+        &self,
+        jobs: &[(Job<'_>, Verdict)],
+        now: Timestamp,
+    ) -> HashMap<String, After> {
+        let mut after = HashMap::new();
+        for (standing, tally) in tally(jobs) {
+            let id = standing.endpoint.id.clone();
+            let judged = self.judge_one(standing, &tally, now).await;
+            let judged = judged.unwrap_or_else(|error| {
+                tracing::error!(endpoint.id = id, %error, "circuit is not told");
+                After {
+                    circuit: standing.circuit.clone(),
+                    is_active: true,
+                }
+            });
+            after.insert(id, judged);
+        }
+        after
+    }
+
+    async fn judge_one(
+        &self,
+        standing: &Standing,
+        tally: &Tally,
+        now: Timestamp,
+    ) -> Result<After, CircuitError> {
+        let Standing { endpoint, circuit } = standing;
+        let id = &endpoint.id;
+        let mut after = After {
+            circuit: circuit.clone(),
+            is_active: true,
+        };
+        if tally.succeeded && !circuit.is_clean() {
+            if self.circuits.clear(id, circuit).await? {
+                self.tell(standing, News::Recovered.name(), None).await;
+            }
+            after.circuit = Circuit::default();
+        }
+        if tally.failures.count == 0 {
+            return Ok(after);
+        }
+        after.circuit = self.circuits.count(id, tally.failures, now).await?;
+        let reason = if tally.gone { GONE } else { DEAD };
+        if tally.gone || after.circuit.is_beyond_patience(now) {
+            after.is_active = !self.disable(standing, reason, now).await;
+        } else if after.circuit.is_to_open() {
+            if self.circuits.open(id, now).await? {
+                self.tell(standing, News::Opened.name(), None).await;
+            }
+            after.circuit.opened_at = Some(now.as_millisecond());
+            after.circuit.probes = 0;
+        }
+        Ok(after)
+    }
+
+    /// Disables an endpoint; whether it is inactive now.
+    async fn disable(&self, standing: &Standing, reason: &str, now: Timestamp) -> bool {
+        match self
+            .endpoints
+            .disable(&standing.endpoint.id, reason, now)
+            .await
+        {
+            Ok(is_news) => {
+                if is_news {
+                    let noted = self.circuits.note(&standing.endpoint.id, DISABLED).await;
+                    if let Err(error) = noted {
+                        tracing::warn!(endpoint.id = standing.endpoint.id, %error, "notice is given at once or never");
+                    }
+                    self.tell(standing, DISABLED, Some(reason)).await;
+                }
+                true
+            }
+            Err(error) => {
+                tracing::error!(endpoint.id = standing.endpoint.id, %error, "endpoint is not disabled");
+                false
+            }
+        }
+    }
+
+    /// Tells the operator; what was not told is told later, as the circuit keeps it.
+    pub(super) async fn tell(&self, standing: &Standing, news: &str, reason: Option<&str>) {
+        let endpoint = &standing.endpoint;
+        let notice = Notice {
+            news,
+            endpoint: &endpoint.id,
+            name: &endpoint.name,
+            reason,
+        };
+        tracing::warn!(endpoint.id = endpoint.id, news, reason, "endpoint");
+        match self
+            .notices
+            .give(&self.queues, notice, Timestamp::now())
+            .await
+        {
+            Err(error) => {
+                tracing::error!(endpoint.id = endpoint.id, news, %error, "notice is not given")
+            }
+            Ok(()) => {
+                if let Err(error) = self.circuits.told(&endpoint.id, news).await {
+                    tracing::warn!(endpoint.id = endpoint.id, %error, "notice may come twice");
+                }
+            }
+        }
+    }
+}
+
+/// What the attempts came to, by endpoint, in their order.
+fn tally<'a>(jobs: &[(Job<'a>, Verdict)]) -> Vec<(&'a Standing, Tally)> {
+    let mut tallies: Vec<(&Standing, Tally)> = Vec::new();
+    for (job, verdict) in jobs {
+        let (Some(standing), Verdict::Tried(outcome)) = (job.standing, verdict) else {
+            continue;
+        };
+        let known = tallies
+            .iter()
+            .position(|(it, _)| it.endpoint.id == standing.endpoint.id);
+        let index = known.unwrap_or_else(|| {
+            tallies.push((standing, Tally::default()));
+            tallies.len() - 1
+        });
+        let Some((_, tally)) = tallies.get_mut(index) else {
+            continue;
+        };
+        if *outcome == Outcome::Delivered {
+            tally.succeeded = true;
+            tally.failures = Failures::default();
+            continue;
+        }
+        tally.failures.count += 1;
+        tally.failures.is_probe |= job.origin == Origin::Held && standing.circuit.is_open();
+        tally.gone |= *outcome == Outcome::Gone;
+        if let Outcome::Wait(until) = outcome {
+            tally.failures.wait_until = tally.failures.wait_until.max(Some(until.as_millisecond()));
+        }
+    }
+    tallies
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::history::Record;
+    use crate::delivery::plan;
+    use crate::endpoints::test::{endpoint, event};
+    use std::time::{Duration, Instant};
+
+    fn standing() -> Standing {
+        Standing {
+            endpoint: endpoint(),
+            circuit: Circuit::default(),
+        }
+    }
+
+    fn job(standing: &Standing, origin: Origin) -> Job<'_> {
+        Job {
+            standing: Some(standing),
+            origin,
+            record: Record::new("ep_1", "ep_1_1_1".to_owned(), event()),
+        }
+    }
+
+    fn queue() -> Origin {
+        Origin::Queue {
+            message: "m".to_owned(),
+            receipt: "r".to_owned(),
+            received: Instant::now(),
+        }
+    }
+
+    fn retry() -> Outcome {
+        Outcome::Retry(Duration::from_secs(5))
+    }
+
+    fn tallied(outcomes: &[Outcome]) -> Tally {
+        let standing = standing();
+        let tried = |outcome: &Outcome| (job(&standing, queue()), Verdict::Tried(*outcome));
+        let jobs: Vec<_> = outcomes.iter().map(tried).collect();
+        let mut tallies = tally(&jobs);
+        assert_eq!(tallies.len(), 1);
+        tallies.remove(0).1
+    }
+
+    #[test]
+    fn failures_count_in_a_row() {
+        use Outcome::{Delivered, Exhausted};
+        assert_eq!(tallied(&[retry(), Exhausted, retry()]).failures.count, 3);
+        let mixed = tallied(&[retry(), retry(), Delivered, retry()]);
+        assert_eq!((mixed.succeeded, mixed.failures.count), (true, 1));
+        let recovered = tallied(&[retry(), Delivered]);
+        assert_eq!((recovered.succeeded, recovered.failures.count), (true, 0));
+    }
+
+    #[test]
+    fn the_longest_wait_that_was_asked_for_counts() {
+        let until = |ms| Outcome::Wait(Timestamp::from_millisecond(ms).unwrap());
+        let asked = tallied(&[until(5), until(9), until(7)]);
+        assert_eq!(asked.failures.wait_until, Some(9));
+        assert_eq!(
+            tallied(&[until(5), Outcome::Delivered]).failures.wait_until,
+            None
+        );
+        assert!(tallied(&[Outcome::Gone]).gone);
+    }
+
+    #[test]
+    fn what_was_not_tried_does_not_count() {
+        let standing = standing();
+        let jobs = [
+            (job(&standing, queue()), Verdict::Hold(plan::OPEN)),
+            (job(&standing, queue()), Verdict::Skip(String::new())),
+        ];
+        assert!(tally(&jobs).is_empty());
+    }
+
+    #[test]
+    fn only_a_failure_of_an_open_circuits_probe_counts_as_one() {
+        for (origin, is_open, is_probe) in [
+            (queue(), true, false),
+            (Origin::Held, false, false),
+            (Origin::Held, true, true),
+        ] {
+            let mut standing = standing();
+            standing.circuit.opened_at = is_open.then_some(1);
+            let jobs = [(job(&standing, origin), Verdict::Tried(retry()))];
+            assert_eq!(tally(&jobs)[0].1.failures.is_probe, is_probe);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What is not sent: to an endpoint that is paused or disabled, faster than its rate, to one that was deleted, and of
+//! an event that is not there any more.
+//!
+//! Seen to fail:
+
+use crate::support::delivery::{World, event, id};
+use crate::support::receiver::{Receiver, Reply};
+use serde_json::json;
+
+#[tokio::test]
+async fn what_comes_for_a_paused_or_disabled_endpoint_waits_until_a_probe_is_sent() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    let mut function = world.function().await;
+    for (endpoint, state) in [("ep_a", "paused"), ("ep_b", "disabled")] {
+        world
+            .endpoint(endpoint, &receiver.url(), &json!({"state": state}))
+            .await;
+        for number in [2, 3, 1] {
+            world.offer(endpoint, number).await;
+        }
+        world.pump(&mut function).await;
+        assert_eq!(receiver.requests().len(), 0);
+        assert_eq!(
+            world.states(endpoint).await,
+            [("held".to_owned(), 3)].into()
+        );
+        assert_eq!(world.queued().await, [].into());
+        assert_eq!(
+            world.record(endpoint, 1).await.get("expires_at"),
+            None,
+            "it waits as long as it takes"
+        );
+
+        // As the operator's tool does.
+        world.endpoint(endpoint, &receiver.url(), &json!({})).await;
+        world
+            .send(&json!({"kind": "probe/1", "endpoint": endpoint, "id": "resumed"}))
+            .await;
+        world.drain(&mut function).await;
+        let ids: Vec<_> = receiver.take().iter().map(|it| it.id()).collect();
+        assert_eq!(ids, [1, 2, 3].map(|it| id(endpoint, it)));
+        assert_eq!(
+            world.states(endpoint).await,
+            [("delivered".to_owned(), 3)].into()
+        );
+        assert_eq!(world.held(endpoint).await.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_probe_of_an_endpoint_that_was_paused_ends_and_posts_nothing() {
+    let world = World::start().await;
+    let receiver = Receiver::answering(500).await;
+    world
+        .endpoint("ep_a", &receiver.url(), &json!({"rate": 1}))
+        .await;
+    let mut function = world.function().await;
+    world.offer("ep_a", 1).await;
+    world.pump(&mut function).await;
+    assert_eq!(world.queued().await, [("probe/1".to_owned(), 1)].into());
+    world
+        .endpoint(
+            "ep_a",
+            &receiver.url(),
+            &json!({"rate": 1, "state": "paused"}),
+        )
+        .await;
+    world.pump(&mut function).await;
+    assert_eq!(world.queued().await, [].into());
+    assert_eq!(world.standing("circuit", "ep_a").await.get("probe"), None);
+    assert_eq!(receiver.take().len(), 0);
+    assert_eq!(world.held("ep_a").await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_endpoint_with_a_rate_gets_no_more_in_a_second() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    world
+        .endpoint("ep_a", &receiver.url(), &json!({"rate": 2}))
+        .await;
+    let mut function = world.function().await;
+    for number in 1..=5 {
+        world.offer("ep_a", number).await;
+    }
+    world.pump(&mut function).await;
+    assert_eq!(receiver.take().len(), 0);
+    let sent = world.tap.sent();
+    assert_eq!((sent.len(), sent[0].delay), (1, 0));
+    for (count, seconds) in [(2, Some(1)), (2, Some(1)), (1, None)] {
+        world.pump(&mut function).await;
+        assert_eq!(receiver.take().len(), count);
+        assert_eq!(world.tap.waits().first().map(|it| it.1), seconds);
+    }
+    assert_eq!(
+        world.states("ep_a").await,
+        [("delivered".to_owned(), 5)].into()
+    );
+    assert_eq!(world.queued().await, [].into());
+}
+
+#[tokio::test]
+async fn what_can_never_be_sent_is_skipped_and_its_record_says_why() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    world.endpoint("ep_a", &receiver.url(), &json!({})).await;
+    world
+        .endpoint("ep_b", &receiver.url(), &json!({"rate": 1}))
+        .await;
+    let mut function = world.function().await;
+    world.offer("ep_deleted", 1).await;
+    for endpoint in ["ep_a", "ep_b"] {
+        // Of one, the ledger has nothing; of the other, it has what the bucket has no more.
+        world.order(endpoint, 2).await;
+        world.order(endpoint, 3).await;
+    }
+    let gone = json!({"pk": {"S": event(3).key}, "body_s3": {"S": "bodies/gone"}});
+    world.aws.put_item(&gone).await;
+    world.drain(&mut function).await;
+    let record = world.record("ep_deleted", 1).await;
+    assert_eq!(
+        (&record["state"], &record["reason"]),
+        (&json!("skipped"), &json!("the endpoint was deleted"))
+    );
+    for endpoint in ["ep_a", "ep_b"] {
+        assert_eq!(
+            world.states(endpoint).await,
+            [("skipped".to_owned(), 2)].into()
+        );
+        let forgotten = world.record(endpoint, 2).await;
+        assert_eq!(
+            forgotten["reason"],
+            "the ledger does not have the event any more"
+        );
+        let reason = &world.record(endpoint, 3).await["reason"];
+        assert!(
+            reason.as_str().unwrap().contains("not in the bucket"),
+            "{reason}"
+        );
+        assert_eq!(world.held(endpoint).await.len(), 0);
+    }
+    assert_eq!(receiver.take().len(), 0);
+}
+
+#[tokio::test]
+async fn a_ping_is_tried_once_whatever_the_endpoints_state() {
+    let world = World::start().await;
+    let receiver = Receiver::answering(500).await;
+    world
+        .endpoint("ep_a", &receiver.url(), &json!({"state": "paused"}))
+        .await;
+    let mut function = world.function().await;
+    for (id, status, state) in [
+        ("ping_1", 500, "exhausted"),
+        ("ping_2", 410, "exhausted"),
+        ("ping_3", 200, "delivered"),
+    ] {
+        receiver.always(Reply::status(status));
+        for _ in 0..2 {
+            world.send(&json!({"kind": "ping/1", "endpoint": "ep_a", "id": id, "at": 1_790_000_000_000_u64})).await;
+            world.drain(&mut function).await;
+        }
+        let requests = receiver.take();
+        assert_eq!(requests.len(), 1);
+        assert!(requests[0].has(id));
+        let records = world.records("ep_a").await;
+        let record = records.iter().find(|it| it["event"]["id"] == id).unwrap();
+        assert_eq!(
+            (&record["state"], &record["history"][0]["status"]),
+            (&json!(state), &json!(status))
+        );
+    }
+    assert_eq!(world.standing("endpoint", "ep_a").await["state"], "paused");
+    assert_eq!(world.standing("circuit", "ep_a").await, json!(null));
+}

@@ -1,0 +1,184 @@
+//! One probe for an endpoint, and none too few: an active endpoint for which something is held has a probe, however
+//! invocations come between each other.
+//!
+//! Seen to fail:
+
+use crate::support::delivery::{World, id};
+use crate::support::function::{Answer, Function};
+use crate::support::receiver::Receiver;
+use crate::support::tap::Point;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+/// A world with an endpoint all of whose deliveries are held, as it has a rate, and two functions.
+async fn world() -> (World, Receiver, [Function; 2]) {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    world
+        .endpoint("ep_a", &receiver.url(), &json!({"rate": 2}))
+        .await;
+    let functions = [world.function().await, world.function().await];
+    (world, receiver, functions)
+}
+
+/// Begins an invocation with all that is on the queue.
+async fn begin(world: &World, function: &Function) -> (Vec<Value>, oneshot::Receiver<Answer>) {
+    let batch = world.receive().await;
+    let answer = function.begin(&json!({"Records": batch}));
+    (batch, answer)
+}
+
+/// Ends it.
+async fn end(world: &World, batch: Vec<Value>, answer: oneshot::Receiver<Answer>) -> Vec<Value> {
+    let Ok(Answer::Success(answer)) = answer.await else {
+        panic!("no answer");
+    };
+    world.conclude(batch, &answer).await
+}
+
+#[tokio::test]
+async fn of_probes_that_are_sent_at_the_same_time_one_works_and_the_others_end() {
+    let (world, receiver, [mut one, mut other]) = world().await;
+    for number in 1..=3 {
+        world.offer("ep_a", number).await;
+    }
+    let mut gate = world.tap.hold(Point::Before, "UpdateItem", "SET probe");
+    let (batch, answer) = begin(&world, &one).await;
+    gate.reached().await;
+    for number in 4..=6 {
+        world.offer("ep_a", number).await;
+    }
+    world.pump_kind(&mut other, "delivery/1").await;
+    drop(gate);
+    end(&world, batch, answer).await;
+    assert_eq!(world.queued().await, [("probe/1".to_owned(), 2)].into());
+
+    world.pump(&mut one).await;
+    assert_eq!(receiver.requests().len(), 2, "as many as one probe may");
+    assert_eq!(world.queued().await, [("probe/1".to_owned(), 1)].into());
+    world.drain(&mut one).await;
+    let delivered: Vec<_> = receiver.take().iter().map(|it| it.id()).collect();
+    assert_eq!(
+        delivered,
+        (1..=6).map(|it| id("ep_a", it)).collect::<Vec<_>>()
+    );
+    assert_eq!(world.standing("circuit", "ep_a").await.get("probe"), None);
+}
+
+/// A probe is ending, and just before or after it gives up its charge another delivery is held.
+async fn is_not_stranded(point: Point) {
+    let (world, receiver, [mut one, mut other]) = world().await;
+    world.offer("ep_a", 1).await;
+    world.pump(&mut one).await;
+    let mut gate = world.tap.hold(point, "UpdateItem", "REMOVE probe");
+    let (batch, answer) = begin(&world, &one).await;
+    gate.reached().await;
+    world.offer("ep_a", 2).await;
+    world.pump(&mut other).await;
+    drop(gate);
+    end(&world, batch, answer).await;
+    assert_eq!(world.queued().await, [("probe/1".to_owned(), 1)].into());
+    world.drain(&mut one).await;
+    assert_eq!(receiver.take().len(), 2);
+    assert_eq!(
+        world.states("ep_a").await,
+        [("delivered".to_owned(), 2)].into()
+    );
+    assert_eq!(world.standing("circuit", "ep_a").await.get("probe"), None);
+}
+
+#[tokio::test]
+async fn what_is_held_just_before_a_probe_ends_is_not_stranded() {
+    is_not_stranded(Point::Before).await;
+}
+
+#[tokio::test]
+async fn what_is_held_just_after_a_probe_ended_is_not_stranded() {
+    is_not_stranded(Point::After).await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_resumed_while_its_probe_ends_as_it_was_paused_is_not_stranded() {
+    let (world, receiver, [mut one, mut other]) = world().await;
+    world.offer("ep_a", 1).await;
+    world.pump(&mut one).await;
+    world
+        .endpoint(
+            "ep_a",
+            &receiver.url(),
+            &json!({"rate": 2, "state": "paused"}),
+        )
+        .await;
+    let mut gate = world.tap.hold(Point::Before, "UpdateItem", "REMOVE probe");
+    let (batch, answer) = begin(&world, &one).await;
+    gate.reached().await;
+    world
+        .endpoint("ep_a", &receiver.url(), &json!({"rate": 2}))
+        .await;
+    world
+        .send(&json!({"kind": "probe/1", "endpoint": "ep_a", "id": "resumed"}))
+        .await;
+    world.pump(&mut other).await;
+    drop(gate);
+    end(&world, batch, answer).await;
+    world.drain(&mut one).await;
+    assert_eq!(receiver.take().len(), 1);
+    assert_eq!(
+        world.states("ep_a").await,
+        [("delivered".to_owned(), 1)].into()
+    );
+}
+
+#[tokio::test]
+async fn a_probe_is_sent_anew_before_its_queue_gives_up_on_it() {
+    let (world, receiver, [mut function, _]) = world().await;
+    for number in 1..=3 {
+        world.offer("ep_a", number).await;
+    }
+    world.pump(&mut function).await;
+    let old = world.standing("circuit", "ep_a").await["probe"].clone();
+    world.tap.sent();
+    let mut batch = world.receive().await;
+    batch[0]["attributes"]["ApproximateReceiveCount"] = json!("20");
+    assert_eq!(world.run(&mut function, batch).await.len(), 0);
+    let sent = world.tap.sent();
+    assert_eq!(
+        (sent.len(), sent[0].delay, &sent[0].body["replaces"]),
+        (1, 1, &old)
+    );
+    world.drain(&mut function).await;
+    assert_eq!(receiver.take().len(), 3);
+    assert_eq!(world.standing("circuit", "ep_a").await.get("probe"), None);
+}
+
+#[tokio::test]
+async fn a_probe_that_fails_by_our_own_fault_is_sent_anew_as_well() {
+    let (world, receiver, [mut function, _]) = world().await;
+    let sealed = world
+        .sealed("ep_b", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+        .await;
+    let unusable = json!({"rate": 2, "secrets": [sealed]});
+    world.endpoint("ep_a", &receiver.url(), &unusable).await;
+    world.offer("ep_a", 1).await;
+    world.pump(&mut function).await;
+    for receives in ["1", "20"] {
+        let mut batch = world.receive().await;
+        assert_eq!(batch.len(), 1);
+        batch[0]["attributes"]["ApproximateReceiveCount"] = json!(receives);
+        world.tap.sent();
+        let kept = world.run(&mut function, batch).await;
+        let sent = world.tap.sent();
+        assert_eq!(
+            (kept.len(), sent.len()),
+            if receives == "1" { (1, 0) } else { (0, 1) }
+        );
+    }
+    world
+        .endpoint("ep_a", &receiver.url(), &json!({"rate": 2}))
+        .await;
+    world.drain(&mut function).await;
+    assert_eq!(
+        world.states("ep_a").await,
+        [("delivered".to_owned(), 1)].into()
+    );
+}
