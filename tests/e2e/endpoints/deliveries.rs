@@ -8,16 +8,7 @@ use crate::support::inbox::Queue;
 use crate::support::receiver::Reply;
 use crate::support::source::CREATIVE_FORCE;
 use serde_json::{Value, json};
-use std::collections::VecDeque;
 use std::time::Duration;
-
-/// These answers in turn, and then 200.
-fn in_turn(
-    answers: impl Into<VecDeque<Reply>>,
-) -> impl FnMut(&crate::support::receiver::Request) -> Reply {
-    let mut answers = answers.into();
-    move |_| answers.pop_front().unwrap_or(Reply::status(200))
-}
 
 #[tokio::test]
 async fn an_event_arrives_as_it_is_on_the_queue_and_signed() {
@@ -114,12 +105,12 @@ async fn what_fails_is_tried_again_with_the_same_id_and_bytes() {
         .endpoint(&source, &["--retry", "1s,1s,1s,1s,1s", "--timeout", "1s"])
         .await;
     let elsewhere = vec![("location", endpoint.receiver.url())];
-    endpoint.receiver.answer(in_turn([
+    endpoint.answers([
         Reply::status(500),
         Reply::Hang,
         Reply::Drop,
         Reply::Whole(302, elsewhere, String::new()),
-    ]));
+    ]);
     let events = source.events(1).await;
 
     let delivery = endpoint.all("delivered", &events).await.remove(0);

@@ -30,7 +30,7 @@ async fn what_is_said_of_an_endpoint_is_shown_without_what_is_secret() {
     let shown = endpoint.told("get", &[]).await;
     for (name, value) in json!({
         "name": endpoint.name, "url": endpoint.receiver.url(), "description": "of a test", "state": "active",
-        "events": ["io.creativeforce.*"], "sources": [source.name], "headers": {"X-Env": "test", "X-Api-Key": "…"},
+        "events": ["io.creativeforce.*"], "sources": [source.name], "headers": {"X-Env": "test", "X-Api-Key": "[redacted]"},
         "timeout": "5s", "retry": ["5s", "1m", "1h30m"], "rate": 10, "format": "cloudevents",
         "signature": "standard-webhooks", "secrets": [{"until": null}], "held": 0,
     })

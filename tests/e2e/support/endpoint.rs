@@ -1,10 +1,11 @@
 //! An endpoint of a test's own: created by the operator's tool for the events of one source, with a receiver behind it.
 
 use super::gateway::{Gateway, MARK, Said, name};
-use super::receiver::{Receiver, Request};
+use super::receiver::{Receiver, Reply, Request};
 use super::source::Source;
 use super::{PATIENCE, eventually, unique, within};
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -153,6 +154,13 @@ impl Endpoint<'_> {
     }
 
     // ---- The receiver's side ----
+
+    /// From now on, requests are answered with these in turn, and then with 200.
+    pub(crate) fn answers(&self, replies: impl Into<VecDeque<Reply>>) {
+        let mut replies = replies.into();
+        let next = move |_: &Request| replies.pop_front().unwrap_or(Reply::status(200));
+        self.receiver.answer(next);
+    }
 
     /// The requests, once there are so many.
     pub(crate) async fn requests(&self, count: usize) -> Vec<Request> {
