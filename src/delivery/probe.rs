@@ -26,6 +26,9 @@ const RATE: u32 = 10;
 /// How long a probe that fails by our own fault waits before it is sent anew.
 const PAUSE: Duration = Duration::from_mins(5);
 
+/// What rates are counted in.
+const SECOND: Duration = Duration::from_secs(1);
+
 /// How many of the oldest are looked at for one to probe with.
 const WINDOW: u32 = 10;
 
@@ -163,7 +166,13 @@ impl Delivery {
                 .held(&probe.endpoint, limit.cast_signed())
                 .await?;
             if held.is_empty() {
-                return self.end(probe, is_open).await;
+                // The probe of what is held next knows nothing of what was sent in this second.
+                let keeps_rate = standing.endpoint.rate.is_some() && left < rate;
+                return if keeps_rate {
+                    Ok(Next::After(SECOND))
+                } else {
+                    self.end(probe, is_open).await
+                };
             }
             left = left.saturating_sub(u32::try_from(held.len()).unwrap_or(u32::MAX));
             let Some(settled) = self.try_held(held, &standing).await? else {
@@ -181,7 +190,7 @@ impl Delivery {
                 return Ok(Next::After(wait));
             }
         }
-        Ok(Next::After(Duration::from_secs(1)))
+        Ok(Next::After(SECOND))
     }
 
     /// Gives up the charge, as the endpoint is not active; unless it is by now, and who made it so saw this probe in
@@ -207,7 +216,7 @@ impl Delivery {
             .charge(&probe.endpoint, &probe.id, None)
             .await?;
         Ok(if has_charge {
-            Next::After(Duration::from_secs(1))
+            Next::After(SECOND)
         } else {
             Next::Done
         })

@@ -2,12 +2,14 @@
 //!
 //! Seen to fail: with the signature in the reason of a refusal, and with the stream's event in the line of a batch.
 
+use crate::support::endpoint::event;
 use crate::support::gateway::Gateway;
 use crate::support::inbox::Queue;
+use crate::support::receiver::Reply;
 use crate::support::source::{CREATIVE_FORCE, PEOPLE_FORCE, product_reset, send};
 use crate::support::{eventually, unique};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// All that could stand in a log if a text did: itself, bytes as Rust's `Debug` has them, and Base64 of a longer text.
 fn spellings(text: &str) -> Vec<String> {
@@ -105,6 +107,121 @@ async fn no_secret_signature_or_body_is_in_any_log() {
 }
 
 #[tokio::test]
+async fn no_secret_signature_header_or_body_of_a_delivery_is_in_any_log() {
+    let gateway = Gateway::find().await;
+    let source = gateway.source(CREATIVE_FORCE, &[]).await;
+    let [header, body, answer] = [(); 3].map(|()| unique());
+    let own = format!("X-Canary: {header}");
+    let options = [
+        "--header",
+        &own,
+        "--retry",
+        "1s,1s,1s,1s",
+        "--timeout",
+        "1s",
+    ];
+    let endpoint = gateway.endpoint(&source, &options).await;
+    let said = |status| Reply::Whole(status, Vec::new(), answer.clone());
+    endpoint.answers([said(500), Reply::Hang, Reply::Drop, said(429), said(200)]);
+    let id = unique();
+    source.post(product_reset(&id, &body)).await;
+    endpoint.all("delivered", std::slice::from_ref(&id)).await;
+    let rotated = endpoint.told("rotate-secret", &[]).await;
+    endpoint.answers([said(500), said(200)]);
+    endpoint.run("test", &[]).await;
+    endpoint.told("test", &[]).await;
+    let requests = endpoint.receiver.requests();
+    assert_eq!(requests.len(), 7);
+    endpoint.told("pause", &[]).await;
+    let held = source.event().await;
+
+    let lines = eventually("the log of all deliveries", || async {
+        let lines = all_logs(&gateway).await;
+        let is_told = |id: &String| lines.iter().any(|line| line.contains(id));
+        let ids: Vec<_> = requests.iter().map(event).collect();
+        (ids.iter().all(is_told) && is_told(&held)).then_some(lines)
+    })
+    .await;
+    let secrets = [&endpoint.secret, rotated["secret"].as_str().unwrap()];
+    let secrets = secrets.map(|it| it.trim_start_matches("whsec_").to_owned());
+    let signatures = requests.iter().map(|it| it.header("webhook-signature"));
+    let signatures = signatures.flat_map(|it| it.split(' ').map(|it| it.replace("v1,", "")));
+    let mut canaries: Vec<String> = signatures.collect();
+    assert_eq!(canaries.len(), 9, "two secrets sign what comes last");
+    canaries.extend(secrets.into_iter().chain([header, body, answer]));
+    for canary in canaries {
+        for spelling in spellings(&canary) {
+            let found = lines.iter().find(|line| line.contains(&spelling));
+            assert_eq!(found, None, "{spelling}, which is {canary}, is in a log");
+        }
+    }
+    endpoint.delete().await;
+}
+
+#[tokio::test]
+async fn a_delivery_is_one_line_each_time_that_something_becomes_of_it() {
+    let gateway = Gateway::find().await;
+    let source = gateway.source(CREATIVE_FORCE, &[]).await;
+    let endpoint = gateway
+        .endpoint(&source, &["--retry", "1s", "--timeout", "1s"])
+        .await;
+    endpoint.answers([Reply::status(500), Reply::Hang, Reply::status(410)]);
+    let mut events = source.events(1).await;
+    endpoint.all("exhausted", &events).await;
+    events.extend(source.events(1).await);
+    let deliveries = eventually("the second is held", || async {
+        let deliveries = endpoint.deliveries().await;
+        (deliveries.len() == 2 && deliveries[1]["state"] == "held").then_some(deliveries)
+    })
+    .await;
+
+    // A line comes after what it tells of.
+    let lines: Vec<Value> = eventually("the lines of the deliveries", || async {
+        let log = gateway.log("DeliveryFunctionName").await;
+        let lines = log
+            .iter()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let lines: Vec<Value> = lines
+            .filter(|it: &Value| it["endpoint"] == endpoint.id)
+            .collect();
+        (lines.len() >= 3).then_some(lines)
+    })
+    .await;
+    let told = |line: &Value| {
+        json!([
+            line["event.id"],
+            line["state"],
+            line["outcome"],
+            line["status"],
+            line["reason"]
+        ])
+    };
+    let expected = json!([
+        [events[0], "pending", "retry", 500, null],
+        [events[0], "exhausted", "exhausted", null, "timeout"],
+        [events[1], "held", "gone", 410, deliveries[1]["reason"]],
+    ]);
+    let of_all: Vec<_> = lines.iter().map(told).collect();
+    assert_eq!(json!(of_all), expected);
+    for (line, of_attempt) in lines.iter().zip([1, 2, 1]) {
+        assert!(line["_aws"].is_object(), "{line} counts in no metric");
+        assert_eq!(
+            (&line["attempts"], &line["failed"]),
+            (&json!(of_attempt), &json!(1))
+        );
+        assert!(line["duration_ms"].is_number(), "{line}");
+        assert_eq!(line["latency_ms"].is_number(), of_attempt == 1, "{line}");
+    }
+    let ids = [&deliveries[0], &deliveries[0], &deliveries[1]].map(|it| &it["id"]);
+    assert!(lines.iter().map(|it| &it["delivery.id"]).eq(ids));
+    assert_eq!(
+        (&lines[1]["exhausted"], &lines[2]["held"]),
+        (&json!(1), &json!(1))
+    );
+    endpoint.delete().await;
+}
+
+#[tokio::test]
 async fn a_request_is_one_line_with_its_source_event_outcome_and_duration() {
     let gateway = Gateway::find().await;
     let source = gateway.source(CREATIVE_FORCE, &[]).await;
@@ -161,7 +278,13 @@ async fn no_function_complains_but_of_what_the_tests_break() {
     lines.extend(gateway.log("DeliveryFunctionName").await);
     assert!(lines.iter().any(|line| line.contains(&id)));
 
-    let broken = ["message is refused", "source is disabled"];
+    // Also what is told of endpoints that fail, and that these may be anywhere.
+    let broken = [
+        "message is refused",
+        "source is disabled",
+        r#""news":"#,
+        "endpoints may be anywhere",
+    ];
     let complaints = [
         "\"ERROR\"",
         "\"WARN\"",

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod endpoints;
 mod http;
 mod large;
 mod logs;

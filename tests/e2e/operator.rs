@@ -15,13 +15,6 @@ async fn change(gateway: &Gateway, arguments: &[&str], input: &str) -> Said {
     gateway.webhookctl_with(arguments, input).await
 }
 
-/// The error of a command that failed.
-fn error(said: &Said) -> String {
-    assert!(!said.success, "{said:?}");
-    let error: Value = serde_json::from_str(said.notes.lines().last().unwrap()).unwrap();
-    error["error"].as_str().unwrap().to_owned()
-}
-
 /// Waits until a fresh webhook, signed with this secret, is answered so.
 async fn answered(source: &Source<'_>, secret: &str, status: u16) {
     let what = format!("a status of {status}");
@@ -89,7 +82,7 @@ async fn a_generated_secret_is_shown_once_and_verifies() {
         assert!(secret.len() >= 32, "{} characters", secret.len());
         assert!(!shown(&gateway, &source).await.contains(secret));
         answered(&source, secret, 200).await;
-        assert!(error(&change(&gateway, &add, "").await).contains("already"));
+        assert!(change(&gateway, &add, "").await.error().contains("already"));
     }
 }
 
@@ -154,7 +147,12 @@ async fn a_removed_source_is_gone_within_a_minute() {
     let removed = change(&gateway, &remove, "").await.json();
     assert_eq!(removed, [json!({"removed": source.name})]);
     answered(&source, &source.secret, 404).await;
-    assert!(error(&change(&gateway, &remove, "").await).contains("there is no source"));
+    assert!(
+        change(&gateway, &remove, "")
+            .await
+            .error()
+            .contains("there is no source")
+    );
 }
 
 #[tokio::test]
@@ -195,7 +193,7 @@ async fn of_two_operators_the_later_does_not_overwrite_the_earlier() {
         assert!(is_there(&quick), "what was told to be added is there");
         assert_eq!(is_there(&slow), later.success);
         if !later.success {
-            refused = Some(error(&later));
+            refused = Some(later.error());
             break;
         }
     }
@@ -237,7 +235,7 @@ async fn a_stack_is_also_found_by_its_name() {
     let none = gateway
         .webhookctl(&["--stack", "no-such", "--json", "source", "list"])
         .await;
-    assert!(error(&none).contains("no-such"));
+    assert!(none.error().contains("no-such"));
 }
 
 #[tokio::test]
@@ -264,11 +262,11 @@ async fn send_signs_as_the_vendor_and_tells_the_answers() {
     let missing = gateway
         .webhookctl(&[&send[..], &["missing.json"]].concat())
         .await;
-    assert!(error(&missing).contains("1 of 1"), "{missing:?}");
+    assert!(missing.error().contains("1 of 1"), "{missing:?}");
     let nobody = gateway
         .webhookctl(&["--json", "send", "--source", "nobody", "-"])
         .await;
-    assert!(error(&nobody).contains("there is no source nobody"));
+    assert!(nobody.error().contains("there is no source nobody"));
 }
 
 #[tokio::test]

@@ -4,53 +4,14 @@
 
 use crate::support::gateway::{Gateway, name};
 use crate::support::inbox::Queue;
+use crate::support::queue::OwnQueue;
 use crate::support::source::{CREATIVE_FORCE, Source, product_reset};
 use crate::support::{eventually, unique};
 use serde_json::{Value, json};
 
-/// A queue outside the stack.
-struct Foreign<'a> {
-    gateway: &'a Gateway,
-    url: String,
-}
-
-impl Foreign<'_> {
-    async fn create(gateway: &Gateway, lets_in: bool) -> Foreign<'_> {
-        let name = name();
-        let mut attributes = json!({});
-        if lets_in {
-            let policy = json!({"Version": "2012-10-17", "Statement": [{
-                "Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage",
-                "Resource": format!("arn:aws:sqs:{}:000000000000:{name}", gateway.output("AwsRegion")),
-            }]});
-            attributes["Policy"] = json!(policy.to_string());
-        }
-        let request = json!({"QueueName": name, "Attributes": attributes});
-        let answer = gateway.aws("AmazonSQS.CreateQueue", &request).await;
-        let url = answer["QueueUrl"].as_str().unwrap().to_owned();
-        Foreign { gateway, url }
-    }
-
-    async fn receive(&self) -> Vec<Value> {
-        let request =
-            json!({"QueueUrl": self.url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 0});
-        let mut answer = self.gateway.aws("AmazonSQS.ReceiveMessage", &request).await;
-        let Value::Array(messages) = answer["Messages"].take() else {
-            return Vec::new();
-        };
-        let body = |it: &Value| serde_json::from_str(it["Body"].as_str().unwrap()).unwrap();
-        messages.iter().map(body).collect()
-    }
-
-    async fn delete(self) {
-        let request = json!({"QueueUrl": self.url});
-        self.gateway.aws("AmazonSQS.DeleteQueue", &request).await;
-    }
-}
-
 async fn subscribe(
     gateway: &Gateway,
-    queue: &Foreign<'_>,
+    queue: &OwnQueue<'_>,
     source: &Source<'_>,
     pattern: &str,
 ) -> String {
@@ -93,7 +54,7 @@ async fn unsubscribe(gateway: &Gateway, name: &str) {
 async fn what_a_subscribed_queue_refuses_is_on_the_dead_letter_queue_and_delays_nothing() {
     let gateway = Gateway::find().await;
     let source = gateway.source(CREATIVE_FORCE, &[]).await;
-    let queue = Foreign::create(&gateway, false).await;
+    let queue = OwnQueue::create(&gateway, false).await;
     let subscription = subscribe(&gateway, &queue, &source, "io.creativeforce.product.*").await;
 
     let note = unique();
@@ -140,7 +101,7 @@ async fn a_subscribed_queue_that_lets_the_gateway_in_gets_what_matches() {
     let gateway = Gateway::find().await;
     let source = gateway.source(CREATIVE_FORCE, &[]).await;
     let other = gateway.source(CREATIVE_FORCE, &[]).await;
-    let queue = Foreign::create(&gateway, true).await;
+    let queue = OwnQueue::create(&gateway, true).await;
     let subscription = subscribe(&gateway, &queue, &source, "io.*.reset").await;
 
     let received = eventually("the subscription", || async {

@@ -1,6 +1,6 @@
 //! The deployed gateway, found by the outputs of its stack, with its AWS and the operator's tool.
 
-use super::inbox;
+use super::{endpoint, inbox, queue};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-/// What the names of all sources of these tests begin with.
+/// What the names of all that these tests make begin with.
 pub(super) const MARK: &str = "e2e-";
 
 /// One test at a time changes the sources: the tool refuses the other of two.
@@ -29,6 +29,7 @@ pub(crate) struct Gateway {
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) success: bool,
+    pub(crate) code: Option<i32>,
     pub(crate) output: String,
     pub(crate) notes: String,
 }
@@ -42,6 +43,13 @@ impl Said {
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
     }
+
+    /// The error of a command that was refused or failed, in `--json`.
+    pub(crate) fn error(&self) -> String {
+        assert!(!self.success, "{self:?}");
+        let error: Value = serde_json::from_str(self.notes.lines().last().unwrap()).unwrap();
+        error["error"].as_str().unwrap().to_owned()
+    }
 }
 
 /// Where the local stack's files are.
@@ -50,7 +58,7 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// A name for a source or a subscription of this run.
+/// A name for what a test makes.
 pub(crate) fn name() -> String {
     format!("{MARK}{}", super::unique())
 }
@@ -87,6 +95,8 @@ impl Gateway {
             }
         })
         .await;
+        endpoint::remove_earlier(self).await;
+        queue::remove_earlier(self).await;
         inbox::start();
         now.as_secs() * 1000
     }
@@ -152,6 +162,7 @@ impl Gateway {
         let done = tool.wait_with_output().await.unwrap();
         Said {
             success: done.status.success(),
+            code: done.status.code(),
             output: String::from_utf8(done.stdout).unwrap(),
             notes: String::from_utf8(done.stderr).unwrap(),
         }
@@ -197,6 +208,24 @@ impl Gateway {
         let text = answer.text().await.unwrap();
         assert!(status.is_success(), "{target}: {status} {text}");
         serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// Calls SNS, which has another protocol; its answer in XML.
+    pub(crate) async fn sns(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("Action", action)
+            .extend_pairs(parameters)
+            .finish();
+        let call = self.http.post(self.output("AwsEndpointUrl"));
+        let call = call
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("authorization", credential("sns"))
+            .body(body);
+        let answer = call.send().await.unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert!(status.is_success(), "{action}: {status} {text}");
+        text
     }
 
     /// Gets what AWS has under a path.

@@ -1,8 +1,8 @@
-//! All that arrives on the stack's queues, received by one consumer and kept by source: tests that run side by side
-//! would take each other's messages.
+//! All that arrives on the stack's queues, received by one consumer and kept by source, notices by endpoint: tests
+//! that run side by side would take each other's messages.
 
-use super::gateway::Gateway;
-use super::{eventually, source::Source};
+use super::gateway::{Gateway, MARK};
+use super::{endpoint::Endpoint, eventually, source::Source};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
@@ -33,6 +33,17 @@ impl Message {
     /// The body as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// The source that it is from, or the endpoint that it gives notice of, if these tests made it.
+    fn owner(&self) -> Option<String> {
+        let source = self.attribute("gatewaysource");
+        if self.attribute("ce-source") != "urn:webhook-gateway" {
+            return source.starts_with(MARK).then(|| source.to_owned());
+        }
+        let notice = &self.json()["data"];
+        let is_ours = notice["name"].as_str().unwrap().starts_with(MARK);
+        is_ours.then(|| notice["endpoint"].as_str().unwrap().to_owned())
     }
 }
 
@@ -74,30 +85,42 @@ async fn receive(gateway: &Gateway, queue: Queue, output: &str) {
                 body,
                 attributes: message["MessageAttributes"].take(),
             };
-            let source = message.attribute("gatewaysource").to_owned();
             // What is not of these tests stays, and is visible again later.
-            if !source.starts_with(super::gateway::MARK) {
+            let Some(owner) = message.owner() else {
                 continue;
-            }
+            };
             gateway.aws("AmazonSQS.DeleteMessage", &receipt).await;
             INBOX
                 .lock()
                 .unwrap()
-                .entry((queue, source))
+                .entry((queue, owner))
                 .or_default()
                 .push(message);
         }
     }
 }
 
+/// All messages of an owner that a queue has had.
+fn messages(queue: Queue, owner: &str) -> Vec<Message> {
+    let inbox = INBOX.lock().unwrap();
+    inbox
+        .get(&(queue, owner.to_owned()))
+        .cloned()
+        .unwrap_or_default()
+}
+
+impl Endpoint<'_> {
+    /// The events that give notice of this endpoint.
+    pub(crate) fn notices(&self) -> Vec<Value> {
+        let notices = messages(Queue::Events, &self.id);
+        notices.iter().map(Message::json).collect()
+    }
+}
+
 impl Source<'_> {
     /// All messages of this source that a queue has had.
     pub(crate) fn messages(&self, queue: Queue) -> Vec<Message> {
-        let inbox = INBOX.lock().unwrap();
-        inbox
-            .get(&(queue, self.name.clone()))
-            .cloned()
-            .unwrap_or_default()
+        messages(queue, &self.name)
     }
 
     /// The message of an event, once it has arrived.

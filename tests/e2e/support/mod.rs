@@ -1,7 +1,15 @@
-//! What the tests run against: the deployed gateway, and all that arrives on its queues.
+//! What the tests run against: the deployed gateway, all that arrives on its queues, and endpoints of the tests' own.
 
+pub(crate) mod endpoint;
 pub(crate) mod gateway;
 pub(crate) mod inbox;
+pub(crate) mod queue;
+#[allow(
+    dead_code,
+    reason = "the integration tests use it too, and other parts of it"
+)]
+#[path = "../../it/support/receiver.rs"]
+pub(crate) mod receiver;
 pub(crate) mod source;
 
 use std::time::Duration;
@@ -12,16 +20,25 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Waits until there is a value.
 pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,
+    probe: impl FnMut() -> F,
+) -> T {
+    within(PATIENCE, what, probe).await
+}
+
+/// Waits so long until there is a value.
+pub(crate) async fn within<T, F: Future<Output = Option<T>>>(
+    patience: Duration,
+    what: &str,
     mut probe: impl FnMut() -> F,
 ) -> T {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let deadline = tokio::time::Instant::now() + patience;
     loop {
         if let Some(value) = probe().await {
             return value;
         }
         assert!(
             tokio::time::Instant::now() < deadline,
-            "{what} did not happen in {PATIENCE:?}"
+            "{what} did not happen in {patience:?}"
         );
         tokio::time::sleep(Duration::from_millis(400)).await;
     }

@@ -125,6 +125,23 @@ impl Source<'_> {
             .await
     }
 
+    /// Has an event accepted; its id.
+    pub(crate) async fn event(&self) -> String {
+        let id = super::unique();
+        let answer = self.post(product_reset(&id, "")).await;
+        assert_eq!(answer.outcome(), ("accepted", &*id));
+        id
+    }
+
+    /// Has so many events accepted, one after the other; their ids.
+    pub(crate) async fn events(&self, count: usize) -> Vec<String> {
+        let mut ids = Vec::new();
+        for _ in 0..count {
+            ids.push(self.event().await);
+        }
+        ids
+    }
+
     /// Sends a request until the source is known.
     pub(crate) async fn known(&self, request: impl Fn() -> RequestBuilder) -> Answer {
         eventually("a new source", || async {

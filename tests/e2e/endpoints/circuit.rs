@@ -1,0 +1,161 @@
+//! An endpoint that is down, gone or stuck: it is left alone, the operator is told, and nothing is lost.
+//!
+//! Seen to fail:
+
+use crate::support::endpoint::Endpoint;
+use crate::support::gateway::Gateway;
+use crate::support::queue::OwnQueue;
+use crate::support::receiver::Reply;
+use crate::support::source::CREATIVE_FORCE;
+use crate::support::{PATIENCE, eventually};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// As long as the first probe of an open circuit waits.
+const FIRST_PROBE: Duration = Duration::from_secs(60);
+
+/// The event that gives notice of an endpoint, once it is on the events queue.
+async fn notice(endpoint: &Endpoint<'_>, r#type: &str) -> Value {
+    let r#type = format!("io.webhook-gateway.endpoint.{type}");
+    eventually(&r#type, || async {
+        let notices = endpoint.notices();
+        notices.into_iter().find(|it| it["type"] == r#type)
+    })
+    .await
+}
+
+/// The message that gives notice of an endpoint by e-mail, once the topic has sent it.
+async fn mail(queue: &OwnQueue<'_>, endpoint: &Endpoint<'_>, what: &str) -> String {
+    let subject = format!("Webhook endpoint {what}: {}", endpoint.name);
+    let mail = eventually(&subject, || async {
+        let received = queue.receive().await;
+        received.into_iter().find(|it| it["Subject"] == subject)
+    })
+    .await;
+    mail["Message"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_down_is_left_alone_and_gets_all_of_it_in_order_once_it_answers() {
+    let gateway = Gateway::find().await;
+    let source = gateway.source(CREATIVE_FORCE, &[]).await;
+    let mails = OwnQueue::of_notices(&gateway).await;
+    // More attempts than failures open the circuit, so that none is exhausted before that.
+    let retry = ["1s"; 12].join(",");
+    let endpoint = gateway.endpoint(&source, &["--retry", &retry]).await;
+    endpoint.receiver.always(Reply::status(500));
+    let mut events = source.events(12).await;
+    let open = endpoint
+        .comes_to("an open circuit", |it| it["circuit"]["state"] == "open")
+        .await;
+    assert_eq!(open["state"], "active");
+    assert!(
+        open["circuit"]["failures"].as_u64().unwrap() >= 10,
+        "{open}"
+    );
+
+    events.extend(source.events(3).await);
+    let held = endpoint.all("held", &events).await;
+    assert!(held.iter().all(|it| it["reason"].is_string()), "{held:?}");
+    assert_eq!(endpoint.told("get", &[]).await["held"], 15);
+    assert_eq!(
+        held[14]["attempts"], 0,
+        "what comes after that is not tried"
+    );
+    let opened = notice(&endpoint, "circuit-opened").await;
+    assert_eq!(opened["subject"], format!("endpoint/{}", endpoint.id));
+    let mail_of_it = mail(&mails, &endpoint, "is failing").await;
+    let advice = format!("webhookctl delivery list --endpoint {}", endpoint.id);
+    assert!(mail_of_it.contains(&advice), "{mail_of_it}");
+
+    endpoint.receiver.always(Reply::status(200));
+    let failed = endpoint.receiver.take();
+    let delivered = endpoint
+        .all_within(FIRST_PROBE + PATIENCE, "delivered", &events)
+        .await;
+    assert_eq!(endpoint.events(), events);
+    let probe = endpoint.receiver.requests()[0].at;
+    let wait = probe.duration_since(failed[9].at).unwrap();
+    assert!(wait >= FIRST_PROBE, "probed after {wait:?}");
+    let attempts: u64 = delivered
+        .iter()
+        .map(|it| it["attempts"].as_u64().unwrap())
+        .sum();
+    assert_eq!(attempts as usize, failed.len() + events.len());
+    let well = endpoint.told("get", &[]).await;
+    assert_eq!(
+        (&well["circuit"]["state"], &well["circuit"]["failures"]),
+        (&json!("closed"), &json!(0))
+    );
+    notice(&endpoint, "recovered").await;
+    mail(&mails, &endpoint, "recovered").await;
+    mails.delete().await;
+    endpoint.delete().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_gone_gets_nothing_more_until_the_operator_enables_it() {
+    let gateway = Gateway::find().await;
+    let source = gateway.source(CREATIVE_FORCE, &[]).await;
+    let mails = OwnQueue::of_notices(&gateway).await;
+    let endpoint = gateway.endpoint(&source, &[]).await;
+    endpoint.receiver.always(Reply::status(410));
+    let mut events = source.events(1).await;
+    let gone = endpoint
+        .comes_to("a disabled endpoint", |it| it["state"] == "disabled")
+        .await;
+    let reason = gone["reason"].as_str().unwrap();
+    assert!(reason.contains("410"), "{reason}");
+
+    events.extend(source.events(3).await);
+    let held = endpoint.all("held", &events).await;
+    let attempts: Vec<_> = held.iter().map(|it| &it["attempts"]).collect();
+    assert_eq!(json!(attempts), json!([1, 0, 0, 0]));
+    assert_eq!(endpoint.receiver.requests().len(), 1);
+    let disabled = notice(&endpoint, "disabled").await;
+    assert_eq!(
+        disabled["data"],
+        json!({"endpoint": endpoint.id, "name": endpoint.name, "reason": reason})
+    );
+    let mail_of_it = mail(&mails, &endpoint, "disabled").await;
+    let advice = format!("webhookctl endpoint enable {}", endpoint.id);
+    assert!(
+        mail_of_it.contains(reason) && mail_of_it.contains(&advice),
+        "{mail_of_it}"
+    );
+    let resumed = endpoint.run("resume", &[]).await;
+    assert!(resumed.error().contains("endpoint enable"), "{resumed:?}");
+
+    endpoint.receiver.always(Reply::status(200));
+    endpoint.receiver.take();
+    let enabled = endpoint.told("enable", &[]).await;
+    assert_eq!(
+        (&enabled["state"], &enabled["reason"]),
+        (&json!("active"), &Value::Null)
+    );
+    endpoint.all("delivered", &events).await;
+    assert_eq!(endpoint.events(), events);
+    mails.delete().await;
+    endpoint.delete().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_hangs_delays_no_other() {
+    let gateway = Gateway::find().await;
+    let source = gateway.source(CREATIVE_FORCE, &[]).await;
+    let stuck = gateway
+        .new_endpoint(&source, &["--timeout", "30s", "--retry", "none"])
+        .await;
+    stuck.receiver.always(Reply::Hang);
+    let healthy = gateway.endpoint(&source, &[]).await;
+    let events = source.events(25).await;
+    healthy.all("delivered", &events).await;
+    assert!(!stuck.receiver.requests().is_empty());
+    assert_eq!(
+        stuck.deliveries().await,
+        [] as [Value; 0],
+        "the other got all of them before the first attempt was over"
+    );
+    stuck.delete().await;
+    healthy.delete().await;
+}
