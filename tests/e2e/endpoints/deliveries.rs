@@ -84,8 +84,11 @@ async fn the_operator_is_shown_the_exact_request_but_for_its_credentials() {
         let is_credential = ["webhook-signature", "authorization"]
             .iter()
             .any(|it| name.eq_ignore_ascii_case(it));
-        let is_same = value == got.header(name);
-        assert_eq!(is_same, !is_credential, "{name}: {value}");
+        let (value, sent) = (value.as_str().unwrap(), got.header(name));
+        match is_credential {
+            true => assert!(!value.contains(sent), "{name}: {value}"),
+            false => assert_eq!(value, sent, "{name}"),
+        }
     }
     for name in got.headers.keys() {
         let is_shown = shown
