@@ -1,9 +1,10 @@
 //! How an endpoint is doing: its failures in a row, whether its circuit is open, and which probe has the charge of
 //! what is held for it. Kept beside the endpoint, as an item of its own; no operator writes it but to clear it.
 
+use crate::causes::Causes;
 use crate::endpoints::key;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
@@ -153,7 +154,7 @@ pub struct Circuits {
 
 /// A circuit was not written.
 #[derive(Debug, thiserror::Error)]
-#[error("the circuit was not written: {}", DisplayErrorContext(.0))]
+#[error("the circuit was not written: {}", Causes(.0))]
 pub struct CircuitError(
     /// What DynamoDB answered.
     #[from]
