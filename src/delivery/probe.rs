@@ -174,7 +174,8 @@ impl Delivery {
                     self.end(probe, is_open).await
                 };
             }
-            left = left.saturating_sub(u32::try_from(held.len()).unwrap_or(u32::MAX));
+            let tries = if is_open { 1 } else { held.len() };
+            left = left.saturating_sub(u32::try_from(tries).unwrap_or(u32::MAX));
             let Some(settled) = self.try_held(held, &standing).await? else {
                 return Ok(Next::Again);
             };

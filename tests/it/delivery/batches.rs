@@ -25,7 +25,8 @@ async fn a_message_that_is_not_readable_is_set_aside_and_the_batch_goes_on() {
     world
         .endpoint(endpoint, &receiver.url(), &json!({"format": "raw"}))
         .await;
-    let entry = json!({"pk": {"S": order["event"]["key"]}, "body": {"B": "e30="}});
+    let accepted_at = json!({"N": order["event"]["accepted_at"].to_string()});
+    let entry = json!({"pk": {"S": order["event"]["key"]}, "accepted_at": accepted_at, "body": {"B": "e30="}});
     world.aws.put_item(&entry).await;
     let mut function = world.function().await;
     // The file's messages are on no queue: what becomes of them is in the answer alone.

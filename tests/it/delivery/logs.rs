@@ -67,12 +67,13 @@ async fn offer(world: &World, receiver: &Receiver, first: u32) {
     ];
     for (number, body) in (first..).zip(bodies) {
         let key = event(number).key;
+        let accepted_at = json!({"N": event(number).accepted_at.to_string()});
         let entry = if number == first + 2 {
             let object = format!("bodies/{number}");
             world.aws.put_object(&object, body.into()).await;
-            json!({"pk": {"S": key}, "body_s3": {"S": object}})
+            json!({"pk": {"S": key}, "accepted_at": accepted_at, "body_s3": {"S": object}})
         } else {
-            json!({"pk": {"S": key}, "body": {"B": STANDARD.encode(body)}})
+            json!({"pk": {"S": key}, "accepted_at": accepted_at, "body": {"B": STANDARD.encode(body)}})
         };
         world.aws.put_item(&entry).await;
     }

@@ -69,6 +69,8 @@ async fn of_probes_that_are_sent_at_the_same_time_one_works_and_the_others_end()
 async fn is_not_stranded(point: Point) {
     let (world, receiver, [mut one, mut other]) = world().await;
     world.offer("ep_a", 1).await;
+    // It is held, and delivered by the probe, which then has nothing left to do.
+    world.pump(&mut one).await;
     world.pump(&mut one).await;
     let mut gate = world.tap.hold(point, "UpdateItem", "REMOVE probe");
     let (batch, answer) = begin(&world, &one).await;

@@ -47,7 +47,10 @@ impl Traffic {
         world.order(&this.endpoint("deleted"), case).await;
         let body = creative_force("claimed", &"x".repeat(300 * 1024));
         world.aws.put_object(CLAIMED, body.into()).await;
-        let claimed = json!({"pk": {"S": event(this.claimed()).key}, "body_s3": {"S": CLAIMED}});
+        let event = event(this.claimed());
+        let accepted_at = json!({"N": event.accepted_at.to_string()});
+        let claimed =
+            json!({"pk": {"S": event.key}, "accepted_at": accepted_at, "body_s3": {"S": CLAIMED}});
         world.aws.put_item(&claimed).await;
         world.order(&this.endpoint("well"), this.claimed()).await;
         world.send(&json!(format!("poison of {case}"))).await;
