@@ -112,6 +112,11 @@ fn canaries(receiver: &Receiver) -> BTreeSet<String> {
     canaries
 }
 
+/// The most that an operator may ask for and still rely on it.
+fn debug() -> (&'static str, String) {
+    ("AWS_LAMBDA_LOG_LEVEL", "DEBUG".to_owned())
+}
+
 async fn check(function: &Function, receiver: &Receiver, what: &str) {
     let canaries = canaries(receiver);
     for line in function.output().await {
@@ -124,12 +129,13 @@ async fn check(function: &Function, receiver: &Receiver, what: &str) {
 async fn no_line_tells_what_was_sent_or_answered() {
     let world = World::start().await;
     let receiver = receiver().await;
-    let mut function = world.function().await;
+    let mut function = world.function_with(world.tap.url(), &[debug()]).await;
     offer(&world, &receiver, 1).await;
     for _ in 0..4 {
         world.pump(&mut function).await;
     }
     let output = function.output().await;
+    assert!(output.iter().any(|it| it.contains("DEBUG")));
     for state in ["delivered", "pending", "held", "skipped"] {
         let state = format!("\"state\":\"{state}\"");
         assert!(output.iter().any(|it| it.contains(&state)), "{state}");
@@ -163,7 +169,7 @@ async fn no_error_of_aws_tells_it_either() {
     let cases = calls.flat_map(|call| faults.map(|fault| (call, fault)));
     for (case, ((service, operation), fault)) in (0..).zip(cases) {
         let what = format!("{fault:?} at {operation}");
-        let once = [("AWS_MAX_ATTEMPTS", "1".to_owned())];
+        let once = [("AWS_MAX_ATTEMPTS", "1".to_owned()), debug()];
         let mut function = world.function_with(&proxy.url(), &once).await;
         offer(&world, &receiver, case * 10).await;
         let call = Call {

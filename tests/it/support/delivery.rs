@@ -156,11 +156,8 @@ impl World {
     /// The record of a delivery, and null if there is none.
     pub(crate) async fn record(&self, endpoint: &str, number: u32) -> Value {
         let id = id(endpoint, number);
-        let records = self.records(endpoint).await.into_iter();
-        records
-            .filter(|it| it["id"] == id)
-            .next()
-            .unwrap_or_default()
+        let mut records = self.records(endpoint).await.into_iter();
+        records.find(|it| it["id"] == id).unwrap_or_default()
     }
 
     /// All records of an endpoint, the oldest event first.
