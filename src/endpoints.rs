@@ -3,11 +3,12 @@
 //!
 //! How an endpoint is doing stands beside it and is left to `delivery::circuit`.
 
+use crate::causes::Causes;
 use crate::delivery::circuit::{Circuit, News};
 use crate::event::EventRef;
 use crate::subscriptions::is_match;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{BuildError, DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -148,10 +149,10 @@ pub struct Standing {
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// The table was not readable.
-    #[error("the endpoints cannot be read: {}", DisplayErrorContext(.0))]
+    #[error("the endpoints cannot be read: {}", Causes(.0))]
     Query(#[from] Box<SdkError<QueryError>>),
     /// The table was not readable.
-    #[error("the endpoints cannot be read: {}", DisplayErrorContext(.0))]
+    #[error("the endpoints cannot be read: {}", Causes(.0))]
     Read(#[from] Box<SdkError<BatchGetItemError>>),
     /// DynamoDB left some of them unread.
     #[error("the endpoints cannot be read: the table is throttled")]
@@ -160,16 +161,16 @@ pub enum EndpointError {
     #[error("the endpoint {0} was changed by somebody else; look at it and try again")]
     Changed(String),
     /// It was not written.
-    #[error("the endpoint was not written: {}", DisplayErrorContext(.0))]
+    #[error("the endpoint was not written: {}", Causes(.0))]
     Put(#[from] Box<SdkError<PutItemError>>),
     /// It was not written.
-    #[error("the endpoint was not written: {}", DisplayErrorContext(.0))]
+    #[error("the endpoint was not written: {}", Causes(.0))]
     Transact(#[from] Box<SdkError<TransactWriteItemsError>>),
     /// It was not written.
     #[error("the endpoint was not written: {0}")]
     Incomplete(#[from] BuildError),
     /// It was not removed.
-    #[error("the endpoint was not removed: {}", DisplayErrorContext(.0))]
+    #[error("the endpoint was not removed: {}", Causes(.0))]
     Delete(#[from] Box<SdkError<DeleteItemError>>),
     /// It has no form that the table takes.
     #[error("the endpoint was not written: {0}")]

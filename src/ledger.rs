@@ -5,10 +5,11 @@ mod bodies;
 
 pub use bodies::{ReadError, Stored};
 
+use crate::causes::Causes;
 use crate::event::Receipt;
 use crate::signature::Digest256;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
@@ -78,7 +79,7 @@ pub enum Recorded {
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// DynamoDB did not take it.
-    #[error("the ledger is not writable: {}", DisplayErrorContext(.0))]
+    #[error("the ledger is not writable: {}", Causes(.0))]
     NotWritable(#[from] Box<SdkError<PutItemError>>),
     /// Two further bodies share the beginning of their hash as well.
     #[error("the ledger has another body under {0} already")]

@@ -12,6 +12,7 @@
 //! [`delivery`] takes events from a queue to registered endpoints. [`config`] is what both are told by their
 //! environment, [`metrics`] what they tell of themselves; a [`secret`] is in neither.
 
+pub mod causes;
 pub mod config;
 pub mod delivery;
 pub mod endpoints;

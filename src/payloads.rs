@@ -2,9 +2,10 @@
 //!
 //! Objects are named by their content, so that writing one again changes nothing but its age.
 
+use crate::causes::Causes;
 use crate::signature::{Digest256, sha256};
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
+use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::{get_object::GetObjectError, put_object::PutObjectError};
 use aws_sdk_s3::primitives::{ByteStream, ByteStreamError};
 
@@ -19,13 +20,13 @@ pub struct Payloads {
 #[derive(Debug, thiserror::Error)]
 pub enum PayloadError {
     /// S3 did not take it.
-    #[error("the payload was not stored: {}", DisplayErrorContext(.0))]
+    #[error("the payload was not stored: {}", Causes(.0))]
     Put(#[from] Box<SdkError<PutObjectError>>),
     /// S3 did not give it, for now.
-    #[error("the payload was not read: {}", DisplayErrorContext(.0))]
+    #[error("the payload was not read: {}", Causes(.0))]
     Get(#[from] Box<SdkError<GetObjectError>>),
     /// The answer broke off.
-    #[error("the payload was not read to its end: {}", DisplayErrorContext(.0))]
+    #[error("the payload was not read to its end: {}", Causes(.0))]
     Stream(#[from] ByteStreamError),
     /// There is no such object, and there will be none.
     #[error("the payload {0} is not in the bucket")]

@@ -1,8 +1,9 @@
 //! Sending to SQS: in batches, of which what failed is sent again, and nothing counts as sent unless the answer
 //! lists it. Which message goes to which queue is left to `ingress::fanout`.
 
+use crate::causes::Causes;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::{BuildError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::operation::change_message_visibility_batch::ChangeMessageVisibilityBatchError;
 use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchError, SendMessageBatchOutput};
 use aws_sdk_sqs::types::{
@@ -97,7 +98,7 @@ pub enum SendError {
         code: String,
     },
     /// SQS did not answer, or answered that it could not.
-    #[error("messages were not sent: {}", DisplayErrorContext(.0))]
+    #[error("messages were not sent: {}", Causes(.0))]
     NotSent(#[from] Box<SdkError<SendMessageBatchError>>),
     /// SQS takes none of a batch because of what is in it.
     #[error("a batch is refused: {0}")]
@@ -201,7 +202,7 @@ impl Queues {
                 match self.put_off_batch(queue, batch).await {
                     Ok(again) => left.extend(again),
                     Err(error) => {
-                        tracing::warn!(error = %DisplayErrorContext(&error), "messages were not put off");
+                        tracing::warn!(error = %Causes(&error), "messages were not put off");
                         return waits.len();
                     }
                 }

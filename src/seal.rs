@@ -1,9 +1,10 @@
 //! The signing secrets of endpoints, encrypted under the stack's KMS key: sealed by the operator's tool, opened by
 //! `delivery`. A sealed secret opens only as that of the endpoint that it was sealed for.
 
+use crate::causes::Causes;
 use crate::secret::Secret;
 use aws_sdk_kms::Client;
-use aws_sdk_kms::error::{DisplayErrorContext, SdkError};
+use aws_sdk_kms::error::SdkError;
 use aws_sdk_kms::operation::{decrypt::DecryptError, encrypt::EncryptError};
 use aws_sdk_kms::primitives::Blob;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -25,10 +26,10 @@ pub struct Seal {
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
     /// KMS did not encrypt it.
-    #[error("the secret was not encrypted: {}", DisplayErrorContext(.0))]
+    #[error("the secret was not encrypted: {}", Causes(.0))]
     Encrypt(#[from] Box<SdkError<EncryptError>>),
     /// KMS did not decrypt it.
-    #[error("the secret cannot be decrypted: {}", DisplayErrorContext(.0))]
+    #[error("the secret cannot be decrypted: {}", Causes(.0))]
     Decrypt(#[from] Box<SdkError<DecryptError>>),
     /// What is stored is no secret: the operator has to rotate it.
     #[error("the stored secret is not usable: rotate it by `webhookctl endpoint rotate-secret`")]

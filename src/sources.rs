@@ -1,10 +1,11 @@
 //! The configured sources and their secrets: one JSON object in Secrets Manager, read, cached and refreshed.
 //! What a source's vendor sends, and whether a signature is right, is left to `vendor`.
 
+use crate::causes::Causes;
 use crate::secret::Secret;
 use crate::vendor::Vendor;
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::{DisplayErrorContext, SdkError};
+use aws_sdk_secretsmanager::error::SdkError;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde_json::{Map, Value};
@@ -85,7 +86,7 @@ pub enum SourceError {
 #[derive(Debug, thiserror::Error)]
 pub enum SourcesError {
     /// Secrets Manager did not give it.
-    #[error("the sources cannot be read: {}", DisplayErrorContext(.0))]
+    #[error("the sources cannot be read: {}", Causes(.0))]
     Unreadable(#[from] Box<SdkError<GetSecretValueError>>),
     /// The secret is not JSON. Its text is a secret, so only the place is named.
     #[error("the sources are not JSON at line {line}, column {column}")]

@@ -1,8 +1,9 @@
 //! Subscriptions: which events go to which further consumer queues. Kept in the endpoints table, read by the
 //! fan-out, written by the operator's tool. The sending is left to `queues`.
 
+use crate::causes::Causes;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::QueryError;
@@ -35,16 +36,16 @@ pub struct Subscription {
 #[derive(Debug, thiserror::Error)]
 pub enum SubscriptionError {
     /// The table was not readable.
-    #[error("the subscriptions cannot be read: {}", DisplayErrorContext(.0))]
+    #[error("the subscriptions cannot be read: {}", Causes(.0))]
     Read(#[from] Box<SdkError<QueryError>>),
     /// There is one of that name already.
     #[error("there is a subscription {0} already; remove it first")]
     Exists(String),
     /// The table did not take it.
-    #[error("the subscription was not written: {}", DisplayErrorContext(.0))]
+    #[error("the subscription was not written: {}", Causes(.0))]
     Put(#[from] Box<SdkError<PutItemError>>),
     /// The table did not delete it.
-    #[error("the subscription was not removed: {}", DisplayErrorContext(.0))]
+    #[error("the subscription was not removed: {}", Causes(.0))]
     Delete(#[from] Box<SdkError<DeleteItemError>>),
 }
 

@@ -1,9 +1,10 @@
 //! How an endpoint is doing: its failures in a row, whether its circuit is open, and which probe has the charge of
 //! what is held for it. Kept beside the endpoint, as an item of its own; no operator writes it but to clear it.
 
+use crate::causes::Causes;
 use crate::endpoints::key;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
@@ -41,7 +42,8 @@ pub struct Circuit {
     /// Until when the endpoint asked to be left alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait_until: Option<i64>,
-    /// Until when attempts that hang are known to: others are not added to them.
+    /// Until when attempts that hang are known to: others are not added to them. What is over still tells that
+    /// attempts hung, and none has succeeded since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_until: Option<i64>,
     /// The id of the probe in charge.
@@ -65,7 +67,10 @@ impl Circuit {
 
     /// Whether nothing was seen that a success would make forgotten.
     pub fn is_clean(&self) -> bool {
-        self.failures == 0 && self.opened_at.is_none() && self.wait_until.is_none()
+        self.failures == 0
+            && self.opened_at.is_none()
+            && self.wait_until.is_none()
+            && self.slow_until.is_none()
     }
 
     /// Whether it is open.
@@ -149,7 +154,7 @@ pub struct Circuits {
 
 /// A circuit was not written.
 #[derive(Debug, thiserror::Error)]
-#[error("the circuit was not written: {}", DisplayErrorContext(.0))]
+#[error("the circuit was not written: {}", Causes(.0))]
 pub struct CircuitError(
     /// What DynamoDB answered.
     #[from]
@@ -197,13 +202,14 @@ impl Circuits {
     pub async fn clear(&self, id: &str, seen: &Circuit) -> Result<bool, CircuitError> {
         let update = self.update(id);
         if !seen.is_open() {
-            let update = update.update_expression("REMOVE failures, failing_since, wait_until");
+            let all = "REMOVE failures, failing_since, wait_until, slow_until";
+            let update = update.update_expression(all);
             update.send().await.map_err(Box::new)?;
             return Ok(false);
         }
         let update = update
             .update_expression(
-                "SET notice = :news REMOVE failures, failing_since, opened_at, probes, wait_until",
+                "SET notice = :news REMOVE failures, failing_since, opened_at, probes, wait_until, slow_until",
             )
             .condition_expression("attribute_exists(opened_at)")
             .expression_attribute_values(":news", text(News::Recovered.name()));
@@ -218,6 +224,22 @@ impl Circuits {
             .expression_attribute_values(":until", number(until.as_millisecond()));
         update.send().await.map_err(Box::new)?;
         Ok(())
+    }
+
+    /// Takes the turn at an endpoint whose attempts hung until a time; false if another was faster.
+    pub async fn take_turn(
+        &self,
+        id: &str,
+        hung_until: i64,
+        until: Timestamp,
+    ) -> Result<bool, CircuitError> {
+        let update = self
+            .update(id)
+            .update_expression("SET slow_until = :until")
+            .condition_expression("slow_until = :seen")
+            .expression_attribute_values(":seen", number(hung_until))
+            .expression_attribute_values(":until", number(until.as_millisecond()));
+        applied(update).await
     }
 
     /// Opens a circuit; false if it is open already.
@@ -384,7 +406,7 @@ mod tests {
         assert_eq!(circuit.slow(now()), None);
         circuit.slow_until = Some(NOW + 1_500);
         assert_eq!(circuit.slow(now()), Some(Duration::from_millis(1_500)));
-        assert!(circuit.is_clean() && circuit.wait(now()).is_zero());
+        assert!(!circuit.is_clean() && circuit.wait(now()).is_zero());
         circuit.slow_until = Some(NOW);
         assert_eq!(circuit.slow(now()), None);
     }

@@ -37,8 +37,9 @@ const COPY: i32 = 30;
 struct Due<'a> {
     job: Job<'a>,
     endpoint: &'a Endpoint,
-    /// The id of its message.
-    message: &'a str,
+    /// Until when attempts at the endpoint hung, if none has succeeded since.
+    hung_until: Option<i64>,
+    received: &'a Received,
 }
 
 /// The deliveries of a batch, by what is to be done about them.
@@ -76,16 +77,44 @@ impl Delivery {
             }
         };
         let orders = orders.into_iter().zip(ids);
+        let mut planned = Planned::of(orders, records, standings);
+        self.take_turns(&mut planned).await;
         let Planned {
             due,
             decided,
             waits,
             mut kept,
-        } = Planned::of(orders, records, standings);
+        } = planned;
         self.put_off(waits).await;
         kept.extend(self.settle(decided).await.kept);
         kept.extend(self.try_all(due).await);
         kept
+    }
+
+    /// Lets one delivery at a time through to an endpoint whose attempts hung, until one succeeds; the others come
+    /// again. A dead endpoint then takes the place of one invocation and no more.
+    async fn take_turns(&self, planned: &mut Planned<'_>) {
+        let until = Timestamp::now() + 2 * SLOW_FOR;
+        let mut seen = HashSet::new();
+        for due in std::mem::take(&mut planned.due) {
+            let id = &due.endpoint.id;
+            let is_its_turn = match due.hung_until {
+                None => true,
+                Some(_) if !seen.insert(id.clone()) => false,
+                Some(hung) => {
+                    let taken = self.circuits.take_turn(id, hung, until).await;
+                    taken.unwrap_or_else(|error| {
+                        tracing::error!(endpoint.id = id, %error, "slow endpoint");
+                        false
+                    })
+                }
+            };
+            if is_its_turn {
+                planned.due.push(due);
+            } else {
+                planned.put_off_for(due.received, 2 * SLOW_FOR);
+            }
+        }
     }
 
     /// Tries deliveries side by side, and settles them as they are done: those that are done at about the same time
@@ -99,14 +128,14 @@ impl Delivery {
             Ok(loads) => loads,
             Err(error) => {
                 tracing::error!(%error, "events are not readable");
-                return due.iter().map(|it| it.message.to_owned()).collect();
+                return due.iter().map(|it| it.received.id.clone()).collect();
             }
         };
         let slow = Mutex::default();
         let tries = due.into_iter().map(async |due| {
             let attempt = self.try_once(due.job, due.endpoint, &loads);
             let tried = self.watch(attempt, &due.endpoint.id, &slow).await;
-            tried.ok_or_else(|| due.message.to_owned())
+            tried.ok_or_else(|| due.received.id.clone())
         });
         let mut pending: FuturesUnordered<_> = tries.collect();
         let mut kept = Vec::new();
@@ -214,17 +243,20 @@ impl<'a> Planned<'a> {
                 self.due.push(Due {
                     job,
                     endpoint: &standing.endpoint,
-                    message: &received.id,
+                    hung_until: standing.circuit.slow_until,
+                    received,
                 });
             }
             (Plan::Attempt, _) => self.put_off(received, 0),
-            (Plan::Later(wait), _) => {
-                // What is put off together does not come again together.
-                let wait = wait.mul_f64(1.0 + random() / 2.0);
-                self.put_off(received, backoff::visibility(wait, received.at.elapsed()));
-            }
+            (Plan::Later(wait), _) => self.put_off_for(received, wait),
             (Plan::Hold(reason), _) => self.decided.push((job, Verdict::Hold(reason))),
         }
+    }
+
+    /// Puts a message off for as long as attempts hang; longer each time, and never together with others.
+    fn put_off_for(&mut self, received: &Received, wait: Duration) {
+        let wait = wait.mul_f64(1.0 + random() / 2.0) + SLOW_FOR * received.receives;
+        self.put_off(received, backoff::visibility(wait, received.at.elapsed()));
     }
 
     fn put_off(&mut self, received: &Received, seconds: i32) {

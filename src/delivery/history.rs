@@ -1,9 +1,10 @@
 //! The deliveries table: what became of each event at each endpoint, and, per endpoint, the queue of what is held for
 //! it. What a record is to say is decided elsewhere; this file reads and writes.
 
+use crate::causes::Causes;
 use crate::event::EventRef;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -148,16 +149,16 @@ pub enum Write {
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
     /// The table was not readable.
-    #[error("the deliveries cannot be read: {}", DisplayErrorContext(.0))]
+    #[error("the deliveries cannot be read: {}", Causes(.0))]
     Read(#[from] Box<SdkError<BatchGetItemError>>),
     /// The table was not readable.
-    #[error("the deliveries cannot be read: {}", DisplayErrorContext(.0))]
+    #[error("the deliveries cannot be read: {}", Causes(.0))]
     Query(#[from] Box<SdkError<QueryError>>),
     /// The table was not writable.
-    #[error("the deliveries were not written: {}", DisplayErrorContext(.0))]
+    #[error("the deliveries were not written: {}", Causes(.0))]
     Write(#[from] Box<SdkError<BatchWriteItemError>>),
     /// The table was not writable.
-    #[error("the delivery was not written: {}", DisplayErrorContext(.0))]
+    #[error("the delivery was not written: {}", Causes(.0))]
     Put(#[from] Box<SdkError<PutItemError>>),
     /// DynamoDB left a part of a batch undone each time.
     #[error("the deliveries table is throttled")]

@@ -2,10 +2,11 @@
 //! A notice goes to the SNS topic, and as an event to the events queue. That one is due stands in the circuit until it
 //! was given, so that none is lost; one may come twice.
 
+use crate::causes::Causes;
 use crate::event::CONTENT_TYPE;
 use crate::queues::{Message, Queues, SendError};
 use aws_sdk_sns::Client;
-use aws_sdk_sns::error::{DisplayErrorContext, SdkError};
+use aws_sdk_sns::error::SdkError;
 use aws_sdk_sns::operation::publish::PublishError;
 use jiff::Timestamp;
 use serde_json::json;
@@ -18,7 +19,7 @@ const MAX_SUBJECT: usize = 99;
 #[derive(Debug, thiserror::Error)]
 pub enum NoticeError {
     /// SNS did not take it.
-    #[error("the notice was not published: {}", DisplayErrorContext(.0))]
+    #[error("the notice was not published: {}", Causes(.0))]
     Publish(#[from] Box<SdkError<PublishError>>),
     /// SQS did not take it.
     #[error("the notice is not on the events queue: {0}")]

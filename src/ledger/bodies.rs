@@ -2,8 +2,9 @@
 //! change went through the stream.
 
 use super::{Ledger, StoredBody, UNKNOWN_CONTENT_TYPE, UnreadableItem};
+use crate::causes::Causes;
 use crate::event::EventRef;
-use aws_sdk_dynamodb::error::{BuildError, DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use std::collections::{BTreeSet, HashMap};
@@ -35,7 +36,7 @@ pub struct Stored {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The table was not readable.
-    #[error("the ledger cannot be read: {}", DisplayErrorContext(.0))]
+    #[error("the ledger cannot be read: {}", Causes(.0))]
     Read(#[from] Box<SdkError<BatchGetItemError>>),
     /// DynamoDB left a part of a batch unread each time.
     #[error("the ledger cannot be read: the table is throttled")]

@@ -58,8 +58,8 @@ async fn run(hanging: u32) -> Vec<u64> {
     let world = World::start().await;
     let receiver = Receiver::start().await;
     receiver.answer(move |request| {
-        let number: u32 = request.path.trim_start_matches('/').parse().unwrap();
-        if number < hanging {
+        let endpoint = number(&request.path);
+        if endpoint < hanging {
             Reply::Hang
         } else {
             Reply::status(200)
@@ -144,12 +144,12 @@ async fn work(world: &World, function: &mut Function, is_over: &AtomicBool) {
 fn first_attempts(receiver: &Receiver, hanging: u32) -> HashMap<String, u64> {
     let mut delays = HashMap::new();
     for request in receiver.requests() {
-        let number: u32 = request.path.trim_start_matches('/').parse().unwrap();
+        let endpoint = number(&request.path);
         let body: Value = serde_json::from_slice(&request.body).unwrap();
         let accepted: jiff::Timestamp = body["recordedtime"].as_str().unwrap().parse().unwrap();
         let came = request.at.duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
         let delay = came.saturating_sub(accepted.as_millisecond().unsigned_abs());
-        if number >= hanging {
+        if endpoint >= hanging {
             delays.entry(request.id()).or_insert(delay);
         }
     }
@@ -166,4 +166,9 @@ fn now() -> u64 {
         .duration_since(UNIX_EPOCH)
         .unwrap()
         .as_millis() as u64
+}
+
+/// The endpoint that a path is of.
+fn number(path: &str) -> u32 {
+    path.rsplit('/').next().unwrap().parse().unwrap()
 }

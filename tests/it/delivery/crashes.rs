@@ -66,3 +66,52 @@ async fn wherever_the_process_dies_nothing_is_lost() {
         }
     }
 }
+
+/// Kills a process on its way through one delivery, and has another one go on; the requests, and the record.
+async fn killed_at(world: &World, number: u32, point: Option<Point>) -> (usize, Value) {
+    let receiver = Receiver::start().await;
+    world.endpoint("ep_a", &receiver.url(), &json!({})).await;
+    world.offer("ep_a", number).await;
+    let batch = world.receive().await;
+    let function = world.function().await;
+    let mut gate = point.map(|it| world.tap.hold(it, "BatchWriteItem", "deliveries"));
+    if gate.is_none() {
+        receiver.always(Reply::Hang);
+    }
+    let _answer = function.begin(&json!({"Records": batch}));
+    match &mut gate {
+        None => receiver.got(1).await,
+        Some(gate) => gate.reached().await,
+    }
+    function.kill().await;
+    drop(gate);
+    receiver.always(Reply::status(200));
+    world.put_back(&batch).await;
+    world.drain(&mut world.function().await).await;
+    let requests = receiver.requests();
+    for request in &requests {
+        assert_eq!(
+            (request.id(), &request.body),
+            (id("ep_a", number), &requests[0].body)
+        );
+    }
+    (requests.len(), world.record("ep_a", number).await)
+}
+
+#[tokio::test]
+async fn a_delivery_is_posted_again_by_the_next_process_unless_its_record_says_that_it_was() {
+    let world = World::start().await;
+    for (number, point, requests) in [
+        (1, None, 2),
+        (2, Some(Point::Before), 2),
+        (3, Some(Point::After), 1),
+    ] {
+        let (posted, record) = killed_at(&world, number, point).await;
+        assert_eq!(posted, requests, "{point:?}");
+        assert_eq!(record["state"], "delivered", "{point:?}");
+        assert_eq!(
+            record["attempts"], 1,
+            "{point:?}: it counts what it tells of"
+        );
+    }
+}

@@ -6,6 +6,7 @@ mod circuit;
 mod crashes;
 mod faults;
 mod held;
+mod logs;
 mod probes;
 mod refusals;
 mod requests;

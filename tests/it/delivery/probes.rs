@@ -49,7 +49,7 @@ async fn of_probes_that_are_sent_at_the_same_time_one_works_and_the_others_end()
         world.offer("ep_a", number).await;
     }
     world.pump_kind(&mut other, "delivery/1").await;
-    drop(gate);
+    gate.open();
     end(&world, batch, answer).await;
     assert_eq!(world.queued().await, [("probe/1".to_owned(), 2)].into());
 
@@ -75,7 +75,7 @@ async fn is_not_stranded(point: Point) {
     gate.reached().await;
     world.offer("ep_a", 2).await;
     world.pump(&mut other).await;
-    drop(gate);
+    gate.open();
     end(&world, batch, answer).await;
     assert_eq!(world.queued().await, [("probe/1".to_owned(), 1)].into());
     world.drain(&mut one).await;
@@ -119,7 +119,7 @@ async fn an_endpoint_that_is_resumed_while_its_probe_ends_as_it_was_paused_is_no
         .send(&json!({"kind": "probe/1", "endpoint": "ep_a", "id": "resumed"}))
         .await;
     world.pump(&mut other).await;
-    drop(gate);
+    gate.open();
     end(&world, batch, answer).await;
     world.drain(&mut one).await;
     assert_eq!(receiver.take().len(), 1);

@@ -2,7 +2,8 @@
 //!
 //! Seen to fail:
 
-use crate::support::delivery::{World, id};
+use crate::support::delivery::{World, id, now_ms};
+use crate::support::proxy::Proxy;
 use crate::support::receiver::{Receiver, Reply};
 use serde_json::json;
 
@@ -55,6 +56,61 @@ async fn an_endpoint_that_is_gone_is_disabled_at_once_and_its_deliveries_wait_fo
         0,
         "it is told of once"
     );
+}
+
+#[tokio::test]
+async fn that_an_endpoint_was_disabled_is_told_later_if_it_cannot_be_told_at_once() {
+    let world = World::start().await;
+    let proxy = Proxy::start(world.aws.url()).await;
+    let receiver = Receiver::answering(410).await;
+    world.endpoint("ep_a", &receiver.url(), &json!({})).await;
+    let mut function = world.function_behind(&proxy.url()).await;
+    proxy
+        .break_down("sns", "Publish", "AuthorizationError", 403)
+        .await;
+    world.offer("ep_a", 1).await;
+    world.pump(&mut function).await;
+    assert_eq!(world.aws.drain("notices").await.len(), 0);
+    proxy.heal().await;
+    world.offer("ep_a", 2).await;
+    world.pump(&mut function).await;
+    let notices = world.aws.drain("notices").await;
+    assert_eq!(notices.len(), 1);
+    let text = notices[0].body["Message"].as_str().unwrap();
+    assert!(text.contains("it answered 410 Gone"), "{text}");
+    world.offer("ep_a", 3).await;
+    world.pump(&mut function).await;
+    assert_eq!(world.aws.drain("notices").await.len(), 0);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_only_failed_for_five_days_is_disabled() {
+    let world = World::start().await;
+    let receiver = Receiver::answering(500).await;
+    let mut function = world.function().await;
+    let five_days = 5 * 24 * 3_600_000;
+    for (endpoint, age, state) in [
+        ("ep_a", five_days, "disabled"),
+        ("ep_b", five_days - 60_000, "active"),
+    ] {
+        world.endpoint(endpoint, &receiver.url(), &json!({})).await;
+        let since = now_ms() - age;
+        world
+            .put_circuit(endpoint, &json!({"failures": 9, "failing_since": since}))
+            .await;
+        world.offer(endpoint, 1).await;
+        world.pump(&mut function).await;
+        assert_eq!(world.standing("endpoint", endpoint).await["state"], state);
+        assert_eq!(
+            world.states(endpoint).await,
+            [("held".to_owned(), 1)].into()
+        );
+    }
+    let reason = &world.standing("endpoint", "ep_a").await["reason"];
+    assert_eq!(reason, "nothing but failures for 5 days");
+    let notices = world.aws.drain("notices").await;
+    let text = notices[0].body["Message"].as_str().unwrap();
+    assert!(text.contains("nothing but failures for 5 days"), "{text}");
 }
 
 #[tokio::test]

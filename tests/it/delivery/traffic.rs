@@ -2,7 +2,6 @@
 //! whichever process died on the way.
 
 use crate::support::delivery::{World, event, id, now_ms};
-use crate::support::items::item;
 use crate::support::receiver::{Receiver, Reply, Request};
 use crate::support::webhook::creative_force;
 use serde_json::{Value, json};
@@ -43,9 +42,8 @@ impl Traffic {
             world.order(&this.endpoint(kind), case).await;
         }
         // One more failure opens its circuit.
-        let circuit = json!({"kind": "circuit", "id": this.endpoint("dead"), "failures": 9, "failing_since": now_ms()});
-        let request = json!({"TableName": "endpoints", "Item": item(&circuit)});
-        world.aws.call("DynamoDB_20120810.PutItem", &request).await;
+        let circuit = json!({"failures": 9, "failing_since": now_ms()});
+        world.put_circuit(&this.endpoint("dead"), &circuit).await;
         world.order(&this.endpoint("deleted"), case).await;
         let body = creative_force("claimed", &"x".repeat(300 * 1024));
         world.aws.put_object(CLAIMED, body.into()).await;

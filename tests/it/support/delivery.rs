@@ -107,6 +107,15 @@ impl World {
         self.aws.call("DynamoDB_20120810.PutItem", &request).await;
     }
 
+    /// Says how an endpoint is doing.
+    pub(crate) async fn put_circuit(&self, id: &str, members: &Value) {
+        let mut circuit = members.clone();
+        circuit["kind"] = json!("circuit");
+        circuit["id"] = json!(id);
+        let request = json!({"TableName": "endpoints", "Item": item(&circuit)});
+        self.aws.call("DynamoDB_20120810.PutItem", &request).await;
+    }
+
     /// An item of the endpoints table: an `endpoint` or a `circuit`.
     pub(crate) async fn standing(&self, kind: &str, id: &str) -> Value {
         let request =

@@ -20,6 +20,8 @@ pub(crate) enum Fault {
     Outage,
     /// Applied and cut off each time it is tried.
     Losses,
+    /// Applied, and the end of the answer is missing each time it is tried.
+    Garbling,
     /// Held, not applied, until the process is killed.
     KillBefore,
     /// Applied; the answer is cut off and the next try held until the process is killed.
@@ -27,6 +29,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// All that make a difference to what is lost.
     pub(crate) const ALL: [Self; 8] = [
         Self::Error,
         Self::Throttle,
@@ -45,7 +48,7 @@ impl Fault {
 
     /// Whether it goes on until it is healed.
     pub(crate) fn lasts(self) -> bool {
-        matches!(self, Self::Outage | Self::Losses)
+        matches!(self, Self::Outage | Self::Losses | Self::Garbling)
     }
 
     /// How often it shows in the audit log before the process is to be killed.
@@ -83,6 +86,7 @@ impl Fault {
             )]),
             Self::Reset => json!([rule(json!({"reset": true}))]),
             Self::CutOff | Self::Losses => json!([cut_off()]),
+            Self::Garbling => json!([rule(json!({"response": {"truncate_frac": 0.95}}))]),
             Self::KillBefore => json!([held()]),
             Self::KillAfter => json!([cut_off(), held()]),
         }

@@ -32,10 +32,10 @@ pub(crate) enum Point {
     After,
 }
 
-/// A call that is held up, or will be. It goes on when this is dropped.
+/// A call that is held up, or will be. It fails when this is dropped.
 pub(crate) struct Gate {
     reached: oneshot::Receiver<()>,
-    _open: oneshot::Sender<()>,
+    open: oneshot::Sender<()>,
 }
 
 struct Barrier {
@@ -121,7 +121,7 @@ impl Tap {
         });
         Gate {
             reached: is_reached,
-            _open: open,
+            open,
         }
     }
 
@@ -141,6 +141,11 @@ impl Gate {
     pub(crate) async fn reached(&mut self) {
         let reached = tokio::time::timeout(PATIENCE, self.met()).await;
         reached.expect("a call to hold up");
+    }
+
+    /// Lets the call go on.
+    pub(crate) fn open(self) {
+        self.open.send(()).expect("a call that is held up");
     }
 
     /// Waits until the call is held up.
@@ -172,18 +177,27 @@ async fn forward(
     let barrier = shared.barrier(&target, &body);
     let point = barrier.as_ref().map(|it| it.point);
     let wait = async {
-        if let Some(barrier) = barrier {
-            let _ = barrier.reached.send(());
-            let _ = barrier.open.await;
-        }
+        let Some(barrier) = barrier else {
+            return true;
+        };
+        let _ = barrier.reached.send(());
+        barrier.open.await.is_ok()
     };
     if point == Some(Point::Before) {
-        wait.await;
-        return shared.call(method, &uri, headers, body).await;
+        return match wait.await {
+            true => shared.call(method, &uri, headers, body).await,
+            false => failed(),
+        };
     }
     let answer = shared.call(method, &uri, headers, body).await;
-    wait.await;
-    answer
+    match wait.await {
+        true => answer,
+        false => failed(),
+    }
+}
+
+fn failed() -> (StatusCode, HeaderMap, Bytes) {
+    (StatusCode::BAD_GATEWAY, HeaderMap::new(), Bytes::new())
 }
 
 impl Shared {
@@ -211,7 +225,7 @@ impl Shared {
         let request = self.http.request(method, format!("{}{uri}", self.upstream));
         // Without an answer the test is over, and with it the AWS.
         let Ok(answer) = request.headers(headers).body(body).send().await else {
-            return (StatusCode::BAD_GATEWAY, HeaderMap::new(), Bytes::new());
+            return failed();
         };
         let (status, mut headers) = (answer.status(), answer.headers().clone());
         headers.remove("transfer-encoding");

@@ -1,0 +1,185 @@
+//! I12: no secret, signature, body, header value of an endpoint's or answer of one is in a line that the function
+//! writes, whatever becomes of the delivery.
+//!
+//! Seen to fail:
+
+use crate::support::delivery::{World, event};
+use crate::support::function::Function;
+use crate::support::proxy::{Call, Fault, Proxy};
+use crate::support::receiver::{Receiver, Reply};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// What is in every body.
+const BODY: &str = "canary-of-the-body";
+
+/// What is in every answer.
+const ANSWER: &str = "canary-of-the-answer";
+
+/// What is in a header of the endpoint's own.
+const HEADER: &str = "canary-of-the-header";
+
+/// The secrets, which hold it as the bytes that they stand for.
+const KEY: &[u8] = b"canary-of-the-secret-key";
+
+fn secret() -> String {
+    format!("whsec_{}", STANDARD.encode(KEY))
+}
+
+/// An endpoint that answers in the way that each endpoint's name says, with something to look for.
+async fn receiver() -> Receiver {
+    let receiver = Receiver::start().await;
+    receiver.answer(|request| {
+        let whole = |status| {
+            let headers = [("retry-after", "60"), ("x-answer", ANSWER)];
+            let headers = headers.map(|(name, value)| (name, value.to_owned()));
+            Reply::Whole(status, headers.to_vec(), ANSWER.to_owned())
+        };
+        match request.id().split('_').nth(1).unwrap() {
+            "dropping" => Reply::Drop,
+            "gone" => whole(410),
+            "busy" => whole(429),
+            "failing" => whole(500),
+            _ => whole(200),
+        }
+    });
+    receiver
+}
+
+const ENDPOINTS: [&str; 6] = [
+    "ep_well",
+    "ep_dropping",
+    "ep_gone",
+    "ep_busy",
+    "ep_failing",
+    "ep_rate",
+];
+
+/// Offers deliveries to all endpoints, as if nothing had been seen of these: of an event that is well, of one that is
+/// none of the vendor's, and of one in the bucket.
+async fn offer(world: &World, receiver: &Receiver, first: u32) {
+    let event_of = |note: &str| json!({"PayloadId": BODY, "EventGroupName": "product", "Action": BODY, "Note": note});
+    let bodies = [
+        event_of(BODY).to_string(),
+        format!("{{\"{BODY}\": {BODY}"),
+        event_of(BODY).to_string(),
+    ];
+    for (number, body) in (first..).zip(bodies) {
+        let key = event(number).key;
+        let entry = if number == first + 2 {
+            let object = format!("bodies/{number}");
+            world.aws.put_object(&object, body.into()).await;
+            json!({"pk": {"S": key}, "body_s3": {"S": object}})
+        } else {
+            json!({"pk": {"S": key}, "body": {"B": STANDARD.encode(body)}})
+        };
+        world.aws.put_item(&entry).await;
+    }
+    for endpoint in ENDPOINTS {
+        let secrets = [world.sealed(endpoint, &secret()).await];
+        let headers = [["authorization", HEADER]];
+        let mut members = json!({"secrets": secrets, "headers": headers});
+        if endpoint == "ep_rate" {
+            members["rate"] = json!(5);
+        }
+        world.endpoint(endpoint, &receiver.url(), &members).await;
+        world.put_circuit(endpoint, &json!({})).await;
+        for number in first..first + 3 {
+            world.order(endpoint, number).await;
+        }
+    }
+}
+
+/// All that must not be in a line: as it is, as it is encoded, and what was made of it.
+fn canaries(receiver: &Receiver) -> BTreeSet<String> {
+    let key = str::from_utf8(KEY).unwrap();
+    let texts = [BODY, ANSWER, HEADER, key, &secret()];
+    let mut canaries: BTreeSet<String> = texts.iter().map(|it| (*it).to_owned()).collect();
+    // From each of three positions, in case it is in the midst of more.
+    for text in texts {
+        for before in 0..3 {
+            let encoded = STANDARD.encode(format!("{}{text}", &"   "[..before]));
+            canaries.insert(encoded[4..encoded.len() - 4].to_owned());
+        }
+        let bytes: Vec<_> = text.bytes().map(|it| it.to_string()).collect();
+        canaries.insert(bytes.join(", "));
+    }
+    for request in receiver.requests() {
+        canaries.insert(request.header("webhook-signature").replace("v1,", ""));
+    }
+    canaries
+}
+
+async fn check(function: &Function, receiver: &Receiver, what: &str) {
+    let canaries = canaries(receiver);
+    for line in function.output().await {
+        let found = canaries.iter().find(|it| line.contains(*it));
+        assert_eq!(found, None, "{what}: {line}");
+    }
+}
+
+#[tokio::test]
+async fn no_line_tells_what_was_sent_or_answered() {
+    let world = World::start().await;
+    let receiver = receiver().await;
+    let mut function = world.function().await;
+    offer(&world, &receiver, 1).await;
+    for _ in 0..4 {
+        world.pump(&mut function).await;
+    }
+    let output = function.output().await;
+    for state in ["delivered", "pending", "held", "skipped"] {
+        let state = format!("\"state\":\"{state}\"");
+        assert!(output.iter().any(|it| it.contains(&state)), "{state}");
+    }
+    assert!(receiver.requests().iter().any(|it| it.has(BODY)));
+    check(&function, &receiver, "the run").await;
+}
+
+#[tokio::test]
+async fn no_error_of_aws_tells_it_either() {
+    let world = World::start().await;
+    let receiver = receiver().await;
+    let proxy = Proxy::start(world.tap.url()).await;
+    let dynamodb = [
+        "BatchGetItem",
+        "Query",
+        "BatchWriteItem",
+        "PutItem",
+        "UpdateItem",
+    ];
+    let others = [
+        ("kms", "Decrypt"),
+        ("s3", "GetObject"),
+        ("sqs", "SendMessageBatch"),
+    ];
+    let calls = dynamodb
+        .map(|it| ("dynamodb", it))
+        .into_iter()
+        .chain(others);
+    let faults = [Fault::Outage, Fault::Losses, Fault::Garbling];
+    let cases = calls.flat_map(|call| faults.map(|fault| (call, fault)));
+    for (case, ((service, operation), fault)) in (0..).zip(cases) {
+        let what = format!("{fault:?} at {operation}");
+        let once = [("AWS_MAX_ATTEMPTS", "1".to_owned())];
+        let mut function = world.function_with(&proxy.url(), &once).await;
+        offer(&world, &receiver, case * 10).await;
+        let call = Call {
+            service,
+            operation,
+            body: None,
+        };
+        proxy.inject(call, fault).await;
+        for _ in 0..2 {
+            world.pump(&mut function).await;
+        }
+        assert!(proxy.fired().await > 0, "{what} never happened");
+        proxy.heal().await;
+        check(&function, &receiver, &what).await;
+        let left = world.receive().await;
+        world
+            .conclude(left, &json!({"batchItemFailures": []}))
+            .await;
+    }
+}
