@@ -1,6 +1,7 @@
 //! I12: no secret, signature or body in the functions' logs; and what is there instead.
 //!
-//! Seen to fail: with the signature in the reason of a refusal, and with the stream's event in the line of a batch.
+//! Seen to fail: with the signature in the reason of a refusal, with the stream's event in the line of a batch, and with
+//! the headers of a request to an endpoint.
 
 use crate::support::endpoint::event;
 use crate::support::gateway::Gateway;

@@ -1,6 +1,7 @@
 //! An event on its way to one endpoint: what the receiver gets, how often it is tried, and what the operator is told.
 //!
-//! Seen to fail:
+//! Seen to fail: with an id for each attempt, with the time before the id in what is signed, and with redirects as
+//! successes.
 
 use crate::support::endpoint::verifies;
 use crate::support::gateway::Gateway;

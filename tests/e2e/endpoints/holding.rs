@@ -1,6 +1,7 @@
 //! An endpoint that is not to get its deliveries at the moment: they wait off the queue, and come in order.
 //!
-//! Seen to fail:
+//! Seen to fail: with a pause that nobody looks at, with `Retry-After` unread, with the newest first, and with a probe
+//! that ends before the second of its rate does.
 
 use crate::support::endpoint::Endpoint;
 use crate::support::gateway::Gateway;

@@ -1,6 +1,6 @@
 //! `webhookctl endpoint test`: what an endpoint answers, without an event.
 //!
-//! Seen to fail:
+//! Seen to fail: with a wrong signature, and with paused endpoints left out.
 
 use crate::support::endpoint::{event, verifies};
 use crate::support::gateway::Gateway;

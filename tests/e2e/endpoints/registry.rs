@@ -1,6 +1,6 @@
 //! What the operator may say of an endpoint, and that what was said stands.
 //!
-//! Seen to fail:
+//! Seen to fail: with endpoints that are written without regard to what was read.
 
 use crate::support::gateway::{Gateway, name};
 use crate::support::source::CREATIVE_FORCE;

@@ -1,6 +1,6 @@
 //! Which events go to which endpoint, from when on, and until when.
 //!
-//! Seen to fail:
+//! Seen to fail: with sources that are not looked at, and with nothing said of what a deleted endpoint did not get.
 
 use crate::support::endpoint::in_force;
 use crate::support::gateway::Gateway;
