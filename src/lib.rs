@@ -7,10 +7,13 @@
 //! 3. [`ledger`]: it is recorded, once; a body that is too large for an item goes to [`payloads`] before;
 //! 4. only then the vendor hears 2xx.
 //! 5. [`ingress`] `fanout`: the ledger's stream brings what was recorded; it becomes a CloudEvent ([`event`]),
-//! 6. [`subscriptions`] name its queues, and [`queues`] sends it there.
+//! 6. [`subscriptions`] name its queues, and [`endpoints`] who else wants it; [`queues`] sends it there.
 //!
-//! [`delivery`] takes events from a queue to registered endpoints. [`config`] is what both are told by their
-//! environment, [`metrics`] what they tell of themselves; a [`secret`] is in neither.
+//! An event that an endpoint wants goes on through [`delivery`], file by file as that module says: planned, signed with
+//! a secret that [`seal`] opens, checked, posted, and settled.
+//!
+//! [`config`] is what both functions are told by their environment, [`metrics`] what they tell of themselves; a
+//! [`secret`] is in neither, and [`causes`] keeps it out of what they say of failures.
 
 pub mod causes;
 pub mod config;
