@@ -11,6 +11,8 @@ pub struct IngressConfig {
     pub ledger_table: String,
     /// `ENDPOINTS_TABLE`: the name of the table that holds the subscriptions.
     pub endpoints_table: String,
+    /// `JOURNAL_TABLE`: the name of the journal.
+    pub journal_table: String,
     /// `EVENTS_QUEUE_URL`: where every accepted event goes.
     pub events_queue_url: String,
     /// `QUARANTINE_QUEUE_URL`: where goes what is authentic, but not understood.
@@ -119,6 +121,7 @@ impl IngressConfig {
         Ok(Self {
             ledger_table: text("LEDGER_TABLE")?,
             endpoints_table: text("ENDPOINTS_TABLE")?,
+            journal_table: text("JOURNAL_TABLE")?,
             events_queue_url: text("EVENTS_QUEUE_URL")?,
             quarantine_queue_url: text("QUARANTINE_QUEUE_URL")?,
             dead_letter_queue_url: text("DEAD_LETTER_QUEUE_URL")?,
@@ -140,6 +143,7 @@ mod tests {
         HashMap::from([
             ("LEDGER_TABLE", "ledger"),
             ("ENDPOINTS_TABLE", "endpoints"),
+            ("JOURNAL_TABLE", "journal"),
             ("EVENTS_QUEUE_URL", "https://sqs/events"),
             ("QUARANTINE_QUEUE_URL", "https://sqs/quarantine"),
             ("DEAD_LETTER_QUEUE_URL", "https://sqs/dead"),

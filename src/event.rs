@@ -32,6 +32,8 @@ pub struct Receipt {
     pub accepted_at: Timestamp,
     /// Whether an earlier event had the same id, but another body.
     pub conflict: bool,
+    /// Whether the operator has it sent again.
+    pub replayed: bool,
 }
 
 /// A recorded event, by name: enough to find it in the ledger and to make the same bytes of it again.
@@ -53,6 +55,9 @@ pub struct EventRef {
     /// Whether an earlier event had the same id, but another body.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub conflict: bool,
+    /// Whether the operator has it sent again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replayed: bool,
 }
 
 /// An event, ready to be encoded.
@@ -97,6 +102,7 @@ impl EventRef {
             vendor: receipt.vendor.name().to_owned(),
             accepted_at: receipt.accepted_at.as_millisecond(),
             conflict: receipt.conflict,
+            replayed: receipt.replayed,
         }
     }
 }
@@ -194,6 +200,9 @@ fn extensions<'a>(receipt: &'a Receipt, accepted_at: &str) -> Vec<(&'static str,
     if receipt.conflict {
         extensions.push(("conflict", Extension::True));
     }
+    if receipt.replayed {
+        extensions.push(("replayed", Extension::True));
+    }
     extensions
 }
 
@@ -264,6 +273,7 @@ mod tests {
             vendor: Vendor::CreativeForce,
             accepted_at: "2026-11-22T10:00:00.250Z".parse().unwrap(),
             conflict,
+            replayed: false,
         }
     }
 

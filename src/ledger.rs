@@ -6,7 +6,9 @@ mod bodies;
 pub use bodies::{ReadError, Stored};
 
 use crate::causes::Causes;
+use crate::deflate::{deflate, inflate};
 use crate::event::Receipt;
+use crate::secret::Matched;
 use crate::signature::Digest256;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
@@ -21,6 +23,9 @@ use std::collections::HashMap;
 
 /// The content type of a body that came without any.
 const UNKNOWN_CONTENT_TYPE: &str = "application/octet-stream";
+
+/// When the operator had a webhook published again that never was.
+const REPUBLISHED_AT: &str = "republished_at";
 
 /// The table of recorded webhooks.
 #[derive(Debug)]
@@ -43,6 +48,8 @@ pub struct Entry {
     pub reason: Option<String>,
     /// The hash of its body.
     pub digest: Digest256,
+    /// Which of the source's secrets it was signed with.
+    pub matched: Option<Matched>,
     /// How long the same key is a duplicate.
     pub dedupe_window: SignedDuration,
     /// The request headers worth keeping.
@@ -56,6 +63,23 @@ pub enum StoredBody {
     Inline(Vec<u8>),
     /// In the payload bucket, under this key.
     Claimed(String),
+}
+
+impl StoredBody {
+    /// The body in an item, by the bytes of an attribute and the text of the one that names an object.
+    fn read(
+        binary: impl Fn(&'static str) -> Option<Result<Vec<u8>, UnreadableItem>>,
+        claimed: impl FnOnce() -> Result<String, UnreadableItem>,
+    ) -> Result<Self, UnreadableItem> {
+        match (binary("body_z"), binary("body")) {
+            (Some(deflated), _) => {
+                let body = inflate(&deflated?).ok_or(UnreadableItem("body_z"))?;
+                Ok(Self::Inline(body))
+            }
+            (None, Some(body)) => Ok(Self::Inline(body?)),
+            (None, None) => Ok(Self::Claimed(claimed()?)),
+        }
+    }
 }
 
 /// What became of an entry. In each case the webhook is durable.
@@ -186,7 +210,10 @@ impl Entry {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), text(value)));
         let (body, stored) = match body {
-            StoredBody::Inline(body) => ("body", AttributeValue::B(Blob::new(body.clone()))),
+            StoredBody::Inline(body) => match deflate(body) {
+                Some(deflated) => ("body_z", AttributeValue::B(Blob::new(deflated))),
+                None => ("body", AttributeValue::B(Blob::new(body.clone()))),
+            },
             StoredBody::Claimed(key) => ("body_s3", text(key)),
         };
         let state = if self.reason.is_some() {
@@ -216,6 +243,8 @@ impl Entry {
                 .map(|event_type| ("type", text(event_type))),
         );
         item.extend(self.reason.as_ref().map(|reason| ("reason", text(reason))));
+        let matched = self.matched.as_ref();
+        item.extend(matched.map(|matched| ("secret", text(&matched.to_string()))));
         item.extend(
             receipt
                 .conflict
@@ -282,6 +311,8 @@ pub struct Record {
     pub body: StoredBody,
     /// The content type it came with.
     pub content_type: String,
+    /// Which of the source's secrets it was signed with.
+    pub matched: Option<Matched>,
 }
 
 /// An item is not as this ledger writes them.
@@ -292,15 +323,18 @@ pub struct UnreadableItem(pub &'static str);
 impl Change<'_> {
     /// The webhook that this change recorded; `None` for a deletion, and for any other change of an item.
     ///
-    /// A put over an item past its window is a modification, and records a webhook like an insertion.
+    /// A put over an item past its window is a modification, and records a webhook like an insertion; so does the
+    /// operator who has one published again.
     pub fn recorded(&self) -> Option<Result<Record, UnreadableItem>> {
-        let accepted_at = |image: &Image<'_>| {
-            let attribute = image.get("accepted_at")?;
-            attribute.number.as_deref().map(str::to_owned)
+        let recorded_at = |image: &Image<'_>| {
+            ["accepted_at", REPUBLISHED_AT].map(|name| {
+                let attribute = image.get(name)?;
+                attribute.number.as_deref().map(str::to_owned)
+            })
         };
         let new = self.images.new.as_ref()?;
-        let before = self.images.old.as_ref().map(accepted_at);
-        (before != Some(accepted_at(new))).then(|| read(new))
+        let before = self.images.old.as_ref().map(recorded_at);
+        (before != Some(recorded_at(new))).then(|| read(new))
     }
 }
 
@@ -316,13 +350,11 @@ fn read(image: &Image<'_>) -> Result<Record, UnreadableItem> {
         .and_then(|attribute| attribute.number.as_deref());
     let accepted_at = accepted_at.and_then(|number| number.parse().ok());
     let accepted_at = accepted_at.and_then(|number| Timestamp::from_millisecond(number).ok());
-    let body = image
-        .get("body")
-        .and_then(|attribute| attribute.binary.as_deref());
-    let body = match body.map(|body| STANDARD.decode(body)) {
-        Some(body) => StoredBody::Inline(body.map_err(|_| UnreadableItem("body"))?),
-        None => StoredBody::Claimed(text("body_s3")?.to_owned()),
+    let binary = |name: &'static str| {
+        let attribute = image.get(name)?.binary.as_deref()?;
+        Some(STANDARD.decode(attribute).map_err(|_| UnreadableItem(name)))
     };
+    let body = StoredBody::read(binary, || text("body_s3").map(str::to_owned))?;
     let headers = image
         .get("headers")
         .and_then(|attribute| attribute.map.as_ref());
@@ -339,6 +371,7 @@ fn read(image: &Image<'_>) -> Result<Record, UnreadableItem> {
             conflict: image
                 .get("conflict")
                 .is_some_and(|attribute| attribute.boolean),
+            replayed: false,
         },
         reason: image
             .get("reason")
@@ -346,5 +379,6 @@ fn read(image: &Image<'_>) -> Result<Record, UnreadableItem> {
             .map(str::to_owned),
         body,
         content_type: content_type.unwrap_or(UNKNOWN_CONTENT_TYPE).to_owned(),
+        matched: text("secret").ok().and_then(|secret| secret.parse().ok()),
     })
 }

@@ -17,10 +17,12 @@
 
 pub mod causes;
 pub mod config;
+pub mod deflate;
 pub mod delivery;
 pub mod endpoints;
 pub mod event;
 pub mod ingress;
+pub mod journal;
 pub mod ledger;
 pub mod metrics;
 pub mod payloads;

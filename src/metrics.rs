@@ -2,6 +2,7 @@
 //! [embedded metric format](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html),
 //! the metrics at once. No secret, signature or body has a place in it.
 
+use crate::delivery::circuit::News;
 use crate::delivery::history::{Record, State};
 use metrique::emf::Emf;
 use metrique::emf::flags::NoMetric;
@@ -17,7 +18,7 @@ use std::time::{Duration, SystemTime};
 pub struct Metrics(BoxEntrySink);
 
 /// What became of a request.
-#[metrics(emf::dimension_sets = [["source", "vendor"]])]
+#[metrics(emf::dimension_sets = [["source", "vendor"], []])]
 #[derive(Debug)]
 pub struct RequestLine {
     #[metrics(timestamp)]
@@ -78,7 +79,7 @@ pub struct BatchLine {
 }
 
 /// What became of a delivery in an invocation.
-#[metrics(emf::dimension_sets = [["endpoint"]])]
+#[metrics(emf::dimension_sets = [["endpoint"], []])]
 #[derive(Debug)]
 pub struct DeliveryLine {
     #[metrics(timestamp)]
@@ -114,6 +115,39 @@ pub struct DeliveryLine {
     held: Option<u64>,
     exhausted: Option<u64>,
     skipped: Option<u64>,
+}
+
+/// What happened to an endpoint, of which the operator is told.
+#[metrics(emf::dimension_sets = [[]])]
+#[derive(Debug)]
+pub struct NewsLine {
+    #[metrics(timestamp)]
+    timestamp: SystemTime,
+    /// The id of the endpoint.
+    pub endpoint: String,
+    /// In one word, what happened.
+    pub news: String,
+    /// Why.
+    pub reason: Option<String>,
+    disabled: Option<u64>,
+    opened: Option<u64>,
+    recovered: Option<u64>,
+}
+
+impl NewsLine {
+    /// The line of what happened to an endpoint.
+    pub fn of(endpoint: &str, news: &str, reason: Option<&str>) -> Self {
+        let count = |it: News| (news == it.name()).then_some(1);
+        Self {
+            timestamp: SystemTime::now(),
+            endpoint: endpoint.to_owned(),
+            news: news.to_owned(),
+            reason: reason.map(str::to_owned),
+            disabled: count(News::Disabled),
+            opened: count(News::Opened),
+            recovered: count(News::Recovered),
+        }
+    }
 }
 
 impl DeliveryLine {
@@ -226,6 +260,11 @@ impl Metrics {
 
     /// Writes the line of a delivery.
     pub fn delivery(&self, line: DeliveryLine) {
+        self.0.append(RootEntry::new(line.close()));
+    }
+
+    /// Writes the line of what happened to an endpoint.
+    pub fn news(&self, line: NewsLine) {
         self.0.append(RootEntry::new(line.close()));
     }
 

@@ -1,6 +1,8 @@
 //! A webhook secret: held as bytes, never printed. Where it comes from is left to `sources`.
 
+use crate::signature::hmac_sha256;
 use std::fmt;
+use std::str::FromStr;
 
 /// The shared secret of a source, exactly the bytes that key the MAC.
 ///
@@ -20,6 +22,48 @@ impl Secret {
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// What tells it from other secrets, and nothing of what it is: 8 hexadecimal digits.
+    ///
+    /// A MAC that is keyed by the secret tells no more of it than the signatures that vendors send.
+    pub fn id(&self) -> String {
+        let mac = hmac_sha256(self.as_bytes(), b"the id of this secret");
+        hex::encode(mac.get(..4).unwrap_or_default())
+    }
+}
+
+/// Which of its source's secrets a webhook was signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matched {
+    /// Its position among them then, counted from 0.
+    pub position: usize,
+    /// Its [`id`](Secret::id).
+    pub id: String,
+}
+
+impl fmt::Display for Matched {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.position, self.id)
+    }
+}
+
+/// A text is not what [`Matched`] is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the position and the id of a secret")]
+pub struct NotMatched;
+
+impl FromStr for Matched {
+    type Err = NotMatched;
+
+    fn from_str(text: &str) -> Result<Self, NotMatched> {
+        let (position, id) = text.split_once(':').ok_or(NotMatched)?;
+        let is_id = id.len() == 8 && id.bytes().all(|b| b.is_ascii_hexdigit());
+        let position = position.parse().ok().filter(|_| is_id).ok_or(NotMatched)?;
+        Ok(Self {
+            position,
+            id: id.to_owned(),
+        })
     }
 }
 
@@ -44,6 +88,22 @@ mod tests {
     fn only_white_space_around_a_secret_is_dropped() {
         let secret = Secret::new(" 8/+6 zg==\n").unwrap();
         assert_eq!(secret.as_bytes(), b"8/+6 zg==");
+    }
+
+    #[test]
+    fn an_id_tells_secrets_apart() {
+        let id = |text| Secret::new(text).unwrap().id();
+        assert_eq!(id("a").len(), 8);
+        assert_eq!(id("a"), id(" a\n"));
+        assert_ne!(id("a"), id("b"));
+        let matched = Matched {
+            position: 1,
+            id: id("a"),
+        };
+        assert_eq!(matched.to_string().parse(), Ok(matched));
+        for wrong in ["", "1", "1:", "x:01234567", "1:0123456", "1:0123456g"] {
+            assert_eq!(wrong.parse::<Matched>(), Err(NotMatched), "{wrong}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! What a source's vendor sends, and whether a signature is right, is left to `vendor`.
 
 use crate::causes::Causes;
-use crate::secret::Secret;
+use crate::secret::{Matched, Secret};
 use crate::vendor::Vendor;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::SdkError;
@@ -175,6 +175,17 @@ impl Source {
             dedupe_window,
             origins,
         })
+    }
+}
+
+impl Source {
+    /// The secret at a position, by what tells it from others.
+    pub fn matched(&self, position: usize) -> Option<Matched> {
+        let Authentication::Signed(secrets) = &self.authentication else {
+            return None;
+        };
+        let id = secrets.get(position)?.id();
+        Some(Matched { position, id })
     }
 }
 

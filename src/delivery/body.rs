@@ -101,6 +101,7 @@ impl EventRef {
             vendor: vendor.map_err(|_| BodyError::UnknownVendor(self.vendor.clone()))?,
             accepted_at: Timestamp::from_millisecond(self.accepted_at)?,
             conflict: self.conflict,
+            replayed: self.replayed,
         })
     }
 }
@@ -118,6 +119,7 @@ mod tests {
             vendor: vendor.to_owned(),
             accepted_at: 1_790_000_000_250,
             conflict: true,
+            replayed: false,
         }
     }
 

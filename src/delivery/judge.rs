@@ -7,6 +7,7 @@ use super::notice::Notice;
 use super::outcome::Outcome;
 use super::settle::{Job, Origin, Verdict};
 use crate::endpoints::Standing;
+use crate::metrics::NewsLine;
 use jiff::Timestamp;
 use std::collections::HashMap;
 
@@ -121,7 +122,6 @@ impl Delivery {
             name: &endpoint.name,
             reason,
         };
-        tracing::warn!(endpoint.id = endpoint.id, news, reason, "endpoint");
         match self
             .notices
             .give(&self.queues, notice, Timestamp::now())
@@ -131,6 +131,7 @@ impl Delivery {
                 tracing::error!(endpoint.id = endpoint.id, news, %error, "notice is not given")
             }
             Ok(()) => {
+                self.metrics.news(NewsLine::of(&endpoint.id, news, reason));
                 if let Err(error) = self.circuits.told(&endpoint.id, news).await {
                     tracing::warn!(endpoint.id = endpoint.id, %error, "notice may come twice");
                 }

@@ -74,6 +74,7 @@ impl Ping {
             vendor: "webhook-gateway".to_owned(),
             accepted_at: self.at,
             conflict: false,
+            replayed: false,
         }
     }
 }

@@ -36,6 +36,7 @@ pub(crate) fn event() -> EventRef {
         vendor: "creative-force".to_owned(),
         accepted_at: 1_790_000_000_000,
         conflict: false,
+        replayed: false,
     }
 }
 

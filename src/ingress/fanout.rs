@@ -10,12 +10,15 @@ use crate::endpoints::EndpointError;
 use crate::event::{
     CONTENT_TYPE, CloudEvent, EventRef, QUARANTINED, Receipt, escape_noncharacters,
 };
+use crate::journal::Published;
 use crate::ledger::{Change, Record, StoredBody, UnreadableItem};
 use crate::metrics::BatchLine;
 use crate::payloads::PayloadError;
 use crate::queues::{MAX_BYTES, MAX_ENTRIES, Message, Refused, SendError};
 use crate::subscriptions::SubscriptionError;
 use crate::vendor::Verified;
+use futures_util::future::{join, join_all};
+use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -67,6 +70,16 @@ struct StreamEvent<'a> {
 #[derive(Default)]
 struct Outbox {
     waiting: BTreeMap<String, Vec<Arc<Message>>>,
+    /// What the journal is to say, once all is sent.
+    notes: Notes,
+}
+
+/// What the journal is to say of a batch.
+#[derive(Default)]
+struct Notes {
+    published: Vec<Published>,
+    /// When each source was heard of last, by its name and the id of the secret that matched.
+    heard: BTreeMap<(String, Option<String>), Timestamp>,
 }
 
 impl Ingress {
@@ -106,7 +119,27 @@ impl Ingress {
                 }
             }
         }
-        self.send_all(&mut outbox, line).await
+        self.send_all(&mut outbox, line).await?;
+        self.note(&outbox.notes, now).await;
+        Ok(())
+    }
+
+    /// Tells the journal. What was published is published, whether the journal hears of it or not: to offer the batch
+    /// again would send all of it twice.
+    async fn note(&self, notes: &Notes, now: Instant) {
+        let published = self
+            .journal
+            .note_published(&notes.published, Timestamp::now());
+        let heard = notes.heard.iter().map(|((source, secret), at)| {
+            self.journal.note_heard(source, secret.as_deref(), *at, now)
+        });
+        let (published, heard) = join(published, join_all(heard)).await;
+        for error in std::iter::once(published)
+            .chain(heard)
+            .filter_map(Result::err)
+        {
+            tracing::error!(%error, "what was published is not noted");
+        }
     }
 
     /// Puts the messages of one recorded webhook into the outbox.
@@ -118,22 +151,27 @@ impl Ingress {
         line: &mut BatchLine,
     ) -> Result<(), FanoutError> {
         let receipt = &record.receipt;
+        let secret = record.matched.map(|it| it.id);
         let (body, reason) = match self.body(record.body).await {
             Err(error @ PayloadError::Gone(_)) => (Vec::new(), Some(error.to_string())),
             body => (body?, record.reason),
         };
-        match understand(receipt, &body, reason) {
+        let (event, quarantined) = match understand(receipt, &body, reason) {
             Ok(event) => {
                 self.post_accepted(receipt, &event, now, outbox, line)
                     .await?;
                 let event = EventRef::new(&record.key, event.event_type(), receipt);
-                self.post_deliveries(&event, now, outbox, line).await
+                self.post_deliveries(&event, now, outbox, line).await?;
+                (event, false)
             }
             Err(reason) => {
                 let message = quarantined(receipt, &reason, &record.content_type, &body)?;
-                self.post_to_quarantine(message, outbox, line).await
+                self.post_to_quarantine(message, outbox, line).await?;
+                (EventRef::new(&record.key, QUARANTINED, receipt), true)
             }
-        }
+        };
+        outbox.notes.add(Published { event, quarantined }, secret);
+        Ok(())
     }
 
     async fn body(&self, stored: StoredBody) -> Result<Vec<u8>, PayloadError> {
@@ -282,6 +320,17 @@ impl Ingress {
             }
         }
         Ok(())
+    }
+}
+
+impl Notes {
+    fn add(&mut self, published: Published, secret: Option<String>) {
+        let event = &published.event;
+        if let Ok(at) = Timestamp::from_millisecond(event.accepted_at) {
+            let last = self.heard.entry((event.source.clone(), secret));
+            last.and_modify(|last| *last = at.max(*last)).or_insert(at);
+        }
+        self.published.push(published);
     }
 }
 

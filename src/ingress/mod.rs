@@ -11,6 +11,7 @@ pub use fanout::FanoutError;
 
 use crate::config::IngressConfig;
 use crate::endpoints::Endpoints;
+use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::payloads::Payloads;
@@ -31,6 +32,7 @@ pub struct Ingress {
     subscriptions: Subscriptions,
     endpoints: Endpoints,
     queues: Queues,
+    journal: Journal,
     metrics: Metrics,
     events_queue_url: String,
     quarantine_queue_url: String,
@@ -58,7 +60,8 @@ impl Ingress {
             ledger: Ledger::new(dynamodb.clone(), config.ledger_table, config.retention),
             payloads: Payloads::new(aws_sdk_s3::Client::new(aws), config.payload_bucket),
             subscriptions: Subscriptions::new(dynamodb.clone(), config.endpoints_table.clone()),
-            endpoints: Endpoints::new(dynamodb, config.endpoints_table),
+            endpoints: Endpoints::new(dynamodb.clone(), config.endpoints_table),
+            journal: Journal::new(dynamodb, config.journal_table, config.retention),
             queues: Queues::new(aws_sdk_sqs::Client::new(aws)),
             metrics: Metrics::to_stdout(config.metrics_namespace),
             events_queue_url: config.events_queue_url,

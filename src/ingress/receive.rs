@@ -214,6 +214,7 @@ fn entry(
     accepted_at: Timestamp,
 ) -> Entry {
     let digest = sha256(webhook.body());
+    let matched = webhook.secret().and_then(|it| source.matched(it));
     let (id, event_type, reason) = match source.vendor.normalize(webhook) {
         Ok(event) => (
             event.id.map(String::from),
@@ -234,10 +235,12 @@ fn entry(
             vendor: source.vendor,
             accepted_at,
             conflict: false,
+            replayed: false,
         },
         event_type,
         reason,
         digest,
+        matched,
         dedupe_window: source.dedupe_window,
         headers: kept(headers),
     }

@@ -120,10 +120,11 @@ fn read(item: &HashMap<String, AttributeValue>) -> Result<(String, Stored), Unre
         let text = item.get(name).and_then(|value| value.as_s().ok());
         text.cloned().ok_or(UnreadableItem(name))
     };
-    let body = match item.get("body").and_then(|value| value.as_b().ok()) {
-        Some(body) => StoredBody::Inline(body.as_ref().to_vec()),
-        None => StoredBody::Claimed(text("body_s3")?),
+    let binary = |name| {
+        let value = item.get(name)?.as_b().ok()?;
+        Some(Ok(value.as_ref().to_vec()))
     };
+    let body = StoredBody::read(binary, || text("body_s3"))?;
     let headers = item.get("headers").and_then(|value| value.as_m().ok());
     let content_type = headers.and_then(|headers| headers.get("content-type")?.as_s().ok());
     let accepted_at = item.get("accepted_at").and_then(|value| value.as_n().ok());
@@ -178,10 +179,12 @@ mod tests {
                 vendor: Vendor::CreativeForce,
                 accepted_at: Timestamp::UNIX_EPOCH,
                 conflict: false,
+                replayed: false,
             },
             event_type: None,
             reason: None,
             digest: [0; 32],
+            matched: None,
             dedupe_window: SignedDuration::ZERO,
             headers: content_type
                 .map(|it| ("content-type", it.to_owned()))

@@ -45,6 +45,7 @@ fn benches(criterion: &mut Criterion) {
         vendor: Vendor::CreativeForce,
         accepted_at: "2026-11-22T10:00:00.250Z".parse().unwrap(),
         conflict: false,
+        replayed: false,
     };
     let mut group = criterion.benchmark_group("webhook");
     for (name, bytes) in [("1KB", 1 << 10), ("64KB", 1 << 16), ("1MB", 1 << 20)] {

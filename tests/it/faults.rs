@@ -38,7 +38,7 @@ const DOOR_1: [Call; 4] = [
 ];
 
 /// Every call between the stream and the queues.
-const DOOR_2: [Call; 6] = [
+const DOOR_2: [Call; 8] = [
     call("dynamodb", "Query"),
     call("s3", "GetObject"),
     call("s3", "PutObject"),
@@ -49,6 +49,8 @@ const DOOR_2: [Call; 6] = [
         "SendMessageBatch",
         "ends_with(QueueUrl, 'quarantine')",
     ),
+    call_with("dynamodb", "PutItem", "TableName == 'journal'"),
+    call_with("dynamodb", "UpdateItem", "TableName == 'journal'"),
 ];
 
 /// A function that is started again when it has died, behind a proxy.

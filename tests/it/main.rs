@@ -11,6 +11,7 @@ mod fanout;
 mod faults;
 mod hostile;
 mod http;
+mod journal;
 mod support;
 mod template;
 mod vectors;

@@ -83,6 +83,15 @@ impl Aws {
             }),
         )
         .await;
+        self.call(
+            "DynamoDB_20120810.CreateTable",
+            &json!({
+                "TableName": "journal", "BillingMode": "PAY_PER_REQUEST",
+                "KeySchema": [key("kind", "HASH"), key("id", "RANGE")],
+                "AttributeDefinitions": [text("kind"), text("id")],
+            }),
+        )
+        .await;
         for queue in ["events", "quarantine", "dead", "search", "deliveries"] {
             self.call("AmazonSQS.CreateQueue", &json!({"QueueName": queue}))
                 .await;
@@ -110,6 +119,7 @@ impl Aws {
             ("AWS_ENDPOINT_URL", endpoint.to_owned()),
             ("LEDGER_TABLE", "ledger".to_owned()),
             ("ENDPOINTS_TABLE", "endpoints".to_owned()),
+            ("JOURNAL_TABLE", "journal".to_owned()),
             ("EVENTS_QUEUE_URL", self.queue_url("events")),
             ("QUARANTINE_QUEUE_URL", self.queue_url("quarantine")),
             ("DEAD_LETTER_QUEUE_URL", self.queue_url("dead")),

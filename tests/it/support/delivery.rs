@@ -330,6 +330,7 @@ pub(crate) fn event(number: u32) -> EventRef {
         vendor: "creative-force".to_owned(),
         accepted_at: EPOCH + i64::from(number),
         conflict: false,
+        replayed: false,
     }
 }
 

@@ -83,6 +83,7 @@ fn event(vendor: Vendor, body: Vec<u8>) -> Result<String, NormalizeError> {
         vendor,
         accepted_at: "2026-11-22T10:00:00.25Z".parse().unwrap(),
         conflict: false,
+        replayed: false,
     };
     Ok(CloudEvent::accepted(&receipt, normalized).encode().unwrap())
 }

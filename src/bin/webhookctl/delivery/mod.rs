@@ -145,6 +145,7 @@ mod tests {
             vendor: "creative-force".to_owned(),
             accepted_at: 1_790_000_000_000,
             conflict: false,
+            replayed: false,
         };
         let id = "ep_1_1790000000000_d";
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());

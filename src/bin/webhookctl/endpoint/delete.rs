@@ -147,6 +147,7 @@ mod tests {
             vendor: "creative-force".to_owned(),
             accepted_at: 1,
             conflict: false,
+            replayed: false,
         };
         let fresh = Record::new("ep_1", "ep_1_1_a".to_owned(), event);
         let entry = HeldEntry::of(&fresh);

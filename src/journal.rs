@@ -1,0 +1,69 @@
+//! The journal: what the gateway notes beside the ledger, in a table of its own, for the operator who asks later. Nothing
+//! in it is needed to accept, publish or deliver an event, and none of these waits for it or fails with it.
+//!
+//! `published` is the index of events by time, `heard` tells when each source and each of its secrets was last heard of.
+
+mod heard;
+mod published;
+
+pub use heard::Heard;
+pub use published::{Batch, Published, days};
+
+use crate::causes::Causes;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::query::QueryError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::SignedDuration;
+use std::collections::HashMap;
+use std::time::Instant;
+use tokio::sync::Mutex;
+
+/// The journal in its table, whose items are found by `kind` and `id`.
+#[derive(Debug)]
+pub struct Journal {
+    client: Client,
+    table: String,
+    retention: SignedDuration,
+    /// When each source, with each of its secrets, was last noted as heard.
+    noted: Mutex<HashMap<(String, Option<String>), Instant>>,
+}
+
+/// The journal was not read or not written.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The table was not readable.
+    #[error("the journal cannot be read: {}", Causes(.0))]
+    Query(#[from] Box<SdkError<QueryError>>),
+    /// The table was not writable.
+    #[error("the journal was not written: {}", Causes(.0))]
+    Put(#[from] Box<SdkError<PutItemError>>),
+    /// The table was not writable.
+    #[error("the journal was not written: {}", Causes(.0))]
+    Update(#[from] Box<SdkError<UpdateItemError>>),
+    /// What is to be noted could not be encoded.
+    #[error("the journal was not written: {0}")]
+    Encode(#[from] serde_json::Error),
+}
+
+impl Journal {
+    /// The journal in the table of this name, which keeps events as long as the ledger does.
+    pub fn new(client: Client, table: String, retention: SignedDuration) -> Self {
+        Self {
+            client,
+            table,
+            retention,
+            noted: Mutex::default(),
+        }
+    }
+}
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+fn number(number: i64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
