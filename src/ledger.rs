@@ -2,8 +2,10 @@
 //! duplicates and, by its stream, the outbox. What leaves it is left to `ingress::fanout`.
 
 mod bodies;
+mod look;
 
 pub use bodies::{ReadError, Stored};
+pub use look::Kept;
 
 use crate::causes::Causes;
 use crate::deflate::{deflate, inflate};

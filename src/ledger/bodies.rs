@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 /// The most items that one batch reads.
-const MAX_KEYS: usize = 100;
+pub(super) const MAX_KEYS: usize = 100;
 
 /// How often in a row a batch may come back without an item.
 const TRIES: u32 = 4;
@@ -84,7 +84,7 @@ impl Ledger {
         Ok(bodies)
     }
 
-    async fn items(
+    pub(super) async fn items(
         &self,
         keys: &[HashMap<String, AttributeValue>],
     ) -> Result<Vec<HashMap<String, AttributeValue>>, ReadError> {
