@@ -11,16 +11,14 @@
     reason = "a benchmark that cannot go on fails, and it does not use all that the tests share"
 )]
 
+#[path = "meter.rs"]
+mod meter;
 #[path = "../it/support/mod.rs"]
 mod support;
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
-use axum::response::Response;
+use meter::Meter;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::delivery::{World, event};
 use support::function::{Answer, Function};
@@ -33,30 +31,18 @@ const INVOCATIONS: u32 = 60;
 /// The kernel counts CPU time in hundredths of a second.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Passes calls of AWS on, and counts them.
-struct Counter {
-    upstream: String,
-    http: reqwest::Client,
-    calls: Mutex<BTreeMap<String, u32>>,
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let world = World::start().await;
     let receiver = Receiver::start().await;
     receiver.always(Reply::Late(LATENCY, 200));
     world.endpoint(ENDPOINT, &receiver.url(), &json!({})).await;
-    let counter = Arc::new(Counter {
-        upstream: world.aws.url().to_owned(),
-        http: reqwest::Client::builder().no_proxy().build().unwrap(),
-        calls: Mutex::default(),
-    });
-    let url = serve(Arc::clone(&counter)).await;
-    let mut function = world.function_behind(&url).await;
+    let meter = Meter::start(world.aws.url()).await;
+    let mut function = world.function_behind(&meter.url).await;
     println!("| deliveries in an invocation | 1 | 10 |\n|---|---:|---:|");
     let mut columns = Vec::new();
     for size in [1, 10] {
-        columns.push(measure(&world, &receiver, &counter, &mut function, size).await);
+        columns.push(measure(&world, &receiver, &meter, &mut function, size).await);
     }
     for (row, one) in &columns[0] {
         println!("| {row} | {one:.2} | {:.2} |", columns[1][row]);
@@ -66,7 +52,7 @@ async fn main() {
 async fn measure(
     world: &World,
     receiver: &Receiver,
-    counter: &Counter,
+    meter: &Meter,
     function: &mut Function,
     size: u32,
 ) -> BTreeMap<&'static str, f64> {
@@ -81,7 +67,7 @@ async fn measure(
     // The first one connects, and opens the secret.
     invoke(function, &batches[0]).await;
     receiver.take();
-    counter.calls.lock().unwrap().clear();
+    meter.take();
     let (started, cpu_before) = (Instant::now(), cpu(function));
     for batch in &batches[1..] {
         invoke(function, batch).await;
@@ -89,7 +75,7 @@ async fn measure(
     let (took, cpu) = (started.elapsed(), cpu(function) - cpu_before);
     let deliveries = f64::from(INVOCATIONS * size);
     assert_eq!(receiver.requests().len(), (INVOCATIONS * size) as usize);
-    let calls: u32 = counter.calls.lock().unwrap().values().sum();
+    let calls = meter.take().len();
     BTreeMap::from([
         (
             "1. side by side, at most",
@@ -103,10 +89,7 @@ async fn measure(
             "3. share of what 50 ms allow",
             deliveries / took.as_secs_f64() / (f64::from(size) / LATENCY.as_secs_f64()),
         ),
-        (
-            "4. calls of AWS per delivery",
-            f64::from(calls) / deliveries,
-        ),
+        ("4. calls of AWS per delivery", calls as f64 / deliveries),
         (
             "5. CPU ms per delivery",
             cpu.as_secs_f64() * 1000.0 / deliveries,
@@ -139,36 +122,6 @@ fn side_by_side(receiver: &Receiver) -> u32 {
             .count()
     };
     u32::try_from(came.iter().map(overlap).max().unwrap_or_default()).unwrap()
-}
-
-async fn serve(counter: Arc<Counter>) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let routes = Router::new().fallback(pass).with_state(counter);
-    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
-    url
-}
-
-async fn pass(State(counter): State<Arc<Counter>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let operation = parts
-        .headers
-        .get("x-amz-target")
-        .and_then(|it| it.to_str().ok());
-    let operation = operation.unwrap_or(parts.method.as_str()).to_owned();
-    *counter.calls.lock().unwrap().entry(operation).or_default() += 1;
-    let body = to_bytes(body, usize::MAX).await.unwrap();
-    let url = format!("{}{}", counter.upstream, parts.uri);
-    let call = counter
-        .http
-        .request(parts.method, url)
-        .headers(parts.headers);
-    let answer = call.body(body).send().await.unwrap();
-    let mut response = Response::builder().status(answer.status());
-    *response.headers_mut().unwrap() = answer.headers().clone();
-    response
-        .body(Body::from(answer.bytes().await.unwrap()))
-        .unwrap()
 }
 
 /// The time that the process has had so far, in user and in system mode: see proc(5).

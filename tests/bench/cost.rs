@@ -1,0 +1,326 @@
+//! What a million events and a million deliveries cost on AWS, by service: the calls and units of each are counted with
+//! the real functions, and multiplied with the list prices.
+//!
+//!     cargo bench --bench cost
+//!
+//! Not counted: what is stored, the receives of your own consumers, and what does not grow with the events.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    dead_code,
+    missing_docs,
+    reason = "a benchmark that cannot go on fails, and it does not use all that the tests share"
+)]
+
+#[path = "meter.rs"]
+mod meter;
+#[path = "../it/support/mod.rs"]
+mod support;
+#[path = "units.rs"]
+mod units;
+
+use meter::Meter;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use support::delivery::World;
+use support::function::{Answer, Function};
+use support::receiver::{Receiver, Reply};
+use support::webhook;
+use units::units;
+
+/// List prices in US East (N. Virginia), in dollars, as published in November 2026, without free tiers.
+mod price {
+    pub(super) const API_REQUEST: f64 = 1.00e-6;
+    pub(super) const LAMBDA_REQUEST: f64 = 0.20e-6;
+    pub(super) const LAMBDA_GB_SECOND: f64 = 0.000_013_333_4; // arm64
+    pub(super) const WRITE_UNIT: f64 = 0.625e-6;
+    pub(super) const READ_UNIT: f64 = 0.125e-6;
+    pub(super) const SQS_REQUEST: f64 = 0.40e-6;
+    pub(super) const SQS_FAIR_REQUEST: f64 = 0.50e-6;
+    pub(super) const LOG_GB: f64 = 0.50;
+    pub(super) const TRANSFER_GB: f64 = 0.09;
+}
+
+/// The functions' memory, in GB, as the template has it.
+const MEMORY: f64 = 0.25;
+
+/// What API Gateway logs of a request, in bytes, in the format of the template.
+const ACCESS_LOG: f64 = 480.0;
+
+const EVENTS: u32 = 200;
+const ENDPOINT: &str = "ep_cost";
+
+/// What something takes per event, in units of the table's rows.
+type Bill = BTreeMap<&'static str, f64>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    // `cargo test` runs benchmarks too, to see that they build.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let mut columns = Vec::new();
+    for (name, bytes, batch) in [
+        ("1 KB, many at once", 1024, 100),
+        ("1 KB, one by one", 1024, 1),
+        ("10 KB, many at once", 10_240, 100),
+        ("10 KB, one by one", 10_240, 1),
+    ] {
+        eprintln!("measuring events of {name}");
+        columns.push((name, accepted(bytes, batch).await));
+    }
+    print("a million events accepted and published", &columns);
+    let mut columns = Vec::new();
+    for (name, bytes, batch) in [
+        ("1 KB, ten at once", 1024, 10),
+        ("1 KB, one by one", 1024, 1),
+        ("10 KB, ten at once", 10_240, 10),
+        ("10 KB, one by one", 10_240, 1),
+    ] {
+        eprintln!("measuring deliveries of {name}");
+        columns.push((name, delivered(bytes, batch).await));
+    }
+    print("a million deliveries, endpoint of 50 ms", &columns);
+}
+
+/// The bill of events of so many bytes, published so many at once.
+async fn accepted(bytes: usize, batch: u32) -> Bill {
+    let mut aws = support::aws::Aws::start().await;
+    let meter = Meter::start(aws.url()).await;
+    let mut function = aws.ingress_behind(&meter.url).await;
+    // What is asked once in a while is asked before.
+    door_1(&mut function, 0, bytes).await;
+    aws.drain_stream(&mut function).await;
+    meter.take();
+
+    let mut bill = Bill::new();
+    let before = log_bytes(&function).await;
+    let mut batches = Vec::new();
+    let mut seconds = [0.0; 2];
+    for first in (1..=EVENTS).step_by(batch as usize) {
+        for number in first..first + batch {
+            seconds[0] += door_1(&mut function, number, bytes).await;
+        }
+        let (records, after) = aws.next_batch().await;
+        let started = Instant::now();
+        assert!(matches!(
+            function.invoke(&records).await,
+            Answer::Success(_)
+        ));
+        seconds[1] += started.elapsed().as_secs_f64();
+        aws.acknowledge(after);
+        batches.push(records);
+    }
+    let events = f64::from(EVENTS);
+    let invocations = events + batches.len() as f64;
+    add(&mut bill, "API Gateway", 1.0 * price::API_REQUEST);
+    add(
+        &mut bill,
+        "Lambda",
+        lambda(invocations, seconds[0] + seconds[1]) / events,
+    );
+    let own_log = (log_bytes(&function).await - before) as f64;
+    let log = own_log + events * ACCESS_LOG;
+    add(
+        &mut bill,
+        "CloudWatch Logs",
+        log / events / 1e9 * price::LOG_GB,
+    );
+    tally(&mut bill, &meter.take(), events);
+    bill
+}
+
+/// Sends a webhook; the seconds that it took.
+async fn door_1(function: &mut Function, number: u32, bytes: usize) -> f64 {
+    let id = format!("3f2a9c1e-7b4d-4e8a-9f0c-{number:012x}");
+    let body = payload(&id, bytes);
+    let event = webhook::signed("studio", &body);
+    let started = Instant::now();
+    match function.invoke(&event).await {
+        Answer::Success(answer) => assert_eq!(answer["statusCode"], 200),
+        answer => panic!("{answer:?}"),
+    }
+    started.elapsed().as_secs_f64()
+}
+
+/// The bill of deliveries of events of so many bytes, so many at once.
+async fn delivered(bytes: usize, batch: u32) -> Bill {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    receiver.always(Reply::Late(Duration::from_millis(50), 200));
+    world.endpoint(ENDPOINT, &receiver.url(), &json!({})).await;
+    let meter = Meter::start(world.aws.url()).await;
+    let mut ingress = world.aws.ingress().await;
+    let mut function = world.function_behind(&meter.url).await;
+    for number in 0..=EVENTS {
+        door_1(&mut ingress, number, bytes).await;
+    }
+    let events: Vec<Value> = world.aws.recorded().await.iter().map(order).collect();
+    // The first one opens the secret.
+    invoke(&mut function, &events[..1]).await;
+    meter.take();
+    receiver.take();
+
+    let before = log_bytes(&function).await;
+    let mut seconds = 0.0;
+    for records in events[1..].chunks(batch as usize) {
+        seconds += invoke(&mut function, records).await;
+    }
+    let deliveries = f64::from(EVENTS);
+    let invocations = deliveries / f64::from(batch);
+    let sent: usize = receiver
+        .requests()
+        .iter()
+        .map(|it| it.body.len() + 700)
+        .sum();
+    let mut bill = Bill::new();
+    add(
+        &mut bill,
+        "Lambda",
+        lambda(invocations, seconds) / deliveries,
+    );
+    let log = (log_bytes(&function).await - before) as f64;
+    add(
+        &mut bill,
+        "CloudWatch Logs",
+        log / deliveries / 1e9 * price::LOG_GB,
+    );
+    add(
+        &mut bill,
+        "transfer out",
+        sent as f64 / deliveries / 1e9 * price::TRANSFER_GB,
+    );
+    // Lambda's receive and delete of the batch, and the fan-out's send of it, ten at once.
+    let fair = 2.0 * invocations / deliveries + 0.1_f64.max(1.0 / f64::from(batch));
+    *bill.entry("SQS requests").or_default() += fair;
+    add(&mut bill, "SQS", fair * price::SQS_FAIR_REQUEST);
+    tally(&mut bill, &meter.take(), deliveries);
+    bill
+}
+
+fn order(entry: &Value) -> Value {
+    let text = |name: &str| entry[name]["S"].as_str().unwrap();
+    let accepted_at: i64 = entry["accepted_at"]["N"].as_str().unwrap().parse().unwrap();
+    let event = json!({
+        "key": text("pk"), "id": text("id"), "type": text("type"), "source": text("gatewaysource"),
+        "vendor": text("vendor"), "accepted_at": accepted_at,
+    });
+    let body = json!({"kind": "delivery/1", "endpoint": ENDPOINT, "event": event});
+    json!({
+        "messageId": text("id"), "receiptHandle": text("id"), "body": body.to_string(),
+        "attributes": {"ApproximateReceiveCount": "1"}, "messageAttributes": {}, "eventSource": "aws:sqs",
+    })
+}
+
+async fn invoke(function: &mut Function, records: &[Value]) -> f64 {
+    let started = Instant::now();
+    match function.invoke(&json!({"Records": records})).await {
+        Answer::Success(answer) => assert_eq!(answer["batchItemFailures"], json!([])),
+        answer => panic!("{answer:?}"),
+    }
+    started.elapsed().as_secs_f64()
+}
+
+async fn log_bytes(function: &Function) -> usize {
+    // CloudWatch counts 26 bytes for each line.
+    let lines = function.output().await;
+    lines.iter().map(|line| line.len() + 26).sum()
+}
+
+fn lambda(invocations: f64, seconds: f64) -> f64 {
+    invocations * price::LAMBDA_REQUEST + seconds * MEMORY * price::LAMBDA_GB_SECOND
+}
+
+fn add(bill: &mut Bill, service: &'static str, dollars: f64) {
+    *bill.entry(service).or_default() += dollars * 1e6;
+}
+
+/// Adds what was asked of AWS.
+fn tally(bill: &mut Bill, calls: &[meter::Call], events: f64) {
+    for call in calls {
+        let units = units(call);
+        for (row, count) in [
+            ("calls of AWS", 1.0),
+            ("write units", units.writes),
+            ("read units", units.reads),
+            ("SQS requests", units.sqs),
+        ] {
+            *bill.entry(row).or_default() += count / events;
+        }
+        let dynamodb = units.writes * price::WRITE_UNIT + units.reads * price::READ_UNIT;
+        add(bill, "DynamoDB", dynamodb / events);
+        add(bill, "SQS", units.sqs * price::SQS_REQUEST / events);
+    }
+}
+
+fn print(what: &str, columns: &[(&str, Bill)]) {
+    let row = |name: &str, cells: Vec<String>| println!("| {name} | {} |", cells.join(" | "));
+    let names = columns.iter().map(|(name, _)| (*name).to_owned());
+    row(what, names.collect());
+    println!("|---|{}", "---:|".repeat(columns.len()));
+    let figure = |name: &str, dollars: bool| {
+        let cells = columns.iter().map(|(_, bill)| {
+            let figure = bill.get(name).copied().unwrap_or_default();
+            format!("{}{figure:.2}", if dollars { "$" } else { "" })
+        });
+        cells.collect::<Vec<_>>()
+    };
+    for name in ["calls of AWS", "write units", "read units", "SQS requests"] {
+        row(&format!("{name}, each"), figure(name, false));
+    }
+    let services = [
+        "API Gateway",
+        "Lambda",
+        "DynamoDB",
+        "SQS",
+        "CloudWatch Logs",
+        "transfer out",
+    ];
+    let used = services
+        .into_iter()
+        .filter(|name| columns[0].1.contains_key(name));
+    used.for_each(|name| row(name, figure(name, true)));
+    let sum = |(_, bill): &(&str, Bill)| {
+        let sum: f64 = services.iter().filter_map(|name| bill.get(name)).sum();
+        format!("**${sum:.2}**")
+    };
+    row("**in sum**", columns.iter().map(sum).collect());
+    println!();
+}
+
+/// A payload of about so many bytes, of the words and numbers that vendors send.
+fn payload(id: &str, bytes: usize) -> String {
+    const WORDS: [&str; 24] = [
+        "product", "sample", "studio", "client", "shirt", "linen", "jacket", "blue", "stone",
+        "navy", "front", "back", "detail", "retouch", "approved", "rejected", "pending",
+        "external", "review", "size", "style", "season", "autumn", "winter",
+    ];
+    let mut random = id
+        .bytes()
+        .fold(7_u64, |all, it| all.wrapping_mul(31) + u64::from(it));
+    let mut next = || {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize
+    };
+    let mut fields = String::new();
+    let mut number = 0;
+    while fields.len() + 260 < bytes {
+        let word = |it: usize| WORDS[it % WORDS.len()];
+        let (a, b, c) = (next(), next(), next());
+        fields += &format!(
+            ",\"{}{number}\":{{\"Id\":{a},\"Name\":\"{} {}\",\"Url\":\"https://cdn.example.com/{b:x}/{}.jpg\"}}",
+            word(a),
+            word(b),
+            word(c),
+            word(a ^ c),
+        );
+        number += 1;
+    }
+    format!(
+        r#"{{"PayloadId":"{id}","EventGroupName":"product","Action":"ProductReset","EventDatetimeUtc":1595204418000,"ProductId":"7a782d57-b0bf-4743-8f02-2b1a1e229869"{fields}}}"#
+    )
+}
