@@ -185,9 +185,16 @@ async fn a_delivery_is_one_line_each_time_that_something_becomes_of_it() {
         let lines: Vec<Value> = lines
             .filter(|it: &Value| it["endpoint"] == endpoint.id)
             .collect();
-        (lines.len() >= 3).then_some(lines)
+        (lines.len() >= 4).then_some(lines)
     })
     .await;
+    let (news, lines): (Vec<_>, Vec<_>) =
+        lines.into_iter().partition(|line| line["news"].is_string());
+    let told: Vec<_> = news
+        .iter()
+        .map(|it| (&it["news"], &it["disabled"]))
+        .collect();
+    assert_eq!(told, [(&json!("disabled"), &json!(1))]);
     let told = |line: &Value| {
         json!([
             line["event.id"],

@@ -12,6 +12,7 @@ mod faults;
 mod hostile;
 mod http;
 mod journal;
+mod operator;
 mod support;
 mod template;
 mod vectors;

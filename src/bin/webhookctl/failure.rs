@@ -4,8 +4,12 @@ use crate::output::explain;
 use webhook_gateway::delivery::circuit::CircuitError;
 use webhook_gateway::delivery::history::HistoryError;
 use webhook_gateway::endpoints::EndpointError;
+use webhook_gateway::journal::JournalError;
+use webhook_gateway::ledger::ReadError;
+use webhook_gateway::payloads::PayloadError;
 use webhook_gateway::queues::SendError;
 use webhook_gateway::seal::SealError;
+use webhook_gateway::subscriptions::SubscriptionError;
 
 /// Why endpoints were not read or not changed.
 pub(crate) fn endpoint(error: EndpointError) -> String {
@@ -47,6 +51,45 @@ pub(crate) fn history(error: HistoryError) -> String {
         Write(error) => unwritten(explain(&error)),
         Put(error) => unwritten(explain(&error)),
         Throttled | Form(_) => error.to_string(),
+    }
+}
+
+/// Why the ledger was not read.
+pub(crate) fn ledger(error: ReadError) -> String {
+    match error {
+        ReadError::Read(error) => format!("the ledger cannot be read: {}", explain(&error)),
+        error => error.to_string(),
+    }
+}
+
+/// Why a payload was not read or not stored.
+pub(crate) fn payload(error: PayloadError) -> String {
+    match error {
+        PayloadError::Get(error) => format!("the payload was not read: {}", explain(&error)),
+        PayloadError::Put(error) => format!("the payload was not stored: {}", explain(&error)),
+        error => error.to_string(),
+    }
+}
+
+/// Why the journal was not read or not written.
+pub(crate) fn journal(error: JournalError) -> String {
+    use JournalError::{Encode, Put, Query, Update};
+    let unwritten = |why| format!("the journal was not written: {why}");
+    match error {
+        Query(error) => format!("the journal cannot be read: {}", explain(&error)),
+        Put(error) => unwritten(explain(&error)),
+        Update(error) => unwritten(explain(&error)),
+        Encode(_) => error.to_string(),
+    }
+}
+
+/// Why the subscriptions were not read.
+pub(crate) fn subscription(error: SubscriptionError) -> String {
+    match error {
+        SubscriptionError::Read(error) => {
+            format!("the subscriptions cannot be read: {}", explain(&error))
+        }
+        error => error.to_string(),
     }
 }
 

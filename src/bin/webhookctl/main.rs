@@ -8,10 +8,14 @@ mod endpoint;
 mod event_types;
 mod failure;
 mod output;
+mod pace;
+mod progress;
+mod recorded;
 mod send;
 mod source;
 mod stack;
 mod subscription;
+mod time;
 mod vendors;
 
 use clap::error::ErrorKind;

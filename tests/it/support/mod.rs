@@ -4,6 +4,7 @@ pub(crate) mod aws;
 pub(crate) mod delivery;
 pub(crate) mod function;
 pub(crate) mod items;
+pub(crate) mod operator;
 pub(crate) mod proxy;
 pub(crate) mod receiver;
 pub(crate) mod tap;

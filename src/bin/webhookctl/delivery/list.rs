@@ -5,6 +5,7 @@ use super::select::{self, Pages};
 use super::view::Listed;
 use crate::Result;
 use crate::output::Output;
+use crate::time;
 use clap::Args;
 use jiff::Timestamp;
 use std::num::NonZeroUsize;
@@ -22,7 +23,7 @@ pub(crate) struct List {
     #[arg(long, value_parser = select::state())]
     state: Option<State>,
     /// Only those of events accepted since then: 2h or 3d before now, a date, or an RFC 3339 time.
-    #[arg(long, value_name = "TIME", value_parser = select::since)]
+    #[arg(long, value_name = "TIME", value_parser = time::since)]
     since: Option<Timestamp>,
     /// How many at most.
     #[arg(long, value_name = "N")]

@@ -2,7 +2,6 @@
 //! get is left to `endpoint`.
 
 mod list;
-mod progress;
 mod request;
 mod resend;
 mod select;

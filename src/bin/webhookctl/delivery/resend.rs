@@ -2,13 +2,15 @@
 //! anew is left to the function that reads the queue.
 
 use super::Deliveries;
-use super::progress::Progress;
 use super::select::{self, Pages};
-use super::sending::{Sending, interrupted};
-use super::view::{Listed, time};
+use super::sending::Sending;
+use super::view::Listed;
 use crate::Result;
 use crate::output::Output;
+use crate::pace::interrupted;
+use crate::progress::Progress;
 use crate::stack::Stack;
+use crate::time;
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
@@ -37,7 +39,7 @@ pub(crate) struct Resend {
     #[arg(long, value_parser = select::state(), hide_possible_values = true, requires = "endpoint")]
     state: Option<State>,
     /// Those of events accepted since then: 2h or 3d before now, a date, or an RFC 3339 time.
-    #[arg(long, value_name = "TIME", value_parser = select::since, requires = "endpoint")]
+    #[arg(long, value_name = "TIME", value_parser = time::since, requires = "endpoint")]
     since: Option<Timestamp>,
     /// How many a second.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_RATE, requires = "endpoint")]
@@ -164,7 +166,7 @@ fn reachable<'e>(
 fn on_its_way(record: &Record) -> Option<String> {
     match record.state {
         State::Pending => {
-            let next = record.next_attempt_at.and_then(time);
+            let next = record.next_attempt_at.and_then(time::shown);
             let next = next.map_or_else(|| "soon".to_owned(), |next| format!("at {next}"));
             Some(format!(
                 "the delivery is pending, with its next attempt {next}"

@@ -4,8 +4,7 @@ use super::Deliveries;
 use crate::Result;
 use crate::failure;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use jiff::tz::TimeZone;
-use jiff::{Span, SpanRelativeTo, Timestamp, civil};
+use jiff::Timestamp;
 use webhook_gateway::delivery::history::{Record, State};
 use webhook_gateway::endpoints::Endpoint;
 
@@ -98,28 +97,6 @@ pub(super) fn state() -> impl TypedValueParser<Value = State> {
         .map(move |name| named(name).unwrap_or(State::Pending))
 }
 
-/// The time that a text means now.
-pub(super) fn since(text: &str) -> std::result::Result<Timestamp, &'static str> {
-    time(text, Timestamp::now())
-        .ok_or("a time is 90m, 2h or 3d before now, 2026-11-22 (UTC) or 2026-11-22T10:00:00Z")
-}
-
-/// A time of its own, the beginning of a day, or as long before now as a duration is.
-fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
-    if let Ok(time) = text.parse() {
-        return Some(time);
-    }
-    // A time without an offset would pass for its date.
-    if text.len() == "2026-11-22".len()
-        && let Ok(date) = text.parse::<civil::Date>()
-    {
-        return Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp());
-    }
-    let span: Span = text.parse().ok()?;
-    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-    now.checked_sub(duration.abs()).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,35 +112,6 @@ mod tests {
     use std::collections::HashMap;
     use webhook_gateway::delivery::history::History;
     use webhook_gateway::endpoints::Endpoints;
-
-    #[test]
-    fn a_time_is_given_as_one_or_as_how_long_ago() {
-        let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
-        for (text, expected) in [
-            ("90m", "2026-11-22T08:30:00Z"),
-            ("2h", "2026-11-22T08:00:00Z"),
-            ("3d", "2026-11-19T10:00:00Z"),
-            ("1w", "2026-11-15T10:00:00Z"),
-            ("1d 2h", "2026-11-21T08:00:00Z"),
-            ("2h ago", "2026-11-22T08:00:00Z"),
-            ("2026-11-20", "2026-11-20T00:00:00Z"),
-            ("2026-11-20T01:00:00+01:00", "2026-11-20T00:00:00Z"),
-        ] {
-            let time = time(text, now).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!(time.to_string(), expected, "{text}");
-        }
-        for wrong in [
-            "",
-            "2",
-            "yesterday",
-            "2026-11-20T01:00:00",
-            "2026-13-01",
-            "1mo",
-            "99999y",
-        ] {
-            assert_eq!(time(wrong, now), None, "{wrong}");
-        }
-    }
 
     fn endpoint_of(id: &str, name: &str) -> Endpoint {
         let endpoint = json!({

@@ -1,14 +1,14 @@
 //! Orders put on the delivery queue at a steady rate, until all of them are or somebody ends it.
 
-use super::progress::Progress;
 use crate::failure;
+use crate::pace::{batch_size, pause};
+use crate::progress::Progress;
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use webhook_gateway::delivery::message::{Message, Order};
-use webhook_gateway::queues::{MAX_ENTRIES, Queues};
+use webhook_gateway::queues::Queues;
 
 /// Where to, and how many a second.
 pub(super) struct Sending<'a> {
@@ -87,24 +87,6 @@ impl Sending<'_> {
                 false
             }
         }
-    }
-}
-
-/// How many go at once: no more than are due in a second.
-fn batch_size(rate: NonZeroU32) -> usize {
-    usize::try_from(rate.get()).map_or(MAX_ENTRIES, |rate| rate.min(MAX_ENTRIES))
-}
-
-/// How long after the beginning of a batch the next one is due.
-fn pause(sent: usize, rate: NonZeroU32) -> Duration {
-    Duration::from_secs_f64(sent as f64 / f64::from(rate.get()))
-}
-
-/// Waits for Ctrl-C.
-pub(super) async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Nobody can interrupt then but by ending the process.
-        std::future::pending().await
     }
 }
 
@@ -259,19 +241,5 @@ mod tests {
 
         let outcome = send(&[], rate(10), std::future::ready(())).await;
         assert_eq!(outcome.sent, 0);
-    }
-
-    #[test]
-    fn no_second_has_more_than_the_rate() {
-        for (per_second, at_once, wait) in [
-            (1, 1, Duration::from_secs(1)),
-            (4, 4, Duration::from_secs(1)),
-            (10, 10, Duration::from_secs(1)),
-            (50, 10, Duration::from_millis(200)),
-        ] {
-            let per_second = rate(per_second);
-            assert_eq!(batch_size(per_second), at_once);
-            assert_eq!(pause(at_once, per_second), wait);
-        }
     }
 }

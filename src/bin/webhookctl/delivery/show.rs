@@ -3,27 +3,20 @@
 use super::Deliveries;
 use super::view::Shown;
 use crate::Result;
-use crate::output::{Output, explain};
+use crate::failure;
+use crate::output::Output;
+use crate::recorded::Recorded;
 use crate::stack::Stack;
 use clap::Args;
-use jiff::SignedDuration;
 use std::collections::BTreeSet;
 use webhook_gateway::delivery::body::body;
 use webhook_gateway::delivery::history::Record;
 use webhook_gateway::endpoints::{Endpoint, Format};
-use webhook_gateway::ledger::{Ledger, ReadError, StoredBody};
-use webhook_gateway::payloads::{PayloadError, Payloads};
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     /// The id of the delivery.
     id: String,
-}
-
-/// Where bodies are.
-struct Bodies {
-    ledger: Ledger,
-    payloads: Payloads,
 }
 
 pub(super) async fn run(
@@ -37,7 +30,7 @@ pub(super) async fn run(
     let endpoint = endpoints.iter().find(|it| it.id == record.endpoint);
     let body = match record.request {
         None => None,
-        Some(_) => match Bodies::of(stack)?.sent(&record, endpoint).await {
+        Some(_) => match sent(&record, endpoint, stack).await {
             Ok(body) => Some(body),
             Err(error) => {
                 output.note(&format!("the body is not shown: {error}"));
@@ -64,37 +57,19 @@ pub(super) async fn run(
     }
 }
 
-impl Bodies {
-    fn of(stack: &Stack) -> Result<Self> {
-        let table = stack.output("LedgerTableName")?.to_owned();
-        let bucket = stack.output("PayloadBucketName")?.to_owned();
-        Ok(Self {
-            // How long an item is kept is for those who write it.
-            ledger: Ledger::new(
-                aws_sdk_dynamodb::Client::new(&stack.aws),
-                table,
-                SignedDuration::ZERO,
-            ),
-            payloads: Payloads::new(aws_sdk_s3::Client::new(&stack.aws), bucket),
-        })
+/// The bytes that the last request had.
+async fn sent(record: &Record, endpoint: Option<&Endpoint>, stack: &Stack) -> Result<Vec<u8>> {
+    if record.event.is_ping() {
+        return as_sent(record, endpoint, "", &[]);
     }
-
-    /// The bytes that the last request had.
-    async fn sent(&self, record: &Record, endpoint: Option<&Endpoint>) -> Result<Vec<u8>> {
-        if record.event.is_ping() {
-            return as_sent(record, endpoint, "", &[]);
-        }
-        let key = &*record.event.key;
-        let bodies = self.ledger.bodies(&BTreeSet::from([key])).await;
-        let stored = bodies.map_err(unread)?.remove(key);
-        let stored = stored.filter(|stored| stored.is_of(&record.event));
-        let stored = stored.ok_or("the ledger does not have it any more")?;
-        let raw = match stored.body {
-            StoredBody::Inline(raw) => raw,
-            StoredBody::Claimed(key) => self.payloads.get(&key).await.map_err(not_got)?,
-        };
-        as_sent(record, endpoint, &stored.content_type, &raw)
-    }
+    let recorded = Recorded::to_read(stack)?;
+    let key = &*record.event.key;
+    let bodies = recorded.ledger.bodies(&BTreeSet::from([key])).await;
+    let stored = bodies.map_err(failure::ledger)?.remove(key);
+    let stored = stored.filter(|stored| stored.is_of(&record.event));
+    let stored = stored.ok_or("the ledger does not have it any more")?;
+    let raw = recorded.bytes(stored.body).await?;
+    as_sent(record, endpoint, &stored.content_type, &raw)
 }
 
 /// The body in the format that the request had: that of the endpoint, unless it was changed or removed since then.
@@ -118,20 +93,6 @@ fn as_sent(
         }
     }
     Err("the event makes no body of the content type that was sent".into())
-}
-
-fn unread(error: ReadError) -> String {
-    match error {
-        ReadError::Read(error) => format!("the ledger cannot be read: {}", explain(&error)),
-        error => error.to_string(),
-    }
-}
-
-fn not_got(error: PayloadError) -> String {
-    match error {
-        PayloadError::Get(error) => format!("the payload was not read: {}", explain(&error)),
-        error => error.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::request::Request;
 use crate::output::Row;
-use jiff::Timestamp;
+use crate::time::shown;
 use serde::Serialize;
 use serde_json::Value;
 use webhook_gateway::delivery::history::{Attempt, Record};
@@ -59,9 +59,9 @@ impl Listed {
             reason: record.reason.clone(),
             attempts: record.attempts,
             last: record.history.last().map_or(Value::Null, result),
-            accepted_at: time(event.accepted_at),
-            updated_at: time(record.updated_at),
-            next_attempt_at: record.next_attempt_at.and_then(time),
+            accepted_at: shown(event.accepted_at),
+            updated_at: shown(record.updated_at),
+            next_attempt_at: record.next_attempt_at.and_then(shown),
         }
     }
 }
@@ -124,7 +124,7 @@ impl Row for Shown {
 impl Tried {
     fn of(attempt: &Attempt) -> Self {
         Self {
-            at: time(attempt.at),
+            at: shown(attempt.at),
             status: attempt.status,
             error: attempt.error.clone(),
             duration_ms: attempt.duration_ms,
@@ -161,12 +161,6 @@ fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         value => value.to_string(),
     }
-}
-
-/// A time in milliseconds, in RFC 3339.
-pub(super) fn time(milliseconds: i64) -> Option<String> {
-    let time = Timestamp::from_millisecond(milliseconds).ok()?;
-    Some(format!("{time:.3}"))
 }
 
 fn or_dash(text: Option<impl AsRef<str>>) -> String {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// How far it is.
-pub(super) enum Progress {
+pub(crate) enum Progress {
     Bar(ProgressBar),
     Lines {
         output: Output,
@@ -20,7 +20,7 @@ pub(super) enum Progress {
 }
 
 impl Progress {
-    pub(super) fn begin(all: usize, output: Output) -> Self {
+    pub(crate) fn begin(all: usize, output: Output) -> Self {
         if output.json {
             return Self::Silent;
         }
@@ -40,7 +40,7 @@ impl Progress {
     }
 
     /// So many are done.
-    pub(super) fn at(&mut self, done: usize) {
+    pub(crate) fn at(&mut self, done: usize) {
         match self {
             Self::Bar(bar) => bar.set_position(done as u64),
             Self::Lines {
@@ -58,7 +58,7 @@ impl Progress {
     }
 
     /// Makes room for the result.
-    pub(super) fn end(self) {
+    pub(crate) fn end(self) {
         if let Self::Bar(bar) = self {
             bar.finish_and_clear();
         }
