@@ -6,8 +6,10 @@ use crate::failure;
 use crate::stack::Stack;
 use jiff::SignedDuration;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use webhook_gateway::ledger::{Kept, Ledger, StoredBody};
 use webhook_gateway::payloads::Payloads;
+use webhook_gateway::queues::Message;
 
 /// The ledger, and the bucket of what is too large for it.
 pub(crate) struct Recorded {
@@ -42,6 +44,15 @@ impl Recorded {
         }
     }
 
+    /// A message as it fits onto a queue.
+    pub(crate) async fn fitting(&self, message: Message) -> Result<Arc<Message>> {
+        Ok(self
+            .payloads
+            .fitting(message)
+            .await
+            .map_err(failure::payload)?)
+    }
+
     /// What is recorded under these keys.
     pub(crate) async fn look(&self, keys: &BTreeSet<String>) -> Result<HashMap<String, Kept>> {
         Ok(self.ledger.look(keys).await.map_err(failure::ledger)?)
@@ -50,25 +61,44 @@ impl Recorded {
     /// The webhook that an id means: that of its event, or its key in the ledger. Without a source, all that are
     /// configured are tried.
     pub(crate) async fn find(&self, id: &str, source: Option<&str>, stack: &Stack) -> Result<Kept> {
+        Ok(self.find_with_return(id, source, stack).await?.0)
+    }
+
+    /// The same, and when its body came again, if it did since: then its headers and its secret are those of that time.
+    pub(crate) async fn find_with_return(
+        &self,
+        id: &str,
+        source: Option<&str>,
+        stack: &Stack,
+    ) -> Result<(Kept, Option<i64>)> {
         let sources = match source {
             Some(source) => vec![source.to_owned()],
             None => Document::of(stack).await?.sources.keys().cloned().collect(),
         };
         let found = self.look(&keys(id, &sources)).await?;
-        let mut found: Vec<_> = found.into_values().filter_map(|it| meant(it, id)).collect();
-        match found.len() {
-            1 => Ok(found.remove(0)),
-            0 => Err(format!(
-                "there is no event {id}{}: it was never accepted, or the ledger has forgotten it; see `webhookctl event list`, and name a source that is no longer configured by --source",
-                source.map(|it| format!(" of the source {it}")).unwrap_or_default()
-            )
-            .into()),
-            _ => {
-                let mut names: Vec<_> = found.iter().map(|it| &*it.event.source).collect();
-                names.sort_unstable();
-                let names = names.join(", ");
-                Err(format!("several sources have an event {id}: name one by --source ({names})").into())
-            }
+        one(found, id, source)
+    }
+}
+
+/// The one that is meant of what was found under the keys of an id.
+fn one(
+    found: HashMap<String, Kept>,
+    id: &str,
+    source: Option<&str>,
+) -> Result<(Kept, Option<i64>)> {
+    let mut found: Vec<_> = found.into_values().filter_map(|it| meant(it, id)).collect();
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(format!(
+            "there is no event {id}{}: it was never accepted, or the ledger has forgotten it; see `webhookctl event list`, and name a source that is no longer configured by --source",
+            source.map(|it| format!(" of the source {it}")).unwrap_or_default()
+        )
+        .into()),
+        _ => {
+            let mut names: Vec<_> = found.iter().map(|(it, _)| &*it.event.source).collect();
+            names.sort_unstable();
+            let names = names.join(", ");
+            Err(format!("several sources have an event {id}: name one by --source ({names})").into())
         }
     }
 }
@@ -90,17 +120,18 @@ fn content_key(id: &str) -> Option<(&str, i64)> {
 }
 
 /// What is recorded, if it is what an id means. The same body may have come again since, under the same key: then it
-/// is the earlier one that is meant.
-fn meant(mut kept: Kept, id: &str) -> Option<Kept> {
+/// is the earlier one that is meant, and it is said when that was.
+fn meant(mut kept: Kept, id: &str) -> Option<(Kept, Option<i64>)> {
     if kept.event.id == id || kept.event.key == id {
-        return Some(kept);
+        return Some((kept, None));
     }
     let (_, at) = content_key(id)?;
-    let is_content = kept.event.key.contains("#sha256:");
-    is_content.then(|| {
+    let is_before = kept.event.key.contains("#sha256:") && at < kept.event.accepted_at;
+    is_before.then(|| {
+        let again_at = kept.event.accepted_at;
         id.clone_into(&mut kept.event.id);
         kept.event.accepted_at = at;
-        kept
+        (kept, Some(again_at))
     })
 }
 
@@ -152,10 +183,30 @@ pub(crate) mod tests {
     fn a_body_that_came_again_is_meant_as_it_was_then() {
         let hash = format!("sha256:{}", "ab".repeat(32));
         let now = kept(&format!("studio#{hash}"), &format!("{hash}:1790000000000"));
-        let before = meant(now.clone(), &format!("{hash}:1780000000000")).unwrap();
+        let (before, again_at) = meant(now.clone(), &format!("{hash}:1780000000000")).unwrap();
+        assert_eq!(again_at, Some(1_790_000_000_000));
         assert_eq!(before.event.accepted_at, 1_780_000_000_000);
         assert_eq!(before.event.id, format!("{hash}:1780000000000"));
-        assert_eq!(meant(now.clone(), &now.event.id), Some(now.clone()));
+        assert_eq!(meant(now.clone(), &now.event.id), Some((now.clone(), None)));
+        assert_eq!(meant(now, &format!("{hash}:1790000000001")), None);
         assert_eq!(meant(kept("studio#1", "1"), "2"), None);
+    }
+
+    #[test]
+    fn what_several_sources_have_is_not_guessed() {
+        let of = |sources: &[&str]| {
+            let found = sources.iter().map(|source| {
+                let key = format!("{source}#1");
+                let mut kept = kept(&key, "1");
+                kept.event.source = (*source).to_owned();
+                (key, kept)
+            });
+            one(found.collect(), "1", None).map(|(kept, _)| kept.event.source)
+        };
+        assert_eq!(of(&["hr"]).unwrap(), "hr");
+        let several = of(&["studio", "hr"]).unwrap_err().to_string();
+        assert!(several.contains("--source (hr, studio)"), "{several}");
+        let none = of(&[]).unwrap_err().to_string();
+        assert!(none.contains("event list"), "{none}");
     }
 }

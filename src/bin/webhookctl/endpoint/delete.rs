@@ -5,12 +5,13 @@ use crate::Result;
 use crate::failure;
 use crate::output::Output;
 use crate::stack::Stack;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::collections::BTreeSet;
 use webhook_gateway::delivery::history::{self, HeldEntry, History, Record, Write};
 use webhook_gateway::delivery::plan::DELETED;
 use webhook_gateway::endpoints::{Endpoints, State};
+use webhook_gateway::journal::{Journal, Removed};
 
 /// How many held deliveries are read at once.
 const PAGE: i32 = 100;
@@ -31,8 +32,14 @@ pub(super) async fn run(
     } else {
         refuse_held(&id, held(&id, &history).await?.len())?;
     }
+    let name = name(&id, &endpoints).await?;
     if !endpoints.remove(&id).await.map_err(failure::endpoint)? {
         return Err(reach::unknown(&id).into());
+    }
+    if let Err(error) = remember(&id, name, stack).await {
+        output.note(&format!(
+            "its deliveries will not be found by event: {error}"
+        ));
     }
     // What was under way until then may have been held since.
     skipped += skip(&id, &history).await?;
@@ -41,6 +48,27 @@ pub(super) async fn run(
         _ => format!("deleted {id}, and skipped {skipped} deliveries that were held for it"),
     };
     output.say(&text, &json!({"deleted": id, "skipped": skipped}))
+}
+
+/// What the operator calls an endpoint, if it is there and readable.
+async fn name(id: &str, endpoints: &Endpoints) -> Result<Option<String>> {
+    let standings = endpoints.standings(&BTreeSet::from([id])).await;
+    let standing = standings.map_err(failure::endpoint)?.remove(id);
+    Ok(standing.map(|standing| standing.endpoint.name))
+}
+
+/// Notes that there was this endpoint: its deliveries outlive it, and are found by its id alone.
+async fn remember(id: &str, name: Option<String>, stack: &Stack) -> Result<()> {
+    let table = stack.output("JournalTableName")?.to_owned();
+    let client = aws_sdk_dynamodb::Client::new(&stack.aws);
+    let removed = Removed {
+        endpoint: id.to_owned(),
+        name,
+        at: Timestamp::now(),
+    };
+    let journal = Journal::new(client, table, SignedDuration::ZERO);
+    let noted = journal.note_removed(&removed).await;
+    Ok(noted.map_err(failure::journal)?)
 }
 
 fn refuse_held(id: &str, held: usize) -> Result<()> {

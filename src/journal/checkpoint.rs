@@ -1,0 +1,130 @@
+//! How far a replay has come, so that it can go on after an interruption.
+
+use super::{Journal, JournalError, number, text};
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::HashMap;
+
+/// The `kind` of a checkpoint among the items of the journal.
+const KIND: &str = "replay";
+
+/// For so long a replay can go on.
+const RETENTION: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How far a replay has come, which goes through events, the oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// What tells it from other replays, so that a delivery that it asks for twice is made once.
+    pub replay: String,
+    /// The events are those accepted from then on,
+    pub since: Timestamp,
+    /// and before then.
+    pub until: Timestamp,
+    /// The last that is done: when it was accepted, in milliseconds, and its key.
+    pub last: Option<(i64, String)>,
+    /// How many are done, whatever became of them.
+    pub done: usize,
+    /// How many of these the ledger had forgotten.
+    pub forgotten: usize,
+    /// How many of these nobody wanted.
+    pub unwanted: usize,
+}
+
+impl Journal {
+    /// How far the replay under this name came.
+    pub async fn checkpoint(&self, name: &str) -> Result<Option<Checkpoint>, JournalError> {
+        let get = self.client.get_item().table_name(&self.table);
+        let get = get.set_key(Some(key(name))).consistent_read(true);
+        let answer = get.send().await.map_err(Box::new)?;
+        Ok(answer.item.as_ref().and_then(Checkpoint::read))
+    }
+
+    /// Notes how far the replay under this name has come.
+    pub async fn save(&self, name: &str, checkpoint: &Checkpoint) -> Result<(), JournalError> {
+        let mut item = checkpoint.item();
+        item.extend(key(name));
+        let expires_at = Timestamp::now().as_second() + RETENTION.as_secs();
+        item.insert("expires_at".to_owned(), number(expires_at));
+        let put = self.client.put_item().table_name(&self.table);
+        put.set_item(Some(item)).send().await.map_err(Box::new)?;
+        Ok(())
+    }
+
+    /// Forgets the checkpoint of a replay that is done.
+    pub async fn forget(&self, name: &str) -> Result<(), JournalError> {
+        let delete = self.client.delete_item().table_name(&self.table);
+        let delete = delete.set_key(Some(key(name)));
+        delete.send().await.map_err(Box::new)?;
+        Ok(())
+    }
+}
+
+fn key(name: &str) -> HashMap<String, AttributeValue> {
+    HashMap::from([
+        ("kind".to_owned(), text(KIND)),
+        ("id".to_owned(), text(name)),
+    ])
+}
+
+impl Checkpoint {
+    fn item(&self) -> HashMap<String, AttributeValue> {
+        let count = |count: usize| number(i64::try_from(count).unwrap_or(i64::MAX));
+        let mut item = vec![
+            ("replay", text(&self.replay)),
+            ("since", number(self.since.as_millisecond())),
+            ("until", number(self.until.as_millisecond())),
+            ("done", count(self.done)),
+            ("forgotten", count(self.forgotten)),
+            ("unwanted", count(self.unwanted)),
+        ];
+        if let Some((at, key)) = &self.last {
+            item.extend([("last_at", number(*at)), ("last_key", text(key))]);
+        }
+        let item = item.into_iter();
+        item.map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    fn read(item: &HashMap<String, AttributeValue>) -> Option<Self> {
+        let text = |name: &str| item.get(name)?.as_s().ok().cloned();
+        let number = |name: &str| -> Option<i64> { item.get(name)?.as_n().ok()?.parse().ok() };
+        let count = |name| usize::try_from(number(name)?).ok();
+        let time = |name| Timestamp::from_millisecond(number(name)?).ok();
+        Some(Self {
+            replay: text("replay")?,
+            since: time("since")?,
+            until: time("until")?,
+            last: number("last_at").zip(text("last_key")),
+            done: count("done")?,
+            forgotten: count("forgotten")?,
+            unwanted: count("unwanted")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_read_as_it_was_noted() {
+        let at = |ms| Timestamp::from_millisecond(ms).unwrap();
+        let mut checkpoint = Checkpoint {
+            replay: "r".to_owned(),
+            since: at(1_790_000_000_001),
+            until: at(1_790_000_000_002),
+            last: None,
+            done: 3,
+            forgotten: 2,
+            unwanted: 1,
+        };
+        assert_eq!(
+            Checkpoint::read(&checkpoint.item()),
+            Some(checkpoint.clone())
+        );
+        checkpoint.last = Some((1_790_000_000_003, "studio#1".to_owned()));
+        let mut item = checkpoint.item();
+        assert_eq!(Checkpoint::read(&item), Some(checkpoint));
+        item.remove("until");
+        assert_eq!(Checkpoint::read(&item), None);
+    }
+}

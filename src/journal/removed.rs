@@ -1,0 +1,63 @@
+//! Endpoints that were removed: what became of events at them is told of for a while, and would not be found without
+//! their ids.
+
+use super::{Journal, JournalError, number, text};
+use crate::delivery::history::RETENTION;
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use std::collections::HashMap;
+
+/// The `kind` of a removed endpoint among the items of the journal.
+const KIND: &str = "removed";
+
+/// An endpoint that there is no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// Its id.
+    pub endpoint: String,
+    /// What the operator called it, if that was known.
+    pub name: Option<String>,
+    /// When it was removed.
+    pub at: Timestamp,
+}
+
+impl Journal {
+    /// Notes that an endpoint was removed.
+    pub async fn note_removed(&self, removed: &Removed) -> Result<(), JournalError> {
+        let expires_at = removed.at.as_second() + RETENTION.as_secs();
+        let mut put = self.client.put_item().table_name(&self.table);
+        if let Some(name) = &removed.name {
+            put = put.item("name", text(name));
+        }
+        let put = put
+            .item("kind", text(KIND))
+            .item("id", text(&removed.endpoint))
+            .item("at", number(removed.at.as_millisecond()))
+            .item("expires_at", number(expires_at));
+        put.send().await.map_err(Box::new)?;
+        Ok(())
+    }
+
+    /// The endpoints that were removed, as long as anything is told of them.
+    pub async fn removed(&self) -> Result<Vec<Removed>, JournalError> {
+        let query = self.client.query().table_name(&self.table);
+        let pages = query
+            .key_condition_expression("kind = :kind")
+            .expression_attribute_values(":kind", text(KIND))
+            .into_paginator()
+            .items()
+            .send();
+        let items = pages.collect::<Result<Vec<_>, _>>().await;
+        Ok(items.map_err(Box::new)?.iter().filter_map(read).collect())
+    }
+}
+
+fn read(item: &HashMap<String, AttributeValue>) -> Option<Removed> {
+    let text = |name: &str| item.get(name)?.as_s().ok().cloned();
+    let at = item.get("at")?.as_n().ok()?.parse().ok()?;
+    Some(Removed {
+        endpoint: text("id")?,
+        name: text("name"),
+        at: Timestamp::from_millisecond(at).ok()?,
+    })
+}
