@@ -1,17 +1,22 @@
 //! The journal: what the gateway notes beside the ledger, in a table of its own, for the operator who asks later. Nothing
 //! in it is needed to accept, publish or deliver an event, and none of these waits for it or fails with it.
 //!
-//! `published` is the index of events by time, `heard` tells when each source and each of its secrets was last heard of.
+//! `published` is the index of events by time, `heard` tells when each source and each of its secrets was last heard of,
+//! `checkpoint` how far a long command of the operator's has come.
 
+mod checkpoint;
 mod heard;
 mod published;
 
+pub use checkpoint::Checkpoint;
 pub use heard::Heard;
 pub use published::{Batch, Published, days};
 
 use crate::causes::Causes;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -37,6 +42,12 @@ pub enum JournalError {
     /// The table was not readable.
     #[error("the journal cannot be read: {}", Causes(.0))]
     Query(#[from] Box<SdkError<QueryError>>),
+    /// The table was not readable.
+    #[error("the journal cannot be read: {}", Causes(.0))]
+    Get(#[from] Box<SdkError<GetItemError>>),
+    /// The table was not writable.
+    #[error("the journal was not written: {}", Causes(.0))]
+    Delete(#[from] Box<SdkError<DeleteItemError>>),
     /// The table was not writable.
     #[error("the journal was not written: {}", Causes(.0))]
     Put(#[from] Box<SdkError<PutItemError>>),

@@ -3,11 +3,13 @@
 //! Objects are named by their content, so that writing one again changes nothing but its age.
 
 use crate::causes::Causes;
+use crate::queues::{MAX_BYTES, Message};
 use crate::signature::{Digest256, sha256};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::{get_object::GetObjectError, put_object::PutObjectError};
 use aws_sdk_s3::primitives::{ByteStream, ByteStreamError};
+use std::sync::Arc;
 
 /// The bucket for payloads.
 #[derive(Debug)]
@@ -51,13 +53,22 @@ impl Payloads {
 
     /// Stores an event, and gives the message that stands for it: the pointer of the
     /// [Amazon SQS Extended Client](https://github.com/awslabs/payload-offloading-java-common-lib-for-aws).
-    pub async fn put_event(&self, event: String) -> Result<String, PayloadError> {
+    async fn put_event(&self, event: String) -> Result<String, PayloadError> {
         let key = format!("events/{}", hex::encode(sha256(event.as_bytes())));
         let key = self.put(key, event.into_bytes()).await?;
         let pointer = serde_json::json!({"s3BucketName": self.bucket, "s3Key": key});
         Ok(format!(
             r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{pointer}]"#
         ))
+    }
+
+    /// The message itself, or one that points to it if it is too large for SQS.
+    pub async fn fitting(&self, mut message: Message) -> Result<Arc<Message>, PayloadError> {
+        if message.size() > MAX_BYTES {
+            message.offloaded_bytes = Some(message.body.len());
+            message.body = self.put_event(message.body).await?;
+        }
+        Ok(Arc::new(message))
     }
 
     async fn put(&self, key: String, bytes: Vec<u8>) -> Result<String, PayloadError> {

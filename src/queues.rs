@@ -2,6 +2,7 @@
 //! lists it. Which message goes to which queue is left to `ingress::fanout`.
 
 use crate::causes::Causes;
+use crate::event::{CONTENT_TYPE, CloudEvent, Receipt};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::operation::change_message_visibility_batch::ChangeMessageVisibilityBatchError;
@@ -41,6 +42,24 @@ pub struct Message {
 }
 
 impl Message {
+    /// The message of an event, in the form that all queues have in common.
+    pub fn of(receipt: &Receipt, event: &CloudEvent<'_>) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            body: event.encode()?,
+            attributes: vec![
+                ("content-type", CONTENT_TYPE.to_owned()),
+                ("ce-id", receipt.id.clone()),
+                ("ce-source", event.source().to_owned()),
+                ("ce-type", event.event_type().to_owned()),
+                ("vendor", receipt.vendor.name().to_owned()),
+                ("gatewaysource", receipt.source.clone()),
+            ],
+            offloaded_bytes: None,
+            group: None,
+            delay: None,
+        })
+    }
+
     /// The bytes that count against [`MAX_BYTES`].
     pub fn size(&self) -> usize {
         // Name, "String" and value, each; the pointer's size is a "Number" of at most 7 digits.

@@ -63,7 +63,7 @@ pub fn body(
 
 fn cloud_event(event: &EventRef, raw: &[u8]) -> Result<String, BodyError> {
     let receipt = event.receipt()?;
-    let normalized = receipt.vendor.normalize(Verified::without_signature(raw))?;
+    let normalized = receipt.vendor.normalize(Verified::recorded(raw))?;
     Ok(CloudEvent::accepted(&receipt, normalized).encode()?)
 }
 
@@ -93,7 +93,7 @@ impl EventRef {
     }
 
     /// What the gateway knows of the event, as it knew it when the event was fanned out.
-    fn receipt(&self) -> Result<Receipt, BodyError> {
+    pub fn receipt(&self) -> Result<Receipt, BodyError> {
         let vendor = self.vendor.parse();
         Ok(Receipt {
             id: self.id.clone(),

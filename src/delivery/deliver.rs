@@ -213,9 +213,10 @@ impl<'a> Planned<'a> {
                 planned.put_off(received, backoff::visibility(early, received.at.elapsed()));
             } else {
                 let record = records.remove(&id);
+                let replayed = order.event.replayed;
                 let new = || Record::new(&order.endpoint, id, order.event);
                 let mut record = record.unwrap_or_else(new);
-                begin_anew(&mut record, order.resend.as_deref());
+                begin_anew(&mut record, order.resend.as_deref(), replayed);
                 let standing = standings.get(&record.endpoint);
                 planned.add(received, record, standing, now);
             }

@@ -79,9 +79,10 @@ pub fn plan(record: &Record, standing: Option<&Standing>, receives: u32, now: Ti
     }
 }
 
-/// Begins the schedule of a delivery anew, if the operator resends it and this was not done yet.
-pub fn begin_anew(record: &mut Record, resend: Option<&str>) {
+/// Begins the schedule of a delivery anew, if the operator resends it, or replays its event, and this was not done yet.
+pub fn begin_anew(record: &mut Record, resend: Option<&str>, replayed: bool) {
     if let Some(resend) = resend.filter(|resend| record.resend.as_deref() != Some(*resend)) {
+        record.event.replayed = replayed;
         record.resend = Some(resend.to_owned());
         record.resent_at = record.attempts;
         record.state = Course::Pending;
@@ -177,9 +178,9 @@ mod tests {
     fn a_resending_begins_the_schedule_anew_and_once() {
         let mut exhausted = record(Course::Exhausted);
         exhausted.attempts = 12;
-        begin_anew(&mut exhausted, None);
+        begin_anew(&mut exhausted, None, false);
         assert_eq!(planned(&exhausted, Some(&standing())), Plan::Done);
-        begin_anew(&mut exhausted, Some("a"));
+        begin_anew(&mut exhausted, Some("a"), false);
         assert_eq!(planned(&exhausted, Some(&standing())), Plan::Attempt);
         assert_eq!(
             (exhausted.attempts, exhausted.scheduled_attempts()),
@@ -187,7 +188,7 @@ mod tests {
         );
         exhausted.state = Course::Delivered;
         exhausted.attempts = 13;
-        begin_anew(&mut exhausted, Some("a"));
+        begin_anew(&mut exhausted, Some("a"), false);
         assert_eq!(planned(&exhausted, Some(&standing())), Plan::Done);
         assert_eq!(exhausted.scheduled_attempts(), 1);
     }

@@ -7,9 +7,7 @@
 use super::Ingress;
 use crate::delivery::message::{self as delivery, Order};
 use crate::endpoints::EndpointError;
-use crate::event::{
-    CONTENT_TYPE, CloudEvent, EventRef, QUARANTINED, Receipt, escape_noncharacters,
-};
+use crate::event::{CloudEvent, EventRef, QUARANTINED, Receipt, escape_noncharacters};
 use crate::journal::Published;
 use crate::ledger::{Change, Record, StoredBody, UnreadableItem};
 use crate::metrics::BatchLine;
@@ -189,7 +187,7 @@ impl Ingress {
         outbox: &mut Outbox,
         line: &mut BatchLine,
     ) -> Result<(), FanoutError> {
-        let message = self.fitting(message(receipt, event)?).await?;
+        let message = self.payloads.fitting(Message::of(receipt, event)?).await?;
         let events_queue = &self.events_queue_url;
         line.published += 1;
         self.put(outbox, events_queue, &message, line).await?;
@@ -239,19 +237,10 @@ impl Ingress {
         outbox: &mut Outbox,
         line: &mut BatchLine,
     ) -> Result<(), FanoutError> {
-        let message = self.fitting(message).await?;
+        let message = self.payloads.fitting(message).await?;
         line.quarantined += 1;
         self.put(outbox, &self.quarantine_queue_url, &message, line)
             .await
-    }
-
-    /// The message itself, or one that points to it if it is too large for SQS.
-    async fn fitting(&self, mut message: Message) -> Result<Arc<Message>, FanoutError> {
-        if message.size() > MAX_BYTES {
-            message.offloaded_bytes = Some(message.body.len());
-            message.body = self.payloads.put_event(message.body).await?;
-        }
-        Ok(Arc::new(message))
     }
 
     /// Puts a message into the outbox; what is a full batch by then is sent.
@@ -357,27 +346,9 @@ fn understand<'a>(
     if let Some(reason) = reason {
         return Err(reason);
     }
-    let event = receipt.vendor.normalize(Verified::without_signature(body));
+    let event = receipt.vendor.normalize(Verified::recorded(body));
     let event = event.map_err(|error| error.to_string())?;
     Ok(CloudEvent::accepted(receipt, event))
-}
-
-/// The message of an event, in the form that all queues have in common.
-fn message(receipt: &Receipt, event: &CloudEvent<'_>) -> Result<Message, serde_json::Error> {
-    Ok(Message {
-        body: event.encode()?,
-        attributes: vec![
-            ("content-type", CONTENT_TYPE.to_owned()),
-            ("ce-id", receipt.id.clone()),
-            ("ce-source", event.source().to_owned()),
-            ("ce-type", event.event_type().to_owned()),
-            ("vendor", receipt.vendor.name().to_owned()),
-            ("gatewaysource", receipt.source.clone()),
-        ],
-        offloaded_bytes: None,
-        group: None,
-        delay: None,
-    })
 }
 
 fn quarantined(
@@ -387,7 +358,7 @@ fn quarantined(
     body: &[u8],
 ) -> Result<Message, serde_json::Error> {
     let event = CloudEvent::quarantined(receipt, reason, content_type, body);
-    let mut message = message(receipt, &event)?;
+    let mut message = Message::of(receipt, &event)?;
     message.attributes.push(("reason", reason.to_owned()));
     Ok(message)
 }

@@ -40,8 +40,13 @@ pub struct Verified<'a> {
 }
 
 impl<'a> Verified<'a> {
-    /// A body whose source asks for no signature, or one that was verified before it was recorded.
+    /// A body whose source asks for no signature.
     pub(crate) fn without_signature(body: &'a [u8]) -> Self {
+        Self { body, secret: None }
+    }
+
+    /// A body that was verified before it was recorded, and is read back.
+    pub fn recorded(body: &'a [u8]) -> Self {
         Self { body, secret: None }
     }
 

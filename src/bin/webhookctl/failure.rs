@@ -73,10 +73,12 @@ pub(crate) fn payload(error: PayloadError) -> String {
 
 /// Why the journal was not read or not written.
 pub(crate) fn journal(error: JournalError) -> String {
-    use JournalError::{Encode, Put, Query, Update};
+    use JournalError::{Delete, Encode, Get, Put, Query, Update};
     let unwritten = |why| format!("the journal was not written: {why}");
     match error {
         Query(error) => format!("the journal cannot be read: {}", explain(&error)),
+        Get(error) => format!("the journal cannot be read: {}", explain(&error)),
+        Delete(error) => unwritten(explain(&error)),
         Put(error) => unwritten(explain(&error)),
         Update(error) => unwritten(explain(&error)),
         Encode(_) => error.to_string(),

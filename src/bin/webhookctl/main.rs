@@ -5,6 +5,7 @@
 mod delivery;
 mod document;
 mod endpoint;
+mod event;
 mod event_types;
 mod failure;
 mod output;
@@ -73,6 +74,9 @@ enum Command {
     /// Where events are posted to, signed: URLs of your own and of others.
     #[command(subcommand)]
     Endpoint(endpoint::Command),
+    /// What was accepted, what happened to it and why, and sending it again.
+    #[command(subcommand)]
+    Event(event::Command),
     /// What became of each event at each endpoint, and sending it again.
     #[command(subcommand)]
     Delivery(delivery::Command),
@@ -105,6 +109,7 @@ async fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Send(send) => send::run(send, &stack.await?, output).await,
         Command::Subscription(command) => subscription::run(command, &stack.await?, output).await,
         Command::Endpoint(command) => endpoint::run(command, stack, output).await,
+        Command::Event(command) => event::run(command, &stack.await?, output).await,
         Command::Delivery(command) => delivery::run(command, &stack.await?, output).await,
         Command::EventTypes(arguments) => event_types::run(&arguments, output),
     }

@@ -6,8 +6,10 @@ use crate::failure;
 use crate::stack::Stack;
 use jiff::SignedDuration;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use webhook_gateway::ledger::{Kept, Ledger, StoredBody};
 use webhook_gateway::payloads::Payloads;
+use webhook_gateway::queues::Message;
 
 /// The ledger, and the bucket of what is too large for it.
 pub(crate) struct Recorded {
@@ -40,6 +42,15 @@ impl Recorded {
                 Ok(self.payloads.get(&key).await.map_err(failure::payload)?)
             }
         }
+    }
+
+    /// A message as it fits onto a queue.
+    pub(crate) async fn fitting(&self, message: Message) -> Result<Arc<Message>> {
+        Ok(self
+            .payloads
+            .fitting(message)
+            .await
+            .map_err(failure::payload)?)
     }
 
     /// What is recorded under these keys.

@@ -15,9 +15,11 @@ use crate::output::Output;
 use crate::stack::Stack;
 use aws_sdk_dynamodb::Client;
 use clap::Subcommand;
-use std::collections::BTreeSet;
+pub(crate) use select::endpoint;
+use std::collections::{BTreeSet, HashMap};
+pub(crate) use view::Listed;
 use webhook_gateway::delivery::history::{History, Record};
-use webhook_gateway::endpoints::{Endpoint, Endpoints, endpoint_of};
+use webhook_gateway::endpoints::{Endpoint, Endpoints, Standing, endpoint_of};
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
@@ -81,7 +83,7 @@ Examples:
 }
 
 /// The tables that deliveries are in.
-struct Deliveries {
+pub(crate) struct Deliveries {
     history: History,
     endpoints: Endpoints,
 }
@@ -96,7 +98,7 @@ pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Resu
 }
 
 impl Deliveries {
-    fn of(stack: &Stack) -> Result<Self> {
+    pub(crate) fn of(stack: &Stack) -> Result<Self> {
         let client = Client::new(&stack.aws);
         let table = |name| stack.output(name).map(str::to_owned);
         Ok(Self {
@@ -106,8 +108,36 @@ impl Deliveries {
     }
 
     /// The endpoints that there are.
-    async fn endpoints(&self) -> Result<Vec<Endpoint>> {
+    pub(crate) async fn endpoints(&self) -> Result<Vec<Endpoint>> {
         Ok(self.endpoints.list().await.map_err(failure::endpoint)?)
+    }
+
+    /// How endpoints are doing, by id.
+    pub(crate) async fn standings(
+        &self,
+        ids: &BTreeSet<&str>,
+    ) -> Result<HashMap<String, Standing>> {
+        let mut standings = HashMap::new();
+        // Each is two items of a batch of a hundred.
+        let ids: Vec<_> = ids.iter().copied().collect();
+        for ids in ids.chunks(50) {
+            let ids = ids.iter().copied().collect();
+            let read = self.endpoints.standings(&ids).await;
+            standings.extend(read.map_err(failure::endpoint)?);
+        }
+        Ok(standings)
+    }
+
+    /// What became of deliveries, each by its endpoint and its id.
+    pub(crate) async fn records(
+        &self,
+        wanted: &BTreeSet<(&str, &str)>,
+    ) -> Result<HashMap<String, Record>> {
+        Ok(self
+            .history
+            .records(wanted)
+            .await
+            .map_err(failure::history)?)
     }
 
     /// The delivery of this id.
@@ -116,11 +146,7 @@ impl Deliveries {
             format!("{id:?} is not the id of a delivery: see `webhookctl delivery list`")
         })?;
         let wanted = BTreeSet::from([(endpoint, id)]);
-        let mut records = self
-            .history
-            .records(&wanted)
-            .await
-            .map_err(failure::history)?;
+        let mut records = self.records(&wanted).await?;
         let record = records.remove(id).ok_or_else(|| {
             format!("there is no delivery {id}: it was not tried yet, or its 30 days are over; see `webhookctl delivery list --endpoint {endpoint}`")
         })?;

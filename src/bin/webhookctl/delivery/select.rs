@@ -70,7 +70,7 @@ impl<'a> Pages<'a> {
 }
 
 /// The endpoint of this id or name; `None` for the id of one that there is no more.
-pub(super) fn endpoint<'e>(
+pub(crate) fn endpoint<'e>(
     wanted: &str,
     endpoints: &'e [Endpoint],
 ) -> Result<Option<&'e Endpoint>> {

@@ -9,7 +9,7 @@ use webhook_gateway::delivery::history::{Attempt, Record};
 
 /// Where a delivery stands.
 #[derive(Serialize)]
-pub(super) struct Listed {
+pub(crate) struct Listed {
     id: String,
     event: String,
     r#type: String,
@@ -47,7 +47,7 @@ pub(super) struct Tried {
 }
 
 impl Listed {
-    pub(super) fn of(record: &Record) -> Self {
+    pub(crate) fn of(record: &Record) -> Self {
         let event = &record.event;
         Self {
             id: record.id.clone(),

@@ -1,0 +1,88 @@
+//! `webhookctl event`: what was accepted, what happened to it, and sending it again. What became of it at one endpoint is
+//! left to `delivery`, and what was not understood to `quarantine`.
+
+mod checkpoint;
+mod explain;
+mod index;
+mod list;
+mod reasons;
+mod replay;
+mod show;
+mod target;
+
+use crate::Result;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::Subcommand;
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+An event is meant by its id, as consumers see it, or by its key in the ledger: the name of its source, a # and the id.
+
+Examples:
+  webhookctl event list --source studio --since 2h
+  webhookctl event explain 0c8d2b8e-3f0f-4a8e-9c66-9b6c1c2d7c11
+  webhookctl event replay --source studio --since 3d --endpoint search --dry-run")]
+pub(crate) enum Command {
+    /// Lists events, the newest first.
+    #[command(after_help = "\
+They are read from the journal of what was published, a day at a time; the ledger is not scanned. A thousand events are
+about 60 KB of it: 8 read units. What was accepted a moment ago and is not published yet is not listed, and what is
+quarantined is told of by `webhookctl quarantine list`, with what became of it.
+
+With --json: {\"id\": …, \"type\": …, \"source\": …, \"vendor\": …, \"state\": …, \"conflict\": false, \"accepted_at\": …,
+\"published_at\": …, \"key\": …} each. As a table, these are 100 at most unless --limit says otherwise.
+
+Examples:
+  webhookctl event list
+  webhookctl event list --type 'io.creativeforce.product.*' --since 2026-11-22 --until 2026-11-23
+  webhookctl event list --state quarantined --json | jq -r .id")]
+    List(list::List),
+    /// Shows an event: the webhook as it came, the CloudEvent that was made of it, and every delivery.
+    #[command(after_help = "\
+Signatures are not kept. --raw writes the exact bytes of the body, and nothing else.
+
+With --json: what `event list --json` has for it, with \"reason\": …, \"headers\": {…}, \"body\": … (or \"body_base64\" if it is
+not UTF-8), \"event\": {…} (null for what is not understood) and \"deliveries\": […], as `delivery list --json` has them.
+
+Examples:
+  webhookctl event show 0c8d2b8e-3f0f-4a8e-9c66-9b6c1c2d7c11
+  webhookctl event show 0c8d2b8e-3f0f-4a8e-9c66-9b6c1c2d7c11 --source studio --raw > body.json")]
+    Show(show::Show),
+    /// Explains what happened to an event, in order, and why any endpoint did not get it.
+    #[command(after_help = "\
+For endpoints and subscriptions as they are now: one that was changed since is said to be. Copies that the vendor sent
+are found in the log of the ingress function.
+
+With --json: {\"id\": …, \"key\": …, \"steps\": [{\"at\": …, \"what\": …}], \"endpoints\": [{\"endpoint\": …, \"name\": …, \"state\": …,
+\"reason\": …, \"attempts\": …, \"last\": …}]}. The state is that of its delivery, on-its-way, or none.
+
+Example:
+  webhookctl event explain 0c8d2b8e-3f0f-4a8e-9c66-9b6c1c2d7c11")]
+    Explain(explain::Explain),
+    /// Sends events again, from the ledger: to an endpoint, to a queue, or to all that want them.
+    #[command(after_help = "\
+The event keeps its id, and carries \"replayed\": true. An endpoint gets it whether or not it had it before, and whether or
+not it existed then, if it wants events of this type and source. Events are counted first, then sent, the oldest first,
+at --rate. Whoever is interrupted runs the same command again: it goes on where it stopped, and at most ten events go
+twice. What the ledger has forgotten is said, and what is quarantined is left to `webhookctl quarantine release`.
+
+--queue takes `events`, the name of a subscription, or the URL of a queue.
+
+With --json: {\"replayed\": 120, \"of\": 120, \"forgotten\": 0}; with --dry-run what `event list --json` has for each.
+
+Examples:
+  webhookctl event replay --id 0c8d2b8e-3f0f-4a8e-9c66-9b6c1c2d7c11 --all
+  webhookctl event replay --source studio --since 3d --endpoint search --dry-run
+  webhookctl event replay --type 'io.peopleforce.*' --since 2026-11-01 --until 2026-11-08 --queue payroll --rate 50")]
+    Replay(replay::Replay),
+}
+
+pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Result<()> {
+    match command {
+        Command::List(arguments) => list::run(arguments, stack, output).await,
+        Command::Show(arguments) => show::run(arguments, stack, output).await,
+        Command::Explain(arguments) => explain::run(arguments, stack, output).await,
+        Command::Replay(arguments) => replay::run(arguments, stack, output).await,
+    }
+}

@@ -1,0 +1,233 @@
+//! Why an endpoint has, or has not, got an event. Pure: from what the endpoint is now, and what became of the delivery.
+
+use serde::Serialize;
+use serde_json::Value;
+use webhook_gateway::delivery::history::{Record, State as Course};
+use webhook_gateway::endpoints::{Endpoint, Standing, State};
+use webhook_gateway::event::EventRef;
+use webhook_gateway::subscriptions::is_match;
+
+/// What became of an event at an endpoint.
+#[derive(Debug, Serialize, PartialEq)]
+pub(super) struct Account {
+    pub(super) endpoint: String,
+    pub(super) name: String,
+    /// That of the delivery, `on-its-way`, or `none`.
+    pub(super) state: &'static str,
+    pub(super) reason: Option<String>,
+    pub(super) attempts: u32,
+    /// The status of the last attempt, or why it had none.
+    pub(super) last: Value,
+    /// When something last became of it, in milliseconds.
+    #[serde(skip)]
+    pub(super) at: Option<i64>,
+    #[serde(skip)]
+    pub(super) next: Option<i64>,
+}
+
+impl Account {
+    /// Of an event that was published, or is about to be.
+    pub(super) fn of(standing: &Standing, event: &EventRef, record: Option<&Record>) -> Self {
+        let endpoint = &standing.endpoint;
+        let (state, reason) = match record {
+            Some(record) => (record.state.name(), of_record(record)),
+            None => without_record(standing, event),
+        };
+        let last = record.and_then(|record| record.history.last());
+        let last = last.map_or(Value::Null, |attempt| {
+            match (&attempt.status, &attempt.error) {
+                (Some(status), _) => (*status).into(),
+                (None, error) => error.clone().into(),
+            }
+        });
+        Self {
+            endpoint: endpoint.id.clone(),
+            name: endpoint.name.clone(),
+            state,
+            reason,
+            attempts: record.map_or(0, |record| record.attempts),
+            last,
+            at: record.map(|record| record.updated_at),
+            next: record.and_then(|record| record.next_attempt_at),
+        }
+    }
+
+    /// As a sentence.
+    pub(super) fn text(&self) -> String {
+        let state = match self.state {
+            "none" => "nothing",
+            "on-its-way" => "on its way",
+            state => state,
+        };
+        let mut text = format!("{} ({}): {state}", self.name, self.endpoint);
+        if let Some(reason) = &self.reason {
+            text += &format!(", because {reason}");
+        }
+        if self.attempts > 0 {
+            let last = match &self.last {
+                Value::String(error) => error.clone(),
+                status => status.to_string(),
+            };
+            text += &format!("; {} attempts, the last: {last}", self.attempts);
+        }
+        if let Some(next) = self.next.and_then(crate::time::shown) {
+            text += &format!("; the next at {next}");
+        }
+        text
+    }
+}
+
+fn of_record(record: &Record) -> Option<String> {
+    match (record.state, &record.reason) {
+        (_, Some(reason)) => Some(reason.clone()),
+        (Course::Exhausted, None) => Some("its attempts are used up".to_owned()),
+        (_, None) => None,
+    }
+}
+
+/// Why nothing is known of a delivery.
+fn without_record(standing: &Standing, event: &EventRef) -> (&'static str, Option<String>) {
+    let Standing { endpoint, circuit } = standing;
+    if let Some(filter) = filtered(endpoint, event) {
+        return ("none", Some(changed(endpoint, event, filter)));
+    }
+    if endpoint.created_at > event.accepted_at {
+        let id = &event.id;
+        let reason = format!(
+            "it was created later: `webhookctl event replay --id {id} --endpoint {}` sends it",
+            endpoint.id
+        );
+        return ("none", Some(reason));
+    }
+    let reason = match endpoint.state {
+        State::Paused => Some("the endpoint is paused: it is about to be held"),
+        State::Disabled => Some("the endpoint is disabled: it is about to be held"),
+        State::Active if circuit.is_open() => {
+            Some("the endpoint's circuit is open: it is about to be held")
+        }
+        State::Active => None,
+    };
+    ("on-its-way", reason.map(str::to_owned))
+}
+
+/// What keeps an event from an endpoint, if its filters do.
+fn filtered(endpoint: &Endpoint, event: &EventRef) -> Option<String> {
+    if !endpoint.sources.is_empty() && !endpoint.sources.contains(&event.source) {
+        let sources = endpoint.sources.join(", ");
+        return Some(format!(
+            "it takes events of {sources} alone, and this is of {}",
+            event.source
+        ));
+    }
+    let takes = |pattern: &String| is_match(pattern, &event.event_type);
+    (!endpoint.events.iter().any(takes)).then(|| {
+        let events = endpoint.events.join(", ");
+        format!("it takes {events} alone, and this is {}", event.event_type)
+    })
+}
+
+/// The filters are as they are now.
+fn changed(endpoint: &Endpoint, event: &EventRef, reason: String) -> String {
+    if endpoint.updated_at > event.accepted_at && endpoint.updated_at > endpoint.created_at {
+        return format!("{reason} (the endpoint was changed since)");
+    }
+    reason
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorded::tests::kept;
+    use serde_json::json;
+    use webhook_gateway::delivery::circuit::Circuit;
+    use webhook_gateway::delivery::history::{Attempt, Sent};
+
+    fn standing(change: impl FnOnce(&mut Endpoint)) -> Standing {
+        let endpoint = json!({
+            "id": "ep_1", "version": 1, "name": "search", "url": "https://example.com", "events": ["a.*"],
+            "sources": ["studio"], "timeout": 20, "retry": [], "format": "raw", "signature": "standard-webhooks",
+            "secrets": [], "state": "active", "created_at": 1, "updated_at": 1,
+        });
+        let mut endpoint = serde_json::from_value(endpoint).unwrap();
+        change(&mut endpoint);
+        Standing {
+            endpoint,
+            circuit: Circuit::default(),
+        }
+    }
+
+    fn event() -> EventRef {
+        kept("studio#1", "1").event
+    }
+
+    fn told(standing: &Standing, record: Option<&Record>) -> (&'static str, String) {
+        let account = Account::of(standing, &event(), record);
+        (account.state, account.reason.unwrap_or_default())
+    }
+
+    #[test]
+    fn every_endpoint_without_a_delivery_has_its_reason() {
+        type Change = fn(&mut Endpoint);
+        let cases: [(Change, &str, &str); 8] = [
+            (|_| {}, "on-its-way", ""),
+            (|it| it.sources = Vec::new(), "on-its-way", ""),
+            (
+                |it| it.events = vec!["b.*".to_owned()],
+                "none",
+                "takes b.* alone",
+            ),
+            (
+                |it| it.sources = vec!["hr".to_owned()],
+                "none",
+                "events of hr alone",
+            ),
+            (|it| it.created_at = i64::MAX, "none", "created later"),
+            (|it| it.state = State::Paused, "on-its-way", "paused"),
+            (|it| it.state = State::Disabled, "on-its-way", "disabled"),
+            (
+                |it| {
+                    it.events = vec!["b".to_owned()];
+                    it.updated_at = i64::MAX;
+                },
+                "none",
+                "changed since",
+            ),
+        ];
+        for (change, state, reason) in cases {
+            let told = told(&standing(change), None);
+            assert_eq!(told.0, state, "{told:?}");
+            assert!(told.1.contains(reason), "{told:?}");
+        }
+        let mut open = standing(|_| {});
+        open.circuit.opened_at = Some(1);
+        assert!(told(&open, None).1.contains("circuit is open"));
+    }
+
+    #[test]
+    fn what_became_of_a_delivery_counts_more_than_what_the_endpoint_is_now() {
+        let other = standing(|it| it.events = vec!["b".to_owned()]);
+        let mut record = Record::new("ep_1", "ep_1_1_1".to_owned(), event());
+        let attempt = Attempt {
+            at: 1,
+            duration_ms: 1,
+            status: None,
+            error: Some("timeout".to_owned()),
+            response: None,
+        };
+        let sent = Sent {
+            url: String::new(),
+            headers: Vec::new(),
+        };
+        record.tried(attempt, sent);
+        record.state = Course::Exhausted;
+        let account = Account::of(&other, &event(), Some(&record));
+        let text = "search (ep_1): exhausted, because its attempts are used up; 1 attempts, the last: timeout";
+        assert_eq!(account.text(), text);
+        record.state = Course::Held;
+        record.reason = Some("the endpoint is paused".to_owned());
+        assert_eq!(
+            told(&other, Some(&record)),
+            ("held", "the endpoint is paused".to_owned())
+        );
+    }
+}
