@@ -7,9 +7,7 @@
 use super::Ingress;
 use crate::delivery::message::{self as delivery, Order};
 use crate::endpoints::EndpointError;
-use crate::event::{
-    CloudEvent, EventRef, QUARANTINED, Receipt, escape_noncharacters,
-};
+use crate::event::{CloudEvent, EventRef, QUARANTINED, Receipt, escape_noncharacters};
 use crate::journal::Published;
 use crate::ledger::{Change, Record, StoredBody, UnreadableItem};
 use crate::metrics::BatchLine;

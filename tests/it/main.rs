@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod corpus;
 mod delivery;
 mod fanout;
 mod faults;

@@ -1,3 +1,3 @@
 //! The operator's tool with the real functions: what it finds, and what it mends.
 
-mod smoke;
+mod event;

@@ -1,0 +1,111 @@
+//! What holds for any input, whoever made it: tried with the corpus by the tests, and with ever new inputs by the
+//! fuzzer.
+
+use aws_lambda_events::sqs::SqsEvent;
+use lambda_http::request::LambdaRequest;
+use serde_json::value::RawValue;
+use url::Host;
+use webhook_gateway::delivery::guard::{Policy, Target};
+use webhook_gateway::delivery::message::Message;
+use webhook_gateway::event::{CloudEvent, Receipt};
+use webhook_gateway::ledger::Change;
+use webhook_gateway::secret::Secret;
+use webhook_gateway::signature;
+use webhook_gateway::vendor::Vendor;
+
+/// An invocation of either function, or what stands in one, is read or refused; what is read is written back the same.
+pub(crate) fn event(data: &[u8]) {
+    // The runtime reads it so; neither may panic.
+    let _ = serde_json::from_slice::<LambdaRequest>(data);
+    let _ = serde_json::from_slice::<SqsEvent>(data);
+    if let Ok(change) = serde_json::from_slice::<Change<'_>>(data) {
+        let recorded = change.recorded();
+        if let Some(Ok(record)) = recorded {
+            assert!(!record.key.is_empty() || record.receipt.source.is_empty());
+        }
+    }
+    if let Ok(message) = serde_json::from_slice::<Message>(data) {
+        let text = serde_json::to_string(&message).unwrap();
+        assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), message);
+    }
+}
+
+/// A body that is authentic is understood, always in the same way, or refused; what is understood makes an event in
+/// JSON, of characters that SQS takes.
+pub(crate) fn vendor(data: &[u8]) {
+    let Some((&which, body)) = data.split_first() else {
+        return;
+    };
+    let vendor = Vendor::ALL[usize::from(which) % Vendor::ALL.len()];
+    let secret = Secret::new("secret").unwrap();
+    let signature = vendor.sign(&secret, body);
+    let verify = || {
+        let signatures = std::iter::once(signature.as_bytes());
+        vendor.verify(std::slice::from_ref(&secret), signatures, body)
+    };
+    let normalized = vendor.normalize(verify().unwrap());
+    let again = vendor.normalize(verify().unwrap());
+    assert_eq!(format!("{normalized:?}"), format!("{again:?}"));
+    let Ok(normalized) = normalized else { return };
+    assert!(!normalized.event_type.is_empty() && normalized.event_type.len() <= 512);
+    assert!(normalized.id.as_ref().is_none_or(|id| !id.is_empty()));
+    let receipt = Receipt {
+        id: "id".to_owned(),
+        source: "source".to_owned(),
+        vendor,
+        accepted_at: "2026-11-22T10:00:00Z".parse().unwrap(),
+        conflict: true,
+        replayed: true,
+    };
+    let event = CloudEvent::accepted(&receipt, normalized).encode().unwrap();
+    assert!(!event.contains(['\u{fffe}', '\u{ffff}']));
+    serde_json::from_str::<&RawValue>(&event).unwrap();
+}
+
+/// A URL that is allowed is HTTPS to a name of at least two labels that is not internal, and so is what is made of it.
+pub(crate) fn url(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(target) = Target::parse(text, Policy::Public) else {
+        return;
+    };
+    assert!(target.is_https());
+    let Host::Domain(name) = target.host() else {
+        panic!("an address is allowed: {text:?}");
+    };
+    let name = name.trim_end_matches('.');
+    assert!(name.contains('.'), "{text:?}");
+    assert!(name.parse::<std::net::IpAddr>().is_err(), "{text:?}");
+    for internal in [
+        "localhost",
+        "local",
+        "internal",
+        "localtest.me",
+        "creativeforce.io",
+    ] {
+        let is_below = name
+            .strip_suffix(internal)
+            .is_some_and(|it| it.is_empty() || it.ends_with('.'));
+        assert!(!is_below, "{text:?}");
+    }
+    let made = format!("https://{name}:{}{}", target.port(), target.path());
+    let again = Target::parse(&made, Policy::Public).unwrap();
+    assert_eq!((again.port(), again.path()), (target.port(), target.path()));
+}
+
+/// A header is a signature only if it is one value of 64 hexadecimal digits after the prefix.
+pub(crate) fn signature(data: &[u8]) {
+    let Some((&which, values)) = data.split_first() else {
+        return;
+    };
+    let prefix = if which % 2 == 0 { "" } else { "sha256=" };
+    let values: Vec<_> = values.split(|b| *b == b'\n').collect();
+    if let Ok(digest) = signature::parse(values.iter().copied(), prefix) {
+        let [value] = &*values else {
+            panic!("more than one value is taken");
+        };
+        let digits = value.strip_prefix(prefix.as_bytes()).unwrap();
+        assert_eq!(hex::encode(digest).as_bytes(), digits.to_ascii_lowercase());
+    }
+}

@@ -1,0 +1,36 @@
+//! What the fuzzer found, and what it starts from, tried each time.
+
+#[path = "../fuzz/properties.rs"]
+mod properties;
+
+use std::path::Path;
+
+fn corpus(target: &str, property: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
+    let mut tried = 0;
+    for file in std::fs::read_dir(folder.join(target)).unwrap() {
+        property(&std::fs::read(file.unwrap().path()).unwrap());
+        tried += 1;
+    }
+    assert!(tried > 0, "the corpus of {target} is empty");
+}
+
+#[test]
+fn no_event_breaks_the_decoders() {
+    corpus("event", properties::event);
+}
+
+#[test]
+fn no_body_breaks_the_vendors() {
+    corpus("vendor", properties::vendor);
+}
+
+#[test]
+fn no_url_breaks_the_guard() {
+    corpus("url", properties::url);
+}
+
+#[test]
+fn no_header_breaks_the_signatures() {
+    corpus("signature", properties::signature);
+}
