@@ -1,24 +1,37 @@
-//! What the tool tells of events, and that it sends them again.
+//! Events listed and shown.
 
 use crate::support::aws::Aws;
-use crate::support::delivery::World;
 use crate::support::function::Function;
-use crate::support::operator::Operator;
-use crate::support::receiver::Receiver;
-use crate::support::webhook::{creative_force, signed};
+use crate::support::items::item;
+use crate::support::operator::{Operator, accept, column};
+use crate::support::webhook::{creative_force, request, signed};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use webhook_gateway::event::EventRef;
+use webhook_gateway::journal::Published;
 
-async fn accept(aws: &mut Aws, function: &mut Function, ids: &[&str]) {
-    for id in ids {
-        function
-            .invoke(&signed("studio", &creative_force(id, "")))
-            .await;
-    }
-    aws.drain_stream(function).await;
+/// Puts a batch into the journal, as if it had been published at this moment.
+async fn note(aws: &Aws, place: u32, now: Timestamp, events: &[Published]) {
+    let day = now.strftime("%F");
+    let at = now.as_millisecond();
+    let mut batch = item(&json!({
+        "kind": format!("published#{day}"), "id": format!("{at:013}_{place:08x}"), "at": at,
+    }));
+    let bytes = serde_json::to_vec(events).unwrap();
+    batch["events"] = json!({"B": STANDARD.encode(bytes)});
+    let put = json!({"TableName": "journal", "Item": batch});
+    aws.call("DynamoDB_20120810.PutItem", &put).await;
 }
 
-fn column<'a>(lines: &'a [Value], name: &str) -> Vec<&'a str> {
-    lines.iter().map(|it| it[name].as_str().unwrap()).collect()
+/// Some accepted, one quarantined and one in conflict.
+async fn variety(aws: &mut Aws, function: &mut Function) {
+    accept(aws, function, &["a", "b"]).await;
+    function.invoke(&signed("studio", "{}")).await;
+    let conflict = creative_force("b", "another");
+    function.invoke(&signed("studio", &conflict)).await;
+    aws.drain_stream(function).await;
+    accept(aws, function, &["c"]).await;
 }
 
 #[tokio::test]
@@ -26,19 +39,15 @@ async fn events_are_listed_the_newest_first_and_by_what_is_asked_for() {
     let mut aws = Aws::start().await;
     let mut function = aws.ingress().await;
     let operator = Operator::of(&aws).await;
-    accept(&mut aws, &mut function, &["a", "b"]).await;
-    function.invoke(&signed("studio", "{}")).await;
-    let conflict = creative_force("b", "another");
-    function.invoke(&signed("studio", &conflict)).await;
-    aws.drain_stream(&mut function).await;
-    accept(&mut aws, &mut function, &["c"]).await;
+    variety(&mut aws, &mut function).await;
 
     let listed = operator.run(&["event", "list"]).await.json();
     let ids = column(&listed, "id");
     assert_eq!((ids.len(), ids[0]), (5, "c"));
     assert_eq!(ids[3..], ["b", "a"]);
+    assert!(listed.iter().all(|it| it["published_at"].is_string()));
     for (filter, count) in [
-        (["--state", "accepted"], 4),
+        (["--state", "accepted"], 3),
         (["--state", "quarantined"], 1),
         (["--state", "conflict"], 1),
         (["--source", "studio"], 5),
@@ -53,6 +62,50 @@ async fn events_are_listed_the_newest_first_and_by_what_is_asked_for() {
         let listed = operator.run(&command).await;
         assert_eq!(listed.json().len(), count, "{filter:?}");
     }
+    let wrong = operator.run(&["event", "list", "--state", "lost"]).await;
+    assert_eq!(wrong.code, Some(2));
+}
+
+#[tokio::test]
+async fn a_list_goes_on_over_pages_and_days_and_has_each_event_once() {
+    let aws = Aws::start().await;
+    let operator = Operator::of(&aws).await;
+    let now = Timestamp::now();
+    let day = jiff::SignedDuration::from_hours(24);
+    let published = |number: u32, at: Timestamp| Published {
+        event: EventRef {
+            key: format!("studio#{}-{number}", "x".repeat(100)),
+            id: number.to_string(),
+            event_type: "a.b".to_owned(),
+            source: "studio".to_owned(),
+            vendor: "creative-force".to_owned(),
+            accepted_at: at.as_millisecond(),
+            conflict: false,
+            replayed: false,
+        },
+        quarantined: false,
+    };
+    // Four of these are more than a page, which is 1 MB.
+    let batch =
+        |batch: u32, at| Vec::from_iter((0..1500).map(|it| published(batch * 1500 + it, at)));
+    for (number, at) in [(0, now - day), (1, now), (2, now), (3, now), (4, now)] {
+        note(&aws, number, at, &batch(number, at)).await;
+    }
+    // Offered again by the stream.
+    note(&aws, 5, now, &batch(4, now)).await;
+
+    let listed = operator
+        .run(&["event", "list", "--since", "2d"])
+        .await
+        .json();
+    let ids = listed.iter().map(|it| it["id"].as_str().unwrap());
+    let ids: Vec<u32> = ids.map(|id| id.parse().unwrap()).collect();
+    assert!(ids.iter().copied().eq((0..7500).rev()), "{}", ids.len());
+    let listed = operator.run(&["event", "list", "--since", "1h"]).await;
+    assert_eq!(listed.json().len(), 6000);
+    let limited = ["event", "list", "--since", "2d", "--limit", "6001"];
+    let listed = operator.run(&limited).await.json();
+    assert_eq!((listed.len(), &listed[6000]["id"]), (6001, &json!("1499")));
 }
 
 #[tokio::test]
@@ -60,159 +113,91 @@ async fn an_event_is_shown_as_it_came_and_as_it_was_published() {
     let mut aws = Aws::start().await;
     let mut function = aws.ingress().await;
     let operator = Operator::of(&aws).await;
-    accept(&mut aws, &mut function, &["a"]).await;
-    let shown = operator.run(&["event", "show", "a"]).await;
-    let published = aws.drain("events").await.remove(0);
-    assert!(
-        shown
-            .output
-            .contains(&format!("\"event\":{}", published.text))
-    );
-    let shown = shown.json().remove(0);
-    assert_eq!(shown["body"], creative_force("a", ""));
-    assert_eq!(shown["headers"]["content-type"], "application/json");
-    let raw = operator.run(&["event", "show", "studio#a", "--raw"]).await;
-    assert_eq!(raw.output, creative_force("a", ""));
+    // One too large for the ledger, and one not even for a queue.
+    let large = creative_force("large", &"é".repeat(200_000));
+    let larger = creative_force("larger", &"x".repeat(1_100_000));
+    for body in [&creative_force("a", "ü \u{ffff}"), &large, &larger] {
+        function.invoke(&signed("studio", body)).await;
+    }
+    aws.drain_stream(&mut function).await;
+    let published = aws.drain("events").await;
+    for (id, body) in [
+        ("a", &creative_force("a", "ü \u{ffff}")),
+        ("large", &large),
+        ("larger", &larger),
+    ] {
+        let shown = operator.run(&["event", "show", id]).await;
+        let message = published.iter().find(|it| it.body["id"] == id);
+        let text = match message {
+            Some(message) => message.text.clone(),
+            None => pointed_to(&aws, &published).await,
+        };
+        assert!(shown.output.contains(&format!("\"event\":{text}")), "{id}");
+        let shown = shown.json().remove(0);
+        assert_eq!(shown["body"], **body, "{id}");
+        assert_eq!(shown["headers"]["content-type"], "application/json");
+        assert_eq!(shown["deliveries"], json!([]));
+        let key = format!("studio#{id}");
+        let raw = operator.run(&["event", "show", &key, "--raw"]).await;
+        assert!(raw.output == **body, "{id}");
+    }
     let error = operator.run(&["event", "show", "b"]).await.error();
     assert!(error.contains("there is no event b"), "{error}");
 }
 
-#[tokio::test]
-async fn every_endpoint_that_got_nothing_has_its_reason() {
-    let mut world = World::start().await;
-    let mut ingress = world.aws.ingress().await;
-    let receiver = Receiver::start().await;
-    let url = receiver.url();
-    for (id, members) in [
-        ("ep_type", json!({"events": ["io.peopleforce.*"]})),
-        ("ep_source", json!({"sources": ["hr"]})),
-        ("ep_paused", json!({"state": "paused"})),
-        ("ep_well", json!({})),
-    ] {
-        world.endpoint(id, &url, &members).await;
-    }
-    accept(&mut world.aws, &mut ingress, &["a"]).await;
-    let mut delivery = world.function().await;
-    world.drain(&mut delivery).await;
-    let later = json!({"created_at": i64::MAX});
-    world.endpoint("ep_later", &url, &later).await;
-
-    let operator = Operator::of(&world.aws).await;
-    let told = operator.run(&["event", "explain", "a"]).await;
-    let told = told.json().remove(0);
-    for (id, state, reason) in [
-        ("ep_type", "none", "io.peopleforce.*"),
-        ("ep_source", "none", "events of hr alone"),
-        ("ep_paused", "held", "paused"),
-        ("ep_well", "delivered", ""),
-        ("ep_later", "none", "created later"),
-    ] {
-        let mut endpoints = told["endpoints"].as_array().unwrap().iter();
-        let endpoint = endpoints.find(|it| it["endpoint"] == id).unwrap();
-        assert_eq!(endpoint["state"], state, "{endpoint}");
-        let why = endpoint["reason"].as_str().unwrap_or_default();
-        assert!(why.contains(reason), "{endpoint}");
-    }
-    let steps = column(told["steps"].as_array().unwrap(), "what");
-    for what in [
-        "by the source studio",
-        "position 0",
-        "accepted as",
-        "published",
-    ] {
-        assert!(
-            steps.iter().any(|it| it.contains(what)),
-            "{what}: {steps:?}"
-        );
-    }
+/// The event that is too large for a message.
+async fn pointed_to(aws: &Aws, messages: &[crate::support::aws::Message]) -> String {
+    let pointer = messages.iter().find(|it| it.body.is_array()).unwrap();
+    let object = aws.object(pointer.body[1]["s3Key"].as_str().unwrap()).await;
+    String::from_utf8(object).unwrap()
 }
 
 #[tokio::test]
-async fn a_replay_reaches_an_endpoint_that_was_created_later_and_one_that_has_the_event() {
-    let mut world = World::start().await;
-    let mut ingress = world.aws.ingress().await;
-    let receiver = Receiver::start().await;
-    world.endpoint("ep_a", &receiver.url(), &json!({})).await;
-    accept(&mut world.aws, &mut ingress, &["a", "b"]).await;
-    let mut delivery = world.function().await;
-    world.drain(&mut delivery).await;
-    assert_eq!(receiver.take().len(), 2);
-
-    let operator = Operator::of(&world.aws).await;
-    let later = Receiver::start().await;
-    let members = json!({"created_at": i64::MAX});
-    world.endpoint("ep_b", &later.url(), &members).await;
-    for (id, receiver) in [("ep_a", &receiver), ("ep_b", &later)] {
-        let replay = ["event", "replay", "--since", "1h", "--endpoint", id];
-        let done = operator.run(&replay).await.json().remove(0);
-        assert_eq!((&done["replayed"], &done["of"]), (&json!(2), &json!(2)));
-        world.drain(&mut delivery).await;
-        let again = receiver.take();
-        let bodies = again
-            .iter()
-            .map(|it| serde_json::from_slice(&it.body).unwrap());
-        let mut bodies: Vec<Value> = bodies.collect();
-        bodies.sort_by_key(|it| it["id"].to_string());
-        assert_eq!(column(&bodies, "id"), ["a", "b"]);
-        assert!(bodies.iter().all(|it| it["replayed"] == true), "{bodies:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_replay_to_a_queue_sends_the_event_with_its_id() {
+async fn what_is_not_understood_is_shown_to_the_byte() {
     let mut aws = Aws::start().await;
     let mut function = aws.ingress().await;
-    accept(&mut aws, &mut function, &["a", "b", "c"]).await;
-    let published = aws.drain("events").await;
     let operator = Operator::of(&aws).await;
-    let url = aws.queue_url("search");
-    let replay = ["event", "replay", "--id", "b", "--queue", &url];
-    let dry = operator.run(&[&replay[..], &["--dry-run"]].concat()).await;
-    assert_eq!(column(&dry.json(), "id"), ["b"]);
-    assert!(aws.drain("search").await.is_empty());
-    operator.run(&replay).await.json();
-    let replayed = aws.drain("search").await.remove(0);
-    let mut expected = published[1].body.clone();
-    expected["replayed"] = json!(true);
-    assert_eq!(replayed.body, expected);
-    assert_eq!(replayed.attributes, published[1].attributes);
+    aws.put_sources(&json!({"hr": {"vendor": "people-force", "unsigned": true}}))
+        .await;
+    let mut webhook = request("POST", "hr", &STANDARD.encode(b"\xff\0{"), &[]);
+    webhook["isBase64Encoded"] = json!(true);
+    function.invoke(&webhook).await;
+    aws.drain_stream(&mut function).await;
+    let listed = operator.run(&["event", "list"]).await.json();
+    let id = listed[0]["id"].as_str().unwrap();
+    let shown = operator.run(&["event", "show", id]).await.json().remove(0);
+    assert_eq!(
+        (&shown["state"], &shown["event"]),
+        (&json!("quarantined"), &Value::Null)
+    );
+    assert_eq!(
+        (&shown["body"], &shown["body_base64"]),
+        (&Value::Null, &json!("/wB7"))
+    );
+    assert!(
+        shown["reason"].as_str().unwrap().contains("JSON"),
+        "{shown}"
+    );
 }
 
 #[tokio::test]
-async fn an_interrupted_replay_goes_on_where_it_stopped() {
+async fn an_id_that_several_sources_have_needs_one_to_be_named() {
     let mut aws = Aws::start().await;
     let mut function = aws.ingress().await;
-    let ids: Vec<String> = (0..12).map(|it| format!("e-{it:02}")).collect();
-    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
-    accept(&mut aws, &mut function, &all).await;
     let operator = Operator::of(&aws).await;
-    let url = aws.queue_url("search");
-    let replay = ["event", "replay", "--since", "1h", "--queue", &url];
-    // Two a second: it cannot be done before it is killed.
-    let mut tool = operator.start(&[&replay[..], &["--rate", "2"]].concat());
-    let mut before = Vec::new();
-    while before.len() < 4 {
-        before.extend(aws.drain("search").await);
+    let unsigned = json!({"vendor": "creative-force", "unsigned": true});
+    aws.put_sources(&json!({"one": unsigned, "two": unsigned}))
+        .await;
+    for source in ["one", "two"] {
+        let webhook = request("POST", source, &creative_force("a", source), &[]);
+        function.invoke(&webhook).await;
     }
-    tool.kill().await.unwrap();
-    before.extend(aws.drain("search").await);
-
-    let command = [&replay[..], &["--rate", "1000"]].concat();
-    let again = operator.run(&command).await;
-    assert!(
-        again.notes.contains("going on where it stopped"),
-        "{again:?}"
-    );
-    let after = aws.drain("search").await;
-    let reached = before.iter().chain(&after);
-    let mut reached: Vec<_> = reached.map(|it| it.body["id"].clone()).collect();
-    assert!(
-        reached.len() <= ids.len() + 2,
-        "more than a batch went twice"
-    );
-    reached.sort_by_key(Value::to_string);
-    reached.dedup();
-    assert_eq!(reached, all);
-    let anew = operator.run(&[&replay[..], &["--dry-run"]].concat()).await;
-    assert_eq!(anew.json().len(), ids.len());
+    aws.drain_stream(&mut function).await;
+    let error = operator.run(&["event", "show", "a"]).await.error();
+    assert!(error.contains("--source (one, two)"), "{error}");
+    for which in [&["a", "--source", "two"][..], &["two#a"]] {
+        let command = [&["event", "show"][..], which].concat();
+        let shown = operator.run(&command).await.json();
+        assert_eq!(column(&shown, "source"), ["two"]);
+    }
 }

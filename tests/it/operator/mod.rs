@@ -1,3 +1,6 @@
 //! The operator's tool with the real functions: what it finds, and what it mends.
 
 mod event;
+mod explain;
+mod replay;
+mod replay_interrupted;

@@ -333,6 +333,7 @@ impl Aws {
             "AmazonSQS" => "sqs",
             "secretsmanager" => "secretsmanager",
             "TrentService" => "kms",
+            "Logs_20140328" => "logs",
             _ => "dynamodb",
         };
         let call = self

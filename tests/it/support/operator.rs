@@ -1,6 +1,8 @@
 //! The operator's tool beside an AWS of a test's own, which it takes for the local stack.
 
 use super::aws::Aws;
+use super::function::{Answer, Function};
+use super::webhook::{creative_force, signed};
 use serde_json::{Value, json};
 use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
@@ -79,6 +81,11 @@ impl Operator {
         // A tool that reads none may be gone already.
         stdin.write_all(input.as_bytes()).await.ok();
         drop(stdin);
+        Self::finish(tool).await
+    }
+
+    /// Waits for the end of a tool that was started.
+    pub(crate) async fn finish(tool: Child) -> Said {
         let done = tool.wait_with_output().await.unwrap();
         Said {
             code: done.status.code(),
@@ -101,4 +108,21 @@ impl Operator {
             .spawn()
             .unwrap()
     }
+}
+
+/// Has webhooks of Creative Force with these ids accepted and published.
+pub(crate) async fn accept(aws: &mut Aws, ingress: &mut Function, ids: &[&str]) {
+    for id in ids {
+        let webhook = signed("studio", &creative_force(id, ""));
+        assert!(matches!(ingress.invoke(&webhook).await, Answer::Success(_)));
+    }
+    aws.drain_stream(ingress).await;
+}
+
+/// A member of each of these objects.
+pub(crate) fn column<'a>(objects: &'a [Value], name: &str) -> Vec<&'a str> {
+    objects
+        .iter()
+        .map(|it| it[name].as_str().unwrap())
+        .collect()
 }

@@ -8,7 +8,6 @@ use crate::output::Output;
 use crate::recorded::Recorded;
 use crate::stack::Stack;
 use webhook_gateway::event::EventRef;
-use webhook_gateway::journal::Published;
 use webhook_gateway::ledger::Kept;
 
 /// The events that are meant, the oldest first.
@@ -43,6 +42,7 @@ async fn spanned(
     let all = Index::of(stack, filter)?.all().await?;
     let (aside, events): (Vec<_>, Vec<_>) = all
         .into_iter()
+        .map(|it| it.published)
         .partition(|it| Kind::of(it) == Kind::Quarantined);
     if !aside.is_empty() {
         output.note(&format!(
@@ -50,11 +50,7 @@ async fn spanned(
             aside.len()
         ));
     }
-    Ok(events.into_iter().map(event).collect())
-}
-
-fn event(published: Published) -> EventRef {
-    published.event
+    Ok(events.into_iter().map(|it| it.event).collect())
 }
 
 async fn named(replay: &Replay, recorded: &Recorded, stack: &Stack) -> Result<Vec<EventRef>> {

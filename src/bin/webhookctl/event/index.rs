@@ -143,12 +143,16 @@ impl Index {
     }
 
     /// All that is meant, the oldest first.
-    pub(crate) async fn all(mut self) -> Result<Vec<Published>> {
+    pub(crate) async fn all(mut self) -> Result<Vec<Indexed>> {
         let mut all = Vec::new();
         while let Some(page) = self.next().await? {
-            all.extend(page.into_iter().map(|it| it.published));
+            all.extend(page);
         }
-        all.sort_by_cached_key(|it| (it.event.accepted_at, it.event.key.clone()));
+        let place = |it: &Indexed| {
+            let event = &it.published.event;
+            (event.accepted_at, event.key.clone())
+        };
+        all.sort_by_cached_key(place);
         Ok(all)
     }
 }

@@ -30,12 +30,12 @@ Examples:
 pub(crate) enum Command {
     /// Lists events, the newest first.
     #[command(after_help = "\
-They are read from the journal of what was published, a day at a time; the ledger is not scanned. A thousand events are
-about 60 KB of it: 8 read units. What was accepted a moment ago and is not published yet is not listed, and what is
-quarantined is told of by `webhookctl quarantine list`, with what became of it.
+They are read from the journal of what was published, from now back to --since, 1 MB at a time; the ledger is not scanned.
+A thousand events are some 60 KB of it, or 8 read units. What was accepted a moment ago and is not published yet is not
+listed, and what became of the quarantined ones is told by `webhookctl quarantine list`.
 
-With --json: {\"id\": …, \"type\": …, \"source\": …, \"vendor\": …, \"state\": …, \"conflict\": false, \"accepted_at\": …,
-\"published_at\": …, \"key\": …} each. As a table, these are 100 at most unless --limit says otherwise.
+With --json: {\"id\": …, \"type\": …, \"source\": …, \"vendor\": …, \"state\": …, \"accepted_at\": …, \"published_at\": …,
+\"key\": …} each. As a table, these are 100 at most unless --limit says otherwise.
 
 Examples:
   webhookctl event list
@@ -46,8 +46,9 @@ Examples:
     #[command(after_help = "\
 Signatures are not kept. --raw writes the exact bytes of the body, and nothing else.
 
-With --json: what `event list --json` has for it, with \"reason\": …, \"headers\": {…}, \"body\": … (or \"body_base64\" if it is
-not UTF-8), \"event\": {…} (null for what is not understood) and \"deliveries\": […], as `delivery list --json` has them.
+With --json: what `event list --json` has, with \"reason\": …, \"released_as\": …, \"headers\": {…}, \"body\": … (or
+\"body_base64\", if it is not UTF-8), \"event\": {…} (null for what is not understood) and \"deliveries\": […], each as
+`delivery list --json` has it.
 
 Examples:
   webhookctl event show 0c8d2b8e-3f0f-4a8e-9c66-9b6c1c2d7c11
@@ -55,25 +56,29 @@ Examples:
     Show(show::Show),
     /// Explains what happened to an event, in order, and why any endpoint did not get it.
     #[command(after_help = "\
-For endpoints and subscriptions as they are now: one that was changed since is said to be. Copies that the vendor sent
-are found in the log of the ingress function.
+Filters are those of today: an endpoint that was changed since the event is said to be. Copies that the vendor sent are
+found in the log of the ingress function.
 
-With --json: {\"id\": …, \"key\": …, \"steps\": [{\"at\": …, \"what\": …}], \"endpoints\": [{\"endpoint\": …, \"name\": …, \"state\": …,
-\"reason\": …, \"attempts\": …, \"last\": …}]}. The state is that of its delivery, on-its-way, or none.
+With --json: what `event list --json` has, with \"secret_position\": …, \"steps\": [{\"at\": …, \"what\": …}] and \"endpoints\":
+[{\"endpoint\": …, \"name\": …, \"state\": …, \"reason\": …, \"attempts\": …, \"last\": …, \"updated_at\": …,
+\"next_attempt_at\": …}], whose state is that of the delivery, on-its-way, or none.
 
 Example:
   webhookctl event explain 0c8d2b8e-3f0f-4a8e-9c66-9b6c1c2d7c11")]
     Explain(explain::Explain),
     /// Sends events again, from the ledger: to an endpoint, to a queue, or to all that want them.
     #[command(after_help = "\
-The event keeps its id, and carries \"replayed\": true. An endpoint gets it whether or not it had it before, and whether or
-not it existed then, if it wants events of this type and source. Events are counted first, then sent, the oldest first,
-at --rate. Whoever is interrupted runs the same command again: it goes on where it stopped, and at most ten events go
-twice. What the ledger has forgotten is said, and what is quarantined is left to `webhookctl quarantine release`.
+The event keeps its id, and carries \"replayed\": true. Events are counted first, then sent, the oldest first, at --rate. An
+endpoint gets those that it wants by type and source, whether or not it had them before, and whether or not it existed
+then; one that is paused or disabled, when it is active again. A request has the same `webhook-id` as the first time.
 
---queue takes `events`, the name of a subscription, or the URL of a queue.
+Whoever is interrupted runs the same command again, within 7 days: it goes on where it stopped, with the same span of
+time, and at most ten events go twice. What the ledger has forgotten is named; what is quarantined is not sent.
 
-With --json: {\"replayed\": 120, \"of\": 120, \"forgotten\": 0}; with --dry-run what `event list --json` has for each.
+--queue takes `events`, the name of a subscription (which gets what it wants), or the URL of a queue (which gets all).
+
+With --json: {\"replayed\": …, \"of\": …, \"forgotten\": …, \"unwanted\": …}, counted over all runs; with --dry-run {\"key\": …,
+\"id\": …, \"type\": …, \"source\": …, \"vendor\": …, \"accepted_at\": <milliseconds>} each.
 
 Examples:
   webhookctl event replay --id 0c8d2b8e-3f0f-4a8e-9c66-9b6c1c2d7c11 --all

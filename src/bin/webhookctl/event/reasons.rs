@@ -177,6 +177,8 @@ mod tests {
     use webhook_gateway::delivery::circuit::Circuit;
     use webhook_gateway::delivery::history::{Attempt, Sent};
 
+    type Change = fn(&mut Endpoint);
+
     fn standing(change: impl FnOnce(&mut Endpoint)) -> Standing {
         let endpoint = json!({
             "id": "ep_1", "version": 1, "name": "search", "url": "https://example.com", "events": ["a.*"],
@@ -202,7 +204,7 @@ mod tests {
 
     #[test]
     fn every_endpoint_without_a_delivery_has_its_reason() {
-        let cases: [(fn(&mut Endpoint), &str, &str); 8] = [
+        let cases: [(Change, &str, &str); 8] = [
             (|_| {}, "on-its-way", ""),
             (|it| it.sources = Vec::new(), "on-its-way", ""),
             (

@@ -1,0 +1,260 @@
+//! Why an event is where it is, and why it is not elsewhere.
+
+use crate::support::aws::Aws;
+use crate::support::delivery::World;
+use crate::support::function::Function;
+use crate::support::operator::{Operator, accept, column};
+use crate::support::receiver::{Receiver, Reply};
+use crate::support::webhook::{creative_force, signed};
+use serde_json::{Value, json};
+
+/// Puts what a function has written into its log, as Lambda does.
+async fn log(aws: &Aws, function: &Function) {
+    let group = json!({"logGroupName": "ingress"});
+    aws.call("Logs_20140328.CreateLogGroup", &group).await;
+    let stream = json!({"logGroupName": "ingress", "logStreamName": "1"});
+    aws.call("Logs_20140328.CreateLogStream", &stream).await;
+    let now = jiff::Timestamp::now().as_millisecond();
+    let lines = function.output().await;
+    let events = lines
+        .iter()
+        .map(|it| json!({"timestamp": now, "message": it}));
+    let events: Vec<_> = events.collect();
+    let put = json!({"logGroupName": "ingress", "logStreamName": "1", "logEvents": events});
+    aws.call("Logs_20140328.PutLogEvents", &put).await;
+}
+
+async fn explained(operator: &Operator, id: &str) -> Value {
+    let told = operator.run(&["event", "explain", id]).await;
+    told.json().remove(0)
+}
+
+/// Asserts that these things are told of, each in its own step, in this order.
+fn assert_told(explained: &Value, whats: &[&str]) {
+    let steps = explained["steps"].as_array().unwrap();
+    let mut told = column(steps, "what").into_iter();
+    for what in whats {
+        assert!(told.any(|it| it.contains(what)), "{what}: {explained:#}");
+    }
+}
+
+#[tokio::test]
+async fn every_endpoint_has_its_reason() {
+    let mut world = World::start().await;
+    let mut ingress = world.aws.ingress().await;
+    let (well, ill) = (Receiver::start().await, Receiver::answering(500).await);
+    let url = well.url();
+    for (id, members) in [
+        ("ep_type", json!({"events": ["io.peopleforce.*"]})),
+        ("ep_source", json!({"sources": ["hr"]})),
+        ("ep_paused", json!({"state": "paused"})),
+        ("ep_disabled", json!({"state": "disabled"})),
+        ("ep_well", json!({})),
+        ("ep_gone", json!({})),
+    ] {
+        world.endpoint(id, &url, &members).await;
+    }
+    world
+        .endpoint("ep_once", &ill.url(), &json!({"retry": []}))
+        .await;
+    world.endpoint("ep_ill", &ill.url(), &json!({})).await;
+    accept(&mut world.aws, &mut ingress, &["a"]).await;
+    let mut delivery = world.function().await;
+    let on_the_way = world.receive().await;
+    let operator = Operator::of(&world.aws).await;
+    let before = explained(&operator, "a").await;
+    assert_eq!(account(&before, "ep_well")["state"], "on-its-way");
+    assert!(
+        account(&before, "ep_paused")["reason"]
+            .as_str()
+            .unwrap()
+            .contains("about to be held")
+    );
+    world.put_back(&on_the_way).await;
+    world.pump(&mut delivery).await;
+    let later = json!({"created_at": i64::MAX});
+    world.endpoint("ep_later", &url, &later).await;
+    operator
+        .run(&["endpoint", "delete", "ep_gone"])
+        .await
+        .json();
+
+    let told = explained(&operator, "a").await;
+    for (id, state, reason, attempts, last) in [
+        ("ep_type", "none", "io.peopleforce.*", 0, json!(null)),
+        ("ep_source", "none", "events of hr alone", 0, json!(null)),
+        (
+            "ep_paused",
+            "held",
+            "the endpoint is paused",
+            0,
+            json!(null),
+        ),
+        (
+            "ep_disabled",
+            "held",
+            "the endpoint is disabled",
+            0,
+            json!(null),
+        ),
+        ("ep_well", "delivered", "", 1, json!(200)),
+        ("ep_gone", "delivered", "", 1, json!(200)),
+        ("ep_once", "exhausted", "", 1, json!(500)),
+        ("ep_ill", "pending", "", 1, json!(500)),
+        (
+            "ep_later",
+            "none",
+            "event replay --id a --endpoint ep_later",
+            0,
+            json!(null),
+        ),
+    ] {
+        let account = account(&told, id);
+        assert_eq!(account["state"], state, "{account}");
+        let why = account["reason"].as_str().unwrap_or_default();
+        assert!(why.contains(reason), "{account}");
+        assert_eq!(
+            (&account["attempts"], &account["last"]),
+            (&json!(attempts), &last),
+            "{account}"
+        );
+        assert_eq!(
+            account["updated_at"].is_string(),
+            state != "none",
+            "{account}"
+        );
+    }
+    assert!(account(&told, "ep_ill")["next_attempt_at"].is_string());
+    assert!(account(&told, "ep_gone")["removed_at"].is_string());
+    let shown = operator.run(&["event", "show", "a"]).await.json().remove(0);
+    assert_eq!(shown["deliveries"].as_array().unwrap().len(), 6);
+}
+
+fn account<'a>(explained: &'a Value, endpoint: &str) -> &'a Value {
+    let mut endpoints = explained["endpoints"].as_array().unwrap().iter();
+    let found = endpoints.find(|it| it["endpoint"] == endpoint);
+    found.unwrap_or_else(|| panic!("{endpoint}: {explained:#}"))
+}
+
+#[tokio::test]
+async fn what_happened_to_an_event_is_told_in_order() {
+    let mut aws = Aws::start().await;
+    let mut function = aws.ingress().await;
+    let operator = Operator::of(&aws).await;
+    let search = aws.queue_url("search");
+    aws.subscribe("search", &search, &["io.creativeforce.*"], &[])
+        .await;
+    aws.subscribe("hr", &search, &["io.peopleforce.*"], &["hr"])
+        .await;
+    accept(&mut aws, &mut function, &["a"]).await;
+    let told = explained(&operator, "a").await;
+    assert_told(
+        &told,
+        &["by the source studio", "copies of it came is not known"],
+    );
+
+    let again = signed("studio", &creative_force("a", ""));
+    function.invoke(&again).await;
+    function.invoke(&again).await;
+    log(&aws, &function).await;
+    let told = explained(&operator, "a").await;
+    let copy = "a copy came";
+    assert_told(
+        &told,
+        &[
+            "by the source studio",
+            "position 0 of its source, where it still is",
+            "accepted as io.creativeforce.product.reset",
+            "onto the events queue",
+            "for the subscription search",
+            copy,
+            copy,
+            "subscription hr: nothing",
+        ],
+    );
+    assert_eq!(told["secret_position"], 0);
+    let steps = told["steps"].as_array().unwrap();
+    let times: Vec<_> = steps.iter().filter_map(|it| it["at"].as_str()).collect();
+    assert!(times.is_sorted() && times.len() == 7, "{told:#}");
+    // The secret is rotated, and gone.
+    aws.put_sources(&json!({"studio": {"vendor": "creative-force", "secrets": ["another"]}}))
+        .await;
+    let text = explained(&operator, "a").await.to_string();
+    assert!(
+        text.contains("not among them any more") && !text.contains("another"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_quarantined_or_in_conflict_says_why() {
+    let mut aws = Aws::start().await;
+    let mut function = aws.ingress().await;
+    let operator = Operator::of(&aws).await;
+    accept(&mut aws, &mut function, &["a"]).await;
+    for body in [&*creative_force("a", "another"), "{}"] {
+        function.invoke(&signed("studio", body)).await;
+    }
+    aws.drain_stream(&mut function).await;
+    let id = async |state: &str| {
+        let listed = operator
+            .run(&["event", "list", "--state", state])
+            .await
+            .json();
+        listed[0]["id"].as_str().unwrap().to_owned()
+    };
+    let conflict = explained(&operator, &id("conflict").await).await;
+    assert_eq!(conflict["state"], "conflict");
+    assert_told(
+        &conflict,
+        &[
+            "in conflict: the event a has its id",
+            "onto the events queue",
+        ],
+    );
+    let aside = explained(&operator, &id("quarantined").await).await;
+    assert_told(
+        &aside,
+        &["quarantined, because", "onto the quarantine queue"],
+    );
+    assert_eq!(
+        (&aside["state"], &aside["endpoints"]),
+        (&json!("quarantined"), &json!([]))
+    );
+}
+
+#[tokio::test]
+async fn what_is_recorded_and_not_published_is_said_to_be() {
+    let aws = Aws::start().await;
+    let mut function = aws.ingress().await;
+    let operator = Operator::of(&aws).await;
+    function
+        .invoke(&signed("studio", &creative_force("a", "")))
+        .await;
+    let told = explained(&operator, "a").await;
+    assert_told(
+        &told,
+        &["accepted as", "not published, as far as the journal knows"],
+    );
+    assert_eq!(told.get("published_at"), None);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_recovered_is_told_with_all_its_attempts() {
+    let mut world = World::start().await;
+    let mut ingress = world.aws.ingress().await;
+    let receiver = Receiver::start().await;
+    let mut answers = [503, 500, 200].into_iter();
+    receiver.answer(move |_| Reply::status(answers.next().unwrap()));
+    world.endpoint("ep_a", &receiver.url(), &json!({})).await;
+    accept(&mut world.aws, &mut ingress, &["a"]).await;
+    let mut delivery = world.function().await;
+    world.drain(&mut delivery).await;
+    let operator = Operator::of(&world.aws).await;
+    let told = explained(&operator, "a").await;
+    let account = account(&told, "ep_a");
+    assert_eq!(
+        (&account["state"], &account["attempts"], &account["last"]),
+        (&json!("delivered"), &json!(3), &json!(200))
+    );
+}

@@ -1,0 +1,149 @@
+//! A replay that is interrupted or killed goes on where it stopped: nothing is left out, and no more than a batch goes
+//! twice.
+
+use crate::support::aws::Aws;
+use crate::support::delivery::World;
+use crate::support::operator::{Operator, accept};
+use crate::support::receiver::Receiver;
+use crate::support::tap::{Gate, Point, Tap};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use tokio::process::{Child, Command};
+
+/// The ids of so many events, the oldest first.
+fn ids(count: usize) -> Vec<String> {
+    (0..count).map(|it| format!("e-{it:02}")).collect()
+}
+
+async fn accept_all(aws: &mut Aws, ids: &[String]) {
+    let mut ingress = aws.ingress().await;
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    accept(aws, &mut ingress, &ids).await;
+    aws.drain("events").await;
+}
+
+/// Waits until the tool's call is held up, and kills it there.
+async fn kill_at(gate: &mut Gate, mut tool: Child) {
+    gate.reached().await;
+    tool.kill().await.unwrap();
+}
+
+const REPLAY: [&str; 8] = [
+    "event", "replay", "--since", "1h", "--queue", "events", "--rate", "1000",
+];
+
+#[tokio::test]
+async fn wherever_it_is_killed_a_replay_goes_on_where_it_stopped() {
+    let mut aws = Aws::start().await;
+    let tap = Tap::start(aws.url()).await;
+    let all = ids(25);
+    accept_all(&mut aws, &all).await;
+    let operator = Operator::behind(&aws, tap.url()).await;
+    // The second batch is e-10 to e-19.
+    for (point, operation, text, before, twice) in [
+        (Point::Before, "SendMessageBatch", "e-10", 10, 0),
+        (Point::After, "SendMessageBatch", "e-10", 20, 10),
+        (Point::Before, "PutItem", "studio#e-19", 20, 10),
+        (Point::After, "PutItem", "studio#e-19", 20, 0),
+    ] {
+        let mut gate = tap.hold(point, operation, text);
+        kill_at(&mut gate, operator.start(&REPLAY)).await;
+        drop(gate);
+        let first = aws.drain_event_ids().await;
+        assert_eq!(first, all[..before], "{operation}");
+
+        let again = operator.run(&REPLAY).await;
+        assert!(
+            again.notes.contains("going on where it stopped, after"),
+            "{again:?}"
+        );
+        let expected = json!({"replayed": 25, "of": 25, "forgotten": 0, "unwanted": 0});
+        assert_eq!(again.json(), [expected]);
+        let second = aws.drain_event_ids().await;
+        assert_eq!(second, all[before - twice..], "{operation}");
+        // It is done: the same command begins anew.
+        let anew = operator.run(&REPLAY).await;
+        assert!(!anew.notes.contains("going on"), "{anew:?}");
+        assert_eq!(aws.drain_event_ids().await, all);
+    }
+}
+
+#[tokio::test]
+async fn an_interruption_ends_it_after_the_batch_and_its_span_of_time_stays() {
+    let mut aws = Aws::start().await;
+    let tap = Tap::start(aws.url()).await;
+    let all = ids(25);
+    accept_all(&mut aws, &all).await;
+    let operator = Operator::behind(&aws, tap.url()).await;
+    let mut gate = tap.hold(Point::Before, "SendMessageBatch", "e-10");
+    let tool = operator.start(&REPLAY);
+    gate.reached().await;
+    let pid = tool.id().unwrap().to_string();
+    let interrupt = Command::new("kill").args(["-INT", &pid]).status().await;
+    assert!(interrupt.unwrap().success());
+    gate.open();
+    let said = Operator::finish(tool).await;
+    assert!(
+        said.error()
+            .contains("interrupted; run the same command again"),
+        "{said:?}"
+    );
+    assert_eq!(aws.drain_event_ids().await, all[..20]);
+
+    // What is accepted in between is not meant.
+    accept_all(&mut aws, &["new".to_owned()]).await;
+    let dry = operator.run(&[&REPLAY[..], &["--dry-run"]].concat()).await;
+    assert_eq!(dry.json().len(), 26, "a dry run is of the whole");
+    assert_eq!(operator.run(&REPLAY).await.json()[0]["replayed"], 25);
+    assert_eq!(aws.drain_event_ids().await, all[20..]);
+}
+
+#[tokio::test]
+async fn a_restart_forgets_where_it_stopped() {
+    let mut aws = Aws::start().await;
+    let tap = Tap::start(aws.url()).await;
+    let all = ids(12);
+    accept_all(&mut aws, &all).await;
+    let operator = Operator::behind(&aws, tap.url()).await;
+    let mut gate = tap.hold(Point::Before, "SendMessageBatch", "e-10");
+    kill_at(&mut gate, operator.start(&REPLAY)).await;
+    assert_eq!(aws.drain_event_ids().await, all[..10]);
+    let anew = operator.run(&[&REPLAY[..], &["--restart"]].concat()).await;
+    assert_eq!(anew.json()[0]["replayed"], 12);
+    assert_eq!(aws.drain_event_ids().await, all);
+}
+
+#[tokio::test]
+async fn an_endpoint_gets_an_event_once_of_a_replay_that_orders_it_twice() {
+    let mut world = World::start().await;
+    let all = ids(15);
+    accept_all(&mut world.aws, &all).await;
+    let receiver = Receiver::start().await;
+    world.endpoint("ep_a", &receiver.url(), &json!({})).await;
+    let operator = Operator::behind(&world.aws, world.tap.url()).await;
+    let replay = [
+        "event",
+        "replay",
+        "--since",
+        "1h",
+        "--endpoint",
+        "ep_a",
+        "--rate",
+        "1000",
+    ];
+    let mut gate = world.tap.hold(Point::After, "SendMessageBatch", "e-10");
+    kill_at(&mut gate, operator.start(&replay)).await;
+    operator.run(&replay).await.json();
+    let queued = world.queued().await;
+    assert_eq!(queued, [("delivery/1".to_owned(), 20)].into());
+    let mut delivery = world.function().await;
+    world.drain(&mut delivery).await;
+    let requests = receiver.take();
+    let events = requests
+        .iter()
+        .map(|it| serde_json::from_slice::<Value>(&it.body).unwrap());
+    let posted: BTreeSet<_> = events
+        .map(|it| it["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!((requests.len(), posted), (15, BTreeSet::from_iter(all)));
+}
