@@ -5,7 +5,7 @@ use crate::support::delivery::World;
 use crate::support::function::Function;
 use crate::support::operator::{Operator, accept, column};
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::webhook::{creative_force, signed};
+use crate::support::webhook::{creative_force, request, signed};
 use serde_json::{Value, json};
 
 /// Puts what a function has written into its log, as Lambda does.
@@ -257,4 +257,44 @@ async fn an_endpoint_that_recovered_is_told_with_all_its_attempts() {
         (&account["state"], &account["attempts"], &account["last"]),
         (&json!("delivered"), &json!(3), &json!(200))
     );
+}
+
+#[tokio::test]
+async fn an_event_whose_body_came_again_is_told_of_as_it_was_then() {
+    let mut aws = Aws::start().await;
+    aws.put_sources(&json!({"hr": {"vendor": "people-force", "unsigned": true}}))
+        .await;
+    let mut function = aws.ingress().await;
+    let operator = Operator::of(&aws).await;
+    let body = r#"{"action":"employee_update","data":{"id":7}}"#;
+    for _ in 0..2 {
+        function.invoke(&request("POST", "hr", body, &[])).await;
+        aws.drain_stream(&mut function).await;
+        // Its window is over.
+        let mut recorded = aws.recorded().await.remove(0);
+        recorded["dedupe_until"] = json!({"N": "0"});
+        aws.put_item(&recorded).await;
+    }
+    let listed = operator.run(&["event", "list"]).await.json();
+    let ids = column(&listed, "id");
+    assert_eq!(ids.len(), 2);
+    let last = explained(&operator, ids[0]).await;
+    assert_told(&last, &["unsigned", "accepted as", "onto the events queue"]);
+    let first = explained(&operator, ids[1]).await;
+    assert_told(
+        &first,
+        &[
+            "accepted as",
+            "onto the events queue",
+            "the same body came again",
+        ],
+    );
+    assert!(!first.to_string().contains("unsigned"), "{first:#}");
+    assert_eq!(first["accepted_at"], listed[1]["accepted_at"]);
+    assert_eq!(first["published_at"], listed[1]["published_at"]);
+    // And it is that one which is replayed.
+    aws.drain("events").await;
+    let replay = ["event", "replay", "--id", ids[1], "--queue", "events"];
+    operator.run(&replay).await.json();
+    assert_eq!(aws.drain_event_ids().await, [ids[1]]);
 }

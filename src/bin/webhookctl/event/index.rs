@@ -167,8 +167,9 @@ pub(super) async fn published_at(kept: &Kept, stack: &Stack) -> Result<Option<Ti
         let again = Timestamp::from_millisecond(again)?;
         spans.push((early(again), again + STREAM));
     }
-    for (from, to) in spans {
-        if let Some(at) = first(kept, &journal, from, to.min(Timestamp::now())).await? {
+    let now = Timestamp::now();
+    for (from, to) in spans.into_iter().filter(|(from, _)| *from < now) {
+        if let Some(at) = first(kept, &journal, from, to.min(now)).await? {
             return Ok(Some(at));
         }
     }
