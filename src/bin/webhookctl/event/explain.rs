@@ -14,6 +14,7 @@ use crate::recorded::Recorded;
 use crate::stack::Stack;
 use crate::time;
 use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 use webhook_gateway::event::EventRef;
 use webhook_gateway::ledger::Kept;
@@ -103,7 +104,8 @@ async fn accounts(event: &EventRef, stack: &Stack) -> Result<Vec<Account>> {
         .endpoints
         .iter()
         .filter_map(|it| standings.get(&it.id));
-    let there_are = standings.map(|it| Account::of(it, event, records.get(&it.endpoint.id)));
+    let now = Timestamp::now();
+    let there_are = standings.map(|it| Account::of(it, event, records.get(&it.endpoint.id), now));
     let there_were = parties.removed.iter().filter_map(|it| {
         let record = records.get(&it.endpoint)?;
         Some(Account::removed(it, record))

@@ -1,9 +1,10 @@
 //! Why an endpoint has, or has not, got an event. Pure: from what the endpoint is now, and what became of the delivery.
 
 use crate::time::shown;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use webhook_gateway::delivery::history::{Record, State as Course};
+use webhook_gateway::delivery::history::{RETENTION, Record, State as Course};
 use webhook_gateway::endpoints::{Endpoint, Standing, State};
 use webhook_gateway::event::EventRef;
 use webhook_gateway::journal::Removed;
@@ -30,13 +31,18 @@ pub(super) struct Account {
 
 impl Account {
     /// Of an event that was published, or is about to be.
-    pub(super) fn of(standing: &Standing, event: &EventRef, record: Option<&Record>) -> Self {
+    pub(super) fn of(
+        standing: &Standing,
+        event: &EventRef,
+        record: Option<&Record>,
+        now: Timestamp,
+    ) -> Self {
         let endpoint = &standing.endpoint;
         let name = Some(endpoint.name.clone());
         match record {
             Some(record) => Self::recorded(name, record),
             None => {
-                let (state, reason) = without_record(standing, event);
+                let (state, reason) = without_record(standing, event, now);
                 Self {
                     endpoint: endpoint.id.clone(),
                     name,
@@ -121,7 +127,11 @@ fn of_record(record: &Record) -> Option<String> {
 }
 
 /// Why nothing is known of a delivery.
-fn without_record(standing: &Standing, event: &EventRef) -> (&'static str, Option<String>) {
+fn without_record(
+    standing: &Standing,
+    event: &EventRef,
+    now: Timestamp,
+) -> (&'static str, Option<String>) {
     let Standing { endpoint, circuit } = standing;
     if let Some(filter) = filtered(endpoint, event) {
         return ("none", Some(changed(endpoint, event, filter)));
@@ -134,11 +144,18 @@ fn without_record(standing: &Standing, event: &EventRef) -> (&'static str, Optio
         );
         return ("none", Some(reason));
     }
+    if now.as_millisecond() - event.accepted_at > RETENTION.as_secs() * 1000 {
+        let reason = "what became of it is told of for 30 days alone";
+        return ("none", Some(reason.to_owned()));
+    }
     let reason = match endpoint.state {
         State::Paused => Some("the endpoint is paused: it is about to be held"),
         State::Disabled => Some("the endpoint is disabled: it is about to be held"),
         State::Active if circuit.is_open() => {
             Some("the endpoint's circuit is open: it is about to be held")
+        }
+        State::Active if is_changed(endpoint, event) => {
+            Some("it wants such events today (the endpoint was changed since)")
         }
         State::Active => None,
     };
@@ -163,10 +180,14 @@ fn filtered(endpoint: &Endpoint, event: &EventRef) -> Option<String> {
 
 /// The filters are as they are now.
 fn changed(endpoint: &Endpoint, event: &EventRef, reason: String) -> String {
-    if endpoint.updated_at > event.accepted_at && endpoint.updated_at > endpoint.created_at {
-        return format!("{reason} (the endpoint was changed since)");
+    match is_changed(endpoint, event) {
+        true => format!("{reason} (the endpoint was changed since)"),
+        false => reason,
     }
-    reason
+}
+
+fn is_changed(endpoint: &Endpoint, event: &EventRef) -> bool {
+    endpoint.updated_at > event.accepted_at && endpoint.updated_at > endpoint.created_at
 }
 
 #[cfg(test)]
@@ -197,8 +218,14 @@ mod tests {
         kept("studio#1", "1").event
     }
 
+    /// So many days after the event.
+    fn now(days: i64) -> Timestamp {
+        let ms = event().accepted_at + days * 24 * 3_600_000;
+        Timestamp::from_millisecond(ms).unwrap()
+    }
+
     fn told(standing: &Standing, record: Option<&Record>) -> (&'static str, String) {
-        let account = Account::of(standing, &event(), record);
+        let account = Account::of(standing, &event(), record, now(0));
         (account.state, account.reason.unwrap_or_default())
     }
 
@@ -237,6 +264,10 @@ mod tests {
         let mut open = standing(|_| {});
         open.circuit.opened_at = Some(1);
         assert!(told(&open, None).1.contains("circuit is open"));
+        let changed = standing(|it| it.updated_at = i64::MAX);
+        assert!(told(&changed, None).1.contains("changed since"));
+        let of_old = Account::of(&standing(|_| {}), &event(), None, now(31));
+        assert!(of_old.text().contains("nothing, because what became of it"));
     }
 
     #[test]
@@ -256,7 +287,7 @@ mod tests {
         };
         record.tried(attempt, sent);
         record.state = Course::Exhausted;
-        let account = Account::of(&other, &event(), Some(&record));
+        let account = Account::of(&other, &event(), Some(&record), now(0));
         let text = "endpoint search (ep_1): exhausted, because its attempts are used up; 1 attempt: timeout";
         assert_eq!(account.text(), text);
         record.state = Course::Held;
@@ -272,7 +303,7 @@ mod tests {
         let endpoint = Removed {
             endpoint: "ep_1".to_owned(),
             name: Some("search".to_owned()),
-            at: jiff::Timestamp::from_millisecond(1_790_000_000_000).unwrap(),
+            at: Timestamp::from_millisecond(1_790_000_000_000).unwrap(),
         };
         let mut record = Record::new("ep_1", "ep_1_1_1".to_owned(), event());
         record.state = Course::Delivered;
