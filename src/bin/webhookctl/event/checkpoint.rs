@@ -9,7 +9,7 @@ use webhook_gateway::event::EventRef;
 use webhook_gateway::journal::{Checkpoint, Journal};
 use webhook_gateway::signature::sha256;
 
-/// How the words of a command do not tell what it is to do, but how.
+/// Words of a command that say how it is to be done, and not what.
 const MANNERS: [&str; 2] = ["--restart", "--json"];
 
 /// A replay that is under way.
@@ -82,7 +82,7 @@ impl Course {
         Ok(saved.map_err(failure::journal)?)
     }
 
-    /// All is done: what became of it, in all runs together.
+    /// Forgets where it is: all is done.
     pub(super) async fn end(&self) -> Result<()> {
         let forgotten = self.journal.forget(&self.name).await;
         Ok(forgotten.map_err(failure::journal)?)
