@@ -2,14 +2,15 @@
 //! in it is needed to accept, publish or deliver an event, and none of these waits for it or fails with it.
 //!
 //! `published` is the index of events by time, `heard` tells when each source and each of its secrets was last heard of,
-//! `checkpoint` how far a long command of the operator's has come.
+//! `watch` who watches over its silence, `checkpoint` how far a long command of the operator's has come.
 
 mod checkpoint;
 mod heard;
 mod published;
+mod watch;
 
 pub use checkpoint::Checkpoint;
-pub use heard::Heard;
+pub use heard::{Heard, noted_every};
 pub use published::{Batch, Published, days};
 
 use crate::causes::Causes;
@@ -32,7 +33,7 @@ pub struct Journal {
     client: Client,
     table: String,
     retention: SignedDuration,
-    /// When each source, with each of its secrets, was last noted as heard.
+    /// Until when each source, with each of its secrets, need not be noted as heard again.
     noted: Mutex<HashMap<(String, Option<String>), Instant>>,
 }
 
