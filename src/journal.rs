@@ -2,16 +2,19 @@
 //! in it is needed to accept, publish or deliver an event, and none of these waits for it or fails with it.
 //!
 //! `published` is the index of events by time, `heard` tells when each source and each of its secrets was last heard of,
-//! `watch` who watches over its silence, `checkpoint` how far a long command of the operator's has come.
+//! `watch` who watches over its silence, `shapes` what was seen of payloads, `checkpoint` how far a long command of the
+//! operator's has come.
 
 mod checkpoint;
 mod heard;
 mod published;
+mod shapes;
 mod watch;
 
 pub use checkpoint::Checkpoint;
 pub use heard::{Heard, noted_every};
 pub use published::{Batch, Published, days};
+pub use shapes::Of;
 
 use crate::causes::Causes;
 use aws_sdk_dynamodb::Client;

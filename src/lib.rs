@@ -33,3 +33,4 @@ pub mod signature;
 pub mod sources;
 pub mod subscriptions;
 pub mod vendor;
+pub mod watch;

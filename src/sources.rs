@@ -221,9 +221,9 @@ fn duration(value: &Value) -> Option<SignedDuration> {
     duration.is_positive().then_some(duration)
 }
 
-/// A duration that is watched over to the second.
+/// A duration that can be watched over, which is done in whole seconds.
 fn gap(value: &Value) -> Option<SignedDuration> {
-    let gap = duration(value)?;
+    let gap = SignedDuration::from_secs(duration(value)?.as_secs());
     (SignedDuration::from_secs(1)..=MAX_GAP)
         .contains(&gap)
         .then_some(gap)

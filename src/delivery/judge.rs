@@ -116,17 +116,9 @@ impl Delivery {
     /// Tells the operator; what was not told is told later, as the circuit keeps it.
     pub(super) async fn tell(&self, standing: &Standing, news: &str, reason: Option<&str>) {
         let endpoint = &standing.endpoint;
-        let notice = Notice {
-            news,
-            endpoint: &endpoint.id,
-            name: &endpoint.name,
-            reason,
-        };
-        match self
-            .notices
-            .give(&self.queues, notice, Timestamp::now())
-            .await
-        {
+        let now = Timestamp::now();
+        let notice = Notice::of_endpoint(endpoint, news, reason, now);
+        match self.notices.give(&self.queues, &notice, now).await {
             Err(error) => {
                 tracing::error!(endpoint.id = endpoint.id, news, %error, "notice is not given")
             }

@@ -70,7 +70,9 @@ impl Journal {
         let update = update
             .update_expression(set + " REMOVE silent_since")
             // What is published once more was accepted long ago.
-            .condition_expression("attribute_not_exists(last_accepted_at) OR last_accepted_at <= :at")
+            .condition_expression(
+                "attribute_not_exists(last_accepted_at) OR last_accepted_at <= :at",
+            )
             .expression_attribute_values(":at", number(accepted_at.as_millisecond()));
         let heard = updated(update).await?;
         if let Some(heard) = &heard {

@@ -82,5 +82,4 @@ impl Journal {
 }
 
 /// Whether nobody has the charge, or the message, or the one that it replaces.
-const IN_CHARGE: &str =
-    "(attribute_not_exists(watch) OR watch = :watch OR watch = :replaced)";
+const IN_CHARGE: &str = "(attribute_not_exists(watch) OR watch = :watch OR watch = :replaced)";
