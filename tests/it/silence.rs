@@ -4,10 +4,11 @@
 //! Seen to fail:
 
 use crate::support::delivery::{World, now_ms};
-use crate::support::function::Function;
+use crate::support::eventually;
+use crate::support::function::{Answer, Function};
 use crate::support::items::{item, plain};
 use crate::support::operator::Operator;
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{Call, Fault, Proxy};
 use crate::support::webhook::{SECRET, creative_force, signed};
 use serde_json::{Value, json};
 
@@ -75,6 +76,18 @@ async fn told(world: &World) -> Vec<Value> {
     events
 }
 
+/// The line of a silence, once it is read.
+async fn silence(function: &Function) -> Value {
+    let lines = async || {
+        let output = function.output().await.into_iter();
+        output
+            .filter(|it| it.contains("\"silent\":1"))
+            .collect::<Vec<_>>()
+    };
+    eventually("a line", || async { !lines().await.is_empty() }).await;
+    serde_json::from_str(&lines().await[0]).unwrap()
+}
+
 /// Hands the one message on the queue to the function, as it comes for the so-manieth time; whether it is kept.
 async fn look(world: &World, function: &mut Function, receives: u32) -> bool {
     let mut batch = world.receive().await;
@@ -118,13 +131,7 @@ async fn a_source_is_watched_while_it_is_heard_and_told_of_once_when_it_is_not()
     assert_eq!(events[0]["subject"], "source/studio");
     assert_eq!(events[0]["data"]["source"], "studio");
     assert_eq!(events[0]["data"]["silent_after"], "2h");
-    let lines = function.output().await;
-    let lines: Vec<_> = lines
-        .iter()
-        .filter(|it| it.contains("\"silent\":1"))
-        .collect();
-    assert_eq!(lines.len(), 1);
-    let line: Value = serde_json::from_str(lines[0]).unwrap();
+    let line = silence(&function).await;
     assert_eq!(line["source"], "studio");
     let metrics = &line["_aws"]["CloudWatchMetrics"][0];
     assert_eq!(metrics["Dimensions"], json!([["source"], []]));
@@ -197,6 +204,36 @@ async fn a_watch_that_is_lost_is_made_up_for_and_of_two_one_ends() {
     assert!(look(&world, &mut function, 1).await);
     world.put_back(&lost).await;
     world.pump(&mut function).await;
+    assert_eq!(world.queued().await, [("watch/1".to_owned(), 1)].into());
+}
+
+#[tokio::test]
+async fn a_watch_that_does_not_begin_holds_up_nothing_and_begins_later() {
+    let mut world = world(json!("2h")).await;
+    note(
+        &world,
+        &json!({"kind": "source", "id": "studio", "silent_since": 1}),
+    )
+    .await;
+    let proxy = Proxy::start(world.aws.url()).await;
+    let call = Call {
+        service: "sqs",
+        operation: "SendMessageBatch",
+        body: Some("contains(QueueUrl, 'deliveries')"),
+    };
+    proxy.inject(call, Fault::Outage).await;
+    let mut ingress = world.aws.ingress_behind(&proxy.url()).await;
+    ingress
+        .invoke(&signed("studio", &creative_force("a", "")))
+        .await;
+    let (batch, after) = world.aws.next_batch().await;
+    assert!(matches!(ingress.invoke(&batch).await, Answer::Success(_)));
+    assert!(proxy.fired().await > 0, "nothing failed");
+    world.aws.acknowledge(after);
+    let heard = noted(&world).await;
+    assert!(heard.get("silent_since").is_none() && heard.get("watch").is_none());
+    assert_eq!(world.aws.drain_event_ids().await, ["a"]);
+    hear(&mut world, "b").await;
     assert_eq!(world.queued().await, [("watch/1".to_owned(), 1)].into());
 }
 
