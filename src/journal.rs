@@ -2,15 +2,17 @@
 //! in it is needed to accept, publish or deliver an event, and none of these waits for it or fails with it.
 //!
 //! `published` is the index of events by time, `heard` tells when each source and each of its secrets was last heard of,
-//! `checkpoint` how far a long command of the operator's has come.
+//! `rejected` keeps requests that were refused, `checkpoint` says how far a long command of the operator's has come.
 
 mod checkpoint;
 mod heard;
 mod published;
+mod rejected;
 
 pub use checkpoint::Checkpoint;
 pub use heard::Heard;
 pub use published::{Batch, Published, days};
+pub use rejected::{KeptRejected, RING, Rejected};
 
 use crate::causes::Causes;
 use aws_sdk_dynamodb::Client;
@@ -34,6 +36,8 @@ pub struct Journal {
     retention: SignedDuration,
     /// When each source, with each of its secrets, was last noted as heard.
     noted: Mutex<HashMap<(String, Option<String>), Instant>>,
+    /// Until when no refused request is kept.
+    resting_until: Mutex<Option<Instant>>,
 }
 
 /// The journal was not read or not written.
@@ -67,6 +71,7 @@ impl Journal {
             table,
             retention,
             noted: Mutex::default(),
+            resting_until: Mutex::default(),
         }
     }
 }

@@ -125,7 +125,7 @@ mod tests {
             digest: [7; 32],
             matched: Some(matched.clone()),
             dedupe_window: SignedDuration::ZERO,
-            headers: vec![("content-type", "text/x".to_owned())],
+            headers: vec![("content-type".to_owned(), "text/x".to_owned())],
         };
         let item = entry.item(&body, SignedDuration::from_hours(1));
         let kept = Kept::read(&item).unwrap();

@@ -11,6 +11,7 @@ mod failure;
 mod output;
 mod pace;
 mod progress;
+mod quarantine;
 mod recorded;
 mod send;
 mod source;
@@ -77,6 +78,9 @@ enum Command {
     /// What was accepted, what happened to it and why, and sending it again.
     #[command(subcommand)]
     Event(event::Command),
+    /// What was not understood, and what was rejected, looked at and released.
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
     /// What became of each event at each endpoint, and sending it again.
     #[command(subcommand)]
     Delivery(delivery::Command),
@@ -110,6 +114,7 @@ async fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Subscription(command) => subscription::run(command, &stack.await?, output).await,
         Command::Endpoint(command) => endpoint::run(command, stack, output).await,
         Command::Event(command) => event::run(command, &stack.await?, output).await,
+        Command::Quarantine(command) => quarantine::run(command, &stack.await?, output).await,
         Command::Delivery(command) => delivery::run(command, &stack.await?, output).await,
         Command::EventTypes(arguments) => event_types::run(&arguments, output),
     }

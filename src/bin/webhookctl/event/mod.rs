@@ -10,6 +10,8 @@ mod replay;
 mod show;
 mod target;
 
+pub(crate) use index::{Filter, Index, Kind};
+
 use crate::Result;
 use crate::output::Output;
 use crate::stack::Stack;
