@@ -3,9 +3,11 @@
 
 mod bodies;
 mod look;
+mod scan;
 
 pub use bodies::{ReadError, Stored};
 pub use look::Kept;
+pub use scan::{Line, Page, ScanError};
 
 use crate::causes::Causes;
 use crate::deflate::{deflate, inflate};
