@@ -16,6 +16,7 @@ use crate::stack::Stack;
 use aws_sdk_dynamodb::Client;
 use clap::Subcommand;
 pub(crate) use select::endpoint;
+pub(crate) use sending::Sending;
 use std::collections::{BTreeSet, HashMap};
 pub(crate) use view::Listed;
 use webhook_gateway::delivery::history::{History, Record};

@@ -7,6 +7,9 @@ mod sources;
 mod stack;
 mod timing;
 
+#[cfg(test)]
+pub(super) use endpoints::tests::endpoint as sample;
+
 use super::facts::{Fact, Facts, Unread};
 use super::finding::Finding;
 

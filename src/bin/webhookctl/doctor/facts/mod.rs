@@ -12,7 +12,7 @@ pub(super) use alarms::Alarm;
 pub(super) use endpoints::Kept;
 pub(super) use functions::EventSource;
 pub(super) use gauges::Gauges;
-pub(super) use queues::Queue;
+pub(super) use queues::{Queue, Queues};
 pub(super) use sources::{Secrets, Source, Sources};
 pub(super) use tables::Table;
 
@@ -63,7 +63,7 @@ impl Facts {
     /// Reads all of it.
     pub(super) async fn of(stack: &Stack) -> Self {
         let output = |name| stack.output(name).ok().map(str::to_owned);
-        let (functions, queues) = (functions::Functions::of(stack), queues::Queues::of(stack));
+        let (functions, queues) = (functions::Functions::of(stack), Queues::of(stack));
         Self {
             now: Timestamp::now(),
             is_local: stack.is_local,
