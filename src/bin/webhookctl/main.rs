@@ -17,6 +17,7 @@ mod recorded;
 mod send;
 mod source;
 mod stack;
+mod status;
 mod subscription;
 mod time;
 mod vendors;
@@ -82,6 +83,8 @@ enum Command {
     /// What became of each event at each endpoint, and sending it again.
     #[command(subcommand)]
     Delivery(delivery::Command),
+    /// How sources and endpoints are doing, on one screen.
+    Status(status::Status),
     /// Checks a stack, and says line by line what is well, what is not, and what to do.
     Doctor(doctor::Doctor),
     /// Lists the event types that the vendors document.
@@ -115,6 +118,7 @@ async fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Endpoint(command) => endpoint::run(command, stack, output).await,
         Command::Event(command) => event::run(command, &stack.await?, output).await,
         Command::Delivery(command) => delivery::run(command, &stack.await?, output).await,
+        Command::Status(arguments) => status::run(arguments, &stack.await?, output).await,
         Command::Doctor(arguments) => doctor::run(arguments, &stack.await?, output).await,
         Command::EventTypes(arguments) => event_types::run(&arguments, output),
     }

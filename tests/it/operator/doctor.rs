@@ -186,7 +186,7 @@ async fn what_was_recorded_and_never_published_is_found_and_published_once() {
 
     for command in [&RECONCILE[..], &[&REPAIR[..], &["--dry-run"]].concat()] {
         let said = operator.run(command).await;
-        assert!(said.error().starts_with("1 event is missing"), "{said:?}");
+        assert!(said.error().starts_with("missing: 1 event"), "{said:?}");
         let told = said.lines();
         assert_eq!(
             (told.len(), &told[0]["events"]["published"]),
@@ -244,16 +244,12 @@ async fn a_delivery_that_nobody_works_on_is_found_and_made_once() {
     world.delete(b, &json!({"batchItemFailures": []})).await;
     let said = operator.run(&RECONCILE).await;
     assert!(
-        said.error()
-            .starts_with("1 deliveries are missing at least"),
+        said.error().starts_with("missing at least: 1 delivery"),
         "{said:?}"
     );
     world.run(&mut delivery, a).await;
     let said = operator.run(&RECONCILE).await;
-    assert!(
-        said.error().starts_with("1 delivery is missing"),
-        "{said:?}"
-    );
+    assert!(said.error().starts_with("missing: 1 delivery"), "{said:?}");
     let told = said.lines();
     assert_eq!(
         (&told[1]["missing"], &told[1]["event"]),

@@ -6,6 +6,9 @@ mod facts;
 mod finding;
 mod reconcile;
 
+#[cfg(test)]
+pub(crate) use checks::sample;
+
 use crate::Result;
 use crate::output::Output;
 use crate::stack::Stack;

@@ -107,7 +107,7 @@ fn headers(endpoint: &Endpoint) -> Option<Finding> {
 }
 
 #[cfg(test)]
-pub(in super::super) mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::doctor::finding::Level::{self, Ok as Right, Warning, Wrong};
     use serde_json::json;
@@ -118,7 +118,7 @@ pub(in super::super) mod tests {
     const NOW: i64 = 1_790_000_000;
 
     /// An endpoint that gets everything.
-    pub(in super::super::super) fn endpoint() -> Endpoint {
+    pub(crate) fn endpoint() -> Endpoint {
         let endpoint = json!({
             "id": "ep_1", "version": 1, "name": "search", "url": "https://example.com", "events": ["*"],
             "timeout": 20, "retry": [], "format": "raw", "signature": "standard-webhooks",

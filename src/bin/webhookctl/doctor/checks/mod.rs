@@ -8,7 +8,7 @@ mod stack;
 mod timing;
 
 #[cfg(test)]
-pub(super) use endpoints::tests::endpoint as sample;
+pub(crate) use endpoints::tests::endpoint as sample;
 
 use super::facts::{Fact, Facts, Unread};
 use super::finding::Finding;

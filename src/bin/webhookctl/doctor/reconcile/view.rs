@@ -81,28 +81,25 @@ fn equations(events: &Events, deliveries: &Deliveries) -> String {
 
 /// What is wrong with an account, if anything is.
 pub(super) fn problem(events: usize, deliveries: usize, surely_missing: usize) -> Option<String> {
+    let deliveries = counted(deliveries, "delivery", "deliveries");
     if surely_missing > 0 {
+        let least = counted(surely_missing, "delivery", "deliveries").unwrap_or_default();
         return Some(format!(
-            "{surely_missing} deliveries are missing at least, as there are too few messages on the queue for them; which, is known when it is empty"
+            "missing at least: {least}, as there are too few messages on the queue for them; which they are, is known when it is empty"
         ));
     }
-    let parts = [(events, "event"), (deliveries, "delivery")];
-    let parts = parts.into_iter().filter(|(count, _)| *count > 0);
-    let parts: Vec<_> = parts
-        .map(|(count, what)| match (count, what) {
-            (1, what) => format!("1 {what}"),
-            (count, "delivery") => format!("{count} deliveries"),
-            (count, what) => format!("{count} {what}s"),
-        })
-        .collect();
-    let are = if events + deliveries == 1 {
-        "is"
-    } else {
-        "are"
-    };
+    let parts = [counted(events, "event", "events"), deliveries];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
     let what = parts.join(" and ");
-    (!parts.is_empty())
-        .then(|| format!("{what} {are} missing: --repair sends what is missing on its way"))
+    (!parts.is_empty()).then(|| format!("missing: {what}; --repair sends them on their way"))
+}
+
+fn counted(count: usize, one: &str, several: &str) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        count => Some(format!("{count} {several}")),
+    }
 }
 
 impl Lost {
@@ -183,9 +180,9 @@ deliveries: 2 = 2 delivered + 0 held + 0 exhausted + 0 skipped + 0 in flight";
     fn what_is_missing_is_a_problem() {
         assert_eq!(problem(0, 0, 0), None);
         for (events, deliveries, surely, expected) in [
-            (1, 0, 0, "1 event is missing"),
-            (2, 1, 0, "2 events and 1 delivery are missing"),
-            (0, 0, 3, "3 deliveries are missing at least"),
+            (1, 0, 0, "missing: 1 event;"),
+            (2, 1, 0, "missing: 2 events and 1 delivery;"),
+            (0, 0, 3, "missing at least: 3 deliveries,"),
         ] {
             let problem = problem(events, deliveries, surely).unwrap();
             assert!(problem.starts_with(expected), "{problem}");
