@@ -61,10 +61,11 @@ def make_metrics_of_log_lines():
 
     def emit(func, request_id, log_text, *rest, **more):
         original(func, request_id, log_text, *rest, **more)
-        for line in (log_text or "").splitlines():
-            if line.startswith("{") and '"CloudWatchMetrics"' in line:
-                store_metrics(json.loads(line))
-                cloudwatch._evaluate_all_alarms()
+        lines = [line for line in (log_text or "").splitlines() if line.startswith("{") and '"CloudWatchMetrics"' in line]
+        for line in lines:
+            store_metrics(json.loads(line))
+        if lines:
+            cloudwatch._evaluate_all_alarms()
 
     lambda_svc._emit_lambda_logs = emit
 
