@@ -1,7 +1,7 @@
 //! What the tool finds of a stack, and that it proves what it says of lost events and deliveries.
 //!
-//! Seen to fail: each, with the state, the grace or the place in the queue left out of what is counted, and the second
-//! repair with the mark not looked at.
+//! Seen to fail: with what is quarantined taken for published, with the mark of what was published again not looked at,
+//! with the messages on the queue not looked at, and with a dead letter taken for none.
 
 use crate::support::aws::Aws;
 use crate::support::delivery::World;

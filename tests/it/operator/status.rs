@@ -1,6 +1,6 @@
 //! That the tool shows what the functions counted.
 //!
-//! Seen to fail: with the name of a metric or a dimension changed in the functions' lines.
+//! Seen to fail: with the name of a metric changed.
 
 use crate::support::aws::Aws;
 use crate::support::delivery::World;

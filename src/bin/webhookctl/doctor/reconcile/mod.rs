@@ -77,7 +77,7 @@ async fn deliveries(
         && dead.depth() > 0
     {
         let letters = dead.depth();
-        output.note(&format!("{letters} dead letters may be deliveries that are missing: see `webhookctl dead-letter list`"));
+        output.note(&format!("what is on the dead-letter queue ({letters}) may be deliveries that are missing: see `webhookctl dead-letter list`"));
     }
     let tables = delivery::Deliveries::of(stack)?;
     let mut deliveries = Deliveries::default();
