@@ -16,14 +16,8 @@ const REPAIR: [&str; 5] = ["doctor", "--reconcile", "--since", "1h", "--repair"]
 /// Longer than anything is on its way.
 const LONG: i64 = 10 * 60_000;
 
-/// Gives the tables and the queues what the template gives them.
+/// Gives the queues what the template gives them.
 async fn deploy(aws: &Aws) {
-    for table in ["ledger", "deliveries", "journal"] {
-        let ttl = json!({"AttributeName": "expires_at", "Enabled": true});
-        let request = json!({"TableName": table, "TimeToLiveSpecification": ttl});
-        aws.call("DynamoDB_20120810.UpdateTimeToLive", &request)
-            .await;
-    }
     let dead = "arn:aws:sqs:us-east-1:000000000000:dead";
     let redrive = json!({"deadLetterTargetArn": dead, "maxReceiveCount": 50}).to_string();
     for (queue, attributes) in [

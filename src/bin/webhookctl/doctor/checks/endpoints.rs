@@ -32,6 +32,8 @@ fn course(kept: &Kept, now: Timestamp) -> Finding {
     let (id, name) = (&endpoint.id, &endpoint.name);
     let held = match kept.held {
         held if held > MOST_HELD => format!("more than {MOST_HELD} deliveries are held"),
+        0 => "nothing is held".to_owned(),
+        1 => "1 delivery is held".to_owned(),
         held => format!("{held} deliveries are held"),
     };
     let since = |at: i64| Timestamp::from_millisecond(at).map_or("?".to_owned(), |at| ago(at, now));

@@ -47,10 +47,12 @@ pub(super) fn all(facts: &Facts) -> Vec<Finding> {
     found.judge("endpoints", facts.endpoints.as_ref(), |it| {
         endpoints::endpoints(it, now)
     });
-    for (name, table) in &facts.tables {
-        found.judge("tables", table.as_ref(), |table| stack::table(name, table));
-    }
     let is_local = facts.is_local;
+    for (name, table) in &facts.tables {
+        found.judge("tables", table.as_ref(), |table| {
+            stack::table(name, table, is_local)
+        });
+    }
     found.judge("alarms", facts.alarms.as_ref(), |alarms| {
         stack::alarms(alarms, is_local, now)
     });
