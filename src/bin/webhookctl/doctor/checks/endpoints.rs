@@ -143,7 +143,8 @@ pub(super) mod tests {
 
     #[test]
     fn an_endpoint_that_gets_nothing_is_told_with_how_long_and_how_much_is_held() {
-        let changes: [(fn(&mut Standing), _, &str); 5] = [
+        type Change = fn(&mut Standing);
+        let changes: [(Change, _, &str); 5] = [
             (|_| {}, Right, "active; 7 deliveries are held"),
             (
                 |it| it.circuit.failures = 2,
