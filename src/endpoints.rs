@@ -91,6 +91,9 @@ pub struct Endpoint {
     pub created_at: i64,
     /// When it was last changed, in milliseconds.
     pub updated_at: i64,
+    /// When it was last changed which events it gets, in milliseconds; never if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selected_at: Option<i64>,
 }
 
 /// What the body of a request is.
@@ -186,6 +189,13 @@ impl Endpoint {
                 .events
                 .iter()
                 .any(|pattern| is_match(pattern, event_type))
+    }
+
+    /// Since when, in milliseconds, every event that matches is published for it: a change takes a while to be in
+    /// force, and which events it got before the last one is not known any more.
+    pub fn wants_since(&self) -> i64 {
+        let changed_at = self.selected_at.unwrap_or(self.created_at);
+        changed_at.saturating_add_unsigned(MAX_AGE.as_millis() as u64)
     }
 
     /// How long an attempt may take.

@@ -5,10 +5,12 @@ mod bodies;
 mod entry;
 mod look;
 mod release;
+mod scan;
 
 pub use bodies::{ReadError, Stored};
 pub use look::Kept;
 pub use release::ReleaseError;
+pub use scan::{Line, Page, ScanError};
 
 use crate::causes::Causes;
 use crate::deflate::{deflate, inflate};

@@ -23,6 +23,7 @@ pub(crate) fn endpoint() -> Endpoint {
         reason: None,
         created_at: 0,
         updated_at: 0,
+        selected_at: None,
     }
 }
 
@@ -50,6 +51,15 @@ fn an_endpoint_gets_the_types_and_sources_it_wants() {
     assert!(endpoint.matches("c", "studio"));
     assert!(!endpoint.matches("b.a", "studio"));
     assert!(!endpoint.matches("a.b", "hr"));
+}
+
+#[test]
+fn what_an_endpoint_gets_is_in_force_half_a_minute_after_it_was_last_changed() {
+    let mut endpoint = endpoint();
+    endpoint.created_at = 1_000;
+    assert_eq!(endpoint.wants_since(), 31_000);
+    endpoint.selected_at = Some(5_000);
+    assert_eq!(endpoint.wants_since(), 35_000);
 }
 
 #[test]

@@ -5,7 +5,6 @@ use crate::causes::Causes;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use jiff::Timestamp;
 
 /// A webhook was not released.
 #[derive(Debug, thiserror::Error)]
@@ -81,19 +80,6 @@ impl Ledger {
             Recorded::New => entry.receipt.id.clone(),
             Recorded::Duplicate { id } | Recorded::Conflict { id } => id,
         })
-    }
-
-    /// Has what is recorded published again; false if it is not there any more.
-    pub async fn republish(&self, key: &str, now: Timestamp) -> Result<bool, ReleaseError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", text(key))
-            .update_expression("SET republished_at = :now")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":now", number(now.as_millisecond()));
-        applied(update).await
     }
 }
 

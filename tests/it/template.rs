@@ -248,6 +248,17 @@ fn payloads_outlive_whatever_names_them() {
 }
 
 #[test]
+fn a_deployment_tells_its_version() {
+    let template = Template::read();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        template.at("Outputs/Version/Value"),
+        version,
+        "`webhookctl doctor` compares it with its own"
+    );
+}
+
+#[test]
 fn endpoints_are_public_unless_the_operator_says_otherwise() {
     let template = Template::read();
     assert_eq!(

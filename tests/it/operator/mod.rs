@@ -1,4 +1,6 @@
 //! The operator's tool with the real functions: what it finds, and what it mends.
 
+mod doctor;
 mod event;
 mod quarantine;
+mod status;

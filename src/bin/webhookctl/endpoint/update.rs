@@ -54,6 +54,9 @@ pub(super) async fn run(arguments: Update, stack: &Stack, output: Output) -> Res
         secret::check_all(endpoint, now.as_second(), stack).await?;
     }
     endpoint.updated_at = now.as_millisecond();
+    if (&endpoint.events, &endpoint.sources) != (&before.events, &before.sources) {
+        endpoint.selected_at = Some(endpoint.updated_at);
+    }
     endpoints.put(endpoint).await.map_err(failure::endpoint)?;
     if endpoint.events != before.events {
         note_unmatched(&endpoint.events, output);

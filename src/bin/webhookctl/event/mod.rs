@@ -3,7 +3,7 @@
 
 mod checkpoint;
 mod explain;
-mod index;
+pub(crate) mod index;
 mod list;
 mod reasons;
 mod replay;
