@@ -8,39 +8,68 @@ use webhook_gateway::endpoints::DEFAULT_RETRY;
 
 const FILE: &str = "infra/monitoring.yaml";
 
-/// The alarms there have to be: name, namespace (none is our own), metric, of which resource, and its threshold.
-const WANTED: [(&str, Option<&str>, &str, Option<&str>, u64); 14] = {
-    const SQS: Option<&str> = Some("AWS/SQS");
-    const LAMBDA: Option<&str> = Some("AWS/Lambda");
+/// The alarms on metrics of AWS: name, namespace, metric, of which resource, and threshold.
+const OF_AWS: [(&str, &str, &str, &str, u64); 10] = {
     const VISIBLE: &str = "ApproximateNumberOfMessagesVisible";
     const IN_FLIGHT: &str = "ApproximateNumberOfMessagesNotVisible";
     const AGE: &str = "ApproximateAgeOfOldestMessage";
-    const INGRESS: Option<&str> = Some("IngressFunction");
-    const DELIVERY: Option<&str> = Some("DeliveryFunction");
-    const DELIVERIES: Option<&str> = Some("DeliveryQueue");
     [
-        ("DeadLetters", SQS, VISIBLE, Some("DeadLetterQueue"), 0),
-        ("Quarantine", SQS, VISIBLE, Some("QuarantineQueue"), 0),
-        ("LateDeliveries", SQS, AGE, DELIVERIES, 14_400),
-        ("DeliveriesInFlight", SQS, IN_FLIGHT, DELIVERIES, 80_000),
+        ("FailedRequests", "AWS/ApiGateway", "5xx", "Api", 0),
+        ("Quarantine", "AWS/SQS", VISIBLE, "QuarantineQueue", 0),
         (
-            "FailedRequests",
-            Some("AWS/ApiGateway"),
-            "5xx",
-            Some("Api"),
+            "UnpublishedEvents",
+            "AWS/Lambda",
+            "IteratorAge",
+            "IngressFunction",
+            600_000,
+        ),
+        (
+            "IngressErrors",
+            "AWS/Lambda",
+            "Errors",
+            "IngressFunction",
             0,
         ),
-        ("RejectedRequests", None, "rejected", None, 10),
-        ("UnpublishedEvents", LAMBDA, "IteratorAge", INGRESS, 600_000),
-        ("IngressErrors", LAMBDA, "Errors", INGRESS, 0),
-        ("IngressThrottles", LAMBDA, "Throttles", INGRESS, 0),
-        ("DeliveryErrors", LAMBDA, "Errors", DELIVERY, 0),
-        ("DeliveryThrottles", LAMBDA, "Throttles", DELIVERY, 0),
-        ("DisabledEndpoint", None, "disabled", None, 0),
-        ("SilentSource", None, "silent", None, 0),
-        ("Drift", None, "drift", None, 0),
+        (
+            "IngressThrottles",
+            "AWS/Lambda",
+            "Throttles",
+            "IngressFunction",
+            0,
+        ),
+        ("DeadLetters", "AWS/SQS", VISIBLE, "DeadLetterQueue", 0),
+        ("LateDeliveries", "AWS/SQS", AGE, "DeliveryQueue", 14_400),
+        (
+            "DeliveriesInFlight",
+            "AWS/SQS",
+            IN_FLIGHT,
+            "DeliveryQueue",
+            80_000,
+        ),
+        (
+            "DeliveryErrors",
+            "AWS/Lambda",
+            "Errors",
+            "DeliveryFunction",
+            0,
+        ),
+        (
+            "DeliveryThrottles",
+            "AWS/Lambda",
+            "Throttles",
+            "DeliveryFunction",
+            0,
+        ),
     ]
 };
+
+/// The alarms on metrics of our own, all sources and endpoints together: name, metric, and threshold.
+const OUR_OWN: [(&str, &str, u64); 4] = [
+    ("RejectedRequests", "rejected", 10),
+    ("SilentSource", "silent", 0),
+    ("Drift", "drift", 0),
+    ("DisabledEndpoint", "disabled", 0),
+];
 
 /// The properties of the alarms by name.
 fn alarms(monitoring: &Template) -> BTreeMap<&str, &Value> {
@@ -84,16 +113,18 @@ fn runbook() -> BTreeMap<String, String> {
 fn each_way_to_lose_or_delay_something_has_its_alarm() {
     let monitoring = Template::from(FILE);
     let alarms = alarms(&monitoring);
-    for (name, namespace, metric, of, threshold) in WANTED {
+    for (name, namespace, metric, of, threshold) in OF_AWS {
         let alarm = alarms.get(name).unwrap_or_else(|| panic!("no {name}"));
-        let ours = json!({"Ref": "Gateway"});
-        assert_eq!(
-            alarm["Namespace"],
-            namespace.map_or(ours, Value::from),
-            "{name}"
-        );
+        assert_eq!(alarm["Namespace"], namespace, "{name}");
         assert_eq!(alarm["MetricName"], metric, "{name}");
-        assert_eq!(watched(alarm), of, "{name}");
+        assert_eq!(watched(alarm), Some(of), "{name}");
+        assert_eq!(alarm["Threshold"], threshold, "{name}");
+    }
+    for (name, metric, threshold) in OUR_OWN {
+        let alarm = alarms.get(name).unwrap_or_else(|| panic!("no {name}"));
+        assert_eq!(alarm["Namespace"], json!({"Ref": "Gateway"}), "{name}");
+        assert_eq!(alarm["MetricName"], metric, "{name}");
+        assert!(alarm["Dimensions"].is_null(), "{name}");
         assert_eq!(alarm["Threshold"], threshold, "{name}");
     }
     let unread = alarms["UnreadEvents"];
