@@ -15,7 +15,8 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, KeysAndAttributes, ReturnValue, TransactWriteItem, Update,
+    AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -326,7 +327,8 @@ impl Endpoints {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item));
+            .set_item(Some(item.clone()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let put = if before == 0 {
             put.condition_expression("attribute_not_exists(id)")
         } else {
@@ -336,6 +338,12 @@ impl Endpoints {
         match put.send().await {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
+                // A second try, after the answer to the first was lost.
+                Some(PutItemError::ConditionalCheckFailedException(refusal))
+                    if refusal.item() == Some(&item) =>
+                {
+                    Ok(())
+                }
                 Some(PutItemError::ConditionalCheckFailedException(_)) => {
                     Err(EndpointError::Changed(endpoint.id.clone()))
                 }
