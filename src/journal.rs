@@ -2,18 +2,20 @@
 //! in it is needed to accept, publish or deliver an event, and none of these waits for it or fails with it.
 //!
 //! `published` is the index of events by time, `heard` tells when each source and each of its secrets was last heard of,
-//! `watch` who watches over its silence, `shapes` what was seen of payloads, `checkpoint` how far a long command of the
-//! operator's has come.
+//! `watch` who watches over its silence, `shapes` what was seen of payloads, `rejected` keeps requests that were refused,
+//! `checkpoint` says how far a long command of the operator's has come.
 
 mod checkpoint;
 mod heard;
 mod published;
+mod rejected;
 mod shapes;
 mod watch;
 
 pub use checkpoint::Checkpoint;
 pub use heard::{Heard, noted_every};
 pub use published::{Batch, Published, days};
+pub use rejected::{KeptRejected, RING, Rejected};
 pub use shapes::Of;
 
 use crate::causes::Causes;
@@ -38,6 +40,8 @@ pub struct Journal {
     retention: SignedDuration,
     /// Until when each source, with each of its secrets, need not be noted as heard again.
     noted: Mutex<HashMap<(String, Option<String>), Instant>>,
+    /// Until when no refused request is kept.
+    resting_until: Mutex<Option<Instant>>,
 }
 
 /// The journal was not read or not written.
@@ -71,6 +75,7 @@ impl Journal {
             table,
             retention,
             noted: Mutex::default(),
+            resting_until: Mutex::default(),
         }
     }
 }

@@ -333,6 +333,7 @@ impl Aws {
             "AmazonSQS" => "sqs",
             "secretsmanager" => "secretsmanager",
             "TrentService" => "kms",
+            "GraniteServiceVersion20100801" => "monitoring",
             _ => "dynamodb",
         };
         let call = self

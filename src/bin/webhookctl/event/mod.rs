@@ -3,12 +3,14 @@
 
 mod checkpoint;
 mod explain;
-mod index;
+pub(crate) mod index;
 mod list;
 mod reasons;
 mod replay;
 mod show;
 mod target;
+
+pub(crate) use index::{Filter, Index, Kind};
 
 use crate::Result;
 use crate::output::Output;
