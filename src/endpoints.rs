@@ -15,7 +15,8 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, KeysAndAttributes, ReturnValue, TransactWriteItem, Update,
+    AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -91,6 +92,9 @@ pub struct Endpoint {
     pub created_at: i64,
     /// When it was last changed, in milliseconds.
     pub updated_at: i64,
+    /// When it was last changed which events it gets, in milliseconds; never if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selected_at: Option<i64>,
 }
 
 /// What the body of a request is.
@@ -188,6 +192,13 @@ impl Endpoint {
                 .any(|pattern| is_match(pattern, event_type))
     }
 
+    /// Since when, in milliseconds, every event that matches is published for it: a change takes a while to be in
+    /// force, and which events it got before the last one is not known any more.
+    pub fn wants_since(&self) -> i64 {
+        let changed_at = self.selected_at.unwrap_or(self.created_at);
+        changed_at.saturating_add_unsigned(MAX_AGE.as_millis() as u64)
+    }
+
     /// How long an attempt may take.
     pub fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout).min(MAX_TIMEOUT)
@@ -269,6 +280,10 @@ impl Endpoints {
         &self,
         ids: &BTreeSet<&str>,
     ) -> Result<HashMap<String, Standing>, EndpointError> {
+        if ids.is_empty() {
+            // DynamoDB refuses to read nothing.
+            return Ok(HashMap::new());
+        }
         let keys = ids
             .iter()
             .flat_map(|id| [key(KIND, id), key(Circuit::KIND, id)]);
@@ -316,7 +331,8 @@ impl Endpoints {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item));
+            .set_item(Some(item.clone()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let put = if before == 0 {
             put.condition_expression("attribute_not_exists(id)")
         } else {
@@ -326,6 +342,12 @@ impl Endpoints {
         match put.send().await {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
+                // A second try, after the answer to the first was lost.
+                Some(PutItemError::ConditionalCheckFailedException(refusal))
+                    if refusal.item() == Some(&item) =>
+                {
+                    Ok(())
+                }
                 Some(PutItemError::ConditionalCheckFailedException(_)) => {
                     Err(EndpointError::Changed(endpoint.id.clone()))
                 }

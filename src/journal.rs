@@ -2,17 +2,23 @@
 //! in it is needed to accept, publish or deliver an event, and none of these waits for it or fails with it.
 //!
 //! `published` is the index of events by time, `heard` tells when each source and each of its secrets was last heard of,
-//! `removed` which endpoints there were, and `checkpoint` how far a replay has come.
+//! `watch` who watches over its silence, `shapes` what was seen of payloads, `rejected` keeps requests that were refused,
+//! `removed` says which endpoints there were, and `checkpoint` how far a replay has come.
 
 mod checkpoint;
 mod heard;
 mod published;
+mod rejected;
 mod removed;
+mod shapes;
+mod watch;
 
 pub use checkpoint::Checkpoint;
-pub use heard::Heard;
+pub use heard::{Heard, noted_every};
 pub use published::{Batch, Published, days};
+pub use rejected::{KeptRejected, RING, Rejected};
 pub use removed::Removed;
+pub use shapes::Of;
 
 use crate::causes::Causes;
 use aws_sdk_dynamodb::Client;
@@ -34,8 +40,10 @@ pub struct Journal {
     client: Client,
     table: String,
     retention: SignedDuration,
-    /// When each source, with each of its secrets, was last noted as heard.
+    /// Until when each source, with each of its secrets, need not be noted as heard again.
     noted: Mutex<HashMap<(String, Option<String>), Instant>>,
+    /// Until when no refused request is kept.
+    resting_until: Mutex<Option<Instant>>,
 }
 
 /// The journal was not read or not written.
@@ -69,6 +77,7 @@ impl Journal {
             table,
             retention,
             noted: Mutex::default(),
+            resting_until: Mutex::default(),
         }
     }
 }

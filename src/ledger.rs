@@ -2,10 +2,15 @@
 //! duplicates and, by its stream, the outbox. What leaves it is left to `ingress::fanout`.
 
 mod bodies;
+mod entry;
 mod look;
+mod release;
+mod scan;
 
 pub use bodies::{ReadError, Stored};
 pub use look::Kept;
+pub use release::ReleaseError;
+pub use scan::{Line, Page, ScanError};
 
 use crate::causes::Causes;
 use crate::deflate::{deflate, inflate};
@@ -55,7 +60,7 @@ pub struct Entry {
     /// How long the same key is a duplicate.
     pub dedupe_window: SignedDuration,
     /// The request headers worth keeping.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(String, String)>,
 }
 
 /// The raw body, or where it is.
@@ -210,7 +215,7 @@ impl Entry {
         let headers = self
             .headers
             .iter()
-            .map(|(name, value)| ((*name).to_owned(), text(value)));
+            .map(|(name, value)| (name.clone(), text(value)));
         let (body, stored) = match body {
             StoredBody::Inline(body) => match deflate(body) {
                 Some(deflated) => ("body_z", AttributeValue::B(Blob::new(deflated))),

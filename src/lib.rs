@@ -12,6 +12,8 @@
 //! An event that an endpoint wants goes on through [`delivery`], file by file as that module says: planned, signed with
 //! a secret that [`seal`] opens, checked, posted, and settled.
 //!
+//! What happened is noted in the [`journal`], for the operator who asks; who may not fall silent is under [`watch`].
+//!
 //! [`config`] is what both functions are told by their environment, [`metrics`] what they tell of themselves; a
 //! [`secret`] is in neither, and [`causes`] keeps it out of what they say of failures.
 
@@ -33,3 +35,4 @@ pub mod signature;
 pub mod sources;
 pub mod subscriptions;
 pub mod vendor;
+pub mod watch;

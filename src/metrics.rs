@@ -4,6 +4,7 @@
 
 use crate::delivery::circuit::News;
 use crate::delivery::history::{Record, State};
+use jiff::Timestamp;
 use metrique::emf::Emf;
 use metrique::emf::flags::NoMetric;
 use metrique::unit::Millisecond;
@@ -134,6 +135,63 @@ pub struct NewsLine {
     recovered: Option<u64>,
 }
 
+/// That a source is silent which declares its longest gap.
+#[metrics(emf::dimension_sets = [["source"], []])]
+#[derive(Debug)]
+pub struct SilentLine {
+    #[metrics(timestamp)]
+    timestamp: SystemTime,
+    /// The name of the source.
+    pub source: String,
+    /// When it was last heard of.
+    pub last_accepted_at: Option<String>,
+    silent: u64,
+}
+
+/// That a vendor sends what it never sent before. Its names are told, and no value.
+#[metrics(emf::dimension_sets = [["source"], []])]
+#[derive(Debug)]
+pub struct DriftLine {
+    #[metrics(timestamp)]
+    timestamp: SystemTime,
+    /// The name of the source.
+    pub source: String,
+    /// Its vendor.
+    pub vendor: &'static str,
+    /// The type of the event.
+    #[metrics(name = "event.type")]
+    pub event_type: String,
+    /// Where in the payload it is, as a JSON path.
+    pub path: String,
+    drift: u64,
+}
+
+impl DriftLine {
+    /// The line of what is new at a path of a payload.
+    pub fn of(source: &str, vendor: &'static str, event_type: &str, path: &str) -> Self {
+        Self {
+            timestamp: SystemTime::now(),
+            source: source.to_owned(),
+            vendor,
+            event_type: event_type.to_owned(),
+            path: path.to_owned(),
+            drift: 1,
+        }
+    }
+}
+
+impl SilentLine {
+    /// The line of a source.
+    pub fn of(source: &str, last_accepted_at: Option<Timestamp>) -> Self {
+        Self {
+            timestamp: SystemTime::now(),
+            source: source.to_owned(),
+            last_accepted_at: last_accepted_at.map(|at| format!("{at:.3}")),
+            silent: 1,
+        }
+    }
+}
+
 impl NewsLine {
     /// The line of what happened to an endpoint.
     pub fn of(endpoint: &str, news: &str, reason: Option<&str>) -> Self {
@@ -245,7 +303,7 @@ impl Metrics {
     /// Metrics in this namespace.
     pub fn to_stdout(namespace: String) -> Self {
         let format = Emf::builder(namespace, vec![vec![]])
-            // The lines are of three fixed forms, which the tests look at.
+            // The lines are of a few fixed forms, which the tests look at.
             .skip_all_validations(true)
             .build();
         Self(FlushImmediately::new_boxed(
@@ -265,6 +323,16 @@ impl Metrics {
 
     /// Writes the line of what happened to an endpoint.
     pub fn news(&self, line: NewsLine) {
+        self.0.append(RootEntry::new(line.close()));
+    }
+
+    /// Writes the line of what a vendor never sent before.
+    pub fn drift(&self, line: DriftLine) {
+        self.0.append(RootEntry::new(line.close()));
+    }
+
+    /// Writes the line of a source that is silent.
+    pub fn silent(&self, line: SilentLine) {
         self.0.append(RootEntry::new(line.close()));
     }
 

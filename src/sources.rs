@@ -26,6 +26,9 @@ const ID_WINDOW: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long equal bodies without an id count as the same: "A to B, back to A, to B again" sends equal ones.
 const CONTENT_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
+/// The longest gap that a source may declare.
+const MAX_GAP: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 /// The longest name of a source; it stands in the path and in every key of the ledger.
 const MAX_NAME_BYTES: usize = 64;
 
@@ -40,6 +43,8 @@ pub struct Source {
     pub dedupe_window: SignedDuration,
     /// The origins that may send webhooks, for the handshake of CloudEvents; `*` is any.
     pub origins: Vec<String>,
+    /// How long it sends nothing at most, as long as all is well; none if that tells nothing.
+    pub silent_after: Option<SignedDuration>,
 }
 
 /// How a source tells authentic webhooks from others.
@@ -80,6 +85,9 @@ pub enum SourceError {
     /// The origins are not strings in a list.
     #[error("origins must be a list of strings")]
     Origins,
+    /// The gap is not a duration, or one that nobody can watch over.
+    #[error("silent_after must be a duration from \"1s\" to \"30d\", such as \"2h\"")]
+    SilentAfter,
 }
 
 /// The configuration cannot be read, so that nothing can be said about any source.
@@ -169,11 +177,16 @@ impl Source {
         };
         let origins = strings(entry, "origins").ok_or(SourceError::Origins)?;
         let origins = origins.into_iter().map(str::to_owned).collect();
+        let silent_after = match entry.get("silent_after") {
+            None | Some(Value::Null) => None,
+            Some(value) => Some(gap(value).ok_or(SourceError::SilentAfter)?),
+        };
         Ok(Self {
             vendor,
             authentication,
             dedupe_window,
             origins,
+            silent_after,
         })
     }
 }
@@ -206,6 +219,14 @@ fn duration(value: &Value) -> Option<SignedDuration> {
     let span: Span = value.as_str()?.parse().ok()?;
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
     duration.is_positive().then_some(duration)
+}
+
+/// A duration that can be watched over, which is done in whole seconds.
+fn gap(value: &Value) -> Option<SignedDuration> {
+    let gap = SignedDuration::from_secs(duration(value)?.as_secs());
+    (SignedDuration::from_secs(1)..=MAX_GAP)
+        .contains(&gap)
+        .then_some(gap)
 }
 
 /// The strings of a list that may be missing; nothing if it is anything else.
@@ -325,7 +346,7 @@ mod tests {
                 "studio": {"vendor": "creative-force", "secrets": ["current", " previous\n", ""]},
                 "hr": {"vendor": "people-force", "secrets": ["s"], "dedupe_window": "90m"},
                 "hr-test": {"vendor": "people-force", "unsigned": true},
-                "content": {"vendor": "woodwing", "secrets": ["s"], "origins": ["studio.example.com"]},
+                "content": {"vendor": "woodwing", "secrets": ["s"], "origins": ["studio.example.com"], "silent_after": "2h"},
                 "later": {"vendor": "creads", "secrets": ["s"], "not_known_yet": 1}}}"#,
         )
         .unwrap();
@@ -347,6 +368,11 @@ mod tests {
         assert_eq!(get("hr-test").authentication, Authentication::Unsigned);
         assert_eq!(get("hr-test").dedupe_window, CONTENT_WINDOW);
         assert_eq!(get("content").origins, ["studio.example.com"]);
+        assert_eq!(
+            get("content").silent_after,
+            Some(SignedDuration::from_hours(2))
+        );
+        assert_eq!(get("hr").silent_after, None);
         assert_eq!(get("later").vendor, Vendor::Creads);
         assert_eq!(table.get("other"), None);
     }
@@ -400,6 +426,18 @@ mod tests {
             (
                 json!({"vendor": "creads", "secrets": ["s"], "origins": "*"}),
                 SourceError::Origins,
+            ),
+            (
+                json!({"vendor": "creads", "secrets": ["s"], "silent_after": "500ms"}),
+                SourceError::SilentAfter,
+            ),
+            (
+                json!({"vendor": "creads", "secrets": ["s"], "silent_after": "31d"}),
+                SourceError::SilentAfter,
+            ),
+            (
+                json!({"vendor": "creads", "secrets": ["s"], "silent_after": 7200}),
+                SourceError::SilentAfter,
             ),
         ] {
             assert_eq!(source(entry.clone()), Err(reason), "{entry}");

@@ -1,8 +1,10 @@
 """ministack, put right where it differs from AWS in what this stack relies on. Each correction is of the pinned release."""
 
+import json
+
 from ministack import app
 from ministack.core import iam_actions
-from ministack.services import apigateway, lambda_svc
+from ministack.services import apigateway, cloudwatch, lambda_svc
 
 
 def authorize_batches_as_single_calls():
@@ -53,9 +55,42 @@ def tell_functions_their_log_format():
     lambda_svc._provided_worker_env = environment
 
 
+def make_metrics_of_log_lines():
+    """CloudWatch reads the lines of a log that are in the embedded metric format."""
+    original = lambda_svc._emit_lambda_logs
+
+    def emit(func, request_id, log_text, *rest, **more):
+        original(func, request_id, log_text, *rest, **more)
+        lines = [line for line in (log_text or "").splitlines() if line.startswith("{") and '"CloudWatchMetrics"' in line]
+        for line in lines:
+            store_metrics(json.loads(line))
+        if lines:
+            cloudwatch._evaluate_all_alarms()
+
+    lambda_svc._emit_lambda_logs = emit
+
+
+def store_metrics(line):
+    for directive in line["_aws"]["CloudWatchMetrics"]:
+        for metric in directive["Metrics"]:
+            value = line.get(metric["Name"])
+            if value is None:  # named, and not counted this time
+                continue
+            values, counts = [value], None
+            if isinstance(value, dict):
+                values, counts = value["Values"], value["Counts"]
+            elif isinstance(value, list):
+                values = value
+            for names in directive["Dimensions"]:
+                dimensions = {name: line[name] for name in names}
+                at = line["_aws"]["Timestamp"] / 1000
+                cloudwatch._store_datum(directive["Namespace"], metric["Name"], dimensions, at, metric.get("Unit", "None"), None, values, counts, None)
+
+
 if __name__ == "__main__":
     authorize_batches_as_single_calls()
     take_loopback_for_tls()
     route_options_without_cors()
     tell_functions_their_log_format()
+    make_metrics_of_log_lines()
     app.main()

@@ -121,6 +121,7 @@ def build_environment():
 
 def sources():
     files = [ROOT / name for name in ("template.yaml", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml")]
+    files += (ROOT / "infra").glob("*.yaml")
     files += [path for path in (ROOT / "src").rglob("*") if path.is_file() and "webhookctl" not in path.parts]
     digest = hashlib.sha256(ARCHITECTURE.encode())
     for path in sorted(files):

@@ -65,12 +65,13 @@ impl Circuit {
         Some((id, serde_dynamo::from_item(item).unwrap_or_default()))
     }
 
-    /// Whether nothing was seen that a success would make forgotten.
-    pub fn is_clean(&self) -> bool {
+    /// Whether nothing was seen that a success would make forgotten. What the endpoint asked for is over only when a
+    /// probe succeeds: any other success was under way before.
+    pub fn is_clean(&self, is_probed: bool) -> bool {
         self.failures == 0
             && self.opened_at.is_none()
-            && self.wait_until.is_none()
             && self.slow_until.is_none()
+            && (self.wait_until.is_none() || !is_probed)
     }
 
     /// Whether it is open.
@@ -198,19 +199,26 @@ impl Circuits {
         Ok(circuit.map(|(_, circuit)| circuit).unwrap_or_default())
     }
 
-    /// Forgets the failures of an endpoint after a success; true if that closed its circuit.
-    pub async fn clear(&self, id: &str, seen: &Circuit) -> Result<bool, CircuitError> {
-        let update = self.update(id);
+    /// Forgets the failures of an endpoint after a success, and what it asked for after that of a probe; true if that
+    /// closed its circuit.
+    pub async fn clear(
+        &self,
+        id: &str,
+        seen: &Circuit,
+        is_probed: bool,
+    ) -> Result<bool, CircuitError> {
+        let mut all = "REMOVE failures, failing_since, slow_until".to_owned();
+        if is_probed {
+            all += ", wait_until";
+        }
         if !seen.is_open() {
-            let all = "REMOVE failures, failing_since, wait_until, slow_until";
-            let update = update.update_expression(all);
+            let update = self.update(id).update_expression(all);
             update.send().await.map_err(Box::new)?;
             return Ok(false);
         }
-        let update = update
-            .update_expression(
-                "SET notice = :news REMOVE failures, failing_since, opened_at, probes, wait_until, slow_until",
-            )
+        let update = self
+            .update(id)
+            .update_expression(format!("SET notice = :news {all}, opened_at, probes"))
             .condition_expression("attribute_exists(opened_at)")
             .expression_attribute_values(":news", text(News::Recovered.name()));
         applied(update).await
@@ -406,7 +414,7 @@ mod tests {
         assert_eq!(circuit.slow(now()), None);
         circuit.slow_until = Some(NOW + 1_500);
         assert_eq!(circuit.slow(now()), Some(Duration::from_millis(1_500)));
-        assert!(!circuit.is_clean() && circuit.wait(now()).is_zero());
+        assert!(!circuit.is_clean(false) && circuit.wait(now()).is_zero());
         circuit.slow_until = Some(NOW);
         assert_eq!(circuit.slow(now()), None);
     }
@@ -422,17 +430,17 @@ mod tests {
 
     #[test]
     fn a_success_has_something_to_forget_or_not() {
-        assert!(Circuit::default().is_clean());
-        assert!(!failing(1, NOW).is_clean());
+        assert!(Circuit::default().is_clean(true));
+        assert!(!failing(1, NOW).is_clean(false));
         let asked = Circuit {
             wait_until: Some(NOW),
             ..Circuit::default()
         };
-        assert!(!asked.is_clean());
+        assert!(!asked.is_clean(true) && asked.is_clean(false));
         let charged = Circuit {
             probe: Some("p".to_owned()),
             ..Circuit::default()
         };
-        assert!(charged.is_clean());
+        assert!(charged.is_clean(true));
     }
 }

@@ -1,6 +1,10 @@
 //! The deliveries table: what became of each event at each endpoint, and, per endpoint, the queue of what is held for
 //! it. What a record is to say is decided elsewhere; this file reads and writes.
 
+mod held;
+
+pub use held::HeldEntry;
+
 use crate::causes::Causes;
 use crate::event::EventRef;
 use aws_sdk_dynamodb::Client;
@@ -9,6 +13,7 @@ use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::QueryError;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest,
 };
@@ -118,17 +123,6 @@ pub struct Sent {
     pub headers: Vec<(String, String)>,
 }
 
-/// A delivery in the queue of what is held for an endpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeldEntry {
-    /// The queue: see [`held_queue`].
-    endpoint: String,
-    /// The id of the delivery: the oldest event comes first.
-    pub id: String,
-    /// The event.
-    pub event: EventRef,
-}
-
 /// A change of the table.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
@@ -235,22 +229,6 @@ impl Record {
             id: self.id.clone(),
         }
     }
-}
-
-impl HeldEntry {
-    /// The entry of a delivery.
-    pub fn of(record: &Record) -> Self {
-        Self {
-            endpoint: held_queue(&record.endpoint),
-            id: record.id.clone(),
-            event: record.event.clone(),
-        }
-    }
-}
-
-/// The partition of what is held for an endpoint.
-fn held_queue(endpoint: &str) -> String {
-    format!("held#{endpoint}")
 }
 
 /// The table of deliveries.
@@ -362,23 +340,6 @@ impl History {
         }
     }
 
-    /// What is held for an endpoint, the oldest first, at most so many.
-    pub async fn held(&self, endpoint: &str, limit: i32) -> Result<Vec<HeldEntry>, HistoryError> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("endpoint = :endpoint")
-            .expression_attribute_values(":endpoint", text(&held_queue(endpoint)))
-            // Whoever holds a delivery relies on being seen here.
-            .consistent_read(true)
-            .limit(limit)
-            .send()
-            .await
-            .map_err(Box::new)?;
-        Ok(readable(answer.items.unwrap_or_default()))
-    }
-
     /// The deliveries to an endpoint of events that were accepted since a time, the newest first, page by page;
     /// `after` is the id that the last page ended with.
     pub async fn page(
@@ -387,22 +348,33 @@ impl History {
         since: Option<Timestamp>,
         after: Option<&str>,
     ) -> Result<(Vec<Record>, Option<String>), HistoryError> {
-        let since = since.map_or(0, Timestamp::as_millisecond).max(0);
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("endpoint = :endpoint AND id >= :since")
-            .expression_attribute_values(":endpoint", text(endpoint))
-            .expression_attribute_values(":since", text(&format!("{endpoint}_{since:013}")))
+        let page = self.of(endpoint, since);
+        let answer = page
             .set_exclusive_start_key(after.map(|id| key(endpoint, id)))
-            .scan_index_forward(false)
             .send()
             .await
             .map_err(Box::new)?;
         let last = answer.last_evaluated_key.as_ref();
         let last = last.and_then(|key| key.get("id")?.as_s().ok()).cloned();
         Ok((readable(answer.items.unwrap_or_default()), last))
+    }
+
+    /// The deliveries to an endpoint of the newest events, at most so many.
+    pub async fn newest(&self, endpoint: &str, limit: i32) -> Result<Vec<Record>, HistoryError> {
+        let answer = self.of(endpoint, None).limit(limit).send().await;
+        let answer = answer.map_err(Box::new)?;
+        Ok(readable(answer.items.unwrap_or_default()))
+    }
+
+    /// The query for the deliveries to an endpoint, the newest first.
+    fn of(&self, endpoint: &str, since: Option<Timestamp>) -> QueryFluentBuilder {
+        let since = since.map_or(0, Timestamp::as_millisecond).max(0);
+        let query = self.client.query().table_name(&self.table);
+        query
+            .key_condition_expression("endpoint = :endpoint AND id >= :since")
+            .expression_attribute_values(":endpoint", text(endpoint))
+            .expression_attribute_values(":since", text(&format!("{endpoint}_{since:013}")))
+            .scan_index_forward(false)
     }
 }
 
@@ -415,7 +387,7 @@ impl Write {
             Self::Record(record) => request.set_put_request(put(serde_dynamo::to_item(record)?)),
             Self::Hold(entry) => request.set_put_request(put(serde_dynamo::to_item(entry)?)),
             Self::Release { endpoint, id } => {
-                request.set_delete_request(delete(key(&held_queue(endpoint), id)))
+                request.set_delete_request(delete(key(&held::queue(endpoint), id)))
             }
         }
         .build())

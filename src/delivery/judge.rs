@@ -30,6 +30,8 @@ pub(super) struct After {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Tally {
     succeeded: bool,
+    /// Whether a probe is among what succeeded.
+    is_probed: bool,
     gone: bool,
     failures: Failures,
 }
@@ -69,11 +71,14 @@ impl Delivery {
             circuit: circuit.clone(),
             is_active: true,
         };
-        if tally.succeeded && !circuit.is_clean() {
-            if self.circuits.clear(id, circuit).await? {
+        if tally.succeeded && !circuit.is_clean(tally.is_probed) {
+            if self.circuits.clear(id, circuit, tally.is_probed).await? {
                 self.tell(standing, News::Recovered.name(), None).await;
             }
-            after.circuit = Circuit::default();
+            after.circuit = Circuit {
+                wait_until: circuit.wait_until.filter(|_| !tally.is_probed),
+                ..Circuit::default()
+            };
         }
         if tally.failures.count == 0 {
             return Ok(after);
@@ -116,17 +121,9 @@ impl Delivery {
     /// Tells the operator; what was not told is told later, as the circuit keeps it.
     pub(super) async fn tell(&self, standing: &Standing, news: &str, reason: Option<&str>) {
         let endpoint = &standing.endpoint;
-        let notice = Notice {
-            news,
-            endpoint: &endpoint.id,
-            name: &endpoint.name,
-            reason,
-        };
-        match self
-            .notices
-            .give(&self.queues, notice, Timestamp::now())
-            .await
-        {
+        let now = Timestamp::now();
+        let notice = Notice::of_endpoint(endpoint, news, reason, now);
+        match self.notices.give(&self.queues, &notice, now).await {
             Err(error) => {
                 tracing::error!(endpoint.id = endpoint.id, news, %error, "notice is not given")
             }
@@ -140,10 +137,14 @@ impl Delivery {
     }
 }
 
-/// What the attempts came to, by endpoint, in their order.
+/// What the attempts came to, by endpoint, in their order; but what an endpoint asks for is heard last, as a success
+/// beside it was under way before.
 fn tally<'a>(jobs: &[(Job<'a>, Verdict)]) -> Vec<(&'a Standing, Tally)> {
     let mut tallies: Vec<(&Standing, Tally)> = Vec::new();
-    for (job, verdict) in jobs {
+    let asks =
+        |verdict: &Verdict| matches!(verdict, Verdict::Tried(Outcome::Gone | Outcome::Wait(_)));
+    let (asking, others): (Vec<_>, Vec<_>) = jobs.iter().partition(|(_, verdict)| asks(verdict));
+    for (job, verdict) in others.into_iter().chain(asking) {
         let (Some(standing), Verdict::Tried(outcome)) = (job.standing, verdict) else {
             continue;
         };
@@ -159,6 +160,7 @@ fn tally<'a>(jobs: &[(Job<'a>, Verdict)]) -> Vec<(&'a Standing, Tally)> {
         };
         if *outcome == Outcome::Delivered {
             tally.succeeded = true;
+            tally.is_probed |= job.origin == Origin::Held;
             tally.failures = Failures::default();
             continue;
         }
@@ -231,11 +233,20 @@ mod tests {
         let until = |ms| Outcome::Wait(Timestamp::from_millisecond(ms).unwrap());
         let asked = tallied(&[until(5), until(9), until(7)]);
         assert_eq!(asked.failures.wait_until, Some(9));
-        assert_eq!(
-            tallied(&[until(5), Outcome::Delivered]).failures.wait_until,
-            None
-        );
-        assert!(tallied(&[Outcome::Gone]).gone);
+    }
+
+    #[test]
+    fn a_success_beside_it_unsays_nothing_that_the_endpoint_asks_for() {
+        let wait = Outcome::Wait(Timestamp::from_millisecond(5).unwrap());
+        let asked = tallied(&[retry(), wait, Outcome::Delivered]);
+        let failures = Failures {
+            count: 1,
+            is_probe: false,
+            wait_until: Some(5),
+        };
+        assert_eq!((asked.succeeded, asked.failures), (true, failures));
+        let gone = tallied(&[Outcome::Gone, Outcome::Delivered]);
+        assert!(gone.gone && gone.failures.count == 1);
     }
 
     #[test]

@@ -18,6 +18,9 @@ pub enum Message {
     /// A request to see what the endpoint says.
     #[serde(rename = "ping/1")]
     Ping(Ping),
+    /// The one message that watches over the silence of a source.
+    #[serde(rename = "watch/1")]
+    Watch(Watch),
 }
 
 /// One event for one endpoint.
@@ -63,6 +66,20 @@ pub struct Ping {
     pub at: i64,
 }
 
+/// Comes again when a source would be silent, and tells the operator if it is.
+///
+/// One for a source: the journal names the one in charge, and any other ends when it arrives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// The name of the source.
+    pub source: String,
+    /// What tells it from others.
+    pub id: String,
+    /// The one that it takes the charge from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
+}
+
 impl Ping {
     /// The event that it is: of nobody's ledger, so that its record is found by what the ping says alone.
     pub fn event(&self) -> EventRef {
@@ -84,11 +101,12 @@ pub const MAX_DELAY: i32 = 900;
 
 impl Message {
     /// The endpoint that it is about.
-    pub fn endpoint(&self) -> &str {
+    pub fn endpoint(&self) -> Option<&str> {
         match self {
-            Self::Delivery(order) => &order.endpoint,
-            Self::Probe(probe) => &probe.endpoint,
-            Self::Ping(ping) => &ping.endpoint,
+            Self::Delivery(order) => Some(&order.endpoint),
+            Self::Probe(probe) => Some(&probe.endpoint),
+            Self::Ping(ping) => Some(&ping.endpoint),
+            Self::Watch(_) => None,
         }
     }
 
@@ -98,7 +116,7 @@ impl Message {
             body: escape_noncharacters(serde_json::to_string(self)?),
             attributes: Vec::new(),
             offloaded_bytes: None,
-            group: Some(self.endpoint().to_owned()),
+            group: self.endpoint().map(str::to_owned),
             delay: (delay > 0).then_some(delay.min(MAX_DELAY)),
         })
     }
@@ -115,6 +133,7 @@ mod tests {
             &*format!(r#"{{"kind":"delivery/1","endpoint":"ep_1","event":{event}}}"#),
             r#"{"kind":"probe/1","endpoint":"ep_1","id":"p"}"#,
             r#"{"kind":"ping/1","endpoint":"ep_1","id":"ping_1","at":1}"#,
+            r#"{"kind":"watch/1","source":"studio","id":"w"}"#,
         ] {
             let message: Message = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&message).unwrap(), text);

@@ -3,7 +3,8 @@
 //! The way of a delivery: its message is read here; `plan` decides whether it is tried; `attempt` makes the request
 //! (`load`, `body`, `request`), has it checked and posted (`guard`, `sender`) and classified (`outcome`); `judge` tells the
 //! endpoint's `circuit`, and `settle` writes the `history` and puts the message off or lets it go. What cannot be tried
-//! is held, and worked off by the endpoint's `probe`.
+//! is held, and worked off by the endpoint's `probe`. Beside deliveries there are the `ping` of an operator who asks, and
+//! the `watch` over a source that may fall silent.
 
 mod attempt;
 pub mod backoff;
@@ -23,9 +24,11 @@ mod probe;
 pub mod request;
 pub mod sender;
 mod settle;
+mod watch;
 
 use crate::config::DeliveryConfig;
 use crate::endpoints::{Endpoints, Standing};
+use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::payloads::Payloads;
@@ -53,6 +56,7 @@ pub struct Delivery {
     circuits: Circuits,
     history: History,
     ledger: Ledger,
+    journal: Journal,
     payloads: Payloads,
     queues: Queues,
     seal: Seal,
@@ -96,7 +100,8 @@ impl Delivery {
             endpoints: Endpoints::new(dynamodb.clone(), config.endpoints_table.clone()),
             circuits: Circuits::new(dynamodb.clone(), config.endpoints_table),
             history: History::new(dynamodb.clone(), config.deliveries_table),
-            ledger: Ledger::new(dynamodb, config.ledger_table, SignedDuration::ZERO),
+            ledger: Ledger::new(dynamodb.clone(), config.ledger_table, SignedDuration::ZERO),
+            journal: Journal::new(dynamodb, config.journal_table, SignedDuration::ZERO),
             payloads: Payloads::new(aws_sdk_s3::Client::new(aws), config.payload_bucket),
             queues: Queues::new(aws_sdk_sqs::Client::new(aws)),
             seal: Seal::new(aws_sdk_kms::Client::new(aws)),
@@ -150,7 +155,7 @@ impl Delivery {
         }
         let ids = messages
             .iter()
-            .map(|(_, message)| message.endpoint())
+            .filter_map(|(_, message)| message.endpoint())
             .collect();
         let standings = match self.endpoints.standings(&ids).await {
             Ok(standings) => standings,
@@ -186,10 +191,11 @@ impl Delivery {
         message: &Message,
         standings: &HashMap<String, Standing>,
     ) -> Option<String> {
-        let standing = standings.get(message.endpoint());
+        let standing = message.endpoint().and_then(|it| standings.get(it));
         let next = match message {
             Message::Probe(probe) => self.run_probe(probe, received, standing).await,
             Message::Ping(ping) => self.run_ping(ping, standing).await,
+            Message::Watch(watch) => self.run_watch(watch, received).await,
             Message::Delivery(_) => return None,
         };
         if let Next::After(wait) = next {

@@ -1,15 +1,17 @@
-//! What the operator is told without asking: that an endpoint was disabled, that its circuit opened, that it recovered.
-//! A notice goes to the SNS topic, and as an event to the events queue. That one is due stands in the circuit until it
-//! was given, so that none is lost; one may come twice.
+//! What the operator is told without asking: that an endpoint was disabled, that its circuit opened, that it recovered, or
+//! that a source is silent. A notice goes to the SNS topic, and as an event to the events queue. That one is due stands in
+//! the circuit, or in the charge of a source, until it was given, so that none is lost; one may come twice.
 
 use crate::causes::Causes;
+use crate::endpoints::Endpoint;
 use crate::event::CONTENT_TYPE;
+use crate::journal::Heard;
 use crate::queues::{Message, Queues, SendError};
 use aws_sdk_sns::Client;
 use aws_sdk_sns::error::SdkError;
 use aws_sdk_sns::operation::publish::PublishError;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// The most characters of a [subject](https://docs.aws.amazon.com/sns/latest/api/API_Publish.html).
@@ -26,17 +28,15 @@ pub enum NoticeError {
     Send(#[from] SendError),
 }
 
-/// What happened to an endpoint.
-#[derive(Debug, Clone, Copy)]
-pub struct Notice<'a> {
-    /// In one word: `disabled`, `opened`, `recovered`.
-    pub news: &'a str,
-    /// The id of the endpoint.
-    pub endpoint: &'a str,
-    /// What the operator calls it.
-    pub name: &'a str,
-    /// Why.
-    pub reason: Option<&'a str>,
+/// What the operator is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    id: String,
+    event_type: &'static str,
+    subject: String,
+    data: Value,
+    title: String,
+    text: String,
 }
 
 /// Where notices go.
@@ -61,46 +61,101 @@ impl Notices {
     pub async fn give(
         &self,
         queues: &Queues,
-        notice: Notice<'_>,
+        notice: &Notice,
         now: Timestamp,
     ) -> Result<(), NoticeError> {
         let event = Arc::new(notice.event(now));
         queues.send(&self.events_queue_url, vec![event]).await?;
         let publish = self.client.publish().topic_arn(&self.topic);
-        let publish = publish.subject(notice.subject()).message(notice.text());
+        let publish = publish.subject(notice.title()).message(&notice.text);
         publish.send().await.map_err(Box::new)?;
         Ok(())
     }
 }
 
-impl Notice<'_> {
-    fn event_type(&self) -> &'static str {
-        match self.news {
-            "disabled" => "io.webhook-gateway.endpoint.disabled",
-            "opened" => "io.webhook-gateway.endpoint.circuit-opened",
-            _ => "io.webhook-gateway.endpoint.recovered",
+impl Notice {
+    /// What happened to an endpoint, in one word: `disabled`, `opened`, `recovered`; and why.
+    pub fn of_endpoint(
+        endpoint: &Endpoint,
+        news: &str,
+        reason: Option<&str>,
+        now: Timestamp,
+    ) -> Self {
+        let Endpoint { id, name, .. } = endpoint;
+        let data = json!({"endpoint": id, "name": name, "reason": reason});
+        let reason = reason.unwrap_or("10 attempts in a row failed");
+        let (event_type, title, text) = match news {
+            "disabled" => (
+                "io.webhook-gateway.endpoint.disabled",
+                "Webhook endpoint disabled",
+                format!(
+                    "The endpoint {name} ({id}) is disabled: {reason}. Its deliveries are held. When it is well again:\n\n  webhookctl endpoint enable {id}\n"
+                ),
+            ),
+            "opened" => (
+                "io.webhook-gateway.endpoint.circuit-opened",
+                "Webhook endpoint is failing",
+                format!(
+                    "The endpoint {name} ({id}) is failing: {reason}. Its deliveries are held and it is probed until it answers again. To see why:\n\n  webhookctl delivery list --endpoint {id}\n"
+                ),
+            ),
+            _ => (
+                "io.webhook-gateway.endpoint.recovered",
+                "Webhook endpoint recovered",
+                format!(
+                    "The endpoint {name} ({id}) answers again. What was held for it is being delivered.\n"
+                ),
+            ),
+        };
+        Self {
+            id: format!("{id}_{news}_{}", now.as_millisecond()),
+            event_type,
+            subject: format!("endpoint/{id}"),
+            data,
+            title: format!("{title}: {name}"),
+            text,
+        }
+    }
+
+    /// That a source is silent which declares its longest gap, since it was due to be heard.
+    pub fn of_silence(source: &str, heard: &Heard, due: Timestamp) -> Self {
+        let gap = format!("{:#}", heard.silent_after.unwrap_or_default());
+        let last = heard.last_accepted_at.map(|at| format!("{at:.3}"));
+        let since = match &last {
+            Some(at) => format!("has sent nothing since {at}"),
+            None => "has never sent anything".to_owned(),
+        };
+        Self {
+            // The same for each copy.
+            id: format!("{source}_silent_{}", due.as_millisecond()),
+            event_type: "io.webhook-gateway.source.silent",
+            subject: format!("source/{source}"),
+            data: json!({"source": source, "last_accepted_at": last, "silent_after": gap}),
+            title: format!("Webhook source is silent: {source}"),
+            text: format!(
+                "The source {source} {since}, and declares {gap} as its longest gap. See that its vendor still has the right URL and secret, and has not given up on it:\n\n  webhookctl source url {source}\n\nIts next webhook is taken as ever, and starts the watch again. If so long a gap is normal:\n\n  webhookctl source update {source} --silent-after DURATION\n"
+            ),
         }
     }
 
     fn event(&self, now: Timestamp) -> Message {
-        let id = format!("{}_{}_{}", self.endpoint, self.news, now.as_millisecond());
         let event = json!({
             "specversion": "1.0",
-            "id": id,
+            "id": self.id,
             "source": "urn:webhook-gateway",
-            "type": self.event_type(),
-            "subject": format!("endpoint/{}", self.endpoint),
+            "type": self.event_type,
+            "subject": self.subject,
             "time": now.to_string(),
             "datacontenttype": "application/json",
-            "data": {"endpoint": self.endpoint, "name": self.name, "reason": self.reason},
+            "data": self.data,
         });
         Message {
             body: event.to_string(),
             attributes: vec![
                 ("content-type", CONTENT_TYPE.to_owned()),
-                ("ce-id", id),
+                ("ce-id", self.id.clone()),
                 ("ce-source", "urn:webhook-gateway".to_owned()),
-                ("ce-type", self.event_type().to_owned()),
+                ("ce-type", self.event_type.to_owned()),
             ],
             offloaded_bytes: None,
             group: None,
@@ -108,13 +163,8 @@ impl Notice<'_> {
         }
     }
 
-    /// In the characters that a subject may have.
-    fn subject(&self) -> String {
-        let what = match self.news {
-            "disabled" => "Webhook endpoint disabled",
-            "opened" => "Webhook endpoint is failing",
-            _ => "Webhook endpoint recovered",
-        };
+    /// The title in the characters that a subject may have.
+    fn title(&self) -> String {
         let printable = |c: char| {
             if c == ' ' || c.is_ascii_graphic() {
                 c
@@ -122,65 +172,78 @@ impl Notice<'_> {
                 '?'
             }
         };
-        let subject = format!("{what}: {}", self.name);
-        subject.chars().map(printable).take(MAX_SUBJECT).collect()
-    }
-
-    fn text(&self) -> String {
-        let Self { endpoint, name, .. } = self;
-        let reason = self.reason.unwrap_or("10 attempts in a row failed");
-        match self.news {
-            "disabled" => format!(
-                "The endpoint {name} ({endpoint}) is disabled: {reason}. Its deliveries are held. When it is well again:\n\n  webhookctl endpoint enable {endpoint}\n"
-            ),
-            "opened" => format!(
-                "The endpoint {name} ({endpoint}) is failing: {reason}. Its deliveries are held and it is probed until it answers again. To see why:\n\n  webhookctl delivery list --endpoint {endpoint}\n"
-            ),
-            _ => format!(
-                "The endpoint {name} ({endpoint}) answers again. What was held for it is being delivered.\n"
-            ),
-        }
+        self.title
+            .chars()
+            .map(printable)
+            .take(MAX_SUBJECT)
+            .collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoints::test::endpoint;
+    use jiff::SignedDuration;
 
-    const NOTICE: Notice<'_> = Notice {
-        news: "disabled",
-        endpoint: "ep_1",
-        name: "Büro\n<search>",
-        reason: Some("it answered 410 Gone"),
-    };
+    fn disabled(name: &str) -> Notice {
+        let endpoint = Endpoint {
+            name: name.to_owned(),
+            ..endpoint()
+        };
+        let reason = Some("it answered 410 Gone");
+        Notice::of_endpoint(&endpoint, "disabled", reason, Timestamp::UNIX_EPOCH)
+    }
 
-    #[test]
-    fn a_notice_says_what_to_do() {
-        assert!(NOTICE.text().contains("it answered 410 Gone"));
-        assert!(NOTICE.text().contains("webhookctl endpoint enable ep_1"));
+    fn event(notice: &Notice) -> Value {
+        serde_json::from_str(&notice.event(Timestamp::UNIX_EPOCH).body).unwrap()
     }
 
     #[test]
-    fn a_subject_is_printable_and_short() {
-        assert_eq!(NOTICE.subject(), "Webhook endpoint disabled: B?ro?<search>");
-        let name = "x".repeat(200);
+    fn a_notice_says_what_to_do() {
+        let text = disabled("search").text;
+        assert!(text.contains("it answered 410 Gone"), "{text}");
+        assert!(text.contains("webhookctl endpoint enable ep_1"), "{text}");
+    }
+
+    #[test]
+    fn a_title_is_printable_and_short() {
         assert_eq!(
-            Notice {
-                name: &name,
-                ..NOTICE
-            }
-            .subject()
-            .len(),
-            MAX_SUBJECT
+            disabled("Büro\n<search>").title(),
+            "Webhook endpoint disabled: B?ro?<search>"
         );
+        assert_eq!(disabled(&"x".repeat(200)).title().len(), MAX_SUBJECT);
     }
 
     #[test]
     fn a_notice_is_an_event() {
-        let message = NOTICE.event(Timestamp::UNIX_EPOCH);
-        let event: serde_json::Value = serde_json::from_str(&message.body).unwrap();
+        let event = event(&disabled("search"));
         assert_eq!(event["type"], "io.webhook-gateway.endpoint.disabled");
         assert_eq!(event["data"]["endpoint"], "ep_1");
         assert_eq!(event["data"]["reason"], "it answered 410 Gone");
+    }
+
+    #[test]
+    fn silence_is_told_with_its_gap_and_the_last_that_was_heard() {
+        let mut heard = Heard {
+            silent_after: Some(SignedDuration::from_hours(2)),
+            ..Heard::default()
+        };
+        let notice = Notice::of_silence("studio", &heard, Timestamp::UNIX_EPOCH);
+        assert!(notice.text.contains("never sent"), "{}", notice.text);
+        assert_eq!(
+            event(&notice)["data"],
+            json!({"source": "studio", "last_accepted_at": null, "silent_after": "2h"})
+        );
+        heard.last_accepted_at = Some("2026-11-22T10:00:00Z".parse().unwrap());
+        let notice = Notice::of_silence("studio", &heard, Timestamp::UNIX_EPOCH);
+        assert!(notice.text.contains("since 2026-11-22"), "{}", notice.text);
+        let event = event(&notice);
+        assert_eq!(event["type"], "io.webhook-gateway.source.silent");
+        assert_eq!(event["subject"], "source/studio");
+        assert_eq!(
+            event["data"]["last_accepted_at"],
+            "2026-11-22T10:00:00.000Z"
+        );
     }
 }

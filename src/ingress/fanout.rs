@@ -5,6 +5,7 @@
 //! queue, so that neither holds up the rest.
 
 use super::Ingress;
+use super::note::Notes;
 use crate::delivery::message::{self as delivery, Order};
 use crate::endpoints::EndpointError;
 use crate::event::{CloudEvent, EventRef, QUARANTINED, Receipt, escape_noncharacters};
@@ -15,8 +16,6 @@ use crate::payloads::PayloadError;
 use crate::queues::{MAX_BYTES, MAX_ENTRIES, Message, Refused, SendError};
 use crate::subscriptions::SubscriptionError;
 use crate::vendor::Verified;
-use futures_util::future::{join, join_all};
-use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -72,14 +71,6 @@ struct Outbox {
     notes: Notes,
 }
 
-/// What the journal is to say of a batch.
-#[derive(Default)]
-struct Notes {
-    published: Vec<Published>,
-    /// When each source was heard of last, by its name and the id of the secret that matched.
-    heard: BTreeMap<(String, Option<String>), Timestamp>,
-}
-
 impl Ingress {
     /// Sends all that a batch of the stream recorded, and writes one line about it.
     pub(super) async fn fan_out(&self, event: &str) -> Result<(), FanoutError> {
@@ -118,26 +109,8 @@ impl Ingress {
             }
         }
         self.send_all(&mut outbox, line).await?;
-        self.note(&outbox.notes, now).await;
+        self.note(outbox.notes, now).await;
         Ok(())
-    }
-
-    /// Tells the journal. What was published is published, whether the journal hears of it or not: to offer the batch
-    /// again would send all of it twice.
-    async fn note(&self, notes: &Notes, now: Instant) {
-        let published = self
-            .journal
-            .note_published(&notes.published, Timestamp::now());
-        let heard = notes.heard.iter().map(|((source, secret), at)| {
-            self.journal.note_heard(source, secret.as_deref(), *at, now)
-        });
-        let (published, heard) = join(published, join_all(heard)).await;
-        for error in std::iter::once(published)
-            .chain(heard)
-            .filter_map(Result::err)
-        {
-            tracing::error!(%error, "what was published is not noted");
-        }
     }
 
     /// Puts the messages of one recorded webhook into the outbox.
@@ -160,6 +133,8 @@ impl Ingress {
                     .await?;
                 let event = EventRef::new(&record.key, event.event_type(), receipt);
                 self.post_deliveries(&event, now, outbox, line).await?;
+                let sightings = &mut outbox.notes.sightings;
+                self.sight(receipt.vendor, &event, body, sightings).await;
                 (event, false)
             }
             Err(reason) => {
@@ -309,17 +284,6 @@ impl Ingress {
             }
         }
         Ok(())
-    }
-}
-
-impl Notes {
-    fn add(&mut self, published: Published, secret: Option<String>) {
-        let event = &published.event;
-        if let Ok(at) = Timestamp::from_millisecond(event.accepted_at) {
-            let last = self.heard.entry((event.source.clone(), secret));
-            last.and_modify(|last| *last = at.max(*last)).or_insert(at);
-        }
-        self.published.push(published);
     }
 }
 

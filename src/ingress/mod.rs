@@ -1,8 +1,11 @@
 //! The ingress function: door 1 takes webhooks from API Gateway, door 2 takes what was recorded from the
-//! ledger's stream. This file tells the doors apart; what happens behind them is in `receive` and `fanout`.
+//! ledger's stream. This file tells the doors apart; what happens behind them is in `receive` and `fanout`, and what is
+//! noted of it in `note`.
 
+mod drift;
 mod error;
 mod fanout;
+mod note;
 mod receive;
 mod response;
 
@@ -20,6 +23,7 @@ use crate::sources::Sources;
 use crate::subscriptions::Subscriptions;
 use aws_config::SdkConfig;
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use drift::Known;
 use lambda_http::request::LambdaRequest;
 use serde::Serialize;
 use std::time::Instant;
@@ -33,6 +37,7 @@ pub struct Ingress {
     endpoints: Endpoints,
     queues: Queues,
     journal: Journal,
+    known: Known,
     metrics: Metrics,
     events_queue_url: String,
     quarantine_queue_url: String,
@@ -62,6 +67,7 @@ impl Ingress {
             subscriptions: Subscriptions::new(dynamodb.clone(), config.endpoints_table.clone()),
             endpoints: Endpoints::new(dynamodb.clone(), config.endpoints_table),
             journal: Journal::new(dynamodb, config.journal_table, config.retention),
+            known: Known::default(),
             queues: Queues::new(aws_sdk_sqs::Client::new(aws)),
             metrics: Metrics::to_stdout(config.metrics_namespace),
             events_queue_url: config.events_queue_url,

@@ -1,12 +1,11 @@
 //! Door 1: a webhook becomes an item of the ledger, and then an answer. From there on it is the stream's.
 
 use super::{Ingress, IngressError, response};
-use crate::event::Receipt;
+use crate::journal::Rejected;
 use crate::ledger::{Entry, Recorded, StoredBody};
 use crate::metrics::RequestLine;
-use crate::signature::sha256;
 use crate::sources::{Authentication, Source, SourceTable};
-use crate::vendor::Verified;
+use crate::vendor::{Vendor, Verified};
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
@@ -62,9 +61,16 @@ impl Ingress {
         }
         let headers = request.headers;
         let body = body(request.body, request.is_base64_encoded)?;
-        let (source, webhook) = self.authenticate(&name, &headers, &body, line).await?;
+        let (source, webhook) = match self.authenticate(&name, &headers, &body, line).await {
+            Ok(authentic) => authentic,
+            Err(error) => {
+                self.keep(name, &headers, &body, &error).await;
+                return Err(error);
+            }
+        };
         line.secret_position = webhook.secret();
-        let entry = entry(name, &source, webhook, &headers, Timestamp::now());
+        let headers = kept(&headers, KEPT_HEADERS);
+        let entry = Entry::of(name, &source, webhook, headers, Timestamp::now());
         self.record(&entry, body, line).await
     }
 
@@ -86,6 +92,25 @@ impl Ingress {
         let table = self.sources.after_miss(now).await?.ok_or(error)?;
         name_source(&table, name, line);
         verify(&table, name, headers, body)
+    }
+
+    /// Keeps what a source of ours refuses: the mistake may be in its configuration.
+    async fn keep(&self, name: String, headers: &HeaderMap, body: &[u8], error: &IngressError) {
+        if !matches!(
+            error,
+            IngressError::NotAuthentic(_) | IngressError::SourceDisabled(_)
+        ) {
+            return;
+        }
+        let signatures = Vendor::ALL.map(Vendor::signature_header);
+        let rejected = Rejected {
+            source: name,
+            at: Timestamp::now(),
+            reason: error.to_string(),
+            headers: kept(headers, KEPT_HEADERS.into_iter().chain(signatures)),
+            body: body.to_vec(),
+        };
+        self.journal.keep_rejected(&rejected, Instant::now()).await;
     }
 
     /// Records the webhook; only after that there is a 2xx.
@@ -205,51 +230,17 @@ fn is_miss(error: &IngressError) -> bool {
     )
 }
 
-/// What is to be recorded of an authentic webhook, beside its body.
-fn entry(
-    name: String,
-    source: &Source,
-    webhook: Verified<'_>,
+/// The headers of these names.
+fn kept<'n>(
     headers: &HeaderMap,
-    accepted_at: Timestamp,
-) -> Entry {
-    let digest = sha256(webhook.body());
-    let matched = webhook.secret().and_then(|it| source.matched(it));
-    let (id, event_type, reason) = match source.vendor.normalize(webhook) {
-        Ok(event) => (
-            event.id.map(String::from),
-            Some(event.event_type.into_owned()),
-            None,
-        ),
-        Err(error) => (None, None, Some(error.to_string())),
-    };
-    // Without an id of its own, a webhook is known by its content, and each time that it happens anew, after
-    // the window, is an event of its own.
-    let content = || format!("sha256:{}", hex::encode(digest));
-    let occurrence = || format!("{}:{}", content(), accepted_at.as_millisecond());
-    Entry {
-        key: id.clone().unwrap_or_else(content),
-        receipt: Receipt {
-            id: id.unwrap_or_else(occurrence),
-            source: name,
-            vendor: source.vendor,
-            accepted_at,
-            conflict: false,
-            replayed: false,
-        },
-        event_type,
-        reason,
-        digest,
-        matched,
-        dedupe_window: source.dedupe_window,
-        headers: kept(headers),
-    }
-}
-
-fn kept(headers: &HeaderMap) -> Vec<(&'static str, String)> {
-    let value = |name: &'static str| {
+    names: impl IntoIterator<Item = &'n str>,
+) -> Vec<(String, String)> {
+    let value = |name: &str| {
         let value = headers.get(name)?;
-        Some((name, String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        Some((
+            name.to_owned(),
+            String::from_utf8_lossy(value.as_bytes()).into_owned(),
+        ))
     };
-    KEPT_HEADERS.into_iter().filter_map(value).collect()
+    names.into_iter().filter_map(value).collect()
 }

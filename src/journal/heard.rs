@@ -1,9 +1,11 @@
 //! When each source was last heard of, and each of its secrets last matched: one item for each source, written once a
-//! minute at most by each copy of the function.
+//! minute at most by each copy of the function. How its silence is watched over is in the same item, and left to `watch`.
 
 use super::{Journal, JournalError, number, text};
-use aws_sdk_dynamodb::types::AttributeValue;
-use jiff::Timestamp;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -16,48 +18,69 @@ const KIND: &str = "source";
 /// What the name of an attribute begins with that says when a secret last matched.
 const MATCHED: &str = "matched_";
 
-/// When a source was last heard of.
+/// When a source was last heard of, and whether anybody watches over its silence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Heard {
     /// When a webhook of it was last accepted.
     pub last_accepted_at: Option<Timestamp>,
     /// When each of its secrets last matched, by the secret's id.
     pub matched: HashMap<String, Timestamp>,
+    /// The longest gap that it declares.
+    pub silent_after: Option<SignedDuration>,
+    /// When that was declared, or taken back.
+    pub declared_at: Option<Timestamp>,
+    /// The id of the message that watches over it.
+    pub watch: Option<String>,
+    /// When that message comes again.
+    pub watch_due_at: Option<Timestamp>,
+    /// Since when it is known to be silent.
+    pub silent_since: Option<Timestamp>,
+}
+
+/// How often a source is noted as heard that declares its longest gap, at most: so much later than it was, it may be
+/// taken to be silent.
+pub fn noted_every(silent_after: SignedDuration) -> Duration {
+    let part = silent_after.unsigned_abs() / 10;
+    part.clamp(Duration::from_secs(1), INTERVAL)
 }
 
 impl Journal {
-    /// Notes that a webhook of a source was accepted, which a secret of this id signed; not if that was noted within the
-    /// last minute.
+    /// Whether it was noted a moment ago that a source was heard, with a secret of this id.
+    pub async fn is_noted(&self, source: &str, secret: Option<&str>, now: Instant) -> bool {
+        let heard = (source.to_owned(), secret.map(str::to_owned));
+        let until = self.noted.lock().await.get(&heard).copied();
+        until.is_some_and(|until| now < until)
+    }
+
+    /// Notes that a webhook of a source was accepted, which a secret of this id signed, so that the source is not silent;
+    /// what is known of it then. Nothing if a later webhook was noted before.
     pub async fn note_heard(
         &self,
         source: &str,
         secret: Option<&str>,
         accepted_at: Timestamp,
         now: Instant,
-    ) -> Result<(), JournalError> {
-        let heard = (source.to_owned(), secret.map(str::to_owned));
-        let mut noted = self.noted.lock().await;
-        if noted
-            .get(&heard)
-            .is_some_and(|&at| now.saturating_duration_since(at) < INTERVAL)
-        {
-            return Ok(());
-        }
-        let at = number(accepted_at.as_millisecond());
+    ) -> Result<Option<Heard>, JournalError> {
         let mut set = "SET last_accepted_at = :at".to_owned();
-        let mut update = self.client.update_item().table_name(&self.table);
+        let mut update = self.source_update(source);
         if let Some(secret) = secret {
             set += ", #secret = :at";
             update = update.expression_attribute_names("#secret", format!("{MATCHED}{secret}"));
         }
         let update = update
-            .key("kind", text(KIND))
-            .key("id", text(source))
-            .update_expression(set)
-            .expression_attribute_values(":at", at);
-        update.send().await.map_err(Box::new)?;
-        noted.insert(heard, now);
-        Ok(())
+            .update_expression(set + " REMOVE silent_since")
+            // What is published once more was accepted long ago.
+            .condition_expression(
+                "attribute_not_exists(last_accepted_at) OR last_accepted_at <= :at",
+            )
+            .expression_attribute_values(":at", number(accepted_at.as_millisecond()));
+        let heard = updated(update).await?;
+        if let Some(heard) = &heard {
+            let noted = (source.to_owned(), secret.map(str::to_owned));
+            let until = now + heard.silent_after.map_or(INTERVAL, noted_every);
+            self.noted.lock().await.insert(noted, until);
+        }
+        Ok(heard)
     }
 
     /// When each source was last heard of, by its name.
@@ -70,22 +93,74 @@ impl Journal {
             .items()
             .send();
         let items = pages.collect::<Result<Vec<_>, _>>().await;
-        Ok(items.map_err(Box::new)?.iter().filter_map(read).collect())
+        Ok(items.map_err(Box::new)?.iter().filter_map(named).collect())
+    }
+
+    /// When a source was last heard of.
+    pub async fn heard_of(&self, source: &str) -> Result<Heard, JournalError> {
+        let get = self.client.get_item().table_name(&self.table);
+        let get = get
+            .key("kind", text(KIND))
+            .key("id", text(source))
+            .consistent_read(true);
+        let answer = get.send().await.map_err(Box::new)?;
+        Ok(answer.item.as_ref().map(read).unwrap_or_default())
+    }
+
+    /// The beginning of a change of a source.
+    pub(super) fn source_update(&self, source: &str) -> UpdateItemFluentBuilder {
+        let update = self.client.update_item().table_name(&self.table);
+        update.key("kind", text(KIND)).key("id", text(source))
     }
 }
 
-fn read(item: &HashMap<String, AttributeValue>) -> Option<(String, Heard)> {
-    let time = |value: &AttributeValue| {
-        let ms = value.as_n().ok()?.parse().ok()?;
-        Timestamp::from_millisecond(ms).ok()
-    };
+/// What is known of a source after a change; nothing if its condition did not hold.
+pub(super) async fn updated(
+    update: UpdateItemFluentBuilder,
+) -> Result<Option<Heard>, JournalError> {
+    match update.return_values(ReturnValue::AllNew).send().await {
+        Ok(answer) => Ok(answer.attributes.as_ref().map(read)),
+        Err(error) => match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+            _ => Err(Box::new(error).into()),
+        },
+    }
+}
+
+fn named(item: &HashMap<String, AttributeValue>) -> Option<(String, Heard)> {
+    Some((item.get("id")?.as_s().ok()?.clone(), read(item)))
+}
+
+fn read(item: &HashMap<String, AttributeValue>) -> Heard {
+    let number = |value: &AttributeValue| value.as_n().ok()?.parse().ok();
+    let time = |value: &AttributeValue| Timestamp::from_millisecond(number(value)?).ok();
     let matched = item.iter().filter_map(|(name, value)| {
         let secret = name.strip_prefix(MATCHED)?;
         Some((secret.to_owned(), time(value)?))
     });
-    let heard = Heard {
+    Heard {
         last_accepted_at: item.get("last_accepted_at").and_then(time),
         matched: matched.collect(),
-    };
-    Some((item.get("id")?.as_s().ok()?.clone(), heard))
+        silent_after: item
+            .get("silent_after")
+            .and_then(number)
+            .map(SignedDuration::from_secs),
+        declared_at: item.get("declared_at").and_then(time),
+        watch: item.get("watch").and_then(|it| it.as_s().ok().cloned()),
+        watch_due_at: item.get("watch_due_at").and_then(time),
+        silent_since: item.get("silent_since").and_then(time),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_noted_often_enough_to_tell_that_it_is_silent() {
+        for (gap, every) in [(1, 1), (30, 3), (600, 60), (7_200, 60), (2_592_000, 60)] {
+            let noted = noted_every(SignedDuration::from_secs(gap));
+            assert_eq!(noted, Duration::from_secs(every), "{gap}");
+        }
+    }
 }

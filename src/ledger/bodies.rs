@@ -187,7 +187,7 @@ mod tests {
             matched: None,
             dedupe_window: SignedDuration::ZERO,
             headers: content_type
-                .map(|it| ("content-type", it.to_owned()))
+                .map(|it| ("content-type".to_owned(), it.to_owned()))
                 .into_iter()
                 .collect(),
         };

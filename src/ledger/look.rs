@@ -51,16 +51,7 @@ impl Kept {
             Some((name.clone(), value.as_s().ok()?.clone()))
         };
         Ok(Self {
-            event: EventRef {
-                key: required("pk")?,
-                id: required("id")?,
-                event_type: optional("type").unwrap_or_else(|| QUARANTINED.to_owned()),
-                source: required("gatewaysource")?,
-                vendor: required("vendor")?,
-                accepted_at: number("accepted_at").ok_or(UnreadableItem("accepted_at"))?,
-                conflict: item.get("conflict") == Some(&AttributeValue::Bool(true)),
-                replayed: false,
-            },
+            event: event(item)?,
             state: required("state")?,
             reason: optional("reason"),
             headers: headers.filter_map(header).collect(),
@@ -71,6 +62,24 @@ impl Kept {
             republished_at: number(super::REPUBLISHED_AT),
         })
     }
+}
+
+/// The event that an item is of.
+pub(super) fn event(item: &HashMap<String, AttributeValue>) -> Result<EventRef, UnreadableItem> {
+    let optional = |name: &str| Some(item.get(name)?.as_s().ok()?.clone());
+    let required = |name: &'static str| optional(name).ok_or(UnreadableItem(name));
+    let accepted_at = item.get("accepted_at").and_then(|it| it.as_n().ok());
+    let accepted_at = accepted_at.and_then(|number| number.parse().ok());
+    Ok(EventRef {
+        key: required("pk")?,
+        id: required("id")?,
+        event_type: optional("type").unwrap_or_else(|| QUARANTINED.to_owned()),
+        source: required("gatewaysource")?,
+        vendor: required("vendor")?,
+        accepted_at: accepted_at.ok_or(UnreadableItem("accepted_at"))?,
+        conflict: item.get("conflict") == Some(&AttributeValue::Bool(true)),
+        replayed: false,
+    })
 }
 
 impl Ledger {
@@ -125,7 +134,7 @@ mod tests {
             digest: [7; 32],
             matched: Some(matched.clone()),
             dedupe_window: SignedDuration::ZERO,
-            headers: vec![("content-type", "text/x".to_owned())],
+            headers: vec![("content-type".to_owned(), "text/x".to_owned())],
         };
         let item = entry.item(&body, SignedDuration::from_hours(1));
         let kept = Kept::read(&item).unwrap();

@@ -62,6 +62,15 @@ pub(super) fn event_types() -> Vec<String> {
     CATALOGUE.iter().flat_map(types).collect()
 }
 
+/// The member that says what the catalogue does not have: the change, or even its resource.
+pub(super) fn type_path(event_type: &str) -> &'static str {
+    let is_of = |resource: &str| event_type.starts_with(&self::event_type(resource, ""));
+    match CATALOGUE.iter().any(|(resource, _)| is_of(resource)) {
+        true => "$.event",
+        false => "$.resource_type",
+    }
+}
+
 fn event_type(resource: &str, change: &str) -> String {
     format!("com.creads.{resource}.{change}")
 }

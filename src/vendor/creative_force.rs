@@ -192,6 +192,15 @@ pub(super) fn event_types() -> Vec<String> {
     CATALOGUE.iter().flat_map(types).collect()
 }
 
+/// The member that says what the catalogue does not have: the action, or even its group.
+pub(super) fn type_path(event_type: &str) -> &'static str {
+    let is_of = |group: &str| event_type.starts_with(&self::event_type(group, ""));
+    match CATALOGUE.iter().any(|(group, _)| is_of(group)) {
+        true => "$.Action",
+        false => "$.EventGroupName",
+    }
+}
+
 fn event_type(group: &str, action: &str) -> String {
     format!("io.creativeforce.{group}.{action}")
 }

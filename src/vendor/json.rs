@@ -92,7 +92,7 @@ impl<'a> Object<'a> {
 
 /// A string that is borrowed where it has no escapes; serde borrows no `Cow` by itself.
 #[derive(serde::Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 

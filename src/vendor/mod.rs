@@ -7,6 +7,7 @@ mod creads;
 mod creative_force;
 mod json;
 mod people_force;
+pub mod shape;
 mod woodwing;
 
 pub use creative_force::payload_url_problem;
@@ -210,6 +211,18 @@ impl Vendor {
             Self::WoodWing => woodwing::event_types(),
             Self::Creads => creads::event_types(),
             Self::PeopleForce => people_force::event_types(),
+        }
+    }
+}
+
+impl Vendor {
+    /// The path of the member that makes an event type one which the vendor does not document.
+    pub fn type_path(self, event_type: &str) -> &'static str {
+        match self {
+            Self::CreativeForce => creative_force::type_path(event_type),
+            Self::WoodWing => woodwing::TYPE_PATH,
+            Self::Creads => creads::type_path(event_type),
+            Self::PeopleForce => people_force::TYPE_PATH,
         }
     }
 }

@@ -14,6 +14,9 @@ use super::{MAX_NAME_BYTES, NormalizeError, Normalized, identifier, is_name, is_
 pub(super) const SIGNATURE_HEADER: &str = "x-peopleforce-signature";
 pub(super) const SIGNATURE_PREFIX: &str = "sha256=";
 
+/// The member that says what happened.
+pub(super) const TYPE_PATH: &str = "$.action";
+
 const ACTIONS: [&str; 26] = [
     "employee_create",
     "employee_update",

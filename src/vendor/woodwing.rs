@@ -14,6 +14,9 @@ use std::borrow::Cow;
 
 pub(super) const SIGNATURE_HEADER: &str = "x-hook-signature";
 
+/// The member that says what happened.
+pub(super) const TYPE_PATH: &str = "$.type";
+
 /// The members that become fields of their own.
 const READ: [&str; 7] = [
     "specversion",

@@ -34,6 +34,10 @@ pub(crate) fn units(call: &Call) -> Units {
             let found: f64 = found.map(|it| read(size(it))).sum();
             units.reads = if is_consistent { found } else { found / 2.0 };
         }
+        "GetItem" => {
+            let is_consistent = call.request["ConsistentRead"] == true;
+            units.reads = read(size(&call.answer["Item"])) * if is_consistent { 1.0 } else { 0.5 };
+        }
         "Query" => {
             let bytes = items(&call.answer["Items"]).map(size).sum();
             let is_consistent = call.request["ConsistentRead"] == true;
@@ -82,6 +86,10 @@ fn value_size(attribute: &Value) -> usize {
         "S" => text().len(),
         "N" => text().len().div_ceil(2) + 1,
         "B" => STANDARD.decode(text()).unwrap().len(),
+        "BS" => items(value)
+            .filter_map(Value::as_str)
+            .map(|it| STANDARD.decode(it).unwrap().len())
+            .sum(),
         "L" => 3 + items(value).map(|it| value_size(it) + 1).sum::<usize>(),
         "M" => 3 + size(value) + value.as_object().unwrap().len(),
         _ => 1,

@@ -13,5 +13,6 @@ mod large;
 mod logs;
 mod operator;
 mod payloads;
+mod silence;
 mod subscriptions;
 mod support;

@@ -12,6 +12,7 @@ use webhook_gateway::ledger::Change;
 use webhook_gateway::secret::Secret;
 use webhook_gateway::signature;
 use webhook_gateway::vendor::Vendor;
+use webhook_gateway::vendor::shape::{Difference, Seen};
 
 /// An invocation of either function, or what stands in one, is read or refused; what is read is written back the same.
 pub(crate) fn event(data: &[u8]) {
@@ -60,6 +61,15 @@ pub(crate) fn vendor(data: &[u8]) {
     let event = CloudEvent::accepted(&receipt, normalized).encode().unwrap();
     assert!(!event.contains(['\u{fffe}', '\u{ffff}']));
     serde_json::from_str::<&RawValue>(&event).unwrap();
+    shape(body);
+}
+
+/// What was seen once is known, in all of it.
+fn shape(body: &[u8]) {
+    let added = Seen::default().difference(body).added;
+    let seen: Seen = added.into_iter().collect();
+    assert!(!seen.is_empty());
+    assert_eq!(seen.difference(body), Difference::default());
 }
 
 /// A URL that is allowed is HTTPS to a name of at least two labels that is not internal, and so is what is made of it.

@@ -216,5 +216,5 @@ async fn no_secret_signature_or_body_is_in_any_line_that_the_function_writes() {
     );
     assert!(accepted["duration_ms"].is_number() && accepted["accepted"] == 1);
     let metrics = &accepted["_aws"]["CloudWatchMetrics"][0];
-    assert_eq!(metrics["Dimensions"], json!([["source", "vendor"]]));
+    assert_eq!(metrics["Dimensions"], json!([["source", "vendor"], []]));
 }

@@ -8,12 +8,14 @@
 
 mod corpus;
 mod delivery;
+mod drift;
 mod fanout;
 mod faults;
 mod hostile;
 mod http;
 mod journal;
 mod operator;
+mod silence;
 mod support;
 mod template;
 mod vectors;

@@ -1,9 +1,14 @@
-//! What the template's numbers and permissions have to keep to, read from the file: no AWS is asked.
+//! What the template has to keep to, read from the file: no AWS is asked. Its numbers are here, what it protects is in
+//! `trust`, its alarms and their runbook in `monitoring`.
 //!
 //! Seen to fail: each assertion, with the template changed where it looks, and the longest wait with an hour more.
 
+mod monitoring;
+mod trust;
+
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
+use std::path::Path;
 use std::time::Duration;
 use webhook_gateway::delivery::backoff::jittered;
 use webhook_gateway::endpoints::{DEFAULT_RETRY, MAX_TIMEOUT};
@@ -15,8 +20,11 @@ struct Template(Value);
 
 impl Template {
     fn read() -> Self {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/template.yaml");
-        let text = std::fs::read_to_string(path).unwrap();
+        Self::from("template.yaml")
+    }
+
+    fn from(path: &str) -> Self {
+        let text = text_of(path);
         Self(to_json(&Yaml::load_from_str(&text).unwrap()[0]))
     }
 
@@ -71,6 +79,12 @@ impl Template {
         }
         found
     }
+}
+
+/// A file of the repository.
+fn text_of(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(path).unwrap()
 }
 
 /// The node in JSON, functions in their long form: `!Ref X` as `{"Ref": "X"}`, `!Sub x` as `{"Fn::Sub": "x"}`.
@@ -147,8 +161,13 @@ fn a_batch_ends_before_its_messages_show_again() {
 #[test]
 fn the_queue_does_not_give_up_before_the_schedule_does() {
     let template = Template::read();
-    let path = "Resources/DeliveryQueue/Properties/RedrivePolicy/maxReceiveCount";
-    let receives = template.number(path);
+    let policy = "Resources/DeliveryQueue/Properties/RedrivePolicy";
+    assert_eq!(
+        *template.at(&format!("{policy}/deadLetterTargetArn")),
+        json!({"Fn::GetAtt": "DeadLetterQueue.Arn"}),
+        "what DeliveryQueue gives up is nowhere"
+    );
+    let receives = template.number(&format!("{policy}/maxReceiveCount"));
     let attempts = DEFAULT_RETRY.len() as u64 + 1;
     assert!(
         receives >= 2 * attempts,
@@ -179,7 +198,7 @@ fn a_failed_message_is_reported_alone() {
 #[test]
 fn history_expires() {
     let template = Template::read();
-    for table in ["LedgerTable", "DeliveriesTable"] {
+    for table in ["LedgerTable", "DeliveriesTable", "JournalTable"] {
         let path = format!("Resources/{table}/Properties/TimeToLiveSpecification");
         assert_eq!(
             *template.at(&path),
@@ -248,6 +267,17 @@ fn payloads_outlive_whatever_names_them() {
 }
 
 #[test]
+fn a_deployment_tells_its_version() {
+    let template = Template::read();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        template.at("Outputs/Version/Value"),
+        version,
+        "`webhookctl doctor` compares it with its own"
+    );
+}
+
+#[test]
 fn endpoints_are_public_unless_the_operator_says_otherwise() {
     let template = Template::read();
     assert_eq!(
@@ -255,112 +285,4 @@ fn endpoints_are_public_unless_the_operator_says_otherwise() {
         "public",
         "a deployment that names no policy is open to requests into its own network"
     );
-}
-
-#[test]
-fn everything_stored_is_encrypted() {
-    let template = Template::read();
-    let encrypted = [
-        ("AWS::SQS::Queue", "/SqsManagedSseEnabled", json!(true)),
-        (
-            "AWS::DynamoDB::Table",
-            "/SSESpecification/SSEEnabled",
-            json!(true),
-        ),
-        (
-            "AWS::S3::Bucket",
-            "/BucketEncryption/ServerSideEncryptionConfiguration/0/ServerSideEncryptionByDefault/SSEAlgorithm",
-            json!("AES256"),
-        ),
-        (
-            "AWS::SNS::Topic",
-            "/KmsMasterKeyId",
-            json!({"Fn::GetAtt": "NoticesKey.Arn"}),
-        ),
-    ];
-    for (kind, property, wanted) in encrypted {
-        for (name, resource) in template.of_type(kind) {
-            let found = resource["Properties"].pointer(property);
-            assert_eq!(
-                found,
-                Some(&wanted),
-                "{name} is not encrypted as it is to be: {property}"
-            );
-        }
-    }
-}
-
-#[test]
-fn everything_stored_is_reached_by_tls_alone() {
-    let template = Template::read();
-    let policies = [
-        ("AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "Queues"),
-        ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "Bucket"),
-        ("AWS::SNS::Topic", "AWS::SNS::TopicPolicy", "Topics"),
-    ];
-    for (kind, policy, of) in policies {
-        for (name, _) in template.of_type(kind) {
-            let closed = template.of_type(policy).iter().any(|(_, policy)| {
-                let policy = &policy["Properties"];
-                list(&policy[of]).contains(&json!({"Ref": name}))
-                    && list(&policy["PolicyDocument"]["Statement"])
-                        .iter()
-                        .any(refuses_plain_http)
-            });
-            assert!(closed, "{name} has no {policy} that refuses plain HTTP");
-        }
-    }
-}
-
-fn refuses_plain_http(statement: &Value) -> bool {
-    statement["Effect"] == "Deny"
-        && statement["Principal"] == "*"
-        && statement["Condition"] == json!({"Bool": {"aws:SecureTransport": "false"}})
-}
-
-#[test]
-fn data_outlives_the_stack() {
-    let template = Template::read();
-    let kinds = [
-        "AWS::DynamoDB::Table",
-        "AWS::S3::Bucket",
-        "AWS::SecretsManager::Secret",
-    ];
-    let data = kinds.iter().flat_map(|kind| template.of_type(kind));
-    // Without its key, what the endpoints table keeps of secrets is lost.
-    let key = ("SecretsKey", template.at("Resources/SecretsKey"));
-    for (name, resource) in data.chain([key]) {
-        for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
-            assert_eq!(resource[policy], "Retain", "{name} has no {policy}: Retain");
-        }
-    }
-}
-
-#[test]
-fn roles_name_what_they_may_do_and_where() {
-    let template = Template::read();
-    for (name, role) in template.of_type("AWS::IAM::Role") {
-        let managed = &role["Properties"]["ManagedPolicyArns"];
-        assert!(managed.is_null(), "{name} has policies of others");
-    }
-    for (name, statement) in template.statements() {
-        for action in list(&statement["Action"]) {
-            let action = action.as_str().unwrap();
-            assert!(!action.contains('*'), "{name} allows {action}");
-        }
-        for resource in list(&statement["Resource"]) {
-            assert!(
-                is_of_the_stack(resource),
-                "{name} reaches beyond the stack: {resource}"
-            );
-        }
-    }
-}
-
-/// Whether it is a resource of the stack, something below one, or what a parameter names.
-fn is_of_the_stack(resource: &Value) -> bool {
-    let below = resource["Fn::Sub"]
-        .as_str()
-        .is_some_and(|it| it.starts_with("${") && it.contains(".Arn}/"));
-    below || resource["Ref"].is_string() || resource["Fn::GetAtt"].is_string()
 }

@@ -6,6 +6,7 @@ use crate::output::explain;
 use crate::stack::Stack;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use webhook_gateway::sources::SourcesError;
 
@@ -26,6 +27,8 @@ pub(crate) struct Document {
     secret_arn: String,
     version: String,
     others: Map<String, Value>,
+    /// When they were last changed.
+    pub(crate) changed_at: Option<Timestamp>,
     /// The entries by name.
     pub(crate) sources: Map<String, Value>,
 }
@@ -42,11 +45,15 @@ impl Document {
         let version = answer.version_id().unwrap_or_default().to_owned();
         let text = answer.secret_string().unwrap_or_default();
         let (others, sources) = parse(text).map_err(|error| repair(&error, &secret_arn))?;
+        let changed_at = answer.created_date();
+        let changed_at =
+            changed_at.and_then(|at| Timestamp::from_millisecond(at.to_millis().ok()?).ok());
         Ok(Self {
             client,
             secret_arn,
             version,
             others,
+            changed_at,
             sources,
         })
     }

@@ -5,7 +5,7 @@ use webhook_gateway::delivery::circuit::CircuitError;
 use webhook_gateway::delivery::history::HistoryError;
 use webhook_gateway::endpoints::EndpointError;
 use webhook_gateway::journal::JournalError;
-use webhook_gateway::ledger::ReadError;
+use webhook_gateway::ledger::{ReadError, ScanError};
 use webhook_gateway::payloads::PayloadError;
 use webhook_gateway::queues::SendError;
 use webhook_gateway::seal::SealError;
@@ -59,6 +59,16 @@ pub(crate) fn ledger(error: ReadError) -> String {
     match error {
         ReadError::Read(error) => format!("the ledger cannot be read: {}", explain(&error)),
         error => error.to_string(),
+    }
+}
+
+/// Why the ledger was not read as a whole, or not changed.
+pub(crate) fn scan(error: ScanError) -> String {
+    match error {
+        ScanError::Scan(error) => format!("the ledger cannot be read: {}", explain(&error)),
+        ScanError::Update(error) => {
+            format!("the event is not published again: {}", explain(&error))
+        }
     }
 }
 

@@ -3,18 +3,22 @@
 //! This file reads the command line and hands over; each noun has a file of its own.
 
 mod delivery;
+mod doctor;
 mod document;
 mod endpoint;
 mod event;
 mod event_types;
 mod failure;
+mod metrics;
 mod output;
 mod pace;
 mod progress;
+mod quarantine;
 mod recorded;
 mod send;
 mod source;
 mod stack;
+mod status;
 mod subscription;
 mod time;
 mod vendors;
@@ -77,9 +81,16 @@ enum Command {
     /// What was accepted, what happened to it and why, and sending it again.
     #[command(subcommand)]
     Event(event::Command),
+    /// What was not understood, and what was rejected, looked at and released.
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
     /// What became of each event at each endpoint, and sending it again.
     #[command(subcommand)]
     Delivery(delivery::Command),
+    /// How sources and endpoints are doing, on one screen.
+    Status(status::Status),
+    /// Checks a stack, and says line by line what is well, what is not, and what to do.
+    Doctor(doctor::Doctor),
     /// Lists the event types that the vendors document.
     EventTypes(event_types::EventTypes),
 }
@@ -110,7 +121,10 @@ async fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Subscription(command) => subscription::run(command, &stack.await?, output).await,
         Command::Endpoint(command) => endpoint::run(command, stack, output).await,
         Command::Event(command) => event::run(command, &stack.await?, output).await,
+        Command::Quarantine(command) => quarantine::run(command, &stack.await?, output).await,
         Command::Delivery(command) => delivery::run(command, &stack.await?, output).await,
+        Command::Status(arguments) => status::run(arguments, &stack.await?, output).await,
+        Command::Doctor(arguments) => doctor::run(arguments, &stack.await?, output).await,
         Command::EventTypes(arguments) => event_types::run(&arguments, output),
     }
 }

@@ -1,7 +1,7 @@
 //! Times as an operator gives them, and as they are shown.
 
 use jiff::tz::TimeZone;
-use jiff::{Span, SpanRelativeTo, Timestamp, civil};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, civil};
 
 /// The time that a text means now.
 pub(crate) fn since(text: &str) -> std::result::Result<Timestamp, &'static str> {
@@ -23,6 +23,26 @@ fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
     let span: Span = text.parse().ok()?;
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
     now.checked_sub(duration.abs()).ok()
+}
+
+/// How long ago a time was, or how long it is until then.
+pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
+    match now.duration_since(at) {
+        past if past.is_negative() => format!("in {}", long(past.abs())),
+        past => format!("{} ago", long(past)),
+    }
+}
+
+/// How long something takes, in the largest unit that there is one of.
+pub(crate) fn long(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        172_800.. => format!("{} d", seconds / 86_400),
+        7_200.. => format!("{} h", seconds / 3_600),
+        120.. => format!("{} min", seconds / 60),
+        1.. => format!("{seconds} s"),
+        _ => format!("{} ms", duration.as_millis()),
+    }
 }
 
 /// A time in milliseconds, in RFC 3339.
@@ -62,5 +82,26 @@ mod tests {
         ] {
             assert_eq!(time(wrong, now), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn how_long_something_takes_is_told_in_one_unit() {
+        for (ms, expected) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1_500, "1 s"),
+            (119_000, "119 s"),
+            (120_000, "2 min"),
+            (7_199_000, "119 min"),
+            (7_200_000, "2 h"),
+            (172_799_000, "47 h"),
+            (172_800_000, "2 d"),
+        ] {
+            assert_eq!(long(SignedDuration::from_millis(ms)), expected);
+        }
+        let now = Timestamp::UNIX_EPOCH;
+        let minutes = SignedDuration::from_mins;
+        assert_eq!(ago(now - minutes(5), now), "5 min ago");
+        assert_eq!(ago(now + minutes(5), now), "in 5 min");
     }
 }

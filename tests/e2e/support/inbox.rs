@@ -35,15 +35,21 @@ impl Message {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    /// The source that it is from, or the endpoint that it gives notice of, if these tests made it.
+    /// The source that it is from, or the endpoint or the source that it gives notice of, if these tests made it.
     fn owner(&self) -> Option<String> {
         let source = self.attribute("gatewaysource");
         if self.attribute("ce-source") != "urn:webhook-gateway" {
             return source.starts_with(MARK).then(|| source.to_owned());
         }
         let notice = &self.json()["data"];
-        let is_ours = notice["name"].as_str().unwrap().starts_with(MARK);
-        is_ours.then(|| notice["endpoint"].as_str().unwrap().to_owned())
+        let (name, owner) = match notice["source"].as_str() {
+            Some(source) => (source, source),
+            None => (
+                notice["name"].as_str().unwrap(),
+                notice["endpoint"].as_str().unwrap(),
+            ),
+        };
+        name.starts_with(MARK).then(|| owner.to_owned())
     }
 }
 

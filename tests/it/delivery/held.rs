@@ -4,8 +4,11 @@
 //! Seen to fail:
 
 use crate::support::delivery::{World, event, id};
+use crate::support::eventually;
+use crate::support::function::Answer;
 use crate::support::receiver::{Receiver, Reply};
 use serde_json::json;
+use std::time::Duration;
 
 #[tokio::test]
 async fn what_comes_for_a_paused_or_disabled_endpoint_waits_until_a_probe_is_sent() {
@@ -99,6 +102,45 @@ async fn an_endpoint_with_a_rate_gets_no_more_in_a_second() {
         [("delivered".to_owned(), 5)].into()
     );
     assert_eq!(world.queued().await, [].into());
+}
+
+#[tokio::test]
+async fn a_backlog_is_worked_off_beside_what_comes_for_others() {
+    let world = World::start().await;
+    let (slow, fast) = (Receiver::start().await, Receiver::start().await);
+    slow.always(Reply::Late(Duration::from_millis(700), 200));
+    world
+        .endpoint("ep_slow", &slow.url(), &json!({"state": "paused"}))
+        .await;
+    world.endpoint("ep_fast", &fast.url(), &json!({})).await;
+    let mut function = world.function().await;
+    for number in 1..=10 {
+        world.offer("ep_slow", number).await;
+    }
+    world.pump(&mut function).await;
+    world.endpoint("ep_slow", &slow.url(), &json!({})).await;
+    world
+        .send(&json!({"kind": "probe/1", "endpoint": "ep_slow", "id": "resumed"}))
+        .await;
+    for number in 1..=5 {
+        world.offer("ep_fast", number).await;
+    }
+    let batch = world.receive().await;
+    let answer = function.begin(&json!({"Records": batch}));
+    let delivered = [("delivered".to_owned(), 5)].into();
+    eventually("the other endpoint", || async {
+        world.states("ep_fast").await == delivered
+    })
+    .await;
+    assert!(world.held("ep_slow").await.len() > 5, "it still drains");
+    let Ok(Answer::Success(answer)) = answer.await else {
+        panic!("no answer");
+    };
+    world.conclude(batch, &answer).await;
+    world.drain(&mut function).await;
+    let ids: Vec<_> = slow.take().iter().map(|it| it.id()).collect();
+    let expected: Vec<_> = (1..=10).map(|it| id("ep_slow", it)).collect();
+    assert_eq!(ids, expected);
 }
 
 #[tokio::test]

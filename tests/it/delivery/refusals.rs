@@ -6,6 +6,7 @@ use crate::support::delivery::{World, id, now_ms};
 use crate::support::proxy::Proxy;
 use crate::support::receiver::{Receiver, Reply};
 use serde_json::json;
+use std::time::Duration;
 
 #[tokio::test]
 async fn an_endpoint_that_is_gone_is_disabled_at_once_and_its_deliveries_wait_for_the_operator() {
@@ -163,6 +164,56 @@ async fn an_endpoint_that_asks_for_time_gets_it_from_every_delivery_to_it() {
     world.offer("ep_a", 4).await;
     world.pump(&mut function).await;
     assert_eq!(busy.take().len(), 1, "the wait is forgotten");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_asks_for_time_gets_it_whatever_else_is_answered_beside() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    // Those beside it are answered just after it, and when it is settled already.
+    receiver.answer(|request| match request {
+        it if it.has("\"p-1\"") => Reply::retry_after(429, 120),
+        it if it.has("\"p-2\"") => Reply::Late(Duration::from_millis(50), 200),
+        _ => Reply::Late(Duration::from_millis(1000), 200),
+    });
+    world.endpoint("ep_a", &receiver.url(), &json!({})).await;
+    let mut function = world.function().await;
+    for number in 1..=3 {
+        world.offer("ep_a", number).await;
+    }
+    world.pump(&mut function).await;
+    let expected = [("delivered".to_owned(), 2), ("held".to_owned(), 1)];
+    assert_eq!(world.states("ep_a").await, expected.into());
+    let sent = world.tap.sent();
+    assert_eq!(sent.len(), 1);
+    assert!((110..=120).contains(&sent[0].delay), "{sent:?}");
+    world.offer("ep_a", 4).await;
+    world.pump_kind(&mut function, "delivery/1").await;
+    assert_eq!(receiver.take().len(), 3);
+    assert_eq!(world.record("ep_a", 4).await["state"], "held");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_gone_is_disabled_whatever_else_it_answers_beside() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    receiver.answer(|request| match request.has("\"p-1\"") {
+        true => Reply::status(410),
+        false => Reply::Late(Duration::from_millis(50), 200),
+    });
+    world.endpoint("ep_a", &receiver.url(), &json!({})).await;
+    let mut function = world.function().await;
+    for number in 1..=3 {
+        world.offer("ep_a", number).await;
+    }
+    world.pump(&mut function).await;
+    assert_eq!(
+        world.standing("endpoint", "ep_a").await["state"],
+        "disabled"
+    );
+    let expected = [("delivered".to_owned(), 2), ("held".to_owned(), 1)];
+    assert_eq!(world.states("ep_a").await, expected.into());
+    assert_eq!(world.queued().await, [].into());
 }
 
 #[tokio::test]

@@ -1,6 +1,10 @@
 //! The operator's tool with the real functions: what it finds, and what it mends.
 
+mod doctor;
+mod endpoint;
 mod event;
 mod explain;
+mod quarantine;
 mod replay;
 mod replay_interrupted;
+mod status;

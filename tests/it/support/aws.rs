@@ -334,6 +334,7 @@ impl Aws {
             "secretsmanager" => "secretsmanager",
             "TrentService" => "kms",
             "Logs_20140328" => "logs",
+            "GraniteServiceVersion20100801" => "monitoring",
             _ => "dynamodb",
         };
         let call = self

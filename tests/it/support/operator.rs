@@ -62,6 +62,7 @@ impl Operator {
             "DeliveryQueueUrl": aws.queue_url("deliveries"), "DeadLetterQueueUrl": aws.queue_url("dead"),
             "SecretsKeyArn": key["KeyMetadata"]["Arn"], "EndpointPolicy": "unrestricted",
             "IngressLogGroupName": "ingress", "RetentionDays": "30",
+            "Version": env!("CARGO_PKG_VERSION"), "MetricsNamespace": "WebhookGateway",
         });
         let home = tempfile::tempdir().unwrap();
         std::fs::create_dir(home.path().join(".local")).unwrap();

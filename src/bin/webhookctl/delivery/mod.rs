@@ -16,6 +16,7 @@ use crate::stack::Stack;
 use aws_sdk_dynamodb::Client;
 use clap::Subcommand;
 pub(crate) use select::endpoint;
+pub(crate) use sending::Sending;
 use std::collections::{BTreeSet, HashMap};
 pub(crate) use view::Listed;
 use webhook_gateway::delivery::history::{History, Record};
@@ -82,9 +83,12 @@ Examples:
     Resend(resend::Resend),
 }
 
+/// As far as it is counted what is held for an endpoint.
+pub(crate) const MOST_HELD: usize = 10_000;
+
 /// The tables that deliveries are in.
 pub(crate) struct Deliveries {
-    history: History,
+    pub(crate) history: History,
     endpoints: Endpoints,
 }
 
@@ -126,6 +130,21 @@ impl Deliveries {
             standings.extend(read.map_err(failure::endpoint)?);
         }
         Ok(standings)
+    }
+
+    /// How all endpoints are doing, by name.
+    pub(crate) async fn all_standings(&self) -> Result<Vec<Standing>> {
+        let endpoints = self.endpoints().await?;
+        let ids = endpoints.iter().map(|it| &*it.id).collect();
+        let mut standings: Vec<_> = self.standings(&ids).await?.into_values().collect();
+        standings.sort_by(|a, b| a.endpoint.name.cmp(&b.endpoint.name));
+        Ok(standings)
+    }
+
+    /// How much is held for an endpoint, if it is not more than [`MOST_HELD`].
+    pub(crate) async fn held(&self, endpoint: &str) -> Result<usize> {
+        let counted = self.history.count_held(endpoint, MOST_HELD).await;
+        Ok(counted.map_err(failure::history)?)
     }
 
     /// What became of deliveries, each by its endpoint and its id.

@@ -45,7 +45,7 @@ pub(crate) struct Resend {
     #[arg(long, value_name = "N", default_value_t = DEFAULT_RATE, requires = "endpoint")]
     rate: NonZeroU32,
     /// Lists what would be sent again, and sends nothing.
-    #[arg(long, requires = "endpoint")]
+    #[arg(long)]
     dry_run: bool,
 }
 
@@ -232,6 +232,7 @@ mod tests {
     fn it_is_one_delivery_or_those_of_an_endpoint_in_a_state_since_a_time() {
         assert!(!parse("ep_1_1_d").unwrap().force);
         assert!(parse("ep_1_1_d --force").unwrap().force);
+        assert!(parse("ep_1_1_d --dry-run").unwrap().dry_run);
         let many = parse("--endpoint ep_1 --state exhausted --since 2d").unwrap();
         assert_eq!((many.state, many.rate.get()), (Some(State::Exhausted), 10));
         for wrong in [
@@ -241,7 +242,6 @@ mod tests {
             "--endpoint ep_1 --since 2d",
             "--state exhausted --since 2d",
             "ep_1_1_d --endpoint ep_1 --state exhausted --since 2d",
-            "ep_1_1_d --dry-run",
             "--endpoint ep_1 --state exhausted --since 2d --rate 0",
             "--endpoint ep_1 --state exhausted --since 2d --force",
             "--endpoint ep_1 --state lost --since 2d",

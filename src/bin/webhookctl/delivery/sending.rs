@@ -11,24 +11,24 @@ use webhook_gateway::delivery::message::{Message, Order};
 use webhook_gateway::queues::Queues;
 
 /// Where to, and how many a second.
-pub(super) struct Sending<'a> {
-    pub(super) queues: Queues,
-    pub(super) queue_url: &'a str,
-    pub(super) rate: NonZeroU32,
+pub(crate) struct Sending<'a> {
+    pub(crate) queues: Queues,
+    pub(crate) queue_url: &'a str,
+    pub(crate) rate: NonZeroU32,
 }
 
 /// What became of the orders.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     /// How many are on the queue for certain.
-    pub(super) sent: usize,
+    pub(crate) sent: usize,
     /// Why the others are not.
-    pub(super) problem: Option<String>,
+    pub(crate) problem: Option<String>,
 }
 
 impl Sending<'_> {
     /// Sends the orders in their turn. Who interrupts it ends it between two batches.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         orders: Vec<Order>,
         progress: &mut Progress,

@@ -78,6 +78,7 @@ pub(super) fn blank(id: String, name: String, url: String, now: Timestamp) -> En
         reason: None,
         created_at: now.as_millisecond(),
         updated_at: now.as_millisecond(),
+        selected_at: None,
     }
 }
 

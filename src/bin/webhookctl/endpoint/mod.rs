@@ -80,7 +80,7 @@ Examples:
     #[command(after_help = "\
 --event, --source and --header replace those that there are. An empty --description or --signature-prefix removes it.
 
-With --json: the object of `endpoint get`, without held.
+With --json: the object of `endpoint get`, without held, and a secret that was given.
 
 Examples:
   webhookctl endpoint update search --url https://search.example.com/v2/hooks --timeout 10s
@@ -156,8 +156,8 @@ Example:
     Test(Which),
     /// Says whether the public policy allows to call a URL, without calling it.
     #[command(after_help = "\
-Needs no stack. Prints JSON in any case, {\"url\": …, \"verdict\": \"allow\" or \"deny\", \"reason\": …} each, the reason only
-of what is denied, and fails if anything is. A URL that begins with a hyphen comes after `--`.
+Needs no stack. Prints JSON in any case, {\"url\": …, \"verdict\": \"allow\" or \"deny\", \"reason\": …} each, the reason null
+of what is allowed, and fails if anything is denied. A URL that begins with a hyphen comes after `--`.
 
 Examples:
   webhookctl endpoint check https://search.example.com/hooks --resolve

@@ -1,6 +1,7 @@
 //! `webhookctl endpoint update`: changes what is said, and nothing else.
 
 use super::row::Shown;
+use super::secret::NewSecret;
 use super::settings::Settings;
 use super::view::View;
 use super::{check, failure, parse, reach, secret};
@@ -34,6 +35,9 @@ pub(crate) struct Update {
     /// Removes the limit of deliveries a second.
     #[arg(long, conflicts_with = "rate")]
     no_rate: bool,
+    /// Reads a secret from standard input, which replaces the present ones at once; `rotate-secret` lets them overlap.
+    #[arg(long)]
+    secret_stdin: bool,
 }
 
 pub(super) async fn run(arguments: Update, stack: &Stack, output: Output) -> Result<()> {
@@ -42,23 +46,32 @@ pub(super) async fn run(arguments: Update, stack: &Stack, output: Output) -> Res
     let mut standing = reach::find(&arguments.which, &endpoints).await?;
     let before = standing.endpoint.clone();
     let endpoint = &mut standing.endpoint;
+    let from_stdin = arguments.secret_stdin;
     arguments.apply(endpoint)?;
-    if *endpoint == before {
+    if *endpoint == before && !from_stdin {
         output.note("nothing was changed: it is so already");
         return output.one(&Shown::of(View::of(&standing, now)));
     }
     if endpoint.url != before.url {
         check::refuse_unless_allowed(&endpoint.url, stack).await?;
     }
-    if endpoint.signature != before.signature {
+    let mut secret = None;
+    if from_stdin {
+        let new = NewSecret::take(endpoint.signature, true, output)?;
+        endpoint.secrets = vec![new.seal(&endpoint.id, stack).await?];
+        secret = new.shown(output);
+    } else if endpoint.signature != before.signature {
         secret::check_all(endpoint, now.as_second(), stack).await?;
     }
     endpoint.updated_at = now.as_millisecond();
+    if (&endpoint.events, &endpoint.sources) != (&before.events, &before.sources) {
+        endpoint.selected_at = Some(endpoint.updated_at);
+    }
     endpoints.put(endpoint).await.map_err(failure::endpoint)?;
     if endpoint.events != before.events {
         note_unmatched(&endpoint.events, output);
     }
-    output.one(&Shown::of(View::of(&standing, now)))
+    output.one(&Shown::of(View::of(&standing, now)).secret(secret))
 }
 
 impl Update {

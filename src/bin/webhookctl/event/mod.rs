@@ -5,7 +5,7 @@ mod checkpoint;
 mod chosen;
 mod copies;
 mod explain;
-mod index;
+pub(crate) mod index;
 mod list;
 mod parties;
 mod reasons;
@@ -13,6 +13,8 @@ mod replay;
 mod show;
 mod steps;
 mod target;
+
+pub(crate) use index::{Filter, Index, Kind};
 
 use crate::Result;
 use crate::output::Output;

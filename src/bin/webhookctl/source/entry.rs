@@ -12,6 +12,7 @@ pub(super) fn new(
     vendor: Vendor,
     secret: Option<&str>,
     window: Option<&str>,
+    silent_after: Option<&str>,
     origins: &[String],
 ) -> Value {
     let mut entry = Map::new();
@@ -23,6 +24,9 @@ pub(super) fn new(
     };
     if let Some(window) = window {
         set("dedupe_window", window.into());
+    }
+    if let Some(gap) = silent_after {
+        set("silent_after", gap.into());
     }
     if !origins.is_empty() {
         set("origins", origins.into());
@@ -115,9 +119,12 @@ mod tests {
     fn an_entry_has_what_was_said_and_nothing_else() {
         let vendor = Vendor::CreativeForce;
         let expected = json!({"vendor": "creative-force", "secrets": ["s"]});
-        assert_eq!(new(vendor, Some("s"), None, &[]), expected);
-        let expected = json!({"vendor": "creative-force", "unsigned": true, "dedupe_window": "1h", "origins": ["*"]});
-        assert_eq!(new(vendor, None, Some("1h"), &["*".to_owned()]), expected);
+        assert_eq!(new(vendor, Some("s"), None, None, &[]), expected);
+        let expected = json!({
+            "vendor": "creative-force", "unsigned": true, "dedupe_window": "1h", "silent_after": "2h", "origins": ["*"],
+        });
+        let any = ["*".to_owned()];
+        assert_eq!(new(vendor, None, Some("1h"), Some("2h"), &any), expected);
     }
 
     #[test]

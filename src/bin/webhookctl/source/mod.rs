@@ -1,7 +1,9 @@
 //! `webhookctl source`: the configured sources, listed and edited. How they are written is left to `document`.
 
 mod entry;
+mod update;
 mod view;
+mod watch;
 
 use crate::document::Document;
 use crate::output::Output;
@@ -29,18 +31,22 @@ pub(crate) enum Command {
 Without --secret-stdin and --unsigned, a secret is generated in the vendor's own form and shown once: paste it
 where the vendor asks for it, beside the Payload URL.
 
+With --silent-after, the source is watched: if it sends nothing for so long, from now or from its last webhook on,
+you are told, once, by a notice and by the event io.webhook-gateway.source.silent on the events queue.
+
 With --json: {\"name\": …, \"vendor\": …, \"secrets\": 1, \"url\": …, \"secret\": …}, the secret only if it was generated.
 
 Examples:
   webhookctl source add studio --vendor creative-force
   webhookctl source add content --vendor woodwing --origin studio.example.com --secret-stdin < token
   webhookctl source add hr --vendor people-force --dedupe-window 2h
+  webhookctl source add shop --vendor creads --silent-after 2d
   webhookctl source add hr-test --vendor people-force --unsigned")]
     Add(Add),
     /// Lists the sources, the disabled ones with the reason.
     #[command(after_help = "\
 With --json: {\"name\": …, \"vendor\": …, \"status\": …, \"reason\": …, \"secrets\": …, \"dedupe_window\": …,
-\"origins\": […], \"url\": …} each. The status is signed, unsigned or disabled; only a disabled one has a reason,
+\"silent_after\": …, \"origins\": […], \"url\": …} each. The status is signed, unsigned or disabled; only a disabled one has a reason,
 and its webhooks are answered 503. The secrets are only counted.
 
 Examples:
@@ -66,6 +72,19 @@ Examples:
   webhookctl source rotate studio --keep 0
   webhookctl source rotate studio --drop-previous")]
     Rotate(Rotate),
+    /// Changes what a source declares; its secrets stay.
+    #[command(after_help = "\
+What is not named stays as it is. A source with --silent-after is watched from now on, and told of if it sends nothing
+for so long; one that was told of is watched again from its next webhook on, or when --silent-after is named again.
+
+With --json: the object that `source list --json` has for it.
+
+Examples:
+  webhookctl source update studio --silent-after 2h
+  webhookctl source update studio --silent-after none
+  webhookctl source update hr --dedupe-window 2h
+  webhookctl source update content --origin studio.example.com")]
+    Update(update::Update),
     /// Removes a source; what its vendor goes on sending is answered 404.
     #[command(after_help = "\
 With --json: {\"removed\": …}.
@@ -104,6 +123,9 @@ pub(crate) struct Add {
     /// How long the same delivery counts as a duplicate, such as 1h or 30d; the default is the vendor's.
     #[arg(long, value_name = "DURATION")]
     dedupe_window: Option<String>,
+    /// The longest that it normally sends nothing, such as 2h or 3d, up to 30d; without it the source is not watched.
+    #[arg(long, value_name = "DURATION")]
+    silent_after: Option<String>,
     /// An origin that may ask whether it may send; `*` is any.
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
@@ -130,6 +152,7 @@ pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Resu
         Command::List => list(stack, output).await,
         Command::Show(Name { name }) => show(&name, stack, output).await,
         Command::Rotate(arguments) => rotate(arguments, stack, output).await,
+        Command::Update(arguments) => update::run(arguments, stack, output).await,
         Command::Remove(Name { name }) => remove(&name, stack, output).await,
         Command::Url(Name { name }) => url(&name, stack, output).await,
     }
@@ -152,25 +175,35 @@ async fn add(arguments: Add, stack: &Stack, output: Output) -> Result<()> {
         true => None,
         false => Some(entry::new_secret(vendor, arguments.secret_stdin, output)?),
     };
-    let window = arguments.dedupe_window.as_deref();
-    let entry = entry::new(vendor, secret.as_deref(), window, &arguments.origins);
-    Source::parse(&name, &entry)?;
+    let entry = entry::new(
+        vendor,
+        secret.as_deref(),
+        arguments.dedupe_window.as_deref(),
+        arguments.silent_after.as_deref(),
+        &arguments.origins,
+    );
+    let source = Source::parse(&name, &entry)?;
     document.sources.insert(name.clone(), entry);
     document.write().await?;
     if arguments.unsigned {
         output.note("this source is unsigned: anybody who knows its URL can send to it");
     }
+    // Its secret is shown whether it is watched or not.
     tell(
         output,
         &Changed {
             done: "added",
-            name,
+            name: name.clone(),
             vendor: vendor.name(),
             secrets: usize::from(!arguments.unsigned),
             url,
             secret: secret.filter(|_| !arguments.secret_stdin),
         },
-    )
+    )?;
+    match source.silent_after {
+        Some(_) => watch::follow(&name, &source, stack).await,
+        None => Ok(()),
+    }
 }
 
 async fn list(stack: &Stack, output: Output) -> Result<()> {
@@ -221,9 +254,12 @@ async fn rotate(arguments: Rotate, stack: &Stack, output: Output) -> Result<()> 
 
 async fn remove(name: &str, stack: &Stack, output: Output) -> Result<()> {
     let mut document = Document::of(stack).await?;
-    document.entry(name)?;
+    let is_watched = document.entry(name)?.get("silent_after").is_some();
     document.sources.remove(name);
     document.write().await?;
+    if is_watched {
+        watch::end(name, stack).await?;
+    }
     output.say(&format!("removed {name}"), &json!({"removed": name}))
 }
 

@@ -46,6 +46,7 @@ pub(super) struct View {
     reason: Option<String>,
     secrets: usize,
     dedupe_window: Option<String>,
+    silent_after: Option<String>,
     origins: Vec<String>,
     url: String,
 }
@@ -64,7 +65,8 @@ impl View {
             vendor: entry::vendor(entry).map(Vendor::name),
             status,
             secrets,
-            dedupe_window: usable.map(|source| window(source.dedupe_window)),
+            dedupe_window: usable.map(|source| days(source.dedupe_window)),
+            silent_after: usable.and_then(|source| source.silent_after).map(days),
             origins: usable.map_or_else(Vec::new, |source| source.origins.clone()),
             url: stack.payload_url(name)?,
             reason: source.err().map(|error| error.to_string()),
@@ -78,15 +80,14 @@ impl Row for View {
             Some(reason) => format!("{}: {reason}", self.status),
             None => self.status.to_owned(),
         };
+        let or_dash = |text: &Option<String>| text.clone().unwrap_or("-".to_owned());
         vec![
             ("name", self.name.clone()),
             ("vendor", self.vendor.unwrap_or("-").to_owned()),
             ("status", status),
             ("secrets", self.secrets.to_string()),
-            (
-                "window",
-                self.dedupe_window.clone().unwrap_or("-".to_owned()),
-            ),
+            ("window", or_dash(&self.dedupe_window)),
+            ("silent after", or_dash(&self.silent_after)),
             ("origins", some_or_dash(&self.origins)),
             ("payload url", self.url.clone()),
         ]
@@ -101,7 +102,7 @@ fn some_or_dash(texts: &[String]) -> String {
 }
 
 /// A duration as it is configured: in days if it is days.
-fn window(duration: SignedDuration) -> String {
+fn days(duration: SignedDuration) -> String {
     const HOURS: i64 = 24;
     match duration.as_hours() {
         hours
@@ -144,12 +145,15 @@ mod tests {
         assert_eq!(
             view(json!({"vendor": "people-force", "secrets": ["a", "b"], "dedupe_window": "90m"})),
             json!({"name": "hr", "vendor": "people-force", "status": "signed", "secrets": 2,
-                   "dedupe_window": "1h 30m", "origins": [], "url": url})
+                   "dedupe_window": "1h 30m", "silent_after": null, "origins": [], "url": url})
         );
-        let unsigned = view(json!({"vendor": "woodwing", "unsigned": true, "origins": ["*"]}));
+        let unsigned = view(
+            json!({"vendor": "woodwing", "unsigned": true, "origins": ["*"], "silent_after": "36h"}),
+        );
         assert_eq!(unsigned["status"], "unsigned");
         assert_eq!(unsigned["dedupe_window"], "30d");
         assert_eq!(unsigned["origins"], json!(["*"]));
+        assert_eq!(unsigned["silent_after"], "36h");
         let disabled = view(json!({"vendor": "people-force"}));
         assert_eq!(disabled["status"], "disabled");
         assert!(disabled["reason"].as_str().unwrap().contains("secret"));
@@ -158,7 +162,7 @@ mod tests {
     #[test]
     fn a_window_of_days_is_told_in_days() {
         for (hours, expected) in [(1, "1h"), (24, "1d"), (36, "36h"), (720, "30d")] {
-            assert_eq!(window(SignedDuration::from_hours(hours)), expected);
+            assert_eq!(days(SignedDuration::from_hours(hours)), expected);
         }
     }
 }

@@ -1,0 +1,59 @@
+//! The alarms of a stack: those that notify its topic.
+
+use super::{Fact, read};
+use crate::Result;
+use crate::output::explain;
+use crate::stack::Stack;
+use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::types::{AlarmType, MetricAlarm, StateValue};
+use jiff::Timestamp;
+
+/// An alarm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) struct Alarm {
+    pub(in super::super) name: String,
+    pub(in super::super) description: Option<String>,
+    pub(in super::super) is_on: bool,
+    /// Since when it is in its state.
+    pub(in super::super) since: Option<Timestamp>,
+    /// Whether it tells anybody.
+    pub(in super::super) is_enabled: bool,
+}
+
+pub(super) async fn alarms(stack: &Stack) -> Fact<Vec<Alarm>> {
+    read("alarms", "cloudwatch:DescribeAlarms", list(stack).await)
+}
+
+async fn list(stack: &Stack) -> Result<Vec<Alarm>> {
+    let topic = stack.output("NoticesTopicArn")?;
+    // The name of another stack may begin with that of this one, but its alarms notify another topic.
+    let prefix = format!("{}-", stack.output("MetricsNamespace")?);
+    let mut pages = Client::new(&stack.aws)
+        .describe_alarms()
+        .alarm_types(AlarmType::MetricAlarm)
+        .alarm_name_prefix(prefix)
+        .into_paginator()
+        .send();
+    let mut alarms = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| explain(&error))?;
+        let of_stack = page.metric_alarms().iter();
+        let of_stack = of_stack.filter(|alarm| alarm.alarm_actions().iter().any(|it| it == topic));
+        alarms.extend(of_stack.map(Alarm::read));
+    }
+    Ok(alarms)
+}
+
+impl Alarm {
+    fn read(alarm: &MetricAlarm) -> Self {
+        let since = alarm.state_updated_timestamp();
+        let since = since.and_then(|at| Timestamp::from_millisecond(at.to_millis().ok()?).ok());
+        Self {
+            name: alarm.alarm_name().unwrap_or_default().to_owned(),
+            description: alarm.alarm_description().map(str::to_owned),
+            is_on: alarm.state_value() == Some(&StateValue::Alarm),
+            since,
+            is_enabled: alarm.actions_enabled().unwrap_or(true),
+        }
+    }
+}

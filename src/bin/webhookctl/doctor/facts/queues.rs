@@ -1,0 +1,110 @@
+//! The queues as they are deployed, and how much is on them.
+
+use super::{Fact, read};
+use crate::Result;
+use crate::output::explain;
+use crate::stack::Stack;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::Value;
+use std::time::Duration;
+
+/// A queue.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in super::super) struct Queue {
+    pub(in super::super) arn: String,
+    pub(in super::super) visibility: Duration,
+    pub(in super::super) retention: Duration,
+    /// The ARN of the queue that gets what is given up, and after how many receives that is.
+    pub(in super::super) redrive: Option<(String, u64)>,
+    /// How many messages can be received.
+    pub(in super::super) waiting: u64,
+    /// How many were received, or are put off.
+    pub(in super::super) in_flight: u64,
+    /// How many are kept back at first.
+    pub(in super::super) delayed: u64,
+}
+
+impl Queue {
+    /// How many messages it has.
+    pub(in super::super) fn depth(&self) -> u64 {
+        self.waiting + self.in_flight + self.delayed
+    }
+}
+
+pub(in super::super) struct Queues<'a> {
+    client: Client,
+    stack: &'a Stack,
+}
+
+impl<'a> Queues<'a> {
+    pub(in super::super) fn of(stack: &'a Stack) -> Self {
+        Self {
+            client: Client::new(&stack.aws),
+            stack,
+        }
+    }
+
+    /// The queue that an output names.
+    pub(in super::super) async fn queue(&self, subject: &'static str, output: &str) -> Fact<Queue> {
+        let queue = self.read_queue(output).await;
+        read(subject, "sqs:GetQueueAttributes", queue)
+    }
+
+    async fn read_queue(&self, output: &str) -> Result<Queue> {
+        let url = self.stack.output(output)?;
+        let request = self.client.get_queue_attributes().queue_url(url);
+        let answer = request
+            .attribute_names(QueueAttributeName::All)
+            .send()
+            .await
+            .map_err(|error| explain(&error))?;
+        let attributes = answer.attributes.unwrap_or_default();
+        let text = |name: QueueAttributeName| attributes.get(&name);
+        let number = |name| {
+            text(name)
+                .and_then(|it| it.parse().ok())
+                .unwrap_or_default()
+        };
+        let seconds = |name| Duration::from_secs(number(name));
+        Ok(Queue {
+            arn: text(QueueAttributeName::QueueArn)
+                .cloned()
+                .unwrap_or_default(),
+            visibility: seconds(QueueAttributeName::VisibilityTimeout),
+            retention: seconds(QueueAttributeName::MessageRetentionPeriod),
+            redrive: text(QueueAttributeName::RedrivePolicy).and_then(|it| redrive(it)),
+            waiting: number(QueueAttributeName::ApproximateNumberOfMessages),
+            in_flight: number(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
+            delayed: number(QueueAttributeName::ApproximateNumberOfMessagesDelayed),
+        })
+    }
+}
+
+fn redrive(policy: &str) -> Option<(String, u64)> {
+    let policy: Value = serde_json::from_str(policy).ok()?;
+    let receives = &policy["maxReceiveCount"];
+    // SQS gives the number that it was given as a text, too.
+    let receives = receives
+        .as_u64()
+        .or_else(|| receives.as_str()?.parse().ok());
+    Some((
+        policy["deadLetterTargetArn"].as_str()?.to_owned(),
+        receives?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redrive_policy_is_read_with_its_number_in_either_form() {
+        for count in ["50", "\"50\""] {
+            let policy =
+                format!(r#"{{"deadLetterTargetArn": "arn:a", "maxReceiveCount": {count}}}"#);
+            assert_eq!(redrive(&policy), Some(("arn:a".to_owned(), 50)));
+        }
+        assert_eq!(redrive("{}"), None);
+    }
+}

@@ -1,0 +1,69 @@
+//! What is missing, sent on its way: an event by a mark in the ledger, which door 2 takes for a new one; a delivery by
+//! another message. Either is done again without harm: the id is the same.
+
+use super::account::Missing;
+use crate::Result;
+use crate::delivery::Sending;
+use crate::failure;
+use crate::output::Output;
+use crate::pace::{batch_size, interrupted, pause};
+use crate::progress::Progress;
+use jiff::Timestamp;
+use std::num::NonZeroU32;
+use tokio::time::{Instant, sleep_until};
+use webhook_gateway::delivery::message::Order;
+use webhook_gateway::ledger::{Ledger, Line};
+
+/// Has door 2 publish events again; how many it will.
+pub(super) async fn events(
+    missing: &[Line],
+    ledger: &Ledger,
+    rate: NonZeroU32,
+    output: Output,
+) -> Result<usize> {
+    let mut progress = Progress::counting("events are published again", output);
+    let mut republished = 0;
+    let mut due = Instant::now();
+    for lines in missing.chunks(batch_size(rate)) {
+        sleep_until(due).await;
+        due = Instant::now() + pause(lines.len(), rate);
+        for line in lines {
+            let marked = ledger.republish(line, Timestamp::now()).await;
+            let marked = marked.map_err(|error| {
+                let why = failure::scan(error);
+                format!("{why}; {republished} are published again: run it again for the rest")
+            })?;
+            republished += usize::from(marked);
+        }
+        progress.at(republished);
+    }
+    progress.end();
+    Ok(republished)
+}
+
+/// Puts deliveries on the queue again; how many are.
+pub(super) async fn deliveries(
+    missing: Vec<Missing>,
+    sending: &Sending<'_>,
+    output: Output,
+) -> Result<usize> {
+    let mut progress = Progress::begin(missing.len(), output);
+    let orders = missing.into_iter().map(|it| Order {
+        endpoint: it.endpoint,
+        event: it.event,
+        resend: None,
+        not_before: None,
+    });
+    let outcome = sending
+        .send(orders.collect(), &mut progress, interrupted())
+        .await;
+    progress.end();
+    match outcome.problem {
+        None => Ok(outcome.sent),
+        Some(problem) => Err(format!(
+            "{problem}; {} deliveries are on the queue again: run it again for the rest",
+            outcome.sent
+        )
+        .into()),
+    }
+}

@@ -1,0 +1,168 @@
+//! `webhookctl quarantine`: what was authentic and not understood, and what was refused, looked at and released. That
+//! something is released once is left to the ledger.
+
+mod refused;
+mod release;
+
+use crate::Result;
+use crate::event::{Filter, Index, Kind};
+use crate::output::{Output, Row};
+use crate::recorded::Recorded;
+use crate::stack::Stack;
+use crate::time;
+use clap::{Args, Subcommand};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use webhook_gateway::ledger::Kept;
+
+/// How far back is looked without `--since`.
+const DEFAULT_SINCE: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+What is quarantined was answered 2xx, so that its vendor will not send it again; `webhookctl event show ID` shows it. With
+--rejected it is about requests that were refused for their signature, or because their source was disabled: the newest
+100 of each source and day are kept for 7 days, in case the mistake was ours.
+
+Examples:
+  webhookctl quarantine list
+  webhookctl quarantine release --source studio --since 3d --dry-run
+  webhookctl quarantine release --rejected --source hr --since 1d")]
+pub(crate) enum Command {
+    /// Lists what is quarantined, or what was rejected, the newest first.
+    #[command(after_help = "\
+With --json: {\"id\": …, \"source\": …, \"at\": …, \"state\": …, \"reason\": …, \"released_as\": …} each. The state is quarantined,
+accepted or released (as the event released_as), rejected, or forgotten.
+
+Examples:
+  webhookctl quarantine list --source studio
+  webhookctl quarantine list --rejected --since 1d --json")]
+    List(Which),
+    /// Tries what is quarantined with today's code, or what was rejected with today's secrets, and accepts what is in order.
+    #[command(after_help = "\
+It is released once, however often this is called, and stays where it is if it is still not in order. Nothing that is
+quarantined is verified again. With --dry-run only what would become of it is told.
+
+With --json: {\"id\": …, \"outcome\": …, \"event\": …, \"type\": …, \"reason\": …} each. The outcome is released, would-be-released,
+released-before, or kept, for the reason.
+
+Examples:
+  webhookctl quarantine release sha256:0f…:1790000000000 --dry-run
+  webhookctl quarantine release --source studio --since 3d
+  webhookctl quarantine release --rejected --source hr --since 1d")]
+    Release(Release),
+}
+
+/// Which of them are meant.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// What was rejected, instead of what is quarantined.
+    #[arg(long)]
+    rejected: bool,
+    /// Only that of this source.
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Only what came since then: 2h or 3d before now, a date, or an RFC 3339 time; 7d unless told otherwise.
+    #[arg(long, value_name = "TIME", value_parser = time::since)]
+    since: Option<Timestamp>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Release {
+    /// Ids of what is quarantined; without any, all that is meant by --source and --since.
+    #[arg(conflicts_with_all = ["rejected", "since"], required_unless_present = "since")]
+    ids: Vec<String>,
+    #[command(flatten)]
+    which: Which,
+    /// Tells what would become of it, and changes nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Something that is quarantined, or was rejected.
+#[derive(Debug, Serialize)]
+struct Listed {
+    id: String,
+    source: String,
+    at: Option<String>,
+    state: String,
+    reason: Option<String>,
+    released_as: Option<String>,
+}
+
+impl Row for Listed {
+    fn cells(&self) -> Vec<(&'static str, String)> {
+        let state = match &self.released_as {
+            Some(event) => format!("{} as {event}", self.state),
+            None => self.state.clone(),
+        };
+        vec![
+            ("at", self.at.clone().unwrap_or_default()),
+            ("id", self.id.clone()),
+            ("source", self.source.clone()),
+            ("state", state),
+            ("reason", self.reason.clone().unwrap_or_default()),
+        ]
+    }
+}
+
+impl Which {
+    fn since(&self) -> Timestamp {
+        let week_ago = || Timestamp::now() - DEFAULT_SINCE;
+        self.since.unwrap_or_else(week_ago)
+    }
+}
+
+pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Result<()> {
+    match command {
+        Command::List(which) => {
+            let rows = match which.rejected {
+                true => refused::list(&which, stack).await?,
+                false => quarantined(&which, stack).await?,
+            };
+            if rows.is_empty() {
+                output.note("there is none");
+            }
+            output.list(&rows)
+        }
+        Command::Release(release) => release::run(release, stack, output).await,
+    }
+}
+
+/// What is, or was, quarantined, the newest first.
+async fn quarantined(which: &Which, stack: &Stack) -> Result<Vec<Listed>> {
+    let found = found(which, stack).await?;
+    Ok(found.into_iter().map(|(listed, _)| listed).collect())
+}
+
+/// The same, with what the ledger has of each.
+async fn found(which: &Which, stack: &Stack) -> Result<Vec<(Listed, Option<Kept>)>> {
+    let filter = Filter {
+        source: which.source.clone(),
+        kind: Some(Kind::Quarantined),
+        since: which.since(),
+        ..Filter::default()
+    };
+    let mut indexed = Index::of(stack, filter)?.all().await?;
+    indexed.reverse();
+    let keys: BTreeSet<_> = indexed
+        .iter()
+        .map(|it| it.published.event.key.clone())
+        .collect();
+    let kept = Recorded::to_read(stack)?.look(&keys).await?;
+    let list = |event: &webhook_gateway::event::EventRef| {
+        let kept = kept.get(&event.key);
+        let state = kept.map_or("forgotten", |kept| &*kept.state);
+        let listed = Listed {
+            id: event.id.clone(),
+            source: event.source.clone(),
+            at: time::shown(event.accepted_at),
+            state: state.to_owned(),
+            reason: kept.and_then(|kept| kept.reason.clone()),
+            released_as: kept.and_then(|kept| kept.released_as.clone()),
+        };
+        (listed, kept.cloned())
+    };
+    Ok(indexed.iter().map(|it| list(&it.published.event)).collect())
+}

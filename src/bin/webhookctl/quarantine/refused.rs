@@ -1,0 +1,57 @@
+//! Requests that were refused, as the journal keeps them.
+
+use super::{Listed, Which};
+use crate::Result;
+use crate::document::Document;
+use crate::failure;
+use crate::stack::Stack;
+use crate::time;
+use jiff::{SignedDuration, Timestamp};
+use webhook_gateway::journal::{Journal, KeptRejected, days};
+
+/// The journal of a stack.
+pub(super) fn journal(stack: &Stack) -> Result<Journal> {
+    let table = stack.output("JournalTableName")?.to_owned();
+    let client = aws_sdk_dynamodb::Client::new(&stack.aws);
+    Ok(Journal::new(client, table, SignedDuration::ZERO))
+}
+
+/// Those that are meant, the newest first.
+pub(super) async fn list(which: &Which, stack: &Stack) -> Result<Vec<Listed>> {
+    let kept = kept(which, &journal(stack)?, stack).await?;
+    let listed = |it: KeptRejected| Listed {
+        at: time::shown(it.request.at.as_millisecond()),
+        state: match it.released_as {
+            Some(_) => "released".to_owned(),
+            None => "rejected".to_owned(),
+        },
+        id: it.id,
+        source: it.request.source,
+        reason: Some(it.request.reason),
+        released_as: it.released_as,
+    };
+    Ok(kept.into_iter().map(listed).collect())
+}
+
+/// What is kept of the sources that are meant: one, or all that are configured.
+pub(super) async fn kept(
+    which: &Which,
+    journal: &Journal,
+    stack: &Stack,
+) -> Result<Vec<KeptRejected>> {
+    let sources = match &which.source {
+        Some(source) => vec![source.clone()],
+        None => Document::of(stack).await?.sources.keys().cloned().collect(),
+    };
+    let since = which.since();
+    let mut all = Vec::new();
+    for source in &sources {
+        for day in days(since, Timestamp::now()) {
+            let kept = journal.rejected(source, day).await;
+            all.extend(kept.map_err(failure::journal)?);
+        }
+    }
+    all.retain(|it| it.request.at >= since);
+    all.sort_by_key(|it| std::cmp::Reverse(it.request.at));
+    Ok(all)
+}

@@ -1,0 +1,233 @@
+//! `webhookctl quarantine release`.
+
+use super::{Release, found, refused};
+use crate::Result;
+use crate::document::Document;
+use crate::failure;
+use crate::output::{Output, Row, explain};
+use crate::recorded::Recorded;
+use crate::stack::Stack;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use webhook_gateway::journal::{Journal, KeptRejected};
+use webhook_gateway::ledger::{Entry, Kept, LedgerError, ReleaseError, StoredBody};
+use webhook_gateway::sources::{Authentication, Source};
+use webhook_gateway::vendor::Verified;
+
+/// What became of one of them.
+#[derive(Debug, Serialize)]
+struct Released {
+    id: String,
+    outcome: &'static str,
+    event: Option<String>,
+    r#type: Option<String>,
+    reason: Option<String>,
+}
+
+impl Row for Released {
+    fn cells(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("id", self.id.clone()),
+            ("outcome", self.outcome.to_owned()),
+            ("event", self.event.clone().unwrap_or_default()),
+            ("type", self.r#type.clone().unwrap_or_default()),
+            ("reason", self.reason.clone().unwrap_or_default()),
+        ]
+    }
+}
+
+impl Released {
+    fn kept(id: &str, reason: impl ToString) -> Self {
+        Self {
+            id: id.to_owned(),
+            outcome: "kept",
+            event: None,
+            r#type: None,
+            reason: Some(reason.to_string()),
+        }
+    }
+
+    fn before(id: &str, event: Option<String>) -> Self {
+        Self {
+            id: id.to_owned(),
+            outcome: "released-before",
+            event,
+            r#type: None,
+            reason: None,
+        }
+    }
+
+    fn of(id: &str, outcome: &'static str, event: String, entry: &Entry) -> Self {
+        Self {
+            id: id.to_owned(),
+            outcome,
+            event: Some(event),
+            r#type: entry.event_type.clone(),
+            reason: entry.reason.clone(),
+        }
+    }
+}
+
+/// What a release needs to know.
+struct Releasing {
+    recorded: Recorded,
+    document: Document,
+    dry_run: bool,
+}
+
+pub(super) async fn run(arguments: Release, stack: &Stack, output: Output) -> Result<()> {
+    let days: i64 = stack.output("RetentionDays")?.parse()?;
+    let releasing = Releasing {
+        recorded: Recorded::of(stack, SignedDuration::from_hours(days * 24))?,
+        document: Document::of(stack).await?,
+        dry_run: arguments.dry_run,
+    };
+    let mut rows = Vec::new();
+    if arguments.which.rejected {
+        let journal = refused::journal(stack)?;
+        for kept in refused::kept(&arguments.which, &journal, stack).await? {
+            rows.push(releasing.refused(&kept, &journal).await?);
+        }
+    } else if arguments.ids.is_empty() {
+        for (listed, kept) in found(&arguments.which, stack).await? {
+            rows.push(match kept {
+                Some(kept) => releasing.quarantined(&kept).await?,
+                None => Released::kept(&listed.id, "the ledger has forgotten it"),
+            });
+        }
+    } else {
+        for id in &arguments.ids {
+            let source = arguments.which.source.as_deref();
+            let kept = releasing.recorded.find(id, source, stack).await?;
+            rows.push(releasing.quarantined(&kept).await?);
+        }
+    }
+    output.list(&rows)?;
+    let kept = rows.iter().filter(|row| row.outcome == "kept").count();
+    match kept {
+        0 => Ok(()),
+        kept => Err(format!(
+            "{kept} of {} are kept where they are, for the reasons given",
+            rows.len()
+        )
+        .into()),
+    }
+}
+
+impl Releasing {
+    fn source(&self, name: &str) -> Result<Source> {
+        Ok(Source::parse(name, self.document.entry(name)?)?)
+    }
+
+    /// Tries what is quarantined with today's code.
+    async fn quarantined(&self, kept: &Kept) -> Result<Released> {
+        let id = &kept.event.id;
+        if kept.state != "quarantined" {
+            let event = kept.released_as.clone().or_else(|| Some(id.clone()));
+            return Ok(Released::before(id, event));
+        }
+        let source = match self.source(&kept.event.source) {
+            Ok(source) => source,
+            Err(error) => return Ok(Released::kept(id, error)),
+        };
+        let raw = self.recorded.bytes(kept.body.clone()).await?;
+        let headers = kept.headers.clone().into_iter().collect();
+        let webhook = Verified::recorded(&raw);
+        let name = kept.event.source.clone();
+        let mut entry = Entry::of(name, &source, webhook, headers, Timestamp::now());
+        entry.matched.clone_from(&kept.matched);
+        if let Some(reason) = &entry.reason {
+            return Ok(Released::kept(id, reason));
+        }
+        if self.dry_run {
+            let event = entry.receipt.id.clone();
+            return Ok(Released::of(id, "would-be-released", event, &entry));
+        }
+        let released = self.recorded.ledger.release(kept, &entry).await;
+        Ok(match released.map_err(unreleased)? {
+            Some(event) => Released::of(id, "released", event, &entry),
+            None => Released::before(id, None),
+        })
+    }
+
+    /// Tries what was rejected with today's secrets.
+    async fn refused(&self, kept: &KeptRejected, journal: &Journal) -> Result<Released> {
+        if let Some(event) = &kept.released_as {
+            return Ok(Released::before(&kept.id, Some(event.clone())));
+        }
+        let request = &kept.request;
+        let source = match self.source(&request.source) {
+            Ok(source) => source,
+            Err(error) => return Ok(Released::kept(&kept.id, error)),
+        };
+        let webhook = match verify(&source, kept) {
+            Ok(webhook) => webhook,
+            Err(error) => return Ok(Released::kept(&kept.id, error)),
+        };
+        let headers = request.headers.iter();
+        let is_signature = |name: &str| name == source.vendor.signature_header();
+        let headers = headers.filter(|(name, _)| !is_signature(name)).cloned();
+        let entry = |at| {
+            let name = request.source.clone();
+            Entry::of(name, &source, webhook, headers.clone().collect(), at)
+        };
+        let now = Timestamp::now();
+        if self.dry_run {
+            let entry = entry(now);
+            let event = entry.receipt.id.clone();
+            return Ok(Released::of(&kept.id, "would-be-released", event, &entry));
+        }
+        let Some(at) = journal
+            .begin_release(kept, now)
+            .await
+            .map_err(failure::journal)?
+        else {
+            return Ok(Released::kept(
+                &kept.id,
+                "another request has taken its place",
+            ));
+        };
+        let entry = entry(at);
+        // A second try, however late, finds the first.
+        let body = StoredBody::Inline(request.body.clone());
+        let event = self
+            .recorded
+            .ledger
+            .accept(&entry, &body)
+            .await
+            .map_err(unrecorded)?;
+        journal
+            .end_release(kept, &event)
+            .await
+            .map_err(failure::journal)?;
+        Ok(Released::of(&kept.id, "released", event, &entry))
+    }
+}
+
+/// The request as authentic, by today's secrets.
+fn verify<'k>(source: &Source, kept: &'k KeptRejected) -> Result<Verified<'k>> {
+    let request = &kept.request;
+    let Authentication::Signed(secrets) = &source.authentication else {
+        return Ok(Verified::recorded(&request.body));
+    };
+    let name = source.vendor.signature_header();
+    let signatures = request.headers.iter().filter(|(it, _)| it == name);
+    let signatures = signatures.map(|(_, value)| value.as_bytes());
+    Ok(source.vendor.verify(secrets, signatures, &request.body)?)
+}
+
+fn unrecorded(error: LedgerError) -> String {
+    match error {
+        LedgerError::NotWritable(error) => {
+            format!("the ledger is not writable: {}", explain(&error))
+        }
+        error => error.to_string(),
+    }
+}
+
+fn unreleased(error: ReleaseError) -> String {
+    match error {
+        ReleaseError::Update(error) => format!("the ledger is not writable: {}", explain(&error)),
+        ReleaseError::Record(error) => unrecorded(error),
+    }
+}

@@ -1,0 +1,165 @@
+//! Drift: what a vendor sends and never sent before, be it an event type that its document does not name, or a member
+//! or kind of value that no payload of the type had. It is told once, by a line, and then remembered.
+//!
+//! What is known costs a walk through the payload and no call. What is not is kept until all is published, as this is no
+//! reason to wait; the first payload of a type is what later ones are compared with.
+
+use super::Ingress;
+use crate::event::EventRef;
+use crate::journal::{JournalError, Of};
+use crate::metrics::DriftLine;
+use crate::vendor::Vendor;
+use crate::vendor::shape::{Seen, hash_of};
+use std::collections::{BTreeSet, HashMap};
+use tokio::sync::Mutex;
+
+/// So many types of a vendor that it does not document are remembered; of others nothing is told.
+const MAX_TYPES: usize = 500;
+
+/// What is kept of a batch, at most; what is more waits for the next like it.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// What this copy of the function knows to have been seen, by vendor.
+#[derive(Debug, Default)]
+pub(super) struct Known(Mutex<HashMap<Vendor, OfVendor>>);
+
+#[derive(Debug, Default)]
+struct OfVendor {
+    /// The types that the vendor does not document, once they were read.
+    types: Option<Seen>,
+    /// By type.
+    shapes: HashMap<String, Seen>,
+}
+
+/// An event that may have something new about it.
+#[derive(Debug)]
+struct Unseen {
+    source: String,
+    vendor: Vendor,
+    event_type: String,
+    body: Vec<u8>,
+}
+
+/// The events of a batch that may have something new about them.
+#[derive(Debug, Default)]
+pub(super) struct Sightings {
+    unseen: Vec<Unseen>,
+    bytes: usize,
+}
+
+impl Sightings {
+    /// Keeps an event, if there is room.
+    fn keep(&mut self, unseen: Unseen) {
+        let bytes = self.bytes + unseen.body.len();
+        if bytes <= MAX_BYTES {
+            self.bytes = bytes;
+            self.unseen.push(unseen);
+        }
+    }
+}
+
+impl Ingress {
+    /// Keeps an event for later, unless all of it is known.
+    pub(super) async fn sight(
+        &self,
+        vendor: Vendor,
+        event: &EventRef,
+        body: Vec<u8>,
+        sightings: &mut Sightings,
+    ) {
+        let known = self.known.0.lock().await;
+        let shapes = known.get(&vendor).map(|it| &it.shapes);
+        let shape = shapes.and_then(|it| it.get(&event.event_type));
+        let is_known = |shape: &Seen| shape.difference(&body).added.is_empty();
+        if !shape.is_some_and(is_known) {
+            sightings.keep(Unseen {
+                source: event.source.clone(),
+                vendor,
+                event_type: event.event_type.clone(),
+                body,
+            });
+        }
+    }
+
+    /// Tells what was never seen before, and remembers it.
+    pub(super) async fn look_for_drift(&self, sightings: Sightings) {
+        for unseen in sightings.unseen {
+            if let Err(error) = self.look_at(&unseen).await {
+                tracing::error!(vendor = %unseen.vendor, %error, "what was seen of payloads is not known");
+                // The others would fail as well, each in its own time.
+                return;
+            }
+        }
+    }
+
+    async fn look_at(&self, unseen: &Unseen) -> Result<(), JournalError> {
+        let (vendor, event_type) = (unseen.vendor, &*unseen.event_type);
+        let mut known = self.known.0.lock().await;
+        let OfVendor { types, shapes } = known.entry(vendor).or_default();
+        if !shapes.contains_key(event_type) {
+            let is_documented = vendor.event_types().iter().any(|it| it == event_type);
+            if !is_documented && !self.remember_type(unseen, types).await? {
+                return Ok(());
+            }
+            let shape = self.journal.seen(Of::Shape(vendor, event_type)).await?;
+            shapes.insert(event_type.to_owned(), shape);
+        }
+        match shapes.get_mut(event_type) {
+            Some(shape) => self.remember_shape(unseen, shape).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers a type that its vendor does not document, and tells of it if nobody did; whether there was room.
+    async fn remember_type(
+        &self,
+        unseen: &Unseen,
+        types: &mut Option<Seen>,
+    ) -> Result<bool, JournalError> {
+        let (of, hash) = (Of::Types(unseen.vendor), hash_of(&unseen.event_type));
+        let types = match types {
+            Some(types) => types,
+            None => types.insert(self.journal.seen(of).await?),
+        };
+        if types.contains(hash) {
+            return Ok(true);
+        }
+        if types.len() >= MAX_TYPES {
+            return Ok(false);
+        }
+        let before = self.journal.see(of, &BTreeSet::from([hash])).await?;
+        if !before.contains(hash) {
+            self.tell(unseen, unseen.vendor.type_path(&unseen.event_type));
+        }
+        *types = before;
+        types.extend([hash]);
+        Ok(true)
+    }
+
+    /// Remembers what is new of a shape, and tells of it if nobody did; the first shape of a type is not new.
+    async fn remember_shape(&self, unseen: &Unseen, shape: &mut Seen) -> Result<(), JournalError> {
+        let added = shape.difference(&unseen.body).added;
+        if added.is_empty() {
+            return Ok(());
+        }
+        let of = Of::Shape(unseen.vendor, &unseen.event_type);
+        let before = self.journal.see(of, &added).await?;
+        let path = before.difference(&unseen.body).path;
+        if let Some(path) = path.filter(|_| !before.is_empty()) {
+            self.tell(unseen, &path);
+        }
+        *shape = before;
+        shape.extend(added);
+        Ok(())
+    }
+
+    fn tell(&self, unseen: &Unseen, path: &str) {
+        let line = DriftLine::of(
+            &unseen.source,
+            unseen.vendor.name(),
+            &unseen.event_type,
+            path,
+        );
+        self.metrics.drift(line);
+    }
+}

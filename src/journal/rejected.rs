@@ -1,0 +1,276 @@
+//! The newest requests of each source and day that were refused, so that a wrong secret on our own side loses nothing: a
+//! ring of a hundred, however many come.
+//!
+//! To keep one takes two calls, without another try and within a moment. After a failure none is kept for a second:
+//! a flood of forgeries does not hold up the function.
+
+use super::{Journal, JournalError, number, text};
+use crate::deflate::{deflate, inflate};
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// How many are kept of a source and a day.
+pub const RING: u64 = 100;
+
+/// For so long they are kept.
+const RETENTION: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How long keeping one may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// For so long none is kept after a failure.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A longer body, after compression, does not fit.
+const MAX_BYTES: usize = 350 * 1024;
+
+/// A request that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// The name of its source.
+    pub source: String,
+    /// When it came.
+    pub at: Timestamp,
+    /// Why it was refused.
+    pub reason: String,
+    /// The headers worth keeping, those of signatures among them.
+    pub headers: Vec<(String, String)>,
+    /// The exact bytes.
+    pub body: Vec<u8>,
+}
+
+/// One that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptRejected {
+    /// `<source>/<day>/<place>/<ms>`: a place is taken by another after a hundred more.
+    pub id: String,
+    /// The request.
+    pub request: Rejected,
+    /// When it is to have been accepted, once the operator releases it.
+    pub released_at: Option<Timestamp>,
+    /// The id of the event that it was released as.
+    pub released_as: Option<String>,
+}
+
+impl Journal {
+    /// Keeps a request that was refused, if that takes no more than a moment.
+    pub async fn keep_rejected(&self, rejected: &Rejected, now: Instant) {
+        if self
+            .resting_until
+            .lock()
+            .await
+            .is_some_and(|until| now < until)
+        {
+            return;
+        }
+        let failure = match tokio::time::timeout(PATIENCE, self.try_keep(rejected)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the journal takes too long".to_owned(),
+        };
+        tracing::warn!(
+            source = rejected.source,
+            failure,
+            "rejected request is not kept"
+        );
+        *self.resting_until.lock().await = Some(now + PAUSE);
+    }
+
+    async fn try_keep(&self, rejected: &Rejected) -> Result<(), JournalError> {
+        let Some((name, bytes)) = stored(&rejected.body) else {
+            return Ok(());
+        };
+        let once = || aws_sdk_dynamodb::Config::builder().retry_config(RetryConfig::disabled());
+        let kind = kind(&rejected.source, day(rejected.at));
+        let expires_at = number(rejected.at.as_second() + RETENTION.as_secs());
+        let count = self.client.update_item().table_name(&self.table);
+        let count = count
+            .key("kind", text(&kind))
+            .key("id", text("count"))
+            .update_expression("ADD #count :one SET expires_at = :expires_at")
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":expires_at", expires_at.clone())
+            .return_values(ReturnValue::UpdatedNew);
+        let count = count.customize().config_override(once()).send().await;
+        let counted = count.map_err(Box::new)?.attributes.unwrap_or_default();
+        let counted = counted
+            .get("count")
+            .and_then(|it| it.as_n().ok()?.parse().ok());
+        let place = counted.unwrap_or(0_u64) % RING;
+        let headers = rejected.headers.iter();
+        let headers = headers.map(|(name, value)| (name.clone(), text(value)));
+        let put = self.client.put_item().table_name(&self.table);
+        let put = put
+            .item("kind", text(&kind))
+            .item("id", text(&format!("{place:03}")))
+            .item("at", number(rejected.at.as_millisecond()))
+            .item("reason", text(&rejected.reason))
+            .item("headers", AttributeValue::M(headers.collect()))
+            .item(name, AttributeValue::B(Blob::new(bytes)))
+            .item("expires_at", expires_at);
+        let put = put.customize().config_override(once()).send().await;
+        put.map_err(Box::new)?;
+        Ok(())
+    }
+
+    /// What is kept of a source and a day, the newest first.
+    pub async fn rejected(
+        &self,
+        source: &str,
+        day: Date,
+    ) -> Result<Vec<KeptRejected>, JournalError> {
+        let query = self.client.query().table_name(&self.table);
+        let pages = query
+            .key_condition_expression("kind = :kind AND id < :count")
+            .expression_attribute_values(":kind", text(&kind(source, day)))
+            .expression_attribute_values(":count", text("count"))
+            .into_paginator()
+            .items()
+            .send();
+        let items = pages
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .map_err(Box::new)?;
+        let kept = items.iter().filter_map(|item| read(item, source, day));
+        let mut kept: Vec<_> = kept.collect();
+        kept.sort_by_key(|it| std::cmp::Reverse(it.request.at));
+        Ok(kept)
+    }
+
+    /// Fixes when a request that is released was accepted, the first time that it is asked; `None` if another request
+    /// has its place by now.
+    pub async fn begin_release(
+        &self,
+        kept: &KeptRejected,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, JournalError> {
+        let update = self.update_rejected(kept);
+        let update = update
+            .update_expression("SET released_at = if_not_exists(released_at, :now)")
+            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .return_values(ReturnValue::AllNew);
+        let answer = match update.send().await {
+            Ok(answer) => answer,
+            Err(error) if is_refused(&error) => return Ok(None),
+            Err(error) => return Err(Box::new(error).into()),
+        };
+        let item = answer.attributes.unwrap_or_default();
+        let at = item
+            .get("released_at")
+            .and_then(|at| at.as_n().ok()?.parse().ok());
+        Ok(at.and_then(|at| Timestamp::from_millisecond(at).ok()))
+    }
+
+    /// Notes as which event it was released.
+    pub async fn end_release(&self, kept: &KeptRejected, event: &str) -> Result<(), JournalError> {
+        let update = self.update_rejected(kept);
+        let update = update
+            .update_expression("SET released_as = :event")
+            .expression_attribute_values(":event", text(event));
+        match update.send().await {
+            Err(error) if !is_refused(&error) => Err(Box::new(error).into()),
+            // Another has its place: nothing is left to be released again.
+            _ => Ok(()),
+        }
+    }
+
+    fn update_rejected(
+        &self,
+        kept: &KeptRejected,
+    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+        let request = &kept.request;
+        let place = kept.id.split('/').nth(2).unwrap_or_default();
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("kind", text(&kind(&request.source, day(request.at))))
+            .key("id", text(place))
+            .condition_expression("#at = :at")
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_values(":at", number(request.at.as_millisecond()))
+    }
+}
+
+fn is_refused(
+    error: &aws_sdk_dynamodb::error::SdkError<
+        aws_sdk_dynamodb::operation::update_item::UpdateItemError,
+    >,
+) -> bool {
+    let error = error.as_service_error();
+    error.is_some_and(|it| it.is_conditional_check_failed_exception())
+}
+
+fn day(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::UTC).date()
+}
+
+fn kind(source: &str, day: Date) -> String {
+    format!("rejected#{source}#{day}")
+}
+
+/// The attribute that a body is kept in, if it fits.
+fn stored(body: &[u8]) -> Option<(&'static str, Vec<u8>)> {
+    let (name, bytes) = match deflate(body) {
+        Some(deflated) => ("body_z", deflated),
+        None => ("body", body.to_vec()),
+    };
+    (bytes.len() <= MAX_BYTES).then_some((name, bytes))
+}
+
+fn read(item: &HashMap<String, AttributeValue>, source: &str, day: Date) -> Option<KeptRejected> {
+    let string = |name| Some(item.get(name)?.as_s().ok()?.clone());
+    let time = |name| {
+        let ms = item.get(name)?.as_n().ok()?.parse().ok()?;
+        Timestamp::from_millisecond(ms).ok()
+    };
+    let binary = |name| Some(item.get(name)?.as_b().ok()?.as_ref());
+    let body = match binary("body_z") {
+        Some(deflated) => inflate(deflated)?,
+        None => binary("body")?.to_vec(),
+    };
+    let headers = item.get("headers")?.as_m().ok()?.iter();
+    let headers =
+        headers.filter_map(|(name, value)| Some((name.clone(), value.as_s().ok()?.clone())));
+    let at = time("at")?;
+    Some(KeptRejected {
+        id: format!("{source}/{day}/{}/{}", string("id")?, at.as_millisecond()),
+        request: Rejected {
+            source: source.to_owned(),
+            at,
+            reason: string("reason")?,
+            headers: headers.collect(),
+            body,
+        },
+        released_at: time("released_at"),
+        released_as: string("released_as"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_kept_if_it_fits() {
+        assert_eq!(stored(b"{}"), Some(("body", b"{}".to_vec())));
+        assert_eq!(
+            stored(&[b'x'; 4_000_000]).map(|(name, _)| name),
+            Some("body_z")
+        );
+        let mut random = 1_u32;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (random >> 24) as u8
+        })
+        .take(MAX_BYTES + 1)
+        .collect();
+        assert_eq!(stored(&noise), None);
+    }
+}

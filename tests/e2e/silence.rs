@@ -1,0 +1,45 @@
+//! A source that declares its longest gap and sends nothing for longer: the operator is told, once, and again after it was
+//! heard.
+
+use crate::support::eventually;
+use crate::support::gateway::Gateway;
+use crate::support::inbox::Queue;
+use crate::support::queue::OwnQueue;
+use crate::support::source::{CREATIVE_FORCE, Source};
+use serde_json::{Value, json};
+
+/// The silences that the events queue has told of, once there are so many.
+async fn silences(source: &Source<'_>, count: usize) -> Vec<Value> {
+    eventually("silence", || async {
+        let events = source.messages(Queue::Events).into_iter();
+        let silent = events.filter(|it| it.attribute("ce-type").ends_with("source.silent"));
+        let silent: Vec<_> = silent.map(|it| it.json()).collect();
+        (silent.len() >= count).then_some(silent)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_source_that_falls_silent_is_told_of_and_watched_again_once_it_is_heard() {
+    let gateway = Gateway::find().await;
+    let mails = OwnQueue::of_notices(&gateway).await;
+    let source = gateway
+        .source(CREATIVE_FORCE, &["--silent-after", "2s"])
+        .await;
+    let never = silences(&source, 1).await;
+    let data = json!({"source": source.name, "last_accepted_at": null, "silent_after": "2s"});
+    assert_eq!(never[0]["data"], data);
+    let subject = format!("Webhook source is silent: {}", source.name);
+    let mail = eventually(&subject, || async {
+        let received = mails.receive().await;
+        received.into_iter().find(|it| it["Subject"] == subject)
+    })
+    .await;
+    let advice = format!("webhookctl source url {}", source.name);
+    assert!(mail["Message"].as_str().unwrap().contains(&advice));
+
+    source.event().await;
+    let both = silences(&source, 2).await;
+    assert_eq!(both.len(), 2);
+    assert!(both[1]["data"]["last_accepted_at"].is_string(), "{both:?}");
+}

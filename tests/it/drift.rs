@@ -1,0 +1,222 @@
+//! What a vendor never sent before is told once, by the name of where it is, and then remembered by every copy of the
+//! function.
+//!
+//! Seen to fail:
+
+use crate::support::aws::Aws;
+use crate::support::eventually;
+use crate::support::function::{Answer, Function};
+use crate::support::items::plain;
+use crate::support::proxy::{Call, Fault, Proxy};
+use crate::support::webhook::{request, signed};
+use serde_json::{Value, json};
+
+/// What is in every value.
+const CANARY: &str = "canary-of-the-body";
+
+/// A webhook of Creative Force, with these members.
+fn product(action: &str, members: &Value) -> String {
+    let mut product = json!({
+        "PayloadId": format!("{CANARY}-{}", uuid::Uuid::new_v4()), "EventGroupName": "product", "Action": action,
+        "ProductId": CANARY, "Assets": [{"Name": CANARY, "Width": 4000}], "Retired": null,
+    });
+    for (name, value) in members.as_object().unwrap() {
+        product[name] = value.clone();
+    }
+    product.to_string()
+}
+
+/// Has a webhook come, and published.
+async fn hear(aws: &mut Aws, function: &mut Function, body: &str) {
+    function.invoke(&signed("studio", body)).await;
+    aws.drain_stream(function).await;
+}
+
+/// The lines of drift that a function has written so far: type and path.
+async fn told(function: &mut Function) -> Vec<(String, String)> {
+    // Once one more refusal is read, all lines before it are.
+    let count = async |function: &Function| {
+        let output = function.output().await;
+        let refused = output.iter().filter(|it| it.contains("\"status\":405"));
+        refused.count()
+    };
+    let before = count(function).await;
+    function.invoke(&request("PUT", "studio", "", &[])).await;
+    let function = &*function;
+    eventually("a line", || async { count(function).await > before }).await;
+    let output = function.output().await;
+    let lines = output.iter().filter_map(|it| serde_json::from_str(it).ok());
+    let lines = lines.filter(|it: &Value| it["drift"] == 1);
+    let text = |it: &Value| it.as_str().unwrap().to_owned();
+    lines
+        .map(|it| (text(&it["event.type"]), text(&it["path"])))
+        .collect()
+}
+
+/// The drift of documented types, by its paths.
+fn of_resets(paths: &[&str]) -> Vec<(String, String)> {
+    let reset = "io.creativeforce.product.reset";
+    let drift = paths
+        .iter()
+        .map(|path| (reset.to_owned(), (*path).to_owned()));
+    drift.collect()
+}
+
+#[tokio::test]
+async fn a_shape_that_was_never_seen_is_told_once_and_then_known_everywhere() {
+    let mut aws = Aws::start().await;
+    let mut one = aws.ingress().await;
+    let mut other = aws.ingress().await;
+    let known = product("ProductReset", &json!({}));
+    let new = json!({"Assets": [{"Name": CANARY}, {"New": {"Deep": CANARY}}], "Zoo": CANARY});
+    hear(&mut aws, &mut one, &known).await;
+    hear(&mut aws, &mut other, &known).await;
+    for _ in 0..2 {
+        hear(&mut aws, &mut one, &product("ProductReset", &new)).await;
+        hear(&mut aws, &mut other, &product("Product Reset", &new)).await;
+    }
+    assert_eq!(told(&mut one).await, of_resets(&["$.Assets[*].New"]));
+    assert_eq!(told(&mut other).await, of_resets(&[]));
+
+    // Both what was null and what is missing have been seen; another kind of value has not.
+    let compatible = json!({"Retired": CANARY, "Assets": null, "ProductId": null});
+    hear(&mut aws, &mut other, &product("ProductReset", &compatible)).await;
+    assert_eq!(told(&mut other).await, of_resets(&[]));
+    let changed = json!({"ProductId": 1, "Retired": CANARY});
+    hear(&mut aws, &mut other, &product("ProductReset", &changed)).await;
+    assert_eq!(told(&mut other).await, of_resets(&["$.ProductId"]));
+
+    let mut third = aws.ingress().await;
+    for members in [&new, &compatible, &changed] {
+        hear(&mut aws, &mut third, &product("ProductReset", members)).await;
+    }
+    assert_eq!(told(&mut third).await, of_resets(&[]));
+    for function in [one, other, third] {
+        let output = function.output().await;
+        for line in output.iter().filter(|it| it.contains("\"drift\":1")) {
+            assert!(!line.contains(CANARY), "{line}");
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(
+                (&line["source"], &line["vendor"]),
+                (&json!("studio"), &json!("creative-force"))
+            );
+            let metrics = &line["_aws"]["CloudWatchMetrics"][0];
+            assert_eq!(metrics["Dimensions"], json!([["source"], []]));
+            assert_eq!(metrics["Metrics"], json!([{"Name": "drift"}]));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_type_that_the_vendor_does_not_document_is_told_once_by_what_names_it() {
+    let mut aws = Aws::start().await;
+    let mut function = aws.ingress().await;
+    for _ in 0..2 {
+        hear(
+            &mut aws,
+            &mut function,
+            &product("ProductPainted", &json!({})),
+        )
+        .await;
+        let group = json!({"EventGroupName": "zoo"});
+        hear(&mut aws, &mut function, &product("Opened", &group)).await;
+    }
+    let pair = |event_type: &str, path: &str| (event_type.to_owned(), path.to_owned());
+    let types = [
+        pair("io.creativeforce.product.painted", "$.Action"),
+        pair("io.creativeforce.zoo.opened", "$.EventGroupName"),
+    ];
+    assert_eq!(told(&mut function).await, types);
+    // Another copy, which has read what is known before something is added to it.
+    let mut other = aws.ingress().await;
+    hear(&mut aws, &mut other, &product("ProductPainted", &json!({}))).await;
+    let hung = product("ProductHung", &json!({}));
+    hear(&mut aws, &mut function, &hung).await;
+    hear(&mut aws, &mut other, &hung).await;
+    assert_eq!(told(&mut function).await.len(), 3);
+    assert_eq!(told(&mut other).await, []);
+
+    let mut function = aws.ingress().await;
+    let new = json!({"New": 1});
+    hear(&mut aws, &mut function, &product("ProductPainted", &new)).await;
+    let shape = [pair("io.creativeforce.product.painted", "$.New")];
+    assert_eq!(told(&mut function).await, shape);
+}
+
+#[tokio::test]
+async fn what_is_known_costs_no_call_and_what_is_quarantined_is_not_looked_at() {
+    let mut aws = Aws::start().await;
+    let proxy = Proxy::start(aws.url()).await;
+    let mut function = aws.ingress_behind(&proxy.url()).await;
+    hear(
+        &mut aws,
+        &mut function,
+        &product("ProductReset", &json!({})),
+    )
+    .await;
+    for operation in ["UpdateItem", "GetItem"] {
+        proxy.trace("dynamodb", operation).await;
+        hear(
+            &mut aws,
+            &mut function,
+            &product("ProductReset", &json!({})),
+        )
+        .await;
+        let unnamed = product("ProductReset", &json!({"PayloadId": null, "New": 1}));
+        hear(&mut aws, &mut function, &unnamed).await;
+        assert_eq!(proxy.fired().await, 0, "{operation}");
+    }
+    assert_eq!(told(&mut function).await, []);
+    let scan = json!({"TableName": "journal"});
+    let items = aws.call("DynamoDB_20120810.Scan", &scan).await;
+    let items = items["Items"].as_array().unwrap().iter().map(plain);
+    let shapes: Vec<_> = items
+        .filter(|it| it["kind"] == "shapes#creative-force")
+        .map(|it| it["id"].clone())
+        .collect();
+    assert_eq!(shapes, ["io.creativeforce.product.reset"]);
+}
+
+#[tokio::test]
+async fn a_journal_that_is_out_of_reach_holds_up_nothing_and_drift_is_told_later() {
+    let mut aws = Aws::start().await;
+    let proxy = Proxy::start(aws.url()).await;
+    let mut function = aws.ingress().await;
+    hear(
+        &mut aws,
+        &mut function,
+        &product("ProductReset", &json!({})),
+    )
+    .await;
+    let mut function = aws.ingress_behind(&proxy.url()).await;
+    aws.drain("events").await;
+    for operation in ["GetItem", "UpdateItem"] {
+        let call = Call {
+            service: "dynamodb",
+            operation,
+            body: Some("Key.kind.S == 'shapes#creative-force'"),
+        };
+        proxy.inject(call, Fault::Outage).await;
+        let body = product("ProductReset", &json!({"New": 1}));
+        function.invoke(&signed("studio", &body)).await;
+        let (batch, after) = aws.next_batch().await;
+        assert!(matches!(function.invoke(&batch).await, Answer::Success(_)));
+        assert!(proxy.fired().await > 0, "{operation} did not fail");
+        aws.acknowledge(after);
+        assert_eq!(aws.drain("events").await.len(), 1);
+        proxy.heal().await;
+        assert_eq!(told(&mut function).await, []);
+        let output = function.output().await;
+        let faults = output
+            .iter()
+            .filter(|it| it.contains("what was seen of payloads"));
+        assert_eq!(faults.count(), if operation == "GetItem" { 1 } else { 2 });
+    }
+    hear(
+        &mut aws,
+        &mut function,
+        &product("ProductReset", &json!({"New": 1})),
+    )
+    .await;
+    assert_eq!(told(&mut function).await, of_resets(&["$.New"]));
+}

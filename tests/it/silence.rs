@@ -1,0 +1,321 @@
+//! A source that declares its longest gap is watched by one message, whatever comes between, and is told of once when it
+//! is silent for longer.
+//!
+//! Seen to fail:
+
+use crate::support::delivery::{World, now_ms};
+use crate::support::eventually;
+use crate::support::function::{Answer, Function};
+use crate::support::items::{item, plain};
+use crate::support::operator::Operator;
+use crate::support::proxy::{Call, Fault, Proxy};
+use crate::support::webhook::{SECRET, creative_force, signed};
+use serde_json::{Value, json};
+
+/// The gap that is declared, and how long after it the source is silent, as that it was heard is noted every minute.
+const GAP: u64 = 7_200;
+const DUE: u64 = GAP + 60;
+
+/// The longest that a queue keeps a new message back.
+const DELAY: u64 = 900;
+
+/// A world in which `studio` may be silent for so long.
+async fn world(silent_after: Value) -> World {
+    let world = World::start().await;
+    declare(&world, silent_after).await;
+    world
+}
+
+async fn declare(world: &World, silent_after: Value) {
+    let studio =
+        json!({"vendor": "creative-force", "secrets": [SECRET], "silent_after": silent_after});
+    world.aws.put_sources(&json!({"studio": studio})).await;
+}
+
+/// Has a webhook come, by a copy of the function that has noted nothing yet.
+async fn hear(world: &mut World, id: &str) {
+    let mut ingress = world.aws.ingress_behind(world.tap.url()).await;
+    ingress
+        .invoke(&signed("studio", &creative_force(id, "")))
+        .await;
+    world.aws.drain_stream(&mut ingress).await;
+    world.aws.drain("events").await;
+}
+
+/// What the journal has of the source.
+async fn noted(world: &World) -> Value {
+    let key = item(&json!({"kind": "source", "id": "studio"}));
+    let request = json!({"TableName": "journal", "Key": key});
+    let answer = world.aws.call("DynamoDB_20120810.GetItem", &request).await;
+    answer.get("Item").map(plain).unwrap_or_default()
+}
+
+/// Changes what the journal has of the source.
+async fn note(world: &World, members: &Value) {
+    let mut noted = noted(world).await;
+    for (name, value) in members.as_object().unwrap() {
+        noted[name] = value.clone();
+    }
+    let request = json!({"TableName": "journal", "Item": item(&noted)});
+    world.aws.call("DynamoDB_20120810.PutItem", &request).await;
+}
+
+/// Makes it as long ago that the source was heard, and declared its gap, as it takes to be silent.
+async fn fall_silent(world: &World) {
+    let at = now_ms() - DUE * 1_000;
+    note(world, &json!({"last_accepted_at": at, "declared_at": at})).await;
+}
+
+/// The silences that consumers and operators are told of; there are as many of each.
+async fn told(world: &World) -> Vec<Value> {
+    let events = world.aws.drain("events").await;
+    let silent = "io.webhook-gateway.source.silent";
+    let events: Vec<_> = events.into_iter().map(|it| it.body).collect();
+    assert!(events.iter().all(|it| it["type"] == silent), "{events:?}");
+    assert_eq!(world.aws.drain("notices").await.len(), events.len());
+    events
+}
+
+/// The line of a silence, once it is read.
+async fn silence(function: &Function) -> Value {
+    let lines = async || {
+        let output = function.output().await.into_iter();
+        output
+            .filter(|it| it.contains("\"silent\":1"))
+            .collect::<Vec<_>>()
+    };
+    eventually("a line", || async { !lines().await.is_empty() }).await;
+    serde_json::from_str(&lines().await[0]).unwrap()
+}
+
+/// Hands the one message on the queue to the function, as it comes for the so-manieth time; whether it is kept.
+async fn look(world: &World, function: &mut Function, receives: u32) -> bool {
+    let mut batch = world.receive().await;
+    assert_eq!(batch.len(), 1, "{batch:?}");
+    batch[0]["attributes"]["ApproximateReceiveCount"] = json!(receives.to_string());
+    !world.run(function, batch).await.is_empty()
+}
+
+#[tokio::test]
+async fn a_source_is_watched_while_it_is_heard_and_told_of_once_when_it_is_not() {
+    let mut world = world(json!("2h")).await;
+    hear(&mut world, "a").await;
+    let sent = world.tap.sent();
+    let watch = sent.iter().find(|it| it.queue == "deliveries").unwrap();
+    assert_eq!(watch.body["kind"], "watch/1");
+    assert_eq!(watch.delay, DELAY);
+    assert_eq!(noted(&world).await["watch"], watch.body["id"]);
+
+    let mut function = world.function().await;
+    assert!(look(&world, &mut function, 1).await, "it is put off");
+    let waits = world.tap.waits();
+    assert!((DUE - 30..=DUE).contains(&waits[0].1), "{waits:?}");
+    let due = noted(&world).await["watch_due_at"].as_u64().unwrap();
+    assert!(due > now_ms() + (DUE - 60) * 1_000, "{due}");
+    hear(&mut world, "b").await;
+    assert_eq!(world.queued().await, [("watch/1".to_owned(), 1)].into());
+    assert_eq!(told(&world).await.len(), 0);
+
+    fall_silent(&world).await;
+    let batch = world.receive().await;
+    assert_eq!(world.run(&mut function, batch.clone()).await.len(), 0);
+    let events = told(&world).await;
+    assert_eq!(events.len(), 1);
+    let noted_at = noted(&world).await["last_accepted_at"].as_i64().unwrap();
+    let last: jiff::Timestamp = events[0]["data"]["last_accepted_at"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert_eq!(last.as_millisecond(), noted_at);
+    assert_eq!(events[0]["subject"], "source/studio");
+    assert_eq!(events[0]["data"]["source"], "studio");
+    assert_eq!(events[0]["data"]["silent_after"], "2h");
+    let line = silence(&function).await;
+    assert_eq!(line["source"], "studio");
+    let metrics = &line["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!(metrics["Dimensions"], json!([["source"], []]));
+
+    // A copy, which the queue may hand on.
+    function.invoke(&json!({"Records": batch})).await;
+    assert_eq!(told(&world).await.len(), 0);
+    let silent = noted(&world).await;
+    assert!(silent["silent_since"].is_i64() && silent.get("watch").is_none());
+
+    hear(&mut world, "c").await;
+    let heard = noted(&world).await;
+    assert!(heard.get("silent_since").is_none() && heard["watch"].is_string());
+    assert_eq!(world.queued().await, [("watch/1".to_owned(), 1)].into());
+    fall_silent(&world).await;
+    assert!(!look(&world, &mut function, 1).await);
+    assert_eq!(told(&world).await.len(), 1);
+}
+
+#[tokio::test]
+async fn silence_that_cannot_be_told_is_told_later() {
+    let mut world = world(json!("2h")).await;
+    hear(&mut world, "a").await;
+    fall_silent(&world).await;
+    let proxy = Proxy::start(world.aws.url()).await;
+    let mut function = world.function_behind(&proxy.url()).await;
+    for receives in [1, 10] {
+        proxy
+            .break_down("sns", "Publish", "AuthorizationError", 403)
+            .await;
+        let is_kept = look(&world, &mut function, receives).await;
+        assert_eq!(is_kept, receives == 1, "an old one is sent anew");
+        assert!(noted(&world).await.get("silent_since").is_none());
+        world.aws.drain("events").await;
+    }
+    proxy.heal().await;
+    assert!(!look(&world, &mut function, 1).await);
+    assert_eq!(told(&world).await.len(), 1);
+    assert!(noted(&world).await["silent_since"].is_i64());
+}
+
+#[tokio::test]
+async fn a_message_is_sent_anew_before_its_queue_gives_up_on_it() {
+    let mut world = world(json!("30d")).await;
+    hear(&mut world, "a").await;
+    let old = noted(&world).await["watch"].clone();
+    let mut function = world.function().await;
+    world.tap.sent();
+    assert!(look(&world, &mut function, 9).await);
+    let waits = world.tap.waits();
+    assert!((43_000..=43_200).contains(&waits[0].1), "{waits:?}");
+    assert!(!look(&world, &mut function, 10).await);
+    let sent = world.tap.sent();
+    assert_eq!((sent.len(), &sent[0].body["replaces"]), (1, &old));
+    let new = noted(&world).await["watch"].clone();
+    assert_eq!(new, sent[0].body["id"]);
+    assert_ne!(new, old);
+    assert!(look(&world, &mut function, 1).await);
+}
+
+#[tokio::test]
+async fn a_watch_that_is_lost_is_made_up_for_and_of_two_one_ends() {
+    let mut world = world(json!("2h")).await;
+    hear(&mut world, "a").await;
+    let lost = world.receive().await;
+    let overdue = now_ms() - 3_700_000;
+    note(&world, &json!({"watch_due_at": overdue})).await;
+    hear(&mut world, "b").await;
+    let mut function = world.function().await;
+    assert!(look(&world, &mut function, 1).await);
+    world.put_back(&lost).await;
+    world.pump(&mut function).await;
+    assert_eq!(world.queued().await, [("watch/1".to_owned(), 1)].into());
+}
+
+#[tokio::test]
+async fn a_watch_that_does_not_begin_holds_up_nothing_and_begins_later() {
+    let mut world = world(json!("2h")).await;
+    note(
+        &world,
+        &json!({"kind": "source", "id": "studio", "silent_since": 1}),
+    )
+    .await;
+    let proxy = Proxy::start(world.aws.url()).await;
+    let call = Call {
+        service: "sqs",
+        operation: "SendMessageBatch",
+        body: Some("contains(QueueUrl, 'deliveries')"),
+    };
+    proxy.inject(call, Fault::Outage).await;
+    let mut ingress = world.aws.ingress_behind(&proxy.url()).await;
+    ingress
+        .invoke(&signed("studio", &creative_force("a", "")))
+        .await;
+    let (batch, after) = world.aws.next_batch().await;
+    assert!(matches!(ingress.invoke(&batch).await, Answer::Success(_)));
+    assert!(proxy.fired().await > 0, "nothing failed");
+    world.aws.acknowledge(after);
+    let heard = noted(&world).await;
+    assert!(heard.get("silent_since").is_none() && heard.get("watch").is_none());
+    assert_eq!(world.aws.drain_event_ids().await, ["a"]);
+    hear(&mut world, "b").await;
+    assert_eq!(world.queued().await, [("watch/1".to_owned(), 1)].into());
+}
+
+#[tokio::test]
+async fn a_source_that_declares_nothing_is_not_watched() {
+    let mut world = world(Value::Null).await;
+    hear(&mut world, "a").await;
+    assert_eq!(world.queued().await.len(), 0);
+
+    declare(&world, json!("2h")).await;
+    hear(&mut world, "b").await;
+    assert_eq!(world.queued().await, [("watch/1".to_owned(), 1)].into());
+    // As if it had been declared a while ago.
+    note(&world, &json!({"declared_at": now_ms() - 60_000})).await;
+    declare(&world, Value::Null).await;
+    hear(&mut world, "c").await;
+    let noted = noted(&world).await;
+    assert!(noted.get("silent_after").is_none() && noted.get("watch").is_none());
+    let mut function = world.function().await;
+    assert!(!look(&world, &mut function, 1).await);
+}
+
+#[tokio::test]
+async fn what_is_published_once_more_does_not_make_a_source_silent() {
+    let mut world = world(json!("2h")).await;
+    hear(&mut world, "a").await;
+    let later = now_ms() + 60_000;
+    note(&world, &json!({"last_accepted_at": later})).await;
+    hear(&mut world, "b").await;
+    assert_eq!(noted(&world).await["last_accepted_at"], later);
+}
+
+#[tokio::test]
+async fn the_operator_has_a_source_watched_that_never_sends() {
+    let world = world(Value::Null).await;
+    let operator = Operator::behind(&world.aws, world.tap.url()).await;
+    let refused = ["source", "update", "studio", "--silent-after", "31d"];
+    let error = operator.run(&refused).await.error();
+    assert!(error.contains("from \"1s\" to \"30d\""), "{error}");
+
+    let update = |gap| ["source", "update", "studio", "--silent-after", gap];
+    let shown = operator.run(&update("2h")).await.json();
+    assert_eq!(shown[0]["silent_after"], "2h");
+    let mut function = world.function().await;
+    assert!(look(&world, &mut function, 1).await);
+    // What is shorter now is not waited for as long as before.
+    operator.run(&update("1h")).await.json();
+    assert_eq!(world.queued().await, [("watch/1".to_owned(), 2)].into());
+    world.tap.waits();
+    world.pump(&mut function).await;
+    let waits = world.tap.waits();
+    assert_eq!(waits.len(), 1);
+    assert!((3_600..=3_660).contains(&waits[0].1), "{waits:?}");
+
+    note(&world, &json!({"declared_at": now_ms() - DUE * 1_000})).await;
+    assert!(!look(&world, &mut function, 1).await);
+    let events = told(&world).await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0]["data"]["last_accepted_at"], Value::Null);
+    assert_eq!(events[0]["data"]["silent_after"], "1h");
+
+    operator.run(&update("2h")).await.json();
+    assert!(look(&world, &mut function, 1).await);
+    let shown = operator.run(&update("none")).await.json();
+    assert_eq!(shown[0]["silent_after"], Value::Null);
+    assert!(!look(&world, &mut function, 1).await);
+
+    let add = [
+        "source",
+        "add",
+        "shop",
+        "--vendor",
+        "creads",
+        "--silent-after",
+        "1d",
+    ];
+    operator.run(&add).await.json();
+    let listed = operator.run(&["source", "list"]).await.json();
+    let shop = listed.iter().find(|it| it["name"] == "shop").unwrap();
+    assert_eq!(shop["silent_after"], "1d");
+    assert!(look(&world, &mut function, 1).await);
+    operator.run(&["source", "remove", "shop"]).await.json();
+    assert!(!look(&world, &mut function, 1).await);
+    assert_eq!(told(&world).await.len(), 0);
+}

@@ -1,0 +1,288 @@
+//! What the alarms of infra/monitoring.yaml look at, whom they tell, and that README's runbook says what to do.
+
+use super::{Template, list, text_of, with_jitter};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use webhook_gateway::endpoints::DEFAULT_RETRY;
+
+const FILE: &str = "infra/monitoring.yaml";
+
+/// The alarms on metrics of AWS: name, namespace, metric, of which resource, and threshold.
+const OF_AWS: [(&str, &str, &str, &str, u64); 10] = {
+    const VISIBLE: &str = "ApproximateNumberOfMessagesVisible";
+    const IN_FLIGHT: &str = "ApproximateNumberOfMessagesNotVisible";
+    const AGE: &str = "ApproximateAgeOfOldestMessage";
+    [
+        ("FailedRequests", "AWS/ApiGateway", "5xx", "Api", 0),
+        ("Quarantine", "AWS/SQS", VISIBLE, "QuarantineQueue", 0),
+        (
+            "UnpublishedEvents",
+            "AWS/Lambda",
+            "IteratorAge",
+            "IngressFunction",
+            600_000,
+        ),
+        (
+            "IngressErrors",
+            "AWS/Lambda",
+            "Errors",
+            "IngressFunction",
+            0,
+        ),
+        (
+            "IngressThrottles",
+            "AWS/Lambda",
+            "Throttles",
+            "IngressFunction",
+            0,
+        ),
+        ("DeadLetters", "AWS/SQS", VISIBLE, "DeadLetterQueue", 0),
+        ("LateDeliveries", "AWS/SQS", AGE, "DeliveryQueue", 14_400),
+        (
+            "DeliveriesInFlight",
+            "AWS/SQS",
+            IN_FLIGHT,
+            "DeliveryQueue",
+            80_000,
+        ),
+        (
+            "DeliveryErrors",
+            "AWS/Lambda",
+            "Errors",
+            "DeliveryFunction",
+            0,
+        ),
+        (
+            "DeliveryThrottles",
+            "AWS/Lambda",
+            "Throttles",
+            "DeliveryFunction",
+            0,
+        ),
+    ]
+};
+
+/// The alarms on metrics of our own, all sources and endpoints together: name, metric, and threshold.
+const OUR_OWN: [(&str, &str, u64); 4] = [
+    ("RejectedRequests", "rejected", 10),
+    ("SilentSource", "silent", 0),
+    ("Drift", "drift", 0),
+    ("DisabledEndpoint", "disabled", 0),
+];
+
+/// The properties of the alarms by name.
+fn alarms(monitoring: &Template) -> BTreeMap<&str, &Value> {
+    let alarms = monitoring.of_type("AWS::CloudWatch::Alarm").into_iter();
+    alarms.map(|(name, it)| (name, &it["Properties"])).collect()
+}
+
+/// The resource that an alarm looks at, if it is one.
+fn watched(alarm: &Value) -> Option<&str> {
+    alarm.pointer("/Dimensions/0/Value/Ref")?.as_str()
+}
+
+/// A name in words, as a heading has it: `DeadLetters` is "Dead letters".
+fn in_words(name: &str) -> String {
+    let mut words = String::new();
+    for (at, letter) in name.char_indices() {
+        match letter {
+            capital if capital.is_uppercase() && at > 0 => {
+                words.push(' ');
+                words.extend(capital.to_lowercase());
+            }
+            other => words.push(other),
+        }
+    }
+    words
+}
+
+/// The headings of README's runbook, each with what stands below it.
+fn runbook() -> BTreeMap<String, String> {
+    let readme = text_of("README.md");
+    let (_, rest) = readme.split_once("\n## Runbook\n").unwrap();
+    let runbook = rest.split("\n## ").next().unwrap();
+    let sections = runbook.split("\n### ").skip(1);
+    let sections = sections.map(|it| it.split_once('\n').unwrap());
+    sections
+        .map(|(heading, text)| (heading.to_owned(), text.trim().to_owned()))
+        .collect()
+}
+
+#[test]
+fn each_way_to_lose_or_delay_something_has_its_alarm() {
+    let monitoring = Template::from(FILE);
+    let alarms = alarms(&monitoring);
+    for (name, namespace, metric, of, threshold) in OF_AWS {
+        let alarm = alarms.get(name).unwrap_or_else(|| panic!("no {name}"));
+        assert_eq!(alarm["Namespace"], namespace, "{name}");
+        assert_eq!(alarm["MetricName"], metric, "{name}");
+        assert_eq!(watched(alarm), Some(of), "{name}");
+        assert_eq!(alarm["Threshold"], threshold, "{name}");
+    }
+    for (name, metric, threshold) in OUR_OWN {
+        let alarm = alarms.get(name).unwrap_or_else(|| panic!("no {name}"));
+        assert_eq!(alarm["Namespace"], json!({"Ref": "Gateway"}), "{name}");
+        assert_eq!(alarm["MetricName"], metric, "{name}");
+        assert!(alarm["Dimensions"].is_null(), "{name}");
+        assert_eq!(alarm["Threshold"], threshold, "{name}");
+    }
+    let unread = alarms["UnreadEvents"];
+    assert_eq!(unread["MetricName"], "ApproximateAgeOfOldestMessage");
+    assert_eq!(watched(unread), Some("EventsQueue"));
+    assert_eq!(unread["Threshold"], json!({"Ref": "UnreadEventsAge"}));
+}
+
+#[test]
+fn nothing_that_can_fail_is_without_an_alarm() {
+    let (template, monitoring) = (Template::read(), Template::from(FILE));
+    let alarms = alarms(&monitoring);
+    let watches = |resource: &str, metric: &str| {
+        let mut of = alarms.values().filter(|it| watched(it) == Some(resource));
+        of.any(|it| it["MetricName"].as_str().unwrap().contains(metric))
+    };
+    for (queue, _) in template.of_type("AWS::SQS::Queue") {
+        assert!(watches(queue, "Approximate"), "{queue} has no alarm");
+    }
+    for (function, _) in template.of_type("AWS::Serverless::Function") {
+        for metric in ["Errors", "Throttles"] {
+            assert!(
+                watches(function, metric),
+                "{function} has none for {metric}"
+            );
+        }
+    }
+}
+
+#[test]
+fn each_alarm_tells_the_topic_and_nothing_happening_is_fine() {
+    let monitoring = Template::from(FILE);
+    for (name, alarm) in alarms(&monitoring) {
+        let topic = json!([{"Ref": "NoticesTopic"}]);
+        assert_eq!(alarm["AlarmActions"], topic, "{name}");
+        assert_eq!(alarm["OKActions"], topic, "{name}");
+        assert_eq!(alarm["TreatMissingData"], "notBreaching", "{name}");
+        let named = json!({"Fn::Sub": format!("${{Gateway}}-{name}")});
+        assert_eq!(alarm["AlarmName"], named, "{name}");
+        let seconds =
+            alarm["Period"].as_u64().unwrap() * alarm["EvaluationPeriods"].as_u64().unwrap();
+        assert!(
+            seconds <= 86_400,
+            "{name} looks back {seconds} s, CloudWatch a day at most"
+        );
+    }
+}
+
+#[test]
+fn each_alarm_says_what_to_do_and_where_more_stands() {
+    let monitoring = Template::from(FILE);
+    let (alarms, runbook) = (alarms(&monitoring), runbook());
+    for (name, alarm) in &alarms {
+        let description = alarm["AlarmDescription"].as_str().unwrap_or_default();
+        let heading = in_words(name);
+        assert!(
+            description.contains(" First: "),
+            "{name} does not say what to do"
+        );
+        assert!(
+            description.ends_with(&format!("README, Runbook, \"{heading}\".")),
+            "{name} does not name its section {heading:?}"
+        );
+        assert!(
+            description.len() <= 1024,
+            "{name}: CloudWatch takes 1024 characters"
+        );
+        assert!(
+            runbook.get(&heading).is_some_and(|text| text.len() > 100),
+            "README's runbook says nothing of {heading:?}"
+        );
+    }
+    let headings: BTreeSet<_> = alarms.keys().map(|name| in_words(name)).collect();
+    let sections: BTreeSet<_> = runbook.into_keys().collect();
+    assert_eq!(sections, headings, "sections without an alarm");
+}
+
+#[test]
+fn the_dashboard_is_json_and_shows_each_alarm() {
+    let monitoring = Template::from(FILE);
+    let body = monitoring.at("Resources/Dashboard/Properties/DashboardBody/Fn::Sub");
+    let body: Value = serde_json::from_str(body.as_str().unwrap()).unwrap();
+    let shown = list(&body["widgets"][0]["properties"]["alarms"]);
+    let names = alarms(&monitoring).into_keys();
+    let wanted: BTreeSet<_> = names.map(|name| format!("${{{name}.Arn}}")).collect();
+    let shown: BTreeSet<_> = shown
+        .iter()
+        .map(|it| it.as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(shown, wanted);
+}
+
+#[test]
+fn the_nested_stack_is_given_all_that_it_asks_for() {
+    let (template, monitoring) = (Template::read(), Template::from(FILE));
+    let stack = template.at("Resources/MonitoringStack/Properties");
+    assert_eq!(stack["TemplateURL"], FILE);
+    let given = stack["Parameters"].as_object().unwrap();
+    let asked = monitoring.at("Parameters").as_object().unwrap();
+    assert!(given.keys().eq(asked.keys()), "{given:?}");
+    for (name, value) in given {
+        let own = [
+            json!({"Ref": name}),
+            json!({"Fn::GetAtt": format!("{name}.QueueName")}),
+        ];
+        let is_name = *value == json!({"Ref": "AWS::StackName"});
+        assert!(
+            own.contains(value) || (name == "Gateway" && is_name),
+            "{name} is given {value}"
+        );
+    }
+}
+
+#[test]
+fn what_waits_as_it_should_is_no_alarm_and_what_is_forgotten_was_one_before() {
+    let (template, monitoring) = (Template::read(), Template::from(FILE));
+    let retention = |queue| {
+        template.seconds(&format!(
+            "Resources/{queue}/Properties/MessageRetentionPeriod"
+        ))
+    };
+    let late = monitoring.seconds("Resources/LateDeliveries/Properties/Threshold");
+    // The age of a queue's oldest message leaves out what was received more than three times.
+    let waits = DEFAULT_RETRY.iter().take(3).sum();
+    assert!(
+        with_jitter(Duration::from_secs(waits)) < late,
+        "{late:?} is normal"
+    );
+    assert!(
+        late < retention("DeliveryQueue") / 2,
+        "{late:?} is too late"
+    );
+    let unread = "Parameters/UnreadEventsAge";
+    assert!(template.seconds(&format!("{unread}/Default")) < retention("EventsQueue") / 2);
+    assert_eq!(
+        template.seconds(&format!("{unread}/MaxValue")),
+        retention("EventsQueue")
+    );
+    let unpublished = monitoring.number("Resources/UnpublishedEvents/Properties/Threshold");
+    let stream = Duration::from_hours(24);
+    assert!(
+        Duration::from_millis(unpublished) < stream / 2,
+        "the stream forgets after {stream:?}"
+    );
+}
+
+#[test]
+fn monitoring_costs_what_its_parameter_says() {
+    let (template, monitoring) = (Template::read(), Template::from(FILE));
+    let (alarms, dashboards) = (
+        alarms(&monitoring).len(),
+        monitoring.of_type("AWS::CloudWatch::Dashboard").len(),
+    );
+    let cents = alarms * 10 + dashboards * 300;
+    let price = format!("${}.{:02} a month", cents / 100, cents % 100);
+    let description = template
+        .at("Parameters/Monitoring/Description")
+        .as_str()
+        .unwrap();
+    assert!(description.contains(&price), "{alarms} alarms: {price}");
+}

@@ -1,0 +1,156 @@
+//! What the template protects: what is stored, who reaches it, and what the roles may do.
+
+use super::{Template, list};
+use serde_json::{Value, json};
+
+#[test]
+fn everything_stored_is_encrypted() {
+    let template = Template::read();
+    let encrypted = [
+        ("AWS::SQS::Queue", "/SqsManagedSseEnabled", json!(true)),
+        (
+            "AWS::DynamoDB::Table",
+            "/SSESpecification/SSEEnabled",
+            json!(true),
+        ),
+        (
+            "AWS::S3::Bucket",
+            "/BucketEncryption/ServerSideEncryptionConfiguration/0/ServerSideEncryptionByDefault/SSEAlgorithm",
+            json!("AES256"),
+        ),
+        (
+            "AWS::SNS::Topic",
+            "/KmsMasterKeyId",
+            json!({"Fn::GetAtt": "NoticesKey.Arn"}),
+        ),
+    ];
+    for (kind, property, wanted) in encrypted {
+        for (name, resource) in template.of_type(kind) {
+            let found = resource["Properties"].pointer(property);
+            assert_eq!(
+                found,
+                Some(&wanted),
+                "{name} is not encrypted as it is to be: {property}"
+            );
+        }
+    }
+}
+
+#[test]
+fn everything_stored_is_reached_by_tls_alone() {
+    let template = Template::read();
+    let policies = [
+        ("AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "Queues"),
+        ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "Bucket"),
+        ("AWS::SNS::Topic", "AWS::SNS::TopicPolicy", "Topics"),
+    ];
+    for (kind, policy, of) in policies {
+        for (name, _) in template.of_type(kind) {
+            let closed = template.of_type(policy).iter().any(|(_, policy)| {
+                let policy = &policy["Properties"];
+                list(&policy[of]).contains(&json!({"Ref": name}))
+                    && list(&policy["PolicyDocument"]["Statement"])
+                        .iter()
+                        .any(refuses_plain_http)
+            });
+            assert!(closed, "{name} has no {policy} that refuses plain HTTP");
+        }
+    }
+}
+
+fn refuses_plain_http(statement: &Value) -> bool {
+    statement["Effect"] == "Deny"
+        && statement["Principal"] == "*"
+        && statement["Condition"] == json!({"Bool": {"aws:SecureTransport": "false"}})
+}
+
+#[test]
+fn data_outlives_the_stack() {
+    let template = Template::read();
+    let kinds = [
+        "AWS::DynamoDB::Table",
+        "AWS::S3::Bucket",
+        "AWS::SecretsManager::Secret",
+    ];
+    let data = kinds.iter().flat_map(|kind| template.of_type(kind));
+    // Without its key, what the endpoints table keeps of secrets is lost.
+    let key = ("SecretsKey", template.at("Resources/SecretsKey"));
+    for (name, resource) in data.chain([key]) {
+        for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
+            assert_eq!(resource[policy], "Retain", "{name} has no {policy}: Retain");
+        }
+    }
+}
+
+#[test]
+fn whoever_is_allowed_everything_is_the_account_with_its_key() {
+    let template = Template::read();
+    let root = json!({"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}});
+    for (name, resource) in template.at("Resources").as_object().unwrap() {
+        let properties = &resource["Properties"];
+        let policies = ["PolicyDocument", "KeyPolicy", "AssumeRolePolicyDocument"];
+        let statements = policies
+            .iter()
+            .flat_map(|it| list(&properties[it]["Statement"]));
+        for statement in statements.filter(|it| it["Effect"] == "Allow") {
+            assert!(
+                !list(&statement["Principal"]).contains(&json!("*")),
+                "{name} admits everybody"
+            );
+            for action in list(&statement["Action"]) {
+                let is_account =
+                    resource["Type"] == "AWS::KMS::Key" && statement["Principal"] == root;
+                assert!(
+                    is_account || !action.as_str().unwrap().contains('*'),
+                    "{name} allows {action}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn logs_are_forgotten_in_time() {
+    let template = Template::read();
+    for (name, function) in template.of_type("AWS::Serverless::Function") {
+        let group = &function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"];
+        let group = group.as_str().unwrap_or_else(|| {
+            panic!("{name} has no log group of its own, and Lambda's keeps lines for ever")
+        });
+        let path = format!("Resources/{group}/Properties/RetentionInDays");
+        assert_eq!(
+            *template.at(&path),
+            json!({"Ref": "LogRetentionDays"}),
+            "{group}"
+        );
+    }
+}
+
+#[test]
+fn roles_name_what_they_may_do_and_where() {
+    let template = Template::read();
+    for (name, role) in template.of_type("AWS::IAM::Role") {
+        let managed = &role["Properties"]["ManagedPolicyArns"];
+        assert!(managed.is_null(), "{name} has policies of others");
+    }
+    for (name, statement) in template.statements() {
+        for action in list(&statement["Action"]) {
+            let action = action.as_str().unwrap();
+            assert!(!action.contains('*'), "{name} allows {action}");
+        }
+        for resource in list(&statement["Resource"]) {
+            assert!(
+                is_of_the_stack(resource),
+                "{name} reaches beyond the stack: {resource}"
+            );
+        }
+    }
+}
+
+/// Whether it is a resource of the stack, something below one, or what a parameter names.
+fn is_of_the_stack(resource: &Value) -> bool {
+    let below = resource["Fn::Sub"]
+        .as_str()
+        .is_some_and(|it| it.starts_with("${") && it.contains(".Arn}/"));
+    below || resource["Ref"].is_string() || resource["Fn::GetAtt"].is_string()
+}
