@@ -312,8 +312,7 @@ fn payload(id: &str, bytes: usize) -> String {
         let word = |it: usize| WORDS[it % WORDS.len()];
         let (a, b, c) = (next(), next(), next());
         fields += &format!(
-            ",\"{}{number}\":{{\"Id\":{a},\"Name\":\"{} {}\",\"Url\":\"https://cdn.example.com/{b:x}/{}.jpg\"}}",
-            word(a),
+            ",\"field{number}\":{{\"Id\":{a},\"Name\":\"{} {}\",\"Url\":\"https://cdn.example.com/{b:x}/{}.jpg\"}}",
             word(b),
             word(c),
             word(a ^ c),
