@@ -2,6 +2,7 @@
 //! deliveries, and a smoke test of it.
 //! This file reads the command line and hands over; each noun has a file of its own.
 
+mod dead_letter;
 mod delivery;
 mod doctor;
 mod document;
@@ -84,6 +85,9 @@ enum Command {
     /// What was not understood, and what was rejected, looked at and released.
     #[command(subcommand)]
     Quarantine(quarantine::Command),
+    /// What could not be handled, looked at and sent back.
+    #[command(subcommand)]
+    DeadLetter(dead_letter::Command),
     /// What became of each event at each endpoint, and sending it again.
     #[command(subcommand)]
     Delivery(delivery::Command),
@@ -122,6 +126,7 @@ async fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Endpoint(command) => endpoint::run(command, stack, output).await,
         Command::Event(command) => event::run(command, &stack.await?, output).await,
         Command::Quarantine(command) => quarantine::run(command, &stack.await?, output).await,
+        Command::DeadLetter(command) => dead_letter::run(command, &stack.await?, output).await,
         Command::Delivery(command) => delivery::run(command, &stack.await?, output).await,
         Command::Status(arguments) => status::run(arguments, &stack.await?, output).await,
         Command::Doctor(arguments) => doctor::run(arguments, &stack.await?, output).await,

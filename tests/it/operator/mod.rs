@@ -1,5 +1,6 @@
 //! The operator's tool with the real functions: what it finds, and what it mends.
 
+mod dead_letter;
 mod doctor;
 mod endpoint;
 mod event;

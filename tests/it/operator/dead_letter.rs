@@ -1,0 +1,85 @@
+//! Dead letters are told apart by their reasons, and sent back to where they belong.
+
+use crate::support::aws::Aws;
+use crate::support::delivery::World;
+use crate::support::operator::Operator;
+use serde_json::{Value, json};
+
+async fn put(aws: &Aws, body: &str, queue: Option<&str>, reason: &str, id: &str) {
+    let text = |text: &str| json!({"DataType": "String", "StringValue": text});
+    let mut message = json!({"QueueUrl": aws.queue_url("dead"), "MessageBody": body});
+    if let Some(queue) = queue {
+        message["MessageAttributes"] = json!({
+            "queue": text(&aws.queue_url(queue)), "reason": text(reason), "ce-id": text(id),
+        });
+    }
+    aws.call("AmazonSQS.SendMessage", &message).await;
+}
+
+fn outcomes(lines: &[Value]) -> Vec<&str> {
+    let mut outcomes: Vec<_> = lines
+        .iter()
+        .map(|it| it["outcome"].as_str().unwrap())
+        .collect();
+    outcomes.sort_unstable();
+    outcomes
+}
+
+#[tokio::test]
+async fn dead_letters_go_back_to_where_they_belong_once() {
+    let world = World::start().await;
+    let aws = &world.aws;
+    let order = r#"{"kind":"ping/1","endpoint":"ep_1","id":"p","at":1}"#;
+    put(aws, "{\"id\":\"a\"}", Some("search"), "AccessDenied", "a").await;
+    put(aws, "{\"id\":\"b\"}", Some("gone"), "NonExistentQueue", "b").await;
+    put(
+        aws,
+        "{",
+        Some("deliveries"),
+        "the message is not readable",
+        "c",
+    )
+    .await;
+    put(aws, order, None, "", "").await;
+    put(aws, "hello", None, "", "").await;
+    let operator = Operator::of(aws).await;
+    let listed = operator.run(&["dead-letter", "list"]).await.json();
+    let mut reasons: Vec<_> = listed
+        .iter()
+        .map(|it| it["reason"].as_str().unwrap())
+        .collect();
+    reasons.sort_unstable();
+    assert_eq!(
+        reasons,
+        ["given-up", "refused", "refused", "unknown", "unreadable"]
+    );
+    let shown = operator
+        .run(&["dead-letter", "show", "a"])
+        .await
+        .json()
+        .remove(0);
+    assert_eq!(
+        (&shown["body"], &shown["attributes"]["reason"]),
+        (&json!("{\"id\":\"a\"}"), &json!("AccessDenied"))
+    );
+
+    let dry = operator
+        .run(&["dead-letter", "redrive", "--all", "--dry-run"])
+        .await;
+    assert_eq!(outcomes(&dry.json()), ["would-be-sent"; 3]);
+    let done = operator.run(&["dead-letter", "redrive", "--all"]).await;
+    // One queue is still gone.
+    assert_eq!(
+        (done.code, outcomes(&done.lines())),
+        (Some(1), vec!["kept", "sent", "sent"])
+    );
+    let search = aws.drain("search").await;
+    assert_eq!((search.len(), &search[0].body["id"]), (1, &json!("a")));
+    let attributes = search[0].attributes.as_object().unwrap();
+    assert_eq!(attributes.keys().collect::<Vec<_>>(), ["ce-id"]);
+    assert_eq!(world.queued().await, [("ping/1".to_owned(), 1)].into());
+    let again = operator.run(&["dead-letter", "redrive", "--all"]).await;
+    assert_eq!(outcomes(&again.lines()), ["kept"]);
+    assert!(aws.drain("search").await.is_empty());
+    assert_eq!(operator.run(&["dead-letter", "list"]).await.json().len(), 3);
+}
