@@ -23,6 +23,7 @@ mod status;
 mod subscription;
 mod time;
 mod vendors;
+mod woodwing;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -95,6 +96,9 @@ enum Command {
     Status(status::Status),
     /// Checks a stack, and says line by line what is well, what is not, and what to do.
     Doctor(doctor::Doctor),
+    /// Registers sources with WoodWing Studio Server.
+    #[command(subcommand)]
+    Woodwing(woodwing::Command),
     /// Lists the event types that the vendors document.
     EventTypes(event_types::EventTypes),
 }
@@ -130,6 +134,7 @@ async fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Delivery(command) => delivery::run(command, &stack.await?, output).await,
         Command::Status(arguments) => status::run(arguments, &stack.await?, output).await,
         Command::Doctor(arguments) => doctor::run(arguments, &stack.await?, output).await,
+        Command::Woodwing(command) => woodwing::run(command, stack, output).await,
         Command::EventTypes(arguments) => event_types::run(&arguments, output),
     }
 }

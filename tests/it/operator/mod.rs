@@ -9,3 +9,4 @@ mod quarantine;
 mod replay;
 mod replay_interrupted;
 mod status;
+mod woodwing;

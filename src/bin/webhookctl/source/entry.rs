@@ -35,7 +35,7 @@ pub(super) fn new(
 }
 
 /// The vendor that an entry names, even if nothing else of it is in order.
-pub(super) fn vendor(entry: &Value) -> Option<Vendor> {
+pub(crate) fn vendor(entry: &Value) -> Option<Vendor> {
     entry.get("vendor")?.as_str()?.parse().ok()
 }
 

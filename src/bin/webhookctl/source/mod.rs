@@ -10,11 +10,21 @@ use crate::output::Output;
 use crate::stack::Stack;
 use crate::{Result, vendors};
 use clap::{Args, Subcommand};
-pub(crate) use entry::read_secret;
+pub(crate) use entry::{read_secret, vendor as vendor_of};
 use serde_json::json;
 use view::{Changed, View};
 use webhook_gateway::sources::{Source, SourceError, is_source_name};
 use webhook_gateway::vendor::Vendor;
+
+/// The entry of a source that has this secret.
+pub(crate) fn new_entry(vendor: Vendor, secret: &str) -> serde_json::Value {
+    entry::new(vendor, Some(secret), None, None, &[])
+}
+
+/// Puts a secret before that of an entry.
+pub(crate) fn rotate_entry(entry: &mut serde_json::Value, secret: &str) -> Result<()> {
+    entry::rotate(entry, Some(secret), 1).map(|_| ())
+}
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
