@@ -48,6 +48,19 @@ async fn a_wrong_secret_of_our_own_loses_nothing() {
         let mut lines = lines.into_iter();
         lines.by_ref().filter(|it| it["outcome"] == wanted).count()
     };
+    let id = listed.last().unwrap()["id"].as_str().unwrap();
+    let shown = operator
+        .run(&["quarantine", "show", "--rejected", id])
+        .await;
+    assert!(
+        !shown
+            .output
+            .contains(&sign(SECRET, creative_force("a", "").as_bytes()))
+    );
+    let shown = shown.json().remove(0);
+    assert_eq!(shown["body"], creative_force("a", ""));
+    assert_eq!(shown["today"]["outcome"], "would-be-released");
+
     let dry = operator.run(&[&release[..], &["--dry-run"]].concat()).await;
     assert_eq!(outcomes(dry.lines(), "would-be-released"), 2);
     assert_eq!(aws.recorded().await.len(), 0);
@@ -116,6 +129,10 @@ async fn what_is_understood_by_now_is_released_once() {
     aws.drain_stream(&mut function).await;
     aws.drain("events").await;
     let operator = Operator::of(&aws).await;
+    let listed = operator.run(&["quarantine", "list"]).await.json();
+    let id = listed[0]["id"].as_str().unwrap();
+    let shown = operator.run(&["quarantine", "show", id]).await.json();
+    assert!(shown[0]["today"]["outcome"].is_string());
     let release = [
         "quarantine",
         "release",
@@ -134,4 +151,6 @@ async fn what_is_understood_by_now_is_released_once() {
     let listed = operator.run(&["quarantine", "list"]).await.json();
     let released = listed.iter().filter(|it| it["state"] == "released");
     assert_eq!(released.count(), 2);
+    // What is not understood today either is all that is left.
+    assert_eq!(aws.drain("quarantine").await.len(), 1);
 }

@@ -1,8 +1,10 @@
 //! `webhookctl quarantine`: what was authentic and not understood, and what was refused, looked at and released. That
 //! something is released once is left to the ledger.
 
+mod messages;
 mod refused;
 mod release;
+mod show;
 
 use crate::Result;
 use crate::event::{Filter, Index, Kind};
@@ -14,6 +16,8 @@ use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeSet;
+use webhook_gateway::event::EventRef;
+use webhook_gateway::journal::KeptRejected;
 use webhook_gateway::ledger::Kept;
 
 /// How far back is looked without `--since`.
@@ -39,6 +43,15 @@ Examples:
   webhookctl quarantine list --source studio
   webhookctl quarantine list --rejected --since 1d --json")]
     List(Which),
+    /// Shows what is quarantined, or was rejected: its reason, the request as it came, and what would become of it today.
+    #[command(after_help = "\
+With --json: what `quarantine list --json` has for it, with \"headers\": {…}, \"body\": … (or \"body_base64\" if it is not UTF-8) and
+\"today\": {…}, which is what `quarantine release --dry-run` has for it. Signatures are not shown.
+
+Examples:
+  webhookctl quarantine show sha256:0f…:1790000000000
+  webhookctl quarantine show --rejected hr/2026-11-22/017/1790000000000")]
+    Show(Show),
     /// Tries what is quarantined with today's code, or what was rejected with today's secrets, and accepts what is in order.
     #[command(after_help = "\
 It is released once, however often this is called, and stays where it is if it is still not in order. Nothing that is
@@ -80,6 +93,18 @@ pub(crate) struct Release {
     dry_run: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// Its id, as `quarantine list` has it.
+    id: String,
+    /// It was rejected.
+    #[arg(long)]
+    rejected: bool,
+    /// The source that it came in by, if several have one of this id.
+    #[arg(long, value_name = "NAME", conflicts_with = "rejected")]
+    source: Option<String>,
+}
+
 /// Something that is quarantined, or was rejected.
 #[derive(Debug, Serialize)]
 struct Listed {
@@ -107,6 +132,37 @@ impl Row for Listed {
     }
 }
 
+impl Listed {
+    /// What was quarantined as an event, with what the ledger has of it now.
+    fn of(event: &EventRef, kept: Option<&Kept>) -> Self {
+        Self {
+            id: event.id.clone(),
+            source: event.source.clone(),
+            at: time::shown(event.accepted_at),
+            state: kept.map_or("forgotten", |kept| &*kept.state).to_owned(),
+            reason: kept.and_then(|kept| kept.reason.clone()),
+            released_as: kept.and_then(|kept| kept.released_as.clone()),
+        }
+    }
+
+    /// What was rejected.
+    fn rejected(kept: &KeptRejected) -> Self {
+        let request = &kept.request;
+        let state = match kept.released_as {
+            Some(_) => "released",
+            None => "rejected",
+        };
+        Self {
+            id: kept.id.clone(),
+            source: request.source.clone(),
+            at: time::shown(request.at.as_millisecond()),
+            state: state.to_owned(),
+            reason: Some(request.reason.clone()),
+            released_as: kept.released_as.clone(),
+        }
+    }
+}
+
 impl Which {
     fn since(&self) -> Timestamp {
         let week_ago = || Timestamp::now() - DEFAULT_SINCE;
@@ -126,6 +182,7 @@ pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Resu
             }
             output.list(&rows)
         }
+        Command::Show(show) => show::run(&show, stack, output).await,
         Command::Release(release) => release::run(release, stack, output).await,
     }
 }
@@ -151,18 +208,9 @@ async fn found(which: &Which, stack: &Stack) -> Result<Vec<(Listed, Option<Kept>
         .map(|it| it.published.event.key.clone())
         .collect();
     let kept = Recorded::to_read(stack)?.look(&keys).await?;
-    let list = |event: &webhook_gateway::event::EventRef| {
+    let list = |event: &EventRef| {
         let kept = kept.get(&event.key);
-        let state = kept.map_or("forgotten", |kept| &*kept.state);
-        let listed = Listed {
-            id: event.id.clone(),
-            source: event.source.clone(),
-            at: time::shown(event.accepted_at),
-            state: state.to_owned(),
-            reason: kept.and_then(|kept| kept.reason.clone()),
-            released_as: kept.and_then(|kept| kept.released_as.clone()),
-        };
-        (listed, kept.cloned())
+        (Listed::of(event, kept), kept.cloned())
     };
     Ok(indexed.iter().map(|it| list(&it.published.event)).collect())
 }

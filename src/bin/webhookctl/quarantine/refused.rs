@@ -5,7 +5,6 @@ use crate::Result;
 use crate::document::Document;
 use crate::failure;
 use crate::stack::Stack;
-use crate::time;
 use jiff::{SignedDuration, Timestamp};
 use webhook_gateway::journal::{Journal, KeptRejected, days};
 
@@ -19,18 +18,24 @@ pub(super) fn journal(stack: &Stack) -> Result<Journal> {
 /// Those that are meant, the newest first.
 pub(super) async fn list(which: &Which, stack: &Stack) -> Result<Vec<Listed>> {
     let kept = kept(which, &journal(stack)?, stack).await?;
-    let listed = |it: KeptRejected| Listed {
-        at: time::shown(it.request.at.as_millisecond()),
-        state: match it.released_as {
-            Some(_) => "released".to_owned(),
-            None => "rejected".to_owned(),
-        },
-        id: it.id,
-        source: it.request.source,
-        reason: Some(it.request.reason),
-        released_as: it.released_as,
-    };
-    Ok(kept.into_iter().map(listed).collect())
+    Ok(kept.iter().map(Listed::rejected).collect())
+}
+
+/// The one of this id.
+pub(super) async fn one(id: &str, journal: &Journal) -> Result<KeptRejected> {
+    let mut parts = id.split('/');
+    let (source, day) = (parts.next().unwrap_or_default(), parts.next());
+    let day = day.and_then(|day| day.parse().ok()).ok_or_else(|| {
+        format!("{id:?} is not the id of a rejected request: see `webhookctl quarantine list --rejected`")
+    })?;
+    let kept = journal
+        .rejected(source, day)
+        .await
+        .map_err(failure::journal)?;
+    let one = kept.into_iter().find(|it| it.id == id);
+    Ok(one.ok_or(
+        "there is no such request any more: a newer one has its place, or its 7 days are over",
+    )?)
 }
 
 /// What is kept of the sources that are meant: one, or all that are configured.

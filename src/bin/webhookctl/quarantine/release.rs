@@ -1,5 +1,6 @@
 //! `webhookctl quarantine release`.
 
+use super::messages::Messages;
 use super::{Release, found, refused};
 use crate::Result;
 use crate::document::Document;
@@ -16,7 +17,7 @@ use webhook_gateway::vendor::Verified;
 
 /// What became of one of them.
 #[derive(Debug, Serialize)]
-struct Released {
+pub(super) struct Released {
     id: String,
     outcome: &'static str,
     event: Option<String>,
@@ -37,6 +38,11 @@ impl Row for Released {
 }
 
 impl Released {
+    /// The id of what is quarantined no more.
+    pub(super) fn freed(&self) -> Option<&str> {
+        matches!(self.outcome, "released" | "released-before").then_some(&*self.id)
+    }
+
     fn kept(id: &str, reason: impl ToString) -> Self {
         Self {
             id: id.to_owned(),
@@ -69,19 +75,15 @@ impl Released {
 }
 
 /// What a release needs to know.
-struct Releasing {
+pub(super) struct Releasing {
     recorded: Recorded,
     document: Document,
+    messages: Messages,
     dry_run: bool,
 }
 
 pub(super) async fn run(arguments: Release, stack: &Stack, output: Output) -> Result<()> {
-    let days: i64 = stack.output("RetentionDays")?.parse()?;
-    let releasing = Releasing {
-        recorded: Recorded::of(stack, SignedDuration::from_hours(days * 24))?,
-        document: Document::of(stack).await?,
-        dry_run: arguments.dry_run,
-    };
+    let releasing = Releasing::of(stack, arguments.dry_run).await?;
     let mut rows = Vec::new();
     if arguments.which.rejected {
         let journal = refused::journal(stack)?;
@@ -102,6 +104,7 @@ pub(super) async fn run(arguments: Release, stack: &Stack, output: Output) -> Re
             rows.push(releasing.quarantined(&kept).await?);
         }
     }
+    releasing.messages.forget(&rows).await;
     output.list(&rows)?;
     let kept = rows.iter().filter(|row| row.outcome == "kept").count();
     match kept {
@@ -115,12 +118,28 @@ pub(super) async fn run(arguments: Release, stack: &Stack, output: Output) -> Re
 }
 
 impl Releasing {
+    /// With what is configured today.
+    pub(super) async fn of(stack: &Stack, dry_run: bool) -> Result<Self> {
+        let days: i64 = stack.output("RetentionDays")?.parse()?;
+        Ok(Self {
+            recorded: Recorded::of(stack, SignedDuration::from_hours(days * 24))?,
+            document: Document::of(stack).await?,
+            messages: Messages::of(stack)?,
+            dry_run,
+        })
+    }
+
+    /// The ledger, and where bodies are.
+    pub(super) fn recorded(&self) -> &Recorded {
+        &self.recorded
+    }
+
     fn source(&self, name: &str) -> Result<Source> {
         Ok(Source::parse(name, self.document.entry(name)?)?)
     }
 
     /// Tries what is quarantined with today's code.
-    async fn quarantined(&self, kept: &Kept) -> Result<Released> {
+    pub(super) async fn quarantined(&self, kept: &Kept) -> Result<Released> {
         let id = &kept.event.id;
         if kept.state != "quarantined" {
             let event = kept.released_as.clone().or_else(|| Some(id.clone()));
@@ -151,7 +170,7 @@ impl Releasing {
     }
 
     /// Tries what was rejected with today's secrets.
-    async fn refused(&self, kept: &KeptRejected, journal: &Journal) -> Result<Released> {
+    pub(super) async fn refused(&self, kept: &KeptRejected, journal: &Journal) -> Result<Released> {
         if let Some(event) = &kept.released_as {
             return Ok(Released::before(&kept.id, Some(event.clone())));
         }
