@@ -1,8 +1,10 @@
-//! The payload bucket: bodies too large for the ledger, and events too large for a message.
+//! The payload bucket: bodies too large for the ledger or the journal, and events too large for a message.
 //!
-//! Objects are named by their content, so that writing one again changes nothing but its age.
+//! Objects are named by their content, so that writing one again changes nothing but its age; those of rejected requests
+//! by their place in the journal, which are few however many come.
 
 use crate::causes::Causes;
+use crate::ledger::StoredBody;
 use crate::queues::{MAX_BYTES, Message};
 use crate::signature::{Digest256, sha256};
 use aws_sdk_s3::Client;
@@ -10,6 +12,9 @@ use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::{get_object::GetObjectError, put_object::PutObjectError};
 use aws_sdk_s3::primitives::{ByteStream, ByteStreamError};
 use std::sync::Arc;
+
+/// A larger body is stored here: an item of DynamoDB has at most 400 KB, and the rest of it is small.
+const MAX_INLINE_BYTES: usize = 256 * 1024;
 
 /// The bucket for payloads.
 #[derive(Debug)]
@@ -41,14 +46,22 @@ impl Payloads {
         Self { client, bucket }
     }
 
-    /// Stores the raw body of a webhook; its key.
-    pub async fn put_body(
+    /// The raw body of a webhook, stored here if it is too large for the ledger.
+    pub async fn storing(
         &self,
         body: Vec<u8>,
         digest: &Digest256,
-    ) -> Result<String, PayloadError> {
-        self.put(format!("bodies/{}", hex::encode(digest)), body)
-            .await
+    ) -> Result<StoredBody, PayloadError> {
+        if body.len() <= MAX_INLINE_BYTES {
+            return Ok(StoredBody::Inline(body));
+        }
+        let key = format!("bodies/{}", hex::encode(digest));
+        Ok(StoredBody::Claimed(self.put(key, body).await?))
+    }
+
+    /// Stores the raw body of a request that was rejected, over the one that had its place before; its key.
+    pub async fn put_rejected(&self, place: &str, body: Vec<u8>) -> Result<String, PayloadError> {
+        self.put(format!("rejected/{place}"), body).await
     }
 
     /// Stores an event, and gives the message that stands for it: the pointer of the

@@ -2,7 +2,7 @@
 
 use super::{Ingress, IngressError, response};
 use crate::journal::Rejected;
-use crate::ledger::{Entry, Recorded, StoredBody};
+use crate::ledger::{Entry, Recorded};
 use crate::metrics::RequestLine;
 use crate::sources::{Authentication, Source, SourceTable};
 use crate::vendor::{Vendor, Verified};
@@ -13,9 +13,6 @@ use lambda_http::http::Method;
 use lambda_http::http::header::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
 use std::time::Instant;
-
-/// A larger body goes to the bucket: an item of DynamoDB has at most 400 KB, and the rest of it is small.
-const MAX_INLINE_BYTES: usize = 256 * 1024;
 
 /// The headers that are kept with a webhook; signatures are not.
 const KEPT_HEADERS: [&str; 3] = ["content-type", "user-agent", "x-cf-event"];
@@ -64,7 +61,7 @@ impl Ingress {
         let (source, webhook) = match self.authenticate(&name, &headers, &body, line).await {
             Ok(authentic) => authentic,
             Err(error) => {
-                self.keep(name, &headers, &body, &error).await;
+                self.keep(name, &headers, body, &error).await;
                 return Err(error);
             }
         };
@@ -95,7 +92,7 @@ impl Ingress {
     }
 
     /// Keeps what a source of ours refuses: the mistake may be in its configuration.
-    async fn keep(&self, name: String, headers: &HeaderMap, body: &[u8], error: &IngressError) {
+    async fn keep(&self, name: String, headers: &HeaderMap, body: Vec<u8>, error: &IngressError) {
         if !matches!(
             error,
             IngressError::NotAuthentic(_) | IngressError::SourceDisabled(_)
@@ -108,9 +105,11 @@ impl Ingress {
             at: Timestamp::now(),
             reason: error.to_string(),
             headers: kept(headers, KEPT_HEADERS.into_iter().chain(signatures)),
-            body: body.to_vec(),
         };
-        self.journal.keep_rejected(&rejected, Instant::now()).await;
+        let keep = self
+            .journal
+            .keep_rejected(&rejected, body, &self.payloads, Instant::now());
+        keep.await;
     }
 
     /// Records the webhook; only after that there is a 2xx.
@@ -120,11 +119,7 @@ impl Ingress {
         body: Vec<u8>,
         line: &mut RequestLine,
     ) -> Result<ApiGatewayV2httpResponse, IngressError> {
-        let body = if body.len() > MAX_INLINE_BYTES {
-            StoredBody::Claimed(self.payloads.put_body(body, &entry.digest).await?)
-        } else {
-            StoredBody::Inline(body)
-        };
+        let body = self.payloads.storing(body, &entry.digest).await?;
         let (outcome, id) = match self.ledger.record(entry, &body).await? {
             Recorded::New if entry.reason.is_some() => ("quarantined", entry.receipt.id.clone()),
             Recorded::New => ("accepted", entry.receipt.id.clone()),

@@ -1,11 +1,13 @@
 //! The newest requests of each source and day that were refused, so that a wrong secret on our own side loses nothing: a
 //! ring of a hundred, however many come.
 //!
-//! To keep one takes two calls, without another try and within a moment. After a failure none is kept for a second:
-//! a flood of forgeries does not hold up the function.
+//! To keep one takes two calls, three for a body that only the payload bucket can hold, without another try and within a
+//! moment. After a failure none is kept for a second: a flood of forgeries does not hold up the function.
 
 use super::{Journal, JournalError, number, text};
 use crate::deflate::{deflate, inflate};
+use crate::ledger::StoredBody;
+use crate::payloads::{PayloadError, Payloads};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
@@ -27,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// For so long none is kept after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A longer body, after compression, does not fit.
+/// A longer body, after compression, does not fit into an item, which has at most 400 KB.
 const MAX_BYTES: usize = 350 * 1024;
 
 /// A request that was refused.
@@ -41,8 +43,6 @@ pub struct Rejected {
     pub reason: String,
     /// The headers worth keeping, those of signatures among them.
     pub headers: Vec<(String, String)>,
-    /// The exact bytes.
-    pub body: Vec<u8>,
 }
 
 /// One that is kept.
@@ -52,15 +52,32 @@ pub struct KeptRejected {
     pub id: String,
     /// The request.
     pub request: Rejected,
+    /// Its exact bytes, or where they are.
+    pub body: StoredBody,
     /// When it is to have been accepted, once the operator releases it.
     pub released_at: Option<Timestamp>,
     /// The id of the event that it was released as.
     pub released_as: Option<String>,
 }
 
+/// Why a request is not kept.
+#[derive(Debug, thiserror::Error)]
+enum KeepError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+}
+
 impl Journal {
     /// Keeps a request that was refused, if that takes no more than a moment.
-    pub async fn keep_rejected(&self, rejected: &Rejected, now: Instant) {
+    pub async fn keep_rejected(
+        &self,
+        rejected: &Rejected,
+        body: Vec<u8>,
+        payloads: &Payloads,
+        now: Instant,
+    ) {
         if self
             .resting_until
             .lock()
@@ -69,10 +86,11 @@ impl Journal {
         {
             return;
         }
-        let failure = match tokio::time::timeout(PATIENCE, self.try_keep(rejected)).await {
+        let keep = self.try_keep(rejected, body, payloads);
+        let failure = match tokio::time::timeout(PATIENCE, keep).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
-            Err(_) => "the journal takes too long".to_owned(),
+            Err(_) => "it takes too long".to_owned(),
         };
         tracing::warn!(
             source = rejected.source,
@@ -82,16 +100,44 @@ impl Journal {
         *self.resting_until.lock().await = Some(now + PAUSE);
     }
 
-    async fn try_keep(&self, rejected: &Rejected) -> Result<(), JournalError> {
-        let Some((name, bytes)) = stored(&rejected.body) else {
-            return Ok(());
-        };
-        let once = || aws_sdk_dynamodb::Config::builder().retry_config(RetryConfig::disabled());
+    async fn try_keep(
+        &self,
+        rejected: &Rejected,
+        body: Vec<u8>,
+        payloads: &Payloads,
+    ) -> Result<(), KeepError> {
         let kind = kind(&rejected.source, day(rejected.at));
         let expires_at = number(rejected.at.as_second() + RETENTION.as_secs());
+        let place = format!("{:03}", self.count(&kind, &expires_at).await? % RING);
+        let (name, body) = match fitting(body) {
+            Ok((name, bytes)) => (name, AttributeValue::B(Blob::new(bytes))),
+            Err(body) => {
+                let place = format!("{}/{}/{place}", rejected.source, day(rejected.at));
+                let key = payloads.put_rejected(&place, body).await?;
+                ("body_s3", text(&key))
+            }
+        };
+        let headers = rejected.headers.iter();
+        let headers = headers.map(|(name, value)| (name.clone(), text(value)));
+        let put = self.client.put_item().table_name(&self.table);
+        let put = put
+            .item("kind", text(&kind))
+            .item("id", text(&place))
+            .item("at", number(rejected.at.as_millisecond()))
+            .item("reason", text(&rejected.reason))
+            .item("headers", AttributeValue::M(headers.collect()))
+            .item(name, body)
+            .item("expires_at", expires_at);
+        let put = put.customize().config_override(once()).send().await;
+        put.map_err(|error| JournalError::from(Box::new(error)))?;
+        Ok(())
+    }
+
+    /// Counts one more of a source and a day; how many there were, this one included.
+    async fn count(&self, kind: &str, expires_at: &AttributeValue) -> Result<u64, JournalError> {
         let count = self.client.update_item().table_name(&self.table);
         let count = count
-            .key("kind", text(&kind))
+            .key("kind", text(kind))
             .key("id", text("count"))
             .update_expression("ADD #count :one SET expires_at = :expires_at")
             .expression_attribute_names("#count", "count")
@@ -103,21 +149,7 @@ impl Journal {
         let counted = counted
             .get("count")
             .and_then(|it| it.as_n().ok()?.parse().ok());
-        let place = counted.unwrap_or(0_u64) % RING;
-        let headers = rejected.headers.iter();
-        let headers = headers.map(|(name, value)| (name.clone(), text(value)));
-        let put = self.client.put_item().table_name(&self.table);
-        let put = put
-            .item("kind", text(&kind))
-            .item("id", text(&format!("{place:03}")))
-            .item("at", number(rejected.at.as_millisecond()))
-            .item("reason", text(&rejected.reason))
-            .item("headers", AttributeValue::M(headers.collect()))
-            .item(name, AttributeValue::B(Blob::new(bytes)))
-            .item("expires_at", expires_at);
-        let put = put.customize().config_override(once()).send().await;
-        put.map_err(Box::new)?;
-        Ok(())
+        Ok(counted.unwrap_or_default())
     }
 
     /// What is kept of a source and a day, the newest first.
@@ -215,13 +247,17 @@ fn kind(source: &str, day: Date) -> String {
     format!("rejected#{source}#{day}")
 }
 
-/// The attribute that a body is kept in, if it fits.
-fn stored(body: &[u8]) -> Option<(&'static str, Vec<u8>)> {
-    let (name, bytes) = match deflate(body) {
-        Some(deflated) => ("body_z", deflated),
-        None => ("body", body.to_vec()),
-    };
-    (bytes.len() <= MAX_BYTES).then_some((name, bytes))
+fn once() -> aws_sdk_dynamodb::config::Builder {
+    aws_sdk_dynamodb::Config::builder().retry_config(RetryConfig::disabled())
+}
+
+/// The attribute that a body is kept in and its value, or the body itself if it does not fit.
+fn fitting(body: Vec<u8>) -> Result<(&'static str, Vec<u8>), Vec<u8>> {
+    match deflate(&body) {
+        Some(deflated) if deflated.len() <= MAX_BYTES => Ok(("body_z", deflated)),
+        None if body.len() <= MAX_BYTES => Ok(("body", body)),
+        _ => Err(body),
+    }
 }
 
 fn read(item: &HashMap<String, AttributeValue>, source: &str, day: Date) -> Option<KeptRejected> {
@@ -231,9 +267,10 @@ fn read(item: &HashMap<String, AttributeValue>, source: &str, day: Date) -> Opti
         Timestamp::from_millisecond(ms).ok()
     };
     let binary = |name| Some(item.get(name)?.as_b().ok()?.as_ref());
-    let body = match binary("body_z") {
-        Some(deflated) => inflate(deflated)?,
-        None => binary("body")?.to_vec(),
+    let body = match (binary("body_z"), binary("body")) {
+        (Some(deflated), _) => StoredBody::Inline(inflate(deflated)?),
+        (None, Some(body)) => StoredBody::Inline(body.to_vec()),
+        (None, None) => StoredBody::Claimed(string("body_s3")?),
     };
     let headers = item.get("headers")?.as_m().ok()?.iter();
     let headers =
@@ -246,8 +283,8 @@ fn read(item: &HashMap<String, AttributeValue>, source: &str, day: Date) -> Opti
             at,
             reason: string("reason")?,
             headers: headers.collect(),
-            body,
         },
+        body,
         released_at: time("released_at"),
         released_as: string("released_as"),
     })
@@ -259,18 +296,18 @@ mod tests {
 
     #[test]
     fn a_body_is_kept_if_it_fits() {
-        assert_eq!(stored(b"{}"), Some(("body", b"{}".to_vec())));
-        assert_eq!(
-            stored(&[b'x'; 4_000_000]).map(|(name, _)| name),
-            Some("body_z")
-        );
+        assert_eq!(fitting(b"{}".to_vec()), Ok(("body", b"{}".to_vec())));
+        let name = fitting(vec![b'x'; 4_000_000]).map(|(name, _)| name);
+        assert_eq!(name, Ok("body_z"));
         let mut random = 1_u32;
-        let noise: Vec<u8> = std::iter::repeat_with(|| {
+        let mut noise: Vec<u8> = std::iter::repeat_with(|| {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (random >> 24) as u8
         })
         .take(MAX_BYTES + 1)
         .collect();
-        assert_eq!(stored(&noise), None);
+        assert_eq!(fitting(noise.clone()), Err(noise.clone()));
+        noise.pop();
+        assert_eq!(fitting(noise.clone()), Ok(("body", noise)));
     }
 }

@@ -5,7 +5,7 @@ use webhook_gateway::delivery::circuit::CircuitError;
 use webhook_gateway::delivery::history::HistoryError;
 use webhook_gateway::endpoints::EndpointError;
 use webhook_gateway::journal::JournalError;
-use webhook_gateway::ledger::{ReadError, ScanError};
+use webhook_gateway::ledger::{LedgerError, ReadError, ReleaseError, ScanError};
 use webhook_gateway::payloads::PayloadError;
 use webhook_gateway::queues::SendError;
 use webhook_gateway::seal::SealError;
@@ -59,6 +59,24 @@ pub(crate) fn ledger(error: ReadError) -> String {
     match error {
         ReadError::Read(error) => format!("the ledger cannot be read: {}", explain(&error)),
         error => error.to_string(),
+    }
+}
+
+/// Why a webhook was not recorded.
+pub(crate) fn unrecorded(error: LedgerError) -> String {
+    match error {
+        LedgerError::NotWritable(error) => {
+            format!("the ledger is not writable: {}", explain(&error))
+        }
+        error => error.to_string(),
+    }
+}
+
+/// Why a webhook was not released.
+pub(crate) fn unreleased(error: ReleaseError) -> String {
+    match error {
+        ReleaseError::Update(error) => format!("the ledger is not writable: {}", explain(&error)),
+        ReleaseError::Record(error) => unrecorded(error),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::stack::Stack;
 use jiff::SignedDuration;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use webhook_gateway::ledger::{Kept, Ledger, StoredBody};
+use webhook_gateway::ledger::{Entry, Kept, Ledger, StoredBody};
 use webhook_gateway::payloads::Payloads;
 use webhook_gateway::queues::Message;
 
@@ -42,6 +42,14 @@ impl Recorded {
                 Ok(self.payloads.get(&key).await.map_err(failure::payload)?)
             }
         }
+    }
+
+    /// Records a webhook that was rejected; the id of its event.
+    pub(crate) async fn accept(&self, entry: &Entry, body: Vec<u8>) -> Result<String> {
+        let body = self.payloads.storing(body, &entry.digest).await;
+        let body = body.map_err(failure::payload)?;
+        let event = self.ledger.accept(entry, &body).await;
+        Ok(event.map_err(failure::unrecorded)?)
     }
 
     /// A message as it fits onto a queue.

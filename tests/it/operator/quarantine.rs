@@ -78,6 +78,42 @@ async fn a_wrong_secret_of_our_own_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_rejected_body_that_only_the_bucket_holds_is_released_too() {
+    let mut aws = Aws::start().await;
+    aws.put_sources(&json!({"studio": {"vendor": "creative-force", "secrets": ["wrong"]}}))
+        .await;
+    let mut function = aws.ingress().await;
+    // Half as long when compressed, which is too long for the journal still.
+    let noise: String = (0..14_000_u32)
+        .map(|number| sign("noise", &number.to_be_bytes()))
+        .collect();
+    let body = creative_force("large", &noise);
+    let answer = function.invoke(&signed("studio", &body)).await;
+    assert!(matches!(answer, Answer::Success(it) if it["statusCode"] == 401));
+    let operator = Operator::of(&aws).await;
+    let list = ["quarantine", "list", "--rejected"];
+    let listed = operator.run(&list).await.json();
+    let id = listed[0]["id"].as_str().unwrap();
+    let (place, _) = id.rsplit_once('/').unwrap();
+    let kept = aws.object(&format!("rejected/{place}")).await;
+    assert_eq!(kept, body.as_bytes());
+
+    aws.put_sources(&json!({"studio": {"vendor": "creative-force", "secrets": [SECRET]}}))
+        .await;
+    let show = ["quarantine", "show", "--rejected", id];
+    assert_eq!(operator.run(&show).await.json()[0]["body"], body);
+    let release = ["quarantine", "release", "--rejected", "--since", "1d"];
+    let released = operator.run(&release).await;
+    assert_eq!(released.code, Some(0), "{}", released.output);
+    // What was rejected is forgotten after a week, what was released is not.
+    aws.delete_object(&format!("rejected/{place}")).await;
+    aws.drain_stream(&mut function).await;
+    assert_eq!(aws.drain_event_ids().await, ["large"]);
+    let again = operator.run(&release).await.json();
+    assert_eq!(again[0]["outcome"], "released-before");
+}
+
+#[tokio::test]
 async fn only_the_newest_hundred_are_kept() {
     let aws = Aws::start().await;
     let mut function = aws.ingress().await;

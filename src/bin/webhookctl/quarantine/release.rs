@@ -5,13 +5,13 @@ use super::{Release, found, refused};
 use crate::Result;
 use crate::document::Document;
 use crate::failure;
-use crate::output::{Output, Row, explain};
+use crate::output::{Output, Row};
 use crate::recorded::Recorded;
 use crate::stack::Stack;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use webhook_gateway::journal::{Journal, KeptRejected};
-use webhook_gateway::ledger::{Entry, Kept, LedgerError, ReleaseError, StoredBody};
+use webhook_gateway::journal::{Journal, KeptRejected, Rejected};
+use webhook_gateway::ledger::{Entry, Kept};
 use webhook_gateway::sources::{Authentication, Source};
 use webhook_gateway::vendor::Verified;
 
@@ -149,7 +149,10 @@ impl Releasing {
             Ok(source) => source,
             Err(error) => return Ok(Released::kept(id, error)),
         };
-        let raw = self.recorded.bytes(kept.body.clone()).await?;
+        let raw = match self.recorded.bytes(kept.body.clone()).await {
+            Ok(raw) => raw,
+            Err(error) => return Ok(Released::kept(id, error)),
+        };
         let headers = kept.headers.clone().into_iter().collect();
         let webhook = Verified::recorded(&raw);
         let name = kept.event.source.clone();
@@ -163,7 +166,7 @@ impl Releasing {
             return Ok(Released::of(id, "would-be-released", event, &entry));
         }
         let released = self.recorded.ledger.release(kept, &entry).await;
-        Ok(match released.map_err(unreleased)? {
+        Ok(match released.map_err(failure::unreleased)? {
             Some(event) => Released::of(id, "released", event, &entry),
             None => Released::before(id, None),
         })
@@ -179,7 +182,11 @@ impl Releasing {
             Ok(source) => source,
             Err(error) => return Ok(Released::kept(&kept.id, error)),
         };
-        let webhook = match verify(&source, kept) {
+        let raw = match self.recorded.bytes(kept.body.clone()).await {
+            Ok(raw) => raw,
+            Err(error) => return Ok(Released::kept(&kept.id, error)),
+        };
+        let webhook = match verify(&source, request, &raw) {
             Ok(webhook) => webhook,
             Err(error) => return Ok(Released::kept(&kept.id, error)),
         };
@@ -208,13 +215,7 @@ impl Releasing {
         };
         let entry = entry(at);
         // A second try, however late, finds the first.
-        let body = StoredBody::Inline(request.body.clone());
-        let event = self
-            .recorded
-            .ledger
-            .accept(&entry, &body)
-            .await
-            .map_err(unrecorded)?;
+        let event = self.recorded.accept(&entry, raw.clone()).await?;
         journal
             .end_release(kept, &event)
             .await
@@ -224,29 +225,12 @@ impl Releasing {
 }
 
 /// The request as authentic, by today's secrets.
-fn verify<'k>(source: &Source, kept: &'k KeptRejected) -> Result<Verified<'k>> {
-    let request = &kept.request;
+fn verify<'r>(source: &Source, request: &Rejected, raw: &'r [u8]) -> Result<Verified<'r>> {
     let Authentication::Signed(secrets) = &source.authentication else {
-        return Ok(Verified::recorded(&request.body));
+        return Ok(Verified::recorded(raw));
     };
     let name = source.vendor.signature_header();
     let signatures = request.headers.iter().filter(|(it, _)| it == name);
     let signatures = signatures.map(|(_, value)| value.as_bytes());
-    Ok(source.vendor.verify(secrets, signatures, &request.body)?)
-}
-
-fn unrecorded(error: LedgerError) -> String {
-    match error {
-        LedgerError::NotWritable(error) => {
-            format!("the ledger is not writable: {}", explain(&error))
-        }
-        error => error.to_string(),
-    }
-}
-
-fn unreleased(error: ReleaseError) -> String {
-    match error {
-        ReleaseError::Update(error) => format!("the ledger is not writable: {}", explain(&error)),
-        ReleaseError::Record(error) => unrecorded(error),
-    }
+    Ok(source.vendor.verify(secrets, signatures, raw)?)
 }

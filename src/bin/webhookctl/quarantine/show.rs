@@ -28,8 +28,9 @@ pub(super) async fn run(arguments: &Show, stack: &Stack, output: Output) -> Resu
         let journal = refused::journal(stack)?;
         let kept = refused::one(id, &journal).await?;
         let today = releasing.refused(&kept, &journal).await?;
+        let raw = releasing.recorded().bytes(kept.body.clone()).await?;
         let headers = kept.request.headers.iter().cloned().collect();
-        (Listed::rejected(&kept), headers, kept.request.body, today)
+        (Listed::rejected(&kept), headers, raw, today)
     } else {
         let recorded = releasing.recorded();
         let kept = recorded
