@@ -11,6 +11,7 @@ mod endpoints;
 mod http;
 mod large;
 mod logs;
+mod mending;
 mod operator;
 mod payloads;
 mod silence;
