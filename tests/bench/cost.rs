@@ -128,6 +128,11 @@ async fn accepted(bytes: usize, batch: u32) -> Bill {
         "CloudWatch Logs",
         log / events / 1e9 * price::LOG_GB,
     );
+    bill.insert("door 1, ms a webhook", seconds[0] * 1e3 / events);
+    bill.insert(
+        "door 2, ms a batch",
+        seconds[1] * 1e3 / batches.len() as f64,
+    );
     tally(&mut bill, &meter.take(), events);
     bill
 }
@@ -196,6 +201,7 @@ async fn delivered(bytes: usize, batch: u32) -> Bill {
     let fair = 2.0 * invocations / deliveries + 0.1_f64.max(1.0 / f64::from(batch));
     *bill.entry("SQS requests").or_default() += fair;
     add(&mut bill, "SQS", fair * price::SQS_FAIR_REQUEST);
+    bill.insert("delivery, ms a batch", seconds * 1e3 / invocations);
     tally(&mut bill, &meter.take(), deliveries);
     bill
 }
@@ -269,6 +275,15 @@ fn print(what: &str, columns: &[(&str, Bill)]) {
     };
     for name in ["calls of AWS", "write units", "read units", "SQS requests"] {
         row(&format!("{name}, each"), figure(name, false));
+    }
+    let times = [
+        "door 1, ms a webhook",
+        "door 2, ms a batch",
+        "delivery, ms a batch",
+    ];
+    let is_there = |name: &&str| columns[0].1.contains_key(name);
+    for name in times.iter().filter(|it| is_there(it)) {
+        row(name, figure(name, false));
     }
     let services = [
         "API Gateway",

@@ -62,7 +62,14 @@ async fn a_wrong_secret_of_our_own_loses_nothing() {
     assert_eq!(shown["today"]["outcome"], "would-be-released");
 
     let dry = operator.run(&[&release[..], &["--dry-run"]].concat()).await;
-    assert_eq!(outcomes(dry.lines(), "would-be-released"), 2);
+    let dry = dry.lines();
+    let one = dry
+        .iter()
+        .find(|it| it["outcome"] == "would-be-released")
+        .unwrap();
+    assert_eq!(one["was"], listed[0]["reason"]);
+    assert_eq!(one["cloudevent"]["type"], "io.creativeforce.product.reset");
+    assert_eq!(outcomes(dry, "would-be-released"), 2);
     assert_eq!(aws.recorded().await.len(), 0);
     for (wanted, count) in [("released", 2), ("released-before", 2)] {
         let said = operator.run(&release).await;

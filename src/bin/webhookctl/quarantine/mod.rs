@@ -55,10 +55,12 @@ Examples:
     /// Tries what is quarantined with today's code, or what was rejected with today's secrets, and accepts what is in order.
     #[command(after_help = "\
 It is released once, however often this is called, and stays where it is if it is still not in order. Nothing that is
-quarantined is verified again. With --dry-run only what would become of it is told.
+quarantined is verified again. With --dry-run only what would become of it is told, beside the reason for which it was
+not accepted when it came; with --json also the whole CloudEvent. What is released as the rejected kind may still be
+quarantined then: it was authentic, and is not understood.
 
-With --json: {\"id\": …, \"outcome\": …, \"event\": …, \"type\": …, \"reason\": …} each. The outcome is released, would-be-released,
-released-before, or kept, for the reason.
+With --json: {\"id\": …, \"outcome\": …, \"event\": …, \"type\": …, \"reason\": …, \"was\": …, \"cloudevent\": {…}} each, the last in
+dry runs only. The outcome is released, would-be-released, released-before, or kept, for the reason.
 
 Examples:
   webhookctl quarantine release sha256:0f…:1790000000000 --dry-run

@@ -10,6 +10,8 @@ use crate::recorded::Recorded;
 use crate::stack::Stack;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use serde_json::value::RawValue;
+use webhook_gateway::event::CloudEvent;
 use webhook_gateway::journal::{Journal, KeptRejected, Rejected};
 use webhook_gateway::ledger::{Entry, Kept};
 use webhook_gateway::sources::{Authentication, Source};
@@ -23,6 +25,11 @@ pub(super) struct Released {
     event: Option<String>,
     r#type: Option<String>,
     reason: Option<String>,
+    /// Why it was not accepted when it came.
+    was: Option<String>,
+    /// What today's code makes of it, in a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cloudevent: Option<Box<RawValue>>,
 }
 
 impl Row for Released {
@@ -33,6 +40,7 @@ impl Row for Released {
             ("event", self.event.clone().unwrap_or_default()),
             ("type", self.r#type.clone().unwrap_or_default()),
             ("reason", self.reason.clone().unwrap_or_default()),
+            ("was", self.was.clone().unwrap_or_default()),
         ]
     }
 }
@@ -50,6 +58,8 @@ impl Released {
             event: None,
             r#type: None,
             reason: Some(reason.to_string()),
+            was: None,
+            cloudevent: None,
         }
     }
 
@@ -60,6 +70,8 @@ impl Released {
             event,
             r#type: None,
             reason: None,
+            was: None,
+            cloudevent: None,
         }
     }
 
@@ -70,6 +82,22 @@ impl Released {
             event: Some(event),
             r#type: entry.event_type.clone(),
             reason: entry.reason.clone(),
+            was: None,
+            cloudevent: None,
+        }
+    }
+
+    /// What would become of it, instead of what it was.
+    fn would_be(id: &str, was: Option<&str>, webhook: Verified<'_>, entry: &Entry) -> Self {
+        let receipt = &entry.receipt;
+        let normalized = receipt.vendor.normalize(webhook).ok();
+        let event = normalized.map(|it| CloudEvent::accepted(receipt, it).encode());
+        let event = event.and_then(|json| RawValue::from_string(json.ok()?).ok());
+        let event_id = receipt.id.clone();
+        Self {
+            was: was.map(str::to_owned),
+            cloudevent: event,
+            ..Self::of(id, "would-be-released", event_id, entry)
         }
     }
 }
@@ -162,8 +190,8 @@ impl Releasing {
             return Ok(Released::kept(id, reason));
         }
         if self.dry_run {
-            let event = entry.receipt.id.clone();
-            return Ok(Released::of(id, "would-be-released", event, &entry));
+            let was = kept.reason.as_deref();
+            return Ok(Released::would_be(id, was, webhook, &entry));
         }
         let released = self.recorded.ledger.release(kept, &entry).await;
         Ok(match released.map_err(failure::unreleased)? {
@@ -199,9 +227,8 @@ impl Releasing {
         };
         let now = Timestamp::now();
         if self.dry_run {
-            let entry = entry(now);
-            let event = entry.receipt.id.clone();
-            return Ok(Released::of(&kept.id, "would-be-released", event, &entry));
+            let was = Some(&*request.reason);
+            return Ok(Released::would_be(&kept.id, was, webhook, &entry(now)));
         }
         let Some(at) = journal
             .begin_release(kept, now)

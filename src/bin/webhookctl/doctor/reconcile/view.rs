@@ -115,7 +115,7 @@ impl Lost {
             accepted_at: shown(event.accepted_at),
             why: match line.republished_at {
                 Some(_) => "it was to be published again, and was not",
-                None => "it was never published",
+                None => "nothing says that it was published",
             },
         }
     }
