@@ -13,6 +13,8 @@
     reason = "a benchmark that cannot go on fails, and it does not use all that the tests share"
 )]
 
+#[path = "cpu.rs"]
+mod cpu;
 #[path = "meter.rs"]
 mod meter;
 #[path = "../it/support/mod.rs"]
@@ -20,6 +22,7 @@ mod support;
 #[path = "units.rs"]
 mod units;
 
+use cpu::cpu;
 use meter::Meter;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -49,7 +52,8 @@ const MEMORY: f64 = 0.25;
 /// What API Gateway logs of a request, in bytes, in the format of the template.
 const ACCESS_LOG: f64 = 480.0;
 
-const EVENTS: u32 = 200;
+const EVENTS: u32 = 1000;
+const DELIVERIES: u32 = 200;
 const ENDPOINT: &str = "ep_cost";
 
 /// What something takes per event, in units of the table's rows.
@@ -98,18 +102,21 @@ async fn accepted(bytes: usize, batch: u32) -> Bill {
     let mut bill = Bill::new();
     let before = log_bytes(&function).await;
     let mut batches = Vec::new();
-    let mut seconds = [0.0; 2];
+    let (mut seconds, mut cpu_seconds) = ([0.0; 2], [0.0; 2]);
     for first in (1..=EVENTS).step_by(batch as usize) {
+        let cpu_before = cpu(&function);
         for number in first..first + batch {
             seconds[0] += door_1(&mut function, number, bytes).await;
         }
+        cpu_seconds[0] += (cpu(&function) - cpu_before).as_secs_f64();
         let (records, after) = aws.next_batch().await;
-        let started = Instant::now();
+        let (started, cpu_before) = (Instant::now(), cpu(&function));
         assert!(matches!(
             function.invoke(&records).await,
             Answer::Success(_)
         ));
         seconds[1] += started.elapsed().as_secs_f64();
+        cpu_seconds[1] += (cpu(&function) - cpu_before).as_secs_f64();
         aws.acknowledge(after);
         batches.push(records);
     }
@@ -128,11 +135,15 @@ async fn accepted(bytes: usize, batch: u32) -> Bill {
         "CloudWatch Logs",
         log / events / 1e9 * price::LOG_GB,
     );
-    bill.insert("door 1, ms a webhook", seconds[0] * 1e3 / events);
-    bill.insert(
-        "door 2, ms a batch",
-        seconds[1] * 1e3 / batches.len() as f64,
-    );
+    let per_batch = 1e3 / batches.len() as f64;
+    for (row, figure) in [
+        ("door 1, ms a webhook", seconds[0] * 1e3 / events),
+        ("door 1, CPU ms a webhook", cpu_seconds[0] * 1e3 / events),
+        ("door 2, ms a batch", seconds[1] * per_batch),
+        ("door 2, CPU ms a batch", cpu_seconds[1] * per_batch),
+    ] {
+        bill.insert(row, figure);
+    }
     tally(&mut bill, &meter.take(), events);
     bill
 }
@@ -159,7 +170,7 @@ async fn delivered(bytes: usize, batch: u32) -> Bill {
     let meter = Meter::start(world.aws.url()).await;
     let mut ingress = world.aws.ingress().await;
     let mut function = world.function_behind(&meter.url).await;
-    for number in 0..=EVENTS {
+    for number in 0..=DELIVERIES {
         door_1(&mut ingress, number, bytes).await;
     }
     let events: Vec<Value> = world.aws.recorded().await.iter().map(order).collect();
@@ -169,11 +180,12 @@ async fn delivered(bytes: usize, batch: u32) -> Bill {
     receiver.take();
 
     let before = log_bytes(&function).await;
-    let mut seconds = 0.0;
+    let (mut seconds, cpu_before) = (0.0, cpu(&function));
     for records in events[1..].chunks(batch as usize) {
         seconds += invoke(&mut function, records).await;
     }
-    let deliveries = f64::from(EVENTS);
+    let cpu_seconds = (cpu(&function) - cpu_before).as_secs_f64();
+    let deliveries = f64::from(DELIVERIES);
     let invocations = deliveries / f64::from(batch);
     let sent: usize = receiver
         .requests()
@@ -202,6 +214,7 @@ async fn delivered(bytes: usize, batch: u32) -> Bill {
     *bill.entry("SQS requests").or_default() += fair;
     add(&mut bill, "SQS", fair * price::SQS_FAIR_REQUEST);
     bill.insert("delivery, ms a batch", seconds * 1e3 / invocations);
+    bill.insert("delivery, CPU ms a batch", cpu_seconds * 1e3 / invocations);
     tally(&mut bill, &meter.take(), deliveries);
     bill
 }
@@ -278,8 +291,11 @@ fn print(what: &str, columns: &[(&str, Bill)]) {
     }
     let times = [
         "door 1, ms a webhook",
+        "door 1, CPU ms a webhook",
         "door 2, ms a batch",
+        "door 2, CPU ms a batch",
         "delivery, ms a batch",
+        "delivery, CPU ms a batch",
     ];
     let is_there = |name: &&str| columns[0].1.contains_key(name);
     for name in times.iter().filter(|it| is_there(it)) {

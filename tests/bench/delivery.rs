@@ -11,11 +11,14 @@
     reason = "a benchmark that cannot go on fails, and it does not use all that the tests share"
 )]
 
+#[path = "cpu.rs"]
+mod cpu;
 #[path = "meter.rs"]
 mod meter;
 #[path = "../it/support/mod.rs"]
 mod support;
 
+use cpu::cpu;
 use meter::Meter;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -27,9 +30,6 @@ use support::receiver::{Receiver, Reply};
 const ENDPOINT: &str = "ep_bench";
 const LATENCY: Duration = Duration::from_millis(50);
 const INVOCATIONS: u32 = 60;
-
-/// The kernel counts CPU time in hundredths of a second.
-const TICK: Duration = Duration::from_millis(10);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -122,13 +122,4 @@ fn side_by_side(receiver: &Receiver) -> u32 {
             .count()
     };
     u32::try_from(came.iter().map(overlap).max().unwrap_or_default()).unwrap()
-}
-
-/// The time that the process has had so far, in user and in system mode: see proc(5).
-fn cpu(function: &Function) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", function.id())).unwrap();
-    let after_name = stat.rsplit_once(')').unwrap().1;
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    let ticks = |index: usize| fields[index].parse::<u32>().unwrap();
-    TICK * (ticks(11) + ticks(12))
 }

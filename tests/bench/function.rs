@@ -11,9 +11,12 @@
     reason = "a benchmark that cannot go on fails, and it does not use all that the tests share"
 )]
 
+#[path = "cpu.rs"]
+mod cpu;
 #[path = "../it/support/mod.rs"]
 mod support;
 
+use cpu::cpu;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use support::aws::Aws;
@@ -22,9 +25,6 @@ use support::webhook;
 
 const COLD_STARTS: usize = 15;
 const WEBHOOKS: usize = 1000;
-
-/// The kernel counts CPU time in hundredths of a second.
-const TICK: Duration = Duration::from_millis(10);
 
 struct Cost {
     first_response: Duration,
@@ -104,13 +104,4 @@ async fn measure(binary: &str, environment: &[(&'static str, String)], events: &
         cpu,
         peak_megabytes: peak / 1024.0,
     }
-}
-
-/// The time that the process has had so far, in user and in system mode: see proc(5).
-fn cpu(function: &Function) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", function.id())).unwrap();
-    let after_name = stat.rsplit_once(')').unwrap().1;
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    let ticks = |index: usize| fields[index].parse::<u32>().unwrap();
-    TICK * (ticks(11) + ticks(12))
 }
