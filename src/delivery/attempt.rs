@@ -4,11 +4,11 @@
 use super::body::body;
 use super::guard::Target;
 use super::history::{Attempt, MAX_RESPONSE, Record, Sent};
+use super::job::{Job, Verdict};
 use super::load::{Loaded, Loads};
 use super::outcome::{Outcome, classify};
 use super::request::{SIGNATURE, UnusableSecret, signatures};
 use super::sender::{Reply, Request, SendError};
-use super::settle::{Job, Verdict};
 use super::{Delivery, random};
 use crate::endpoints::Endpoint;
 use crate::seal::SealError;

@@ -3,10 +3,9 @@
 
 use super::backoff;
 use super::history::Record;
-use super::message::Order;
+use super::job::{Job, Verdict};
+use super::message::{Order, early_by};
 use super::plan::{Plan, begin_anew, plan};
-use super::probe::early_by;
-use super::settle::{Job, Verdict};
 use super::{Delivery, Received, random};
 use crate::endpoints::{Endpoint, Standing, delivery_id};
 use crate::queues::Waits;

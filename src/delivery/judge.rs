@@ -3,9 +3,9 @@
 
 use super::Delivery;
 use super::circuit::{Circuit, CircuitError, Failures, News};
+use super::job::{Job, Origin, Verdict};
 use super::notice::Notice;
 use super::outcome::Outcome;
-use super::settle::{Job, Origin, Verdict};
 use crate::endpoints::Standing;
 use crate::metrics::NewsLine;
 use jiff::Timestamp;

@@ -3,7 +3,9 @@
 
 use crate::event::{EventRef, escape_noncharacters};
 use crate::queues;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// A message of the delivery queue. A change of its form is a new kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,6 +124,13 @@ impl Message {
     }
 }
 
+/// How much too early a message came, which a queue could not keep back for long enough.
+pub(super) fn early_by(not_before: Option<i64>, now: Timestamp) -> Option<Duration> {
+    let early = not_before?.saturating_sub(now.as_millisecond());
+    let early = Duration::from_millis(u64::try_from(early).ok()?);
+    (!early.is_zero()).then_some(early)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,5 +148,14 @@ mod tests {
             assert_eq!(serde_json::to_string(&message).unwrap(), text);
         }
         assert!(serde_json::from_str::<Message>(r#"{"kind":"delivery/2"}"#).is_err());
+    }
+
+    #[test]
+    fn a_message_is_early_by_its_own_word_alone() {
+        let now = Timestamp::from_millisecond(1_000).unwrap();
+        assert_eq!(early_by(None, now), None);
+        assert_eq!(early_by(Some(1_000), now), None);
+        assert_eq!(early_by(Some(900), now), None);
+        assert_eq!(early_by(Some(1_500), now), Some(Duration::from_millis(500)));
     }
 }

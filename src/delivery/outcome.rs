@@ -201,4 +201,17 @@ mod tests {
             Outcome::Exhausted
         );
     }
+
+    #[test]
+    fn each_outcome_has_a_word_of_its_own() {
+        let outcomes = [
+            Outcome::Delivered,
+            Outcome::Gone,
+            Outcome::Wait(now()),
+            Outcome::Retry(Duration::ZERO),
+            Outcome::Exhausted,
+        ];
+        let words = ["delivered", "gone", "wait", "retry", "exhausted"];
+        assert_eq!(outcomes.map(Outcome::name), words);
+    }
 }

@@ -7,9 +7,10 @@
 use super::circuit::{Circuit, CircuitError};
 use super::deliver::fits;
 use super::history::{HeldEntry, HistoryError, Record, State as Course};
-use super::message::{MAX_DELAY, Message, Probe};
+use super::job::{Job, Origin, Verdict};
+use super::message::{MAX_DELAY, Message, Probe, early_by};
 use super::plan::RENEWAL;
-use super::settle::{Job, Origin, Settled, Verdict};
+use super::settle::Settled;
 use super::{Delivery, Received};
 use crate::endpoints::{EndpointError, Standing, State};
 use crate::ledger::ReadError;
@@ -308,13 +309,6 @@ fn is_in_charge(probe: &Probe, circuit: &Circuit) -> bool {
     *charged == probe.id || probe.replaces.as_ref() == Some(charged)
 }
 
-/// How much too early a message came, which a queue could not keep back for long enough.
-pub(super) fn early_by(not_before: Option<i64>, now: Timestamp) -> Option<Duration> {
-    let early = not_before?.saturating_sub(now.as_millisecond());
-    let early = Duration::from_millis(u64::try_from(early).ok()?);
-    (!early.is_zero()).then_some(early)
-}
-
 fn early(probe: &Probe, now: Timestamp) -> Option<Duration> {
     early_by(probe.not_before, now)
 }
@@ -377,14 +371,5 @@ mod tests {
             id(vec![record("a", 12), record("b", 13)]).as_deref(),
             Some("a")
         );
-    }
-
-    #[test]
-    fn a_message_is_early_by_its_own_word_alone() {
-        let now = Timestamp::from_millisecond(1_000).unwrap();
-        assert_eq!(early_by(None, now), None);
-        assert_eq!(early_by(Some(1_000), now), None);
-        assert_eq!(early_by(Some(900), now), None);
-        assert_eq!(early_by(Some(1_500), now), Some(Duration::from_millis(500)));
     }
 }

@@ -6,57 +6,17 @@
 use super::Delivery;
 use super::backoff::visibility;
 use super::history::{HeldEntry, Record, State, Write};
+use super::job::{Job, Origin, Verdict};
 use super::judge::After;
 use super::message::{Message, Order};
 use super::outcome::Outcome;
 use super::plan;
-use crate::endpoints::Standing;
 use crate::metrics::DeliveryLine;
 use crate::queues::{SendError, Waits};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// A delivery that something is done about.
-#[derive(Debug)]
-pub(super) struct Job<'a> {
-    /// Its endpoint, as it was at the beginning; none if it was deleted.
-    pub(super) standing: Option<&'a Standing>,
-    /// Where it came from, which is where it goes back to.
-    pub(super) origin: Origin,
-    /// What becomes of it.
-    pub(super) record: Record,
-}
-
-/// Where a delivery came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// The delivery queue.
-    Queue {
-        /// The id of the message.
-        message: String,
-        /// Its receipt handle.
-        receipt: String,
-        /// When it was received.
-        received: Instant,
-    },
-    /// The queue of what is held.
-    Held,
-}
-
-/// What is to be done about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It was tried.
-    Tried(Outcome),
-    /// It waits for its endpoint, for this reason.
-    Hold(&'static str),
-    /// It can never be delivered.
-    Skip(String),
-    /// It was dealt with before, and is only to be taken out of what is held.
-    Release,
-}
+use std::time::Duration;
 
 /// What came of settling.
 #[derive(Debug, Default)]

@@ -80,6 +80,16 @@ fn a_label_is_one_that_a_certificate_can_name() {
 }
 
 #[test]
+fn a_name_is_as_long_as_dns_allows_and_no_longer() {
+    let labels = format!("{0}.{0}.{0}.", "a".repeat(62));
+    let longest = format!("{labels}{}.example", "a".repeat(56));
+    assert_eq!(longest.len(), 253);
+    assert!(parse(&format!("https://{longest}/")).is_ok());
+    let longer = parse(&format!("https://a{longest}/"));
+    assert!(matches!(longer, Err(Denied::Invalid)));
+}
+
+#[test]
 fn empty_credentials_are_credentials() {
     for url in [
         "https://@example.com/",

@@ -1,6 +1,5 @@
 //! The messages of what is quarantined: taken off their queue once it is released, so that the alarm on that queue ends.
 
-use super::release::Released;
 use crate::Result;
 use crate::stack::Stack;
 use aws_sdk_sqs::Client;
@@ -27,8 +26,7 @@ impl Messages {
     }
 
     /// Deletes the messages of what was released. What fails here is left to who reads the queue: it stays on it.
-    pub(super) async fn forget(&self, released: &[Released]) {
-        let mut ids: BTreeSet<_> = released.iter().filter_map(Released::freed).collect();
+    pub(super) async fn forget(&self, mut ids: BTreeSet<&str>) {
         let mut others = Vec::new();
         for _ in 0..MAX_RECEIVES {
             if ids.is_empty() {

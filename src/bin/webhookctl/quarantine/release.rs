@@ -47,7 +47,7 @@ impl Row for Released {
 
 impl Released {
     /// The id of what is quarantined no more.
-    pub(super) fn freed(&self) -> Option<&str> {
+    fn freed(&self) -> Option<&str> {
         matches!(self.outcome, "released" | "released-before").then_some(&*self.id)
     }
 
@@ -106,7 +106,6 @@ impl Released {
 pub(super) struct Releasing {
     recorded: Recorded,
     document: Document,
-    messages: Messages,
     dry_run: bool,
 }
 
@@ -132,7 +131,10 @@ pub(super) async fn run(arguments: Release, stack: &Stack, output: Output) -> Re
             rows.push(releasing.quarantined(&kept).await?);
         }
     }
-    releasing.messages.forget(&rows).await;
+    if !arguments.dry_run && !arguments.which.rejected {
+        let freed = rows.iter().filter_map(Released::freed).collect();
+        Messages::of(stack)?.forget(freed).await;
+    }
     output.list(&rows)?;
     let kept = rows.iter().filter(|row| row.outcome == "kept").count();
     match kept {
@@ -152,7 +154,6 @@ impl Releasing {
         Ok(Self {
             recorded: Recorded::of(stack, SignedDuration::from_hours(days * 24))?,
             document: Document::of(stack).await?,
-            messages: Messages::of(stack)?,
             dry_run,
         })
     }

@@ -1,0 +1,46 @@
+//! A delivery that an invocation does something about: where it came from, and what is to become of it.
+
+use super::history::Record;
+use super::outcome::Outcome;
+use crate::endpoints::Standing;
+use std::time::Instant;
+
+/// A delivery that something is done about.
+#[derive(Debug)]
+pub(super) struct Job<'a> {
+    /// Its endpoint, as it was at the beginning; none if it was deleted.
+    pub(super) standing: Option<&'a Standing>,
+    /// Where it came from, which is where it goes back to.
+    pub(super) origin: Origin,
+    /// What becomes of it.
+    pub(super) record: Record,
+}
+
+/// Where a delivery came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The delivery queue.
+    Queue {
+        /// The id of the message.
+        message: String,
+        /// Its receipt handle.
+        receipt: String,
+        /// When it was received.
+        received: Instant,
+    },
+    /// The queue of what is held.
+    Held,
+}
+
+/// What is to be done about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It was tried.
+    Tried(Outcome),
+    /// It waits for its endpoint, for this reason.
+    Hold(&'static str),
+    /// It can never be delivered.
+    Skip(String),
+    /// It was dealt with before, and is only to be taken out of what is held.
+    Release,
+}
