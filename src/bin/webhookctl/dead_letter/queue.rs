@@ -50,12 +50,15 @@ impl Letter {
                 .and_then(MessageAttributeValue::string_value)
         };
         let body = message.body.unwrap_or_default();
+        let reason = Reason::of(text("queue"), text("reason"), &body, delivery_queue);
         let system = message.attributes.unwrap_or_default();
         let sent_at = system.get(&MessageSystemAttributeName::SentTimestamp);
         Self {
             id: message.message_id.unwrap_or_default(),
-            event: text("ce-id").map(str::to_owned),
-            reason: Reason::of(text("queue"), text("reason"), &body, delivery_queue),
+            event: text("ce-id")
+                .map(str::to_owned)
+                .or_else(|| reason.event.clone()),
+            reason,
             sent_at: sent_at.and_then(|at| at.parse().ok()),
             receipt: message.receipt_handle.unwrap_or_default(),
             body,

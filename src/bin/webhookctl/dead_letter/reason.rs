@@ -34,8 +34,10 @@ pub(super) struct Reason {
     pub(super) detail: Option<String>,
     /// The URL of the queue that it is sent back to.
     pub(super) queue: Option<String>,
-    /// The group of its message there.
+    /// The group of its message there, which is the endpoint that it is for.
     pub(super) group: Option<String>,
+    /// The event that it has delivered.
+    pub(super) event: Option<String>,
 }
 
 impl Reason {
@@ -53,17 +55,26 @@ impl Reason {
             (None, Some(_)) => Kind::GivenUp,
             (None, None) => Kind::Unknown,
         };
-        let given_up = "the delivery queue gave up on it";
-        let detail = match kind {
-            Kind::GivenUp => Some(given_up.to_owned()),
+        let group = message.as_ref().and_then(Message::endpoint);
+        let group = group.map(str::to_owned);
+        let detail = match (kind, &group) {
+            (Kind::GivenUp, Some(endpoint)) => {
+                Some(format!("the delivery queue gave up on it, for {endpoint}"))
+            }
+            (Kind::GivenUp, None) => Some("the delivery queue gave up on it".to_owned()),
             _ => reason.map(str::to_owned),
+        };
+        let event = match message {
+            Some(Message::Delivery(order)) => Some(order.event.id),
+            _ => None,
         };
         let of_deliveries = (kind == Kind::GivenUp).then_some(delivery_queue);
         Self {
             kind,
             detail,
             queue: queue.or(of_deliveries).map(str::to_owned),
-            group: message.and_then(|it| it.endpoint().map(str::to_owned)),
+            group,
+            event,
         }
     }
 }
@@ -89,6 +100,10 @@ mod tests {
         assert_eq!(given_up.kind, Kind::GivenUp);
         assert_eq!(given_up.queue.as_deref(), Some("deliveries"));
         assert_eq!(given_up.group.as_deref(), Some("ep_1"));
+        let event =
+            r#"{"key":"k","id":"1","type":"a","source":"s","vendor":"creads","accepted_at":1}"#;
+        let order = format!(r#"{{"kind":"delivery/1","endpoint":"ep_1","event":{event}}}"#);
+        assert_eq!(of(None, &order).event.as_deref(), Some("1"));
         let unknown = of(None, "hello");
         assert_eq!((unknown.kind, unknown.queue), (Kind::Unknown, None));
     }
