@@ -9,10 +9,9 @@ use crate::source::{new_entry, rotate_entry};
 use crate::stack::Stack;
 use crate::{Result, source};
 use clap::{Args, Subcommand};
-use rpc::{Registration, Server};
+use rpc::{Registration, Server, Triggers};
 use serde::Serialize;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use webhook_gateway::sources::{Source, is_source_name};
 use webhook_gateway::vendor::Vendor;
@@ -314,7 +313,7 @@ async fn update(arguments: Update, url: Option<String>, output: Output) -> Resul
     output.one(&read_back)
 }
 
-fn triggers(options: &BTreeMap<String, Vec<String>>) -> Vec<Trigger> {
+fn triggers(options: &Triggers) -> Vec<Trigger> {
     let all = options
         .iter()
         .flat_map(|(entity, types)| types.iter().map(move |it| (entity, it)));
@@ -326,14 +325,11 @@ fn triggers(options: &BTreeMap<String, Vec<String>>) -> Vec<Trigger> {
 }
 
 /// The event types that are meant, by entity: all, or those that are named.
-fn chosen(
-    names: &[String],
-    options: &BTreeMap<String, Vec<String>>,
-) -> Result<BTreeMap<String, Vec<String>>> {
+fn chosen(names: &[String], options: &Triggers) -> Result<Triggers> {
     if names.is_empty() {
         return Ok(options.clone());
     }
-    let mut chosen = BTreeMap::<String, Vec<String>>::new();
+    let mut chosen = Triggers::new();
     for name in names {
         let of = options.iter().find(|(_, types)| types.contains(name));
         let (entity, _) = of.ok_or_else(|| {
@@ -343,10 +339,10 @@ fn chosen(
                 there_are.join(", ")
             )
         })?;
-        let types = chosen.entry(entity.clone()).or_default();
-        if !types.contains(name) {
-            types.push(name.clone());
-        }
+        chosen
+            .entry(entity.clone())
+            .or_default()
+            .insert(name.clone());
     }
     Ok(chosen)
 }

@@ -7,7 +7,7 @@ use crate::output::chain;
 use reqwest::redirect::Policy;
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long a call may take.
@@ -30,8 +30,11 @@ pub(super) struct Registration {
     pub(super) name: String,
     pub(super) url: String,
     /// Event types, by the entity that they are of.
-    pub(super) triggers: BTreeMap<String, Vec<String>>,
+    pub(super) triggers: Triggers,
 }
+
+/// Event types, by the entity that they are of. In which order they come says nothing.
+pub(super) type Triggers = BTreeMap<String, BTreeSet<String>>;
 
 impl Server {
     /// Logs on. Neither the password nor the ticket is in any error.
@@ -64,7 +67,7 @@ impl Server {
     }
 
     /// The event types that there are, by the entity that they are of.
-    pub(super) async fn trigger_options(&self) -> Result<BTreeMap<String, Vec<String>>> {
+    pub(super) async fn trigger_options(&self) -> Result<Triggers> {
         let answer = self.ask("GetTriggerOptions", json!({})).await?;
         let options = answer["Options"].as_array().into_iter().flatten();
         let types = |option: &Value| {
