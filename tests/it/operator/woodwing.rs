@@ -132,8 +132,7 @@ async fn plugin(State(shared): State<Shared>, RawQuery(query): RawQuery, body: S
     json!({"id": call["id"], "result": result, "jsonrpc": "2.0"}).to_string()
 }
 
-async fn secrets(operator: &Operator, aws: &Aws, source: &str) -> Value {
-    let _ = operator;
+async fn secrets(aws: &Aws, source: &str) -> Value {
     let read = json!({"SecretId": "sources"});
     let read = aws.call("secretsmanager.GetSecretValue", &read).await;
     let document: Value = serde_json::from_str(read["SecretString"].as_str().unwrap()).unwrap();
@@ -171,14 +170,11 @@ async fn a_source_is_registered_and_its_token_is_stored_and_never_shown() {
             .unwrap()
             .ends_with("/webhooks/content")
     );
-    assert_eq!(secrets(&operator, &aws, "content").await, json!([TOKEN]));
+    assert_eq!(secrets(&aws, "content").await, json!([TOKEN]));
 
     let own = [&register[..], &["--secret-stdin"]].concat();
     run(&own, &format!("{PASSWORD}\nown-token\n")).await.json();
-    assert_eq!(
-        secrets(&operator, &aws, "content").await,
-        json!(["own-token", TOKEN])
-    );
+    assert_eq!(secrets(&aws, "content").await, json!(["own-token", TOKEN]));
     assert_eq!(run(&["list"], PASSWORD).await.json().len(), 2);
 
     let updated = run(
