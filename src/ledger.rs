@@ -389,3 +389,6 @@ fn read(image: &Image<'_>) -> Result<Record, UnreadableItem> {
         matched: text("secret").ok().and_then(|secret| secret.parse().ok()),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,29 +145,14 @@ mod tests {
     use super::*;
     use crate::event::Receipt;
     use crate::ledger::Entry;
+    use crate::ledger::tests::ledger;
     use crate::vendor::Vendor;
-    use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+    use aws_sdk_dynamodb::Client;
     use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
-    use aws_sdk_dynamodb::{Client, Config};
-    use aws_smithy_mocks::{
-        MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock,
-    };
+    use aws_smithy_mocks::{Rule, mock};
     use jiff::{SignedDuration, Timestamp};
 
     type Item = HashMap<String, AttributeValue>;
-
-    fn ledger(rules: &[&Rule]) -> Ledger {
-        let answers = MockResponseInterceptor::new().rule_mode(RuleMode::Sequential);
-        let answers = rules.iter().fold(answers, |all, rule| all.with_rule(rule));
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-            .http_client(create_mock_http_client())
-            .interceptor(answers);
-        let client = Client::from_conf(config.build());
-        Ledger::new(client, "ledger".to_owned(), SignedDuration::from_hours(1))
-    }
 
     /// The item that the ledger writes of a webhook of the source `studio`.
     fn item(key: &str, body: &StoredBody, content_type: Option<&str>) -> Item {

@@ -149,28 +149,12 @@ fn key(pk: &str) -> HashMap<String, AttributeValue> {
 mod tests {
     use super::*;
     use crate::endpoints::test::event as sample;
-    use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+    use crate::ledger::tests::ledger;
+    use aws_sdk_dynamodb::Client;
     use aws_sdk_dynamodb::operation::scan::ScanOutput;
     use aws_sdk_dynamodb::operation::update_item::UpdateItemOutput;
     use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
-    use aws_sdk_dynamodb::{Client, Config};
-    use aws_smithy_mocks::{
-        MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock,
-    };
-    use jiff::SignedDuration;
-
-    fn ledger(rules: &[&Rule]) -> Ledger {
-        let answers = MockResponseInterceptor::new().rule_mode(RuleMode::Sequential);
-        let answers = rules.iter().fold(answers, |all, rule| all.with_rule(rule));
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-            .http_client(create_mock_http_client())
-            .interceptor(answers);
-        let client = Client::from_conf(config.build());
-        Ledger::new(client, "ledger".to_owned(), SignedDuration::ZERO)
-    }
+    use aws_smithy_mocks::mock;
 
     fn at(ms: i64) -> Timestamp {
         Timestamp::from_millisecond(ms).unwrap()
