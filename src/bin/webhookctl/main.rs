@@ -15,6 +15,8 @@ mod output;
 mod pace;
 mod progress;
 mod quarantine;
+#[cfg(test)]
+mod quoted;
 mod recorded;
 mod send;
 mod source;

@@ -109,7 +109,7 @@ async fn a_rejected_body_that_only_the_bucket_holds_is_released_too() {
         .await;
     let show = ["quarantine", "show", "--rejected", id];
     assert_eq!(operator.run(&show).await.json()[0]["body"], body);
-    let release = ["quarantine", "release", "--rejected", "--since", "1d"];
+    let release = ["quarantine", "release", "--rejected"];
     let released = operator.run(&release).await;
     assert_eq!(released.code, Some(0), "{}", released.output);
     // What was rejected is forgotten after a week, what was released is not.

@@ -143,7 +143,7 @@ pub(super) fn published(
     let at = at.map(Timestamp::as_millisecond);
     let Some(published) = at else {
         return vec![Step::then(
-            "not published, as far as the journal knows: `webhookctl doctor --reconcile` finds what is missing",
+            "not published, as far as the journal knows: `webhookctl doctor --reconcile --since 1d` finds what is missing",
         )];
     };
     if kept.state != "accepted" {

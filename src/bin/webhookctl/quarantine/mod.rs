@@ -86,7 +86,7 @@ pub(crate) struct Which {
 #[derive(Debug, Args)]
 pub(crate) struct Release {
     /// Ids of what is quarantined; without any, all that is meant by --source and --since.
-    #[arg(conflicts_with_all = ["rejected", "since"], required_unless_present = "since")]
+    #[arg(conflicts_with_all = ["rejected", "since"])]
     ids: Vec<String>,
     #[command(flatten)]
     which: Which,

@@ -258,7 +258,8 @@ async fn register(arguments: Register, stack: &Stack, output: Output) -> Result<
     };
     let (created, token) = server.create(&registration, token.as_deref()).await?;
     if let Err(error) = store(document, name, &token).await {
-        return Err(taken_back(&server, &created, &error.to_string())
+        let login = &arguments.login;
+        return Err(taken_back(&server, login, &created, &error.to_string())
             .await
             .into());
     }
@@ -282,12 +283,13 @@ async fn store(mut document: Document, name: &str, token: &str) -> Result<()> {
 }
 
 /// Takes back what was registered, as its token is nowhere; what became of that.
-async fn taken_back(server: &Server, created: &Registration, why: &str) -> String {
+async fn taken_back(server: &Server, login: &Login, created: &Registration, why: &str) -> String {
     let id = created.id.unwrap_or_default();
+    let (url, user) = (&login.server, &login.user);
     match server.delete(id).await {
         Ok(()) => format!("{why}; the registration is taken back"),
         Err(error) => format!(
-            "{why}; and the registration {id} could not be taken back ({error}): `webhookctl woodwing unregister {id}` removes it"
+            "{why}; and the registration {id} could not be taken back ({error}): `webhookctl woodwing unregister {id} --server {url} --user {user}` removes it"
         ),
     }
 }

@@ -137,7 +137,7 @@ pub(super) fn dead_letters(queue: &Queue, oldest: Option<SignedDuration>) -> Vec
             QUEUES,
             "dead letters",
             what,
-            "`webhookctl dead-letter list` tells why; mend that, then `webhookctl dead-letter redrive`",
+            "`webhookctl dead-letter list` tells why; mend that, then `webhookctl dead-letter redrive --all`",
         ),
     }]
 }
