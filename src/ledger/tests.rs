@@ -93,3 +93,22 @@ async fn the_same_key_is_a_duplicate_only_with_the_same_body() {
     let third = recorded(&[&other(), &occupied(BESIDE, "x", theirs)]).await;
     assert!(matches!(third, Err(LedgerError::Occupied(key)) if key == "1#abababababababab"));
 }
+
+#[test]
+fn a_key_is_taken_for_its_window_and_no_longer_than_its_item_is_kept() {
+    let (hour, day) = (
+        SignedDuration::from_hours(1),
+        SignedDuration::from_hours(24),
+    );
+    for (dedupe_window, retention, until) in [(hour, day, 3_600), (day, hour, 3_600)] {
+        let entry = Entry {
+            dedupe_window,
+            ..entry()
+        };
+        let item = entry.item(&StoredBody::Inline(Vec::new()), retention);
+        assert_eq!(item["pk"], text("studio#1"));
+        assert_eq!(item["dedupe_until"], number(1_790_000_000 + until));
+        let expires_at = number(1_790_000_000 + retention.as_secs());
+        assert_eq!(item["expires_at"], expires_at);
+    }
+}
