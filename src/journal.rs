@@ -80,6 +80,26 @@ impl Journal {
             resting_until: Mutex::default(),
         }
     }
+
+    /// All items of a kind, in the order of their ids.
+    async fn items_of(&self, kind: &str) -> Result<Vec<Item>, JournalError> {
+        let query = self.client.query().table_name(&self.table);
+        let pages = query
+            .key_condition_expression("kind = :kind")
+            .expression_attribute_values(":kind", text(kind))
+            .into_paginator()
+            .items()
+            .send();
+        let items = pages.collect::<Result<Vec<_>, _>>().await;
+        Ok(items.map_err(Box::new)?)
+    }
+}
+
+/// An item of the table, or its key.
+type Item = HashMap<String, AttributeValue>;
+
+fn key(kind: &str, id: &str) -> Item {
+    HashMap::from([("kind".to_owned(), text(kind)), ("id".to_owned(), text(id))])
 }
 
 fn text(text: &str) -> AttributeValue {

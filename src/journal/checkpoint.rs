@@ -1,9 +1,7 @@
 //! How far a replay has come, so that it can go on after an interruption.
 
-use super::{Journal, JournalError, number, text};
-use aws_sdk_dynamodb::types::AttributeValue;
+use super::{Item, Journal, JournalError, key, number, text};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::HashMap;
 
 /// The `kind` of a checkpoint among the items of the journal.
 const KIND: &str = "replay";
@@ -34,7 +32,7 @@ impl Journal {
     /// How far the replay under this name came.
     pub async fn checkpoint(&self, name: &str) -> Result<Option<Checkpoint>, JournalError> {
         let get = self.client.get_item().table_name(&self.table);
-        let get = get.set_key(Some(key(name))).consistent_read(true);
+        let get = get.set_key(Some(key(KIND, name))).consistent_read(true);
         let answer = get.send().await.map_err(Box::new)?;
         Ok(answer.item.as_ref().and_then(Checkpoint::read))
     }
@@ -42,7 +40,7 @@ impl Journal {
     /// Notes how far the replay under this name has come.
     pub async fn save(&self, name: &str, checkpoint: &Checkpoint) -> Result<(), JournalError> {
         let mut item = checkpoint.item();
-        item.extend(key(name));
+        item.extend(key(KIND, name));
         let expires_at = Timestamp::now().as_second() + RETENTION.as_secs();
         item.insert("expires_at".to_owned(), number(expires_at));
         let put = self.client.put_item().table_name(&self.table);
@@ -53,21 +51,14 @@ impl Journal {
     /// Forgets the checkpoint of a replay that is done.
     pub async fn forget(&self, name: &str) -> Result<(), JournalError> {
         let delete = self.client.delete_item().table_name(&self.table);
-        let delete = delete.set_key(Some(key(name)));
+        let delete = delete.set_key(Some(key(KIND, name)));
         delete.send().await.map_err(Box::new)?;
         Ok(())
     }
 }
 
-fn key(name: &str) -> HashMap<String, AttributeValue> {
-    HashMap::from([
-        ("kind".to_owned(), text(KIND)),
-        ("id".to_owned(), text(name)),
-    ])
-}
-
 impl Checkpoint {
-    fn item(&self) -> HashMap<String, AttributeValue> {
+    fn item(&self) -> Item {
         let count = |count: usize| number(i64::try_from(count).unwrap_or(i64::MAX));
         let mut item = vec![
             ("replay", text(&self.replay)),
@@ -84,7 +75,7 @@ impl Checkpoint {
         item.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    fn read(item: &HashMap<String, AttributeValue>) -> Option<Self> {
+    fn read(item: &Item) -> Option<Self> {
         let text = |name: &str| item.get(name)?.as_s().ok().cloned();
         let number = |name: &str| -> Option<i64> { item.get(name)?.as_n().ok()?.parse().ok() };
         let count = |name| usize::try_from(number(name)?).ok();

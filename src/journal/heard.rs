@@ -1,7 +1,7 @@
 //! When each source was last heard of, and each of its secrets last matched: one item for each source, written once a
 //! minute at most by each copy of the function. How its silence is watched over is in the same item, and left to `watch`.
 
-use super::{Journal, JournalError, number, text};
+use super::{Item, Journal, JournalError, key, number};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
@@ -85,24 +85,14 @@ impl Journal {
 
     /// When each source was last heard of, by its name.
     pub async fn heard(&self) -> Result<HashMap<String, Heard>, JournalError> {
-        let query = self.client.query().table_name(&self.table);
-        let pages = query
-            .key_condition_expression("kind = :kind")
-            .expression_attribute_values(":kind", text(KIND))
-            .into_paginator()
-            .items()
-            .send();
-        let items = pages.collect::<Result<Vec<_>, _>>().await;
-        Ok(items.map_err(Box::new)?.iter().filter_map(named).collect())
+        let items = self.items_of(KIND).await?;
+        Ok(items.iter().filter_map(named).collect())
     }
 
     /// When a source was last heard of.
     pub async fn heard_of(&self, source: &str) -> Result<Heard, JournalError> {
         let get = self.client.get_item().table_name(&self.table);
-        let get = get
-            .key("kind", text(KIND))
-            .key("id", text(source))
-            .consistent_read(true);
+        let get = get.set_key(Some(key(KIND, source))).consistent_read(true);
         let answer = get.send().await.map_err(Box::new)?;
         Ok(answer.item.as_ref().map(read).unwrap_or_default())
     }
@@ -110,7 +100,7 @@ impl Journal {
     /// The beginning of a change of a source.
     pub(super) fn source_update(&self, source: &str) -> UpdateItemFluentBuilder {
         let update = self.client.update_item().table_name(&self.table);
-        update.key("kind", text(KIND)).key("id", text(source))
+        update.set_key(Some(key(KIND, source)))
     }
 }
 
@@ -127,11 +117,11 @@ pub(super) async fn updated(
     }
 }
 
-fn named(item: &HashMap<String, AttributeValue>) -> Option<(String, Heard)> {
+fn named(item: &Item) -> Option<(String, Heard)> {
     Some((item.get("id")?.as_s().ok()?.clone(), read(item)))
 }
 
-fn read(item: &HashMap<String, AttributeValue>) -> Heard {
+fn read(item: &Item) -> Heard {
     let number = |value: &AttributeValue| value.as_n().ok()?.parse().ok();
     let time = |value: &AttributeValue| Timestamp::from_millisecond(number(value)?).ok();
     let matched = item.iter().filter_map(|(name, value)| {

@@ -4,7 +4,7 @@
 //! To keep one takes two calls, three for a body that only the payload bucket can hold, without another try and within a
 //! moment. After a failure none is kept for a second: a flood of forgeries does not hold up the function.
 
-use super::{Journal, JournalError, number, text};
+use super::{Item, Journal, JournalError, key, number, text};
 use crate::deflate::{deflate, inflate};
 use crate::ledger::StoredBody;
 use crate::payloads::{PayloadError, Payloads};
@@ -14,7 +14,6 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// How many are kept of a source and a day.
@@ -137,8 +136,7 @@ impl Journal {
     async fn count(&self, kind: &str, expires_at: &AttributeValue) -> Result<u64, JournalError> {
         let count = self.client.update_item().table_name(&self.table);
         let count = count
-            .key("kind", text(kind))
-            .key("id", text("count"))
+            .set_key(Some(key(kind, "count")))
             .update_expression("ADD #count :one SET expires_at = :expires_at")
             .expression_attribute_names("#count", "count")
             .expression_attribute_values(":one", number(1))
@@ -158,18 +156,8 @@ impl Journal {
         source: &str,
         day: Date,
     ) -> Result<Vec<KeptRejected>, JournalError> {
-        let query = self.client.query().table_name(&self.table);
-        let pages = query
-            .key_condition_expression("kind = :kind AND id < :count")
-            .expression_attribute_values(":kind", text(&kind(source, day)))
-            .expression_attribute_values(":count", text("count"))
-            .into_paginator()
-            .items()
-            .send();
-        let items = pages
-            .collect::<Result<Vec<_>, _>>()
-            .await
-            .map_err(Box::new)?;
+        let items = self.items_of(&kind(source, day)).await?;
+        // That which counts them is none of them.
         let kept = items.iter().filter_map(|item| read(item, source, day));
         let mut kept: Vec<_> = kept.collect();
         kept.sort_by_key(|it| std::cmp::Reverse(it.request.at));
@@ -222,8 +210,7 @@ impl Journal {
         self.client
             .update_item()
             .table_name(&self.table)
-            .key("kind", text(&kind(&request.source, day(request.at))))
-            .key("id", text(place))
+            .set_key(Some(key(&kind(&request.source, day(request.at)), place)))
             .condition_expression("#at = :at")
             .expression_attribute_names("#at", "at")
             .expression_attribute_values(":at", number(request.at.as_millisecond()))
@@ -260,7 +247,7 @@ fn fitting(body: Vec<u8>) -> Result<(&'static str, Vec<u8>), Vec<u8>> {
     }
 }
 
-fn read(item: &HashMap<String, AttributeValue>, source: &str, day: Date) -> Option<KeptRejected> {
+fn read(item: &Item, source: &str, day: Date) -> Option<KeptRejected> {
     let string = |name| Some(item.get(name)?.as_s().ok()?.clone());
     let time = |name| {
         let ms = item.get(name)?.as_n().ok()?.parse().ok()?;

@@ -1,11 +1,9 @@
 //! Endpoints that were removed: what became of events at them is told of for a while, and would not be found without
 //! their ids.
 
-use super::{Journal, JournalError, number, text};
+use super::{Item, Journal, JournalError, number, text};
 use crate::delivery::history::RETENTION;
-use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
-use std::collections::HashMap;
 
 /// The `kind` of a removed endpoint among the items of the journal.
 const KIND: &str = "removed";
@@ -40,19 +38,12 @@ impl Journal {
 
     /// The endpoints that were removed, as long as anything is told of them.
     pub async fn removed(&self) -> Result<Vec<Removed>, JournalError> {
-        let query = self.client.query().table_name(&self.table);
-        let pages = query
-            .key_condition_expression("kind = :kind")
-            .expression_attribute_values(":kind", text(KIND))
-            .into_paginator()
-            .items()
-            .send();
-        let items = pages.collect::<Result<Vec<_>, _>>().await;
-        Ok(items.map_err(Box::new)?.iter().filter_map(read).collect())
+        let items = self.items_of(KIND).await?;
+        Ok(items.iter().filter_map(read).collect())
     }
 }
 
-fn read(item: &HashMap<String, AttributeValue>) -> Option<Removed> {
+fn read(item: &Item) -> Option<Removed> {
     let text = |name: &str| item.get(name)?.as_s().ok().cloned();
     let at = item.get("at")?.as_n().ok()?.parse().ok()?;
     Some(Removed {

@@ -3,12 +3,12 @@
 //!
 //! What is hashed is left to `vendor::shape`.
 
-use super::{Journal, JournalError, text};
+use super::{Item, Journal, JournalError, key};
 use crate::vendor::Vendor;
 use crate::vendor::shape::Seen;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// The attribute that is the set.
 const SEEN: &str = "seen";
@@ -46,19 +46,16 @@ impl Journal {
 }
 
 impl Of<'_> {
-    fn key(self) -> HashMap<String, AttributeValue> {
+    fn key(self) -> Item {
         let (kind, id) = match self {
             Self::Types(vendor) => ("types".to_owned(), vendor.name()),
             Self::Shape(vendor, event_type) => (format!("shapes#{vendor}"), event_type),
         };
-        HashMap::from([
-            ("kind".to_owned(), text(&kind)),
-            ("id".to_owned(), text(id)),
-        ])
+        key(&kind, id)
     }
 }
 
-fn read(item: Option<HashMap<String, AttributeValue>>) -> Seen {
+fn read(item: Option<Item>) -> Seen {
     let set = item.and_then(|mut item| item.remove(SEEN));
     let hashes = set.as_ref().and_then(|set| set.as_bs().ok());
     let hash = |blob: &Blob| blob.as_ref().try_into().ok().map(u64::from_be_bytes);
