@@ -14,8 +14,8 @@
 //!
 //! What happened is noted in the [`journal`], for the operator who asks; who may not fall silent is under [`watch`].
 //!
-//! [`config`] is what both functions are told by their environment, [`metrics`] what they tell of themselves; a
-//! [`secret`] is in neither, and [`causes`] keeps it out of what they say of failures.
+//! [`config`] is what both functions are told by their environment, [`metrics`] and [`log`] what they tell of themselves; a
+//! [`secret`] is in none of them, and [`causes`] keeps it out of what they say of failures.
 
 pub mod causes;
 pub mod config;
@@ -26,6 +26,7 @@ pub mod event;
 pub mod ingress;
 pub mod journal;
 pub mod ledger;
+pub mod log;
 pub mod metrics;
 pub mod payloads;
 pub mod queues;

@@ -7,7 +7,7 @@ use aws_config::timeout::TimeoutConfig;
 use lambda_http::request::LambdaRequest;
 use lambda_runtime::{Error, LambdaEvent, service_fn, tracing};
 use std::time::Duration;
-use webhook_gateway::{config::IngressConfig, ingress::Ingress};
+use webhook_gateway::{config::IngressConfig, ingress::Ingress, log};
 
 /// A call that takes longer is tried again; the calls here take milliseconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -15,7 +15,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 // One invocation at a time has no use for more threads, and starts faster without them.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    log::init();
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .build();
@@ -31,6 +31,8 @@ async fn main() -> Result<(), Error> {
     let ingress = Ingress::new(IngressConfig::from_env()?, &aws);
     ingress.warm_up().await;
     lambda_runtime::run(service_fn(|event: LambdaEvent<LambdaRequest>| {
+        // An invocation that runs out of time leaves no other line.
+        tracing::debug!("invocation begins");
         ingress.handle(event.payload)
     }))
     .await

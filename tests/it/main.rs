@@ -14,6 +14,7 @@ mod faults;
 mod hostile;
 mod http;
 mod journal;
+mod logs;
 mod operator;
 mod silence;
 mod support;

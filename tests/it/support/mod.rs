@@ -10,6 +10,7 @@ pub(crate) mod receiver;
 pub(crate) mod tap;
 pub(crate) mod webhook;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -49,4 +50,17 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, condition: 
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// All forms in which a text may stand in a log: as it is, in Base64 from each of three positions, in case it is in the
+/// midst of more, and as a list of bytes.
+pub(crate) fn spellings(text: &str) -> Vec<String> {
+    let mut spellings = vec![text.to_owned()];
+    for before in 0..3 {
+        let encoded = STANDARD.encode(format!("{}{text}", &"   "[..before]));
+        spellings.push(encoded[4..encoded.len() - 4].to_owned());
+    }
+    let bytes: Vec<_> = text.bytes().map(|it| it.to_string()).collect();
+    spellings.push(bytes.join(", "));
+    spellings
 }

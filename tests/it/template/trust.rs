@@ -1,6 +1,6 @@
 //! What the template protects: what is stored, who reaches it, and what the roles may do.
 
-use super::{Template, list};
+use super::{Template, list, text_of};
 use serde_json::{Value, json};
 
 #[test]
@@ -8,11 +8,6 @@ fn everything_stored_is_encrypted() {
     let template = Template::read();
     let encrypted = [
         ("AWS::SQS::Queue", "/SqsManagedSseEnabled", json!(true)),
-        (
-            "AWS::DynamoDB::Table",
-            "/SSESpecification/SSEEnabled",
-            json!(true),
-        ),
         (
             "AWS::S3::Bucket",
             "/BucketEncryption/ServerSideEncryptionConfiguration/0/ServerSideEncryptionByDefault/SSEAlgorithm",
@@ -58,6 +53,15 @@ fn everything_stored_is_reached_by_tls_alone() {
     }
 }
 
+#[test]
+fn tables_are_encrypted_by_the_key_that_costs_nothing() {
+    let template = Template::read();
+    for (name, table) in template.of_type("AWS::DynamoDB::Table") {
+        // DynamoDB encrypts every table. With this, it does so under a key whose every use is paid for.
+        assert!(table["Properties"]["SSESpecification"].is_null(), "{name}");
+    }
+}
+
 fn refuses_plain_http(statement: &Value) -> bool {
     statement["Effect"] == "Deny"
         && statement["Principal"] == "*"
@@ -76,10 +80,48 @@ fn data_outlives_the_stack() {
     // Without its key, what the endpoints table keeps of secrets is lost.
     let key = ("SecretsKey", template.at("Resources/SecretsKey"));
     for (name, resource) in data.chain([key]) {
-        for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
-            assert_eq!(resource[policy], "Retain", "{name} has no {policy}: Retain");
-        }
+        assert_eq!(
+            resource["DeletionPolicy"], "RetainExceptOnCreate",
+            "{name} goes with the stack, or stays after a creation that failed"
+        );
+        assert_eq!(
+            resource["UpdateReplacePolicy"], "Retain",
+            "{name} goes when it is replaced"
+        );
     }
+}
+
+#[test]
+fn a_creation_that_fails_leaves_nothing_behind() {
+    let template = Template::read();
+    for (name, resource) in template.at("Resources").as_object().unwrap() {
+        assert_ne!(resource["DeletionPolicy"], "Retain", "{name}");
+    }
+}
+
+#[test]
+fn what_was_deleted_can_be_recovered_for_as_long_as_the_operator_says() {
+    let template = Template::read();
+    let days = "Parameters/RecoveryDays";
+    assert_eq!(template.number(&format!("{days}/MinValue")), 1);
+    assert_eq!(template.number(&format!("{days}/MaxValue")), 35);
+    for (name, table) in template.of_type("AWS::DynamoDB::Table") {
+        let recovery = &table["Properties"]["PointInTimeRecoverySpecification"];
+        assert_eq!(recovery["PointInTimeRecoveryEnabled"], true, "{name}");
+        // The endpoints are configuration: nothing of a webhook is among them.
+        let wanted = match name {
+            "EndpointsTable" => json!(35),
+            _ => json!({"Ref": "RecoveryDays"}),
+        };
+        assert_eq!(recovery["RecoveryPeriodInDays"], wanted, "{name}");
+    }
+    let kept = template.at("Parameters/RetentionDays/Default").as_str();
+    let kept: u64 = kept.unwrap().parse().unwrap();
+    // DynamoDB deletes an expired item up to 2 days late.
+    let sum = kept + 2 + template.number(&format!("{days}/Default"));
+    let told = format!("{sum} days with the defaults");
+    let told_in = text_of("SECURITY.md").replace('\n', " ");
+    assert!(told_in.contains(&told), "SECURITY.md does not say: {told}");
 }
 
 #[test]
@@ -124,6 +166,17 @@ fn logs_are_forgotten_in_time() {
             "{group}"
         );
     }
+}
+
+#[test]
+fn no_log_level_shows_what_libraries_are_given() {
+    let template = Template::read();
+    let levels = template.at("Parameters/LogLevel/AllowedValues");
+    assert_eq!(
+        *levels,
+        json!(["DEBUG", "INFO"]),
+        "at TRACE, libraries print requests"
+    );
 }
 
 #[test]
