@@ -181,6 +181,12 @@ impl Queues {
         Ok(refused)
     }
 
+    /// Sends one message; that the queue will never take it is an error as well.
+    pub async fn send_one(&self, queue: &str, message: Message) -> Result<(), SendError> {
+        let refused = self.send(queue, vec![Arc::new(message)]).await?.pop();
+        refused.map_or(Ok(()), |it| Err(SendError::BatchRefused(it.code)))
+    }
+
     async fn send_batch(
         &self,
         queue: &str,

@@ -9,7 +9,6 @@ use crate::delivery::message::{MAX_DELAY, Message, Watch};
 use crate::journal::{Heard, Journal, JournalError, noted_every};
 use crate::queues::{Queues, SendError};
 use jiff::{SignedDuration, Timestamp};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A message that has not come for so long after it was due is lost.
@@ -106,8 +105,8 @@ pub async fn begin(
         id: uuid::Uuid::new_v4().simple().to_string(),
         replaces: heard.watch.clone(),
     };
-    let message = Arc::new(Message::Watch(watch.clone()).queued(seconds)?);
-    queues.send(queue_url, vec![message]).await?;
+    let message = Message::Watch(watch.clone()).queued(seconds)?;
+    queues.send_one(queue_url, message).await?;
     let comes = now + SignedDuration::from_secs(seconds.into());
     // If another was faster, this one ends when it comes.
     journal

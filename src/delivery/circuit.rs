@@ -25,6 +25,14 @@ const FIRST_PROBE: Duration = Duration::from_secs(60);
 /// The longest wait between two probes.
 const LONGEST_PROBE: Duration = Duration::from_secs(3600);
 
+/// A probe is lost if its message has not come for so long after it was due. A message that an invocation could not
+/// finish, or that Lambda held while it was throttled, comes 6 minutes later; a probe that comes notes a new time.
+const PROBE_OVERDUE: SignedDuration = SignedDuration::from_mins(30);
+
+/// The noted time may be so much earlier than the message is due: a probe that comes every second is not noted every
+/// second. It is well below [`PROBE_OVERDUE`].
+const PROBE_SLACK: SignedDuration = SignedDuration::from_mins(5);
+
 /// How an endpoint is doing. Times are in milliseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -49,6 +57,9 @@ pub struct Circuit {
     /// The id of the probe in charge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<String>,
+    /// When the message of that probe is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe_due_at: Option<i64>,
     /// What the operator is still to be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
@@ -98,6 +109,21 @@ impl Circuit {
         let left = self.slow_until?.saturating_sub(now.as_millisecond());
         let left = Duration::from_millis(u64::try_from(left).ok()?);
         (!left.is_zero()).then_some(left)
+    }
+
+    /// Whether the probe in charge is lost: its message is long overdue, or nobody noted when it is due.
+    pub fn is_probe_lost(&self, now: Timestamp) -> bool {
+        self.probe.is_some() && !self.notes(now, PROBE_OVERDUE)
+    }
+
+    /// Whether it is noted that the probe in charge is due at about that time, or later.
+    pub fn notes_probe(&self, due: Timestamp) -> bool {
+        self.notes(due, PROBE_SLACK)
+    }
+
+    fn notes(&self, due: Timestamp, slack: SignedDuration) -> bool {
+        let noted = self.probe_due_at.map(SignedDuration::from_millis);
+        noted.is_some_and(|noted| due.as_duration().saturating_sub(noted) <= slack)
     }
 
     /// Whether the failures call for opening it.
@@ -270,21 +296,51 @@ impl Circuits {
         Ok(())
     }
 
-    /// Gives a probe the charge of an endpoint, if no other has it, or one that it replaces; whether it has it.
+    /// Gives a probe the charge of an endpoint until its message is due, if no other has it, or one that it replaces;
+    /// whether it has it.
     pub async fn charge(
         &self,
         id: &str,
         probe: &str,
         replaces: Option<&str>,
+        due: Timestamp,
     ) -> Result<bool, CircuitError> {
         let update = self
             .update(id)
-            .update_expression("SET probe = :probe")
+            .update_expression("SET probe = :probe, probe_due_at = :due")
             .condition_expression(
                 "attribute_not_exists(probe) OR probe = :probe OR probe = :replaced",
             )
             .expression_attribute_values(":probe", text(probe))
-            .expression_attribute_values(":replaced", text(replaces.unwrap_or(probe)));
+            .expression_attribute_values(":replaced", text(replaces.unwrap_or(probe)))
+            .expression_attribute_values(":due", number(due.as_millisecond()));
+        applied(update).await
+    }
+
+    /// Gives a probe the charge of an endpoint in the place of one that was seen to be lost; false if that one came
+    /// after all, or another took its place.
+    pub async fn replace_lost_probe(
+        &self,
+        id: &str,
+        seen: &Circuit,
+        probe: &str,
+        due: Timestamp,
+    ) -> Result<bool, CircuitError> {
+        let lost = seen.probe.as_deref().unwrap_or_default();
+        let unchanged = match seen.probe_due_at {
+            Some(_) => "probe_due_at = :seen",
+            None => "attribute_not_exists(probe_due_at)",
+        };
+        let mut update = self
+            .update(id)
+            .update_expression("SET probe = :probe, probe_due_at = :due")
+            .condition_expression(format!("probe = :lost AND {unchanged}"))
+            .expression_attribute_values(":probe", text(probe))
+            .expression_attribute_values(":due", number(due.as_millisecond()))
+            .expression_attribute_values(":lost", text(lost));
+        if let Some(seen) = seen.probe_due_at {
+            update = update.expression_attribute_values(":seen", number(seen));
+        }
         applied(update).await
     }
 
@@ -292,7 +348,7 @@ impl Circuits {
     pub async fn discharge(&self, id: &str, probe: &str) -> Result<bool, CircuitError> {
         let update = self
             .update(id)
-            .update_expression("REMOVE probe")
+            .update_expression("REMOVE probe, probe_due_at")
             .condition_expression("probe = :probe")
             .expression_attribute_values(":probe", text(probe));
         applied(update).await
@@ -442,5 +498,26 @@ mod tests {
             ..Circuit::default()
         };
         assert!(charged.is_clean(true));
+    }
+
+    #[test]
+    fn a_probe_is_lost_half_an_hour_after_its_message_was_due() {
+        let mut circuit = Circuit::default();
+        assert!(!circuit.is_probe_lost(now()), "there is none");
+        circuit.probe = Some("p".to_owned());
+        assert!(circuit.is_probe_lost(now()), "nobody noted when it is due");
+        let minute = 60_000;
+        for (ago, is_noted, is_lost) in [
+            (-12 * 60 * minute, true, false),
+            (0, true, false),
+            (5 * minute, true, false),
+            (5 * minute + 1, false, false),
+            (30 * minute, false, false),
+            (30 * minute + 1, false, true),
+        ] {
+            circuit.probe_due_at = Some(NOW - ago);
+            assert_eq!(circuit.notes_probe(now()), is_noted, "{ago}");
+            assert_eq!(circuit.is_probe_lost(now()), is_lost, "{ago}");
+        }
     }
 }

@@ -179,6 +179,7 @@ impl Delivery {
             .iter()
             .map(|(it, message)| self.work_on(it, message, &standings));
         let (delivered, others) = join(self.deliver(orders, &standings), join_all(others)).await;
+        self.replace_lost_probes(&standings).await;
         self.tell_what_is_due(&standings).await;
         kept.extend(delivered);
         kept.extend(others.into_iter().flatten());

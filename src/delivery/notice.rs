@@ -12,7 +12,6 @@ use aws_sdk_sns::error::SdkError;
 use aws_sdk_sns::operation::publish::PublishError;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 /// The most characters of a [subject](https://docs.aws.amazon.com/sns/latest/api/API_Publish.html).
 const MAX_SUBJECT: usize = 99;
@@ -64,8 +63,9 @@ impl Notices {
         notice: &Notice,
         now: Timestamp,
     ) -> Result<(), NoticeError> {
-        let event = Arc::new(notice.event(now));
-        queues.send(&self.events_queue_url, vec![event]).await?;
+        queues
+            .send_one(&self.events_queue_url, notice.event(now))
+            .await?;
         let publish = self.client.publish().topic_arn(&self.topic);
         let publish = publish.subject(notice.title()).message(&notice.text);
         publish.send().await.map_err(Box::new)?;

@@ -2,7 +2,8 @@
 //! oldest delivery, and waits longer each time that fails; once one succeeds it drains the rest, the oldest first, at
 //! the endpoint's rate. It ends when nothing is held any more.
 //!
-//! That a probe arrives means that it is due: how long it waits is told to the queue, not kept by a clock here.
+//! That a probe arrives means that it is due: how long it waits is told to the queue, not kept by a clock here. When it is
+//! due is noted in the circuit for one purpose: whoever sees that a probe is long overdue sends another in its place.
 
 use super::circuit::{Circuit, CircuitError};
 use super::deliver::fits;
@@ -16,9 +17,8 @@ use crate::endpoints::{EndpointError, Standing, State};
 use crate::ledger::ReadError;
 use crate::queues::SendError;
 use futures_util::future::join_all;
-use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use jiff::Timestamp;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 /// How many deliveries a second are drained where the endpoint has no rate of its own.
@@ -79,18 +79,66 @@ impl Delivery {
         let now = Timestamp::now();
         let ids = ids.iter().map(String::as_str).collect();
         for standing in self.endpoints.standings(&ids).await?.values() {
-            let is_active = standing.endpoint.state == State::Active;
-            if is_active && standing.circuit.probe.is_none() {
-                let probe =
-                    self.send_probe(&standing.endpoint.id, None, standing.circuit.wait(now), now);
-                let probe = probe.await?;
+            let Standing { endpoint, circuit } = standing;
+            if endpoint.state != State::Active {
+                continue;
+            }
+            if circuit.probe.is_none() {
+                let (probe, wait) = (new_id(), circuit.wait(now));
+                self.send_probe(&endpoint.id, &probe, None, wait, now)
+                    .await?;
                 // Another that was faster has the charge; this one then ends when it arrives.
                 self.circuits
-                    .charge(&standing.endpoint.id, &probe, None)
+                    .charge(&endpoint.id, &probe, None, after(now, wait))
                     .await?;
+            } else if circuit.is_probe_lost(now) {
+                self.replace_lost_probe(standing, now).await?;
             }
         }
         Ok(())
+    }
+
+    /// Sends probes in the place of those that are lost, as far as these endpoints show any.
+    pub(super) async fn replace_lost_probes(&self, standings: &HashMap<String, Standing>) {
+        let now = Timestamp::now();
+        let lost = standings
+            .values()
+            .filter(|it| it.endpoint.state == State::Active && it.circuit.is_probe_lost(now));
+        for standing in lost {
+            if let Err(error) = self.replace_lost_probe(standing, now).await {
+                tracing::error!(endpoint.id = standing.endpoint.id, %error, "lost probe");
+            }
+        }
+    }
+
+    /// Sends a probe in the place of one that is lost.
+    ///
+    /// It gets the charge first, on the condition that nothing changed: of those who see the loss at the same time, one
+    /// sends a probe. Should this invocation end in between, the new probe is lost, and is replaced in its turn.
+    async fn replace_lost_probe(
+        &self,
+        Standing { endpoint, circuit }: &Standing,
+        now: Timestamp,
+    ) -> Result<(), ProbeError> {
+        let (probe, wait) = (new_id(), circuit.wait(now));
+        let due = after(now, wait);
+        let replaced = self
+            .circuits
+            .replace_lost_probe(&endpoint.id, circuit, &probe, due);
+        if !replaced.await? {
+            return Ok(());
+        }
+        tracing::warn!(
+            endpoint.id = endpoint.id,
+            lost = circuit.probe,
+            "the probe is lost: another takes its place"
+        );
+        let sent = self.send_probe(&endpoint.id, &probe, None, wait, now).await;
+        if sent.is_err() {
+            // Without a probe in charge, the next that is held sends one.
+            self.circuits.discharge(&endpoint.id, &probe).await?;
+        }
+        sent
     }
 
     /// Works off what is held for an endpoint, a second's worth at most.
@@ -108,12 +156,37 @@ impl Delivery {
         let has_charge = standing.is_some_and(|it| has_charge(probe, &it.circuit));
         let is_old = has_charge && received.receives >= RENEWAL;
         let next = self.probe(probe, standing, received.deadline).await;
-        let wait = match next.unwrap_or_else(failed) {
-            Next::After(wait) if is_old => wait,
-            Next::Again if is_old => PAUSE,
-            next => return next,
+        let wait = match (next.unwrap_or_else(failed), standing) {
+            (Next::After(wait), _) if is_old => wait,
+            (Next::Again, _) if is_old => PAUSE,
+            (Next::After(wait), Some(it)) => return self.keep(probe, &it.circuit, wait).await,
+            (next, _) => return next,
         };
         self.renew(probe, wait).await.unwrap_or_else(failed)
+    }
+
+    /// Notes when a probe comes again, where that is not noted yet.
+    async fn keep(&self, probe: &Probe, circuit: &Circuit, wait: Duration) -> Next {
+        let due = after(Timestamp::now(), wait);
+        if has_charge(probe, circuit) && circuit.notes_probe(due) {
+            return Next::After(wait);
+        }
+        match self.charge(probe, due).await {
+            Ok(false) => Next::Done,
+            Ok(true) => Next::After(wait),
+            Err(error) => {
+                // Another may take its place too early. This one then ends when it comes.
+                tracing::warn!(endpoint.id = probe.endpoint, %error, "probe");
+                Next::After(wait)
+            }
+        }
+    }
+
+    async fn charge(&self, probe: &Probe, due: Timestamp) -> Result<bool, CircuitError> {
+        let replaces = probe.replaces.as_deref();
+        self.circuits
+            .charge(&probe.endpoint, &probe.id, replaces, due)
+            .await
     }
 
     async fn probe(
@@ -135,12 +208,9 @@ impl Delivery {
         if let Some(wait) = early(probe, now) {
             return Ok(Next::After(wait));
         }
-        if !has_charge(probe, &standing.circuit)
-            && !self
-                .circuits
-                .charge(&probe.endpoint, &probe.id, probe.replaces.as_deref())
-                .await?
-        {
+        // One that is late says that it came, before anybody takes it for lost.
+        let is_noted = has_charge(probe, &standing.circuit) && standing.circuit.notes_probe(now);
+        if !is_noted && !self.charge(probe, now).await? {
             return Ok(Next::Done);
         }
         self.work_off(probe, standing.clone(), deadline).await
@@ -213,9 +283,10 @@ impl Delivery {
         if self.history.held(&probe.endpoint, 1).await?.is_empty() {
             return Ok(Next::Done);
         }
+        let due = after(Timestamp::now(), SECOND);
         let has_charge = self
             .circuits
-            .charge(&probe.endpoint, &probe.id, None)
+            .charge(&probe.endpoint, &probe.id, None, due)
             .await?;
         Ok(if has_charge {
             Next::After(SECOND)
@@ -263,37 +334,53 @@ impl Delivery {
 
     /// Sends another probe in the place of this one, which the queue would give up on some day.
     async fn renew(&self, probe: &Probe, wait: Duration) -> Result<Next, ProbeError> {
-        self.send_probe(&probe.endpoint, Some(&probe.id), wait, Timestamp::now())
+        let (id, now) = (new_id(), Timestamp::now());
+        self.send_probe(&probe.endpoint, &id, Some(&probe.id), wait, now)
             .await?;
+        let due = after(now, wait);
+        let charged = self
+            .circuits
+            .charge(&probe.endpoint, &id, Some(&probe.id), due);
+        if let Err(error) = charged.await {
+            // It takes the charge when it arrives.
+            tracing::warn!(endpoint.id = probe.endpoint, %error, "probe");
+        }
         Ok(Next::Done)
     }
 
-    /// Sends a probe, which takes the charge when it arrives; its id.
-    pub(super) async fn send_probe(
+    /// Sends a probe, which takes the charge when it arrives, if it does not have it by then.
+    async fn send_probe(
         &self,
         endpoint: &str,
+        id: &str,
         replaces: Option<&str>,
         wait: Duration,
         now: Timestamp,
-    ) -> Result<String, ProbeError> {
-        let id = uuid::Uuid::new_v4().simple().to_string();
+    ) -> Result<(), ProbeError> {
         let seconds = super::backoff::visibility(wait, Duration::ZERO);
-        let due = SignedDuration::try_from(wait)
-            .ok()
-            .and_then(|wait| now.checked_add(wait).ok());
-        let due = due.filter(|_| seconds > MAX_DELAY);
+        let is_long = seconds > MAX_DELAY;
         let probe = Message::Probe(Probe {
             endpoint: endpoint.to_owned(),
-            id: id.clone(),
+            id: id.to_owned(),
             replaces: replaces.map(str::to_owned),
-            not_before: due.map(Timestamp::as_millisecond),
+            not_before: is_long.then(|| after(now, wait).as_millisecond()),
         });
-        let message = Arc::new(probe.queued(seconds)?);
-        self.queues
-            .send(&self.delivery_queue_url, vec![message])
-            .await?;
-        Ok(id)
+        let message = probe.queued(seconds)?;
+        Ok(self
+            .queues
+            .send_one(&self.delivery_queue_url, message)
+            .await?)
     }
+}
+
+/// A name for a new probe.
+fn new_id() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
+/// The time after a wait.
+fn after(now: Timestamp, wait: Duration) -> Timestamp {
+    now.saturating_add(wait).unwrap_or(now)
 }
 
 /// Whether a probe has the charge.

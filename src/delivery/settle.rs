@@ -8,11 +8,11 @@ use super::backoff::visibility;
 use super::history::{HeldEntry, Record, State, Write};
 use super::job::{Job, Origin, Verdict};
 use super::judge::After;
-use super::message::{Message, Order};
+use super::message::{MAX_DELAY, Message, Order};
 use super::outcome::Outcome;
 use super::plan;
 use crate::metrics::DeliveryLine;
-use crate::queues::{SendError, Waits};
+use crate::queues::{self, MAX_ENTRIES, Refused, Waits};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -63,10 +63,7 @@ impl Delivery {
 
     /// Writes all of it; the ids of the messages that are not done with, and whether all is written.
     async fn carry_out(&self, mut effects: Effects) -> (Vec<String>, bool) {
-        let requeued = self.requeue(&mut effects).await;
-        if let Err(error) = &requeued {
-            tracing::error!(%error, "held deliveries are not requeued");
-        }
+        let is_requeued = self.requeue(&mut effects).await;
         if let Err(error) = self.history.write(&effects.writes).await {
             tracing::error!(%error, "deliveries are not settled");
             return (effects.messages, false);
@@ -103,35 +100,58 @@ impl Delivery {
         for line in effects.lines {
             self.metrics.delivery(line);
         }
-        (kept, requeued.is_ok())
+        (kept, is_requeued)
     }
 
-    /// Sends deliveries from what is held to the queue, and writes that, if it was sent.
-    async fn requeue(&self, effects: &mut Effects) -> Result<(), SendError> {
-        let mut messages = Vec::new();
-        for (record, wait) in &effects.requeued {
-            let seconds = visibility(*wait, Duration::ZERO);
-            let not_before = record
-                .next_attempt_at
-                .filter(|_| seconds > super::message::MAX_DELAY);
-            let order = Message::Delivery(Order {
-                endpoint: record.endpoint.clone(),
-                event: record.event.clone(),
-                resend: record.resend.clone(),
-                not_before,
-            });
-            messages.extend(order.queued(seconds).map(Arc::new).ok());
+    /// Sends deliveries from what is held to the queue, and writes that; whether all were sent. One that was not sent
+    /// stays held, with its attempt.
+    async fn requeue(&self, effects: &mut Effects) -> bool {
+        let now = Timestamp::now();
+        let mut requeued = std::mem::take(&mut effects.requeued);
+        let mut is_whole = true;
+        while !requeued.is_empty() {
+            let rest = requeued.split_off(requeued.len().min(MAX_ENTRIES));
+            let batch = std::mem::replace(&mut requeued, rest);
+            let queued = self.send_orders(&batch).await;
+            for ((mut record, _), is_queued) in batch.into_iter().zip(queued) {
+                if is_queued {
+                    effects.writes.push(record.release());
+                } else {
+                    is_whole = false;
+                    record.turn(State::Held, Some(plan::DRAINING.to_owned()), now);
+                }
+                effects.writes.push(Write::Record(Box::new(record)));
+            }
         }
-        for batch in messages.chunks(crate::queues::MAX_ENTRIES) {
-            self.queues
-                .send(&self.delivery_queue_url, batch.to_vec())
-                .await?;
+        is_whole
+    }
+
+    /// Sends the orders of a batch of deliveries; whether each is on the queue for sure.
+    async fn send_orders(&self, batch: &[(Record, Duration)]) -> Vec<bool> {
+        let messages: Result<Vec<_>, _> = batch
+            .iter()
+            .map(|(record, wait)| order(record, *wait).map(Arc::new))
+            .collect();
+        let messages = match messages {
+            Ok(messages) => messages,
+            Err(error) => {
+                tracing::error!(%error, "held deliveries are not requeued");
+                return vec![false; batch.len()];
+            }
+        };
+        let sent = self.queues.send(&self.delivery_queue_url, messages.clone());
+        let refused = match sent.await {
+            Ok(refused) => refused,
+            Err(error) => {
+                tracing::error!(%error, "held deliveries are not requeued");
+                return vec![false; batch.len()];
+            }
+        };
+        for Refused { code, .. } in &refused {
+            tracing::error!(code, "the delivery queue refuses a held delivery");
         }
-        for (record, _) in effects.requeued.drain(..) {
-            effects.writes.push(record.release());
-            effects.writes.push(Write::Record(Box::new(record)));
-        }
-        Ok(())
+        let is_refused = |it: &Arc<_>| refused.iter().any(|one| Arc::ptr_eq(&one.message, it));
+        messages.iter().map(|it| !is_refused(it)).collect()
     }
 
     /// Puts messages off.
@@ -144,6 +164,18 @@ impl Delivery {
             );
         }
     }
+}
+
+/// The message that has a delivery tried after so long.
+fn order(record: &Record, wait: Duration) -> Result<queues::Message, serde_json::Error> {
+    let seconds = visibility(wait, Duration::ZERO);
+    let order = Message::Delivery(Order {
+        endpoint: record.endpoint.clone(),
+        event: record.event.clone(),
+        resend: record.resend.clone(),
+        not_before: record.next_attempt_at.filter(|_| seconds > MAX_DELAY),
+    });
+    order.queued(seconds)
 }
 
 /// What an outcome means for a delivery, as its endpoint is now.

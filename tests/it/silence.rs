@@ -319,3 +319,15 @@ async fn the_operator_has_a_source_watched_that_never_sends() {
     assert!(!look(&world, &mut function, 1).await);
     assert_eq!(told(&world).await.len(), 0);
 }
+
+#[tokio::test]
+async fn a_watch_that_the_queue_refuses_does_not_count_as_begun() {
+    let mut world = world(json!("2h")).await;
+    world.tap.refuse(Some("watch/1"));
+    hear(&mut world, "a").await;
+    assert!(noted(&world).await.get("watch").is_none());
+    world.tap.refuse(None);
+    hear(&mut world, "b").await;
+    assert!(noted(&world).await["watch"].is_string());
+    assert_eq!(world.queued().await, [("watch/1".to_owned(), 1)].into());
+}

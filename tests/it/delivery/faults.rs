@@ -48,7 +48,10 @@ const CALLS: [Call; 20] = [
     ),
     table("UpdateItem", "UpdateExpression == 'REMOVE notice'"),
     table("UpdateItem", "contains(UpdateExpression, 'SET probe')"),
-    table("UpdateItem", "UpdateExpression == 'REMOVE probe'"),
+    table(
+        "UpdateItem",
+        "starts_with(UpdateExpression, 'REMOVE probe')",
+    ),
     call("dynamodb", "TransactWriteItems"),
     queue("ends_with(QueueUrl, 'deliveries')"),
     queue("ends_with(QueueUrl, 'events')"),

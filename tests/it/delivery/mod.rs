@@ -4,6 +4,7 @@ mod attempts;
 mod batches;
 mod circuit;
 mod crashes;
+mod entries;
 mod faults;
 mod held;
 mod logs;

@@ -1,9 +1,7 @@
 //! One probe for an endpoint, and none too few: an active endpoint for which something is held has a probe, however
-//! invocations come between each other.
-//!
-//! Seen to fail:
+//! invocations come between each other, and whatever message is lost.
 
-use crate::support::delivery::{World, id};
+use crate::support::delivery::{World, id, now_ms};
 use crate::support::function::{Answer, Function};
 use crate::support::receiver::Receiver;
 use crate::support::tap::Point;
@@ -183,4 +181,125 @@ async fn a_probe_that_fails_by_our_own_fault_is_sent_anew_as_well() {
         world.states("ep_a").await,
         [("delivered".to_owned(), 1)].into()
     );
+}
+
+/// How long after it was due a probe is lost, and a little more.
+const LOST: u64 = 31 * 60 * 1_000;
+
+/// A world in which two deliveries are held and the probe is lost: its message is gone, and is overdue.
+async fn world_without_its_probe() -> (World, Receiver, [Function; 2]) {
+    let (world, receiver, [mut one, other]) = world().await;
+    for number in 1..=2 {
+        world.offer("ep_a", number).await;
+    }
+    world.pump(&mut one).await;
+    let lost = world.receive().await;
+    assert_eq!(lost.len(), 1);
+    world.delete(lost, &json!({"batchItemFailures": []})).await;
+    overdue(&world).await;
+    world.tap.sent();
+    (world, receiver, [one, other])
+}
+
+/// Makes it long ago that the probe in charge was due.
+async fn overdue(world: &World) {
+    let mut circuit = world.standing("circuit", "ep_a").await;
+    circuit["probe_due_at"] = json!(now_ms() - LOST);
+    world.put_circuit("ep_a", &circuit).await;
+}
+
+#[tokio::test]
+async fn a_probe_that_is_lost_is_replaced_when_the_next_delivery_is_held() {
+    let (world, receiver, [mut function, _]) = world_without_its_probe().await;
+    let lost = world.standing("circuit", "ep_a").await["probe"].clone();
+    world.offer("ep_a", 3).await;
+    world.pump(&mut function).await;
+    assert_eq!(world.queued().await, [("probe/1".to_owned(), 1)].into());
+    let circuit = world.standing("circuit", "ep_a").await;
+    assert_eq!(circuit["probe"], world.tap.sent()[0].body["id"]);
+    assert_ne!(circuit["probe"], lost);
+    assert!(circuit["probe_due_at"].as_u64().unwrap() >= now_ms() - 60_000);
+    world.drain(&mut function).await;
+    assert_eq!(receiver.take().len(), 3);
+    let circuit = world.standing("circuit", "ep_a").await;
+    assert!(circuit.get("probe").is_none() && circuit.get("probe_due_at").is_none());
+}
+
+#[tokio::test]
+async fn a_probe_that_is_lost_is_replaced_by_whichever_message_of_its_endpoint_comes_next() {
+    let (world, receiver, [mut function, _]) = world_without_its_probe().await;
+    // Copies of it, which show the endpoint to the function and hold nothing.
+    world
+        .send(&json!({"kind": "probe/1", "endpoint": "ep_a", "id": "another"}))
+        .await;
+    world.pump(&mut function).await;
+    assert_eq!(world.queued().await, [("probe/1".to_owned(), 1)].into());
+    world.drain(&mut function).await;
+    assert_eq!(receiver.take().len(), 2);
+}
+
+#[tokio::test]
+async fn of_those_who_see_at_the_same_time_that_a_probe_is_lost_one_replaces_it() {
+    let (world, receiver, [mut one, mut other]) = world_without_its_probe().await;
+    world.offer("ep_a", 3).await;
+    let mut gate = world.tap.hold(Point::Before, "UpdateItem", ":lost");
+    let (batch, answer) = begin(&world, &one).await;
+    gate.reached().await;
+    world.offer("ep_a", 4).await;
+    world.pump_kind(&mut other, "delivery/1").await;
+    gate.open();
+    end(&world, batch, answer).await;
+    assert_eq!(world.queued().await, [("probe/1".to_owned(), 1)].into());
+    world.drain(&mut one).await;
+    assert_eq!(receiver.take().len(), 4);
+}
+
+#[tokio::test]
+async fn a_probe_that_comes_late_after_all_is_not_replaced_and_one_that_was_replaced_ends() {
+    let (world, receiver, [mut one, mut other]) = world().await;
+    for number in 1..=6 {
+        world.offer("ep_a", number).await;
+    }
+    world.pump(&mut one).await;
+    overdue(&world).await;
+    // It is at work: that it came is noted by then.
+    let mut gate = world.tap.hold(Point::Before, "BatchWriteItem", "delivered");
+    let (batch, answer) = begin(&world, &one).await;
+    gate.reached().await;
+    world.tap.sent();
+    world.offer("ep_a", 7).await;
+    world.pump(&mut other).await;
+    assert_eq!(world.tap.sent().len(), 0);
+    gate.open();
+    let late = end(&world, batch, answer).await;
+    assert_eq!(late.len(), 1, "it goes on");
+
+    let late = world.receive().await;
+    overdue(&world).await;
+    world.offer("ep_a", 8).await;
+    world.pump(&mut one).await;
+    world.put_back(&late).await;
+    assert_eq!(world.queued().await, [("probe/1".to_owned(), 2)].into());
+    receiver.take();
+    world.pump(&mut one).await;
+    assert_eq!(receiver.take().len(), 2, "as many as one probe may");
+    assert_eq!(world.queued().await, [("probe/1".to_owned(), 1)].into());
+    world.drain(&mut one).await;
+    assert_eq!(
+        world.states("ep_a").await,
+        [("delivered".to_owned(), 8)].into()
+    );
+}
+
+#[tokio::test]
+async fn a_probe_in_the_place_of_a_lost_one_that_cannot_be_sent_is_sent_the_next_time() {
+    let (world, receiver, [mut function, _]) = world_without_its_probe().await;
+    world.tap.refuse(Some("probe/1"));
+    world.offer("ep_a", 3).await;
+    world.pump(&mut function).await;
+    assert_eq!(world.queued().await, [("delivery/1".to_owned(), 1)].into());
+    assert_eq!(world.standing("circuit", "ep_a").await.get("probe"), None);
+    world.tap.refuse(None);
+    world.drain(&mut function).await;
+    assert_eq!(receiver.take().len(), 3);
 }

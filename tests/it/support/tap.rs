@@ -1,5 +1,6 @@
 //! What the function asks of AWS, on its way there. How long a message is to be delayed or hidden is noted, and not
-//! done, so that no test has to wait; and a call can be held up until a test lets it go. All else goes through as it is.
+//! done, so that no test has to wait; a call can be held up until a test lets it go; and single entries of a batch can be
+//! refused. All else goes through as it is.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -61,6 +62,7 @@ struct Shared {
     sent: Mutex<Vec<Sent>>,
     waits: Mutex<Vec<(String, u64)>>,
     barrier: Mutex<Option<Barrier>>,
+    refused: Mutex<Option<&'static str>>,
 }
 
 impl Tap {
@@ -72,6 +74,7 @@ impl Tap {
             sent: Mutex::default(),
             waits: Mutex::default(),
             barrier: Mutex::default(),
+            refused: Mutex::default(),
         });
         let routes = Router::new()
             .fallback(forward)
@@ -125,6 +128,11 @@ impl Tap {
         }
     }
 
+    /// Has SQS refuse each entry of a batch that has this text in it, by the sender's fault, from now on; or none.
+    pub(crate) fn refuse(&self, text: Option<&'static str>) {
+        *self.shared.refused.lock().unwrap() = text;
+    }
+
     /// The messages that were sent since the last look.
     pub(crate) fn sent(&self) -> Vec<Sent> {
         std::mem::take(&mut *self.shared.sent.lock().unwrap())
@@ -169,11 +177,14 @@ async fn forward(
 ) -> (StatusCode, HeaderMap, Bytes) {
     let target = headers.get("x-amz-target");
     let target = target.map_or("", |it| it.to_str().unwrap()).to_owned();
-    let body = match &*target {
+    let (body, refused) = match &*target {
         "AmazonSQS.SendMessageBatch" => shared.note(&body, "DelaySeconds"),
         "AmazonSQS.ChangeMessageVisibilityBatch" => shared.note(&body, "VisibilityTimeout"),
-        _ => body,
+        _ => (body, Vec::new()),
     };
+    if !refused.is_empty() {
+        return shared.call_without(refused, uri, headers, &body).await;
+    }
     let barrier = shared.barrier(&target, &body);
     let point = barrier.as_ref().map(|it| it.point);
     let wait = async {
@@ -232,12 +243,42 @@ impl Shared {
         (status, headers, answer.bytes().await.unwrap_or_default())
     }
 
-    /// Notes what a batch asks for, and asks for no wait.
-    fn note(&self, body: &Bytes, wait: &str) -> Bytes {
+    /// Makes a call from which entries were taken, and answers that these are refused.
+    async fn call_without(
+        &self,
+        refused: Vec<Value>,
+        uri: Uri,
+        headers: HeaderMap,
+        body: &Bytes,
+    ) -> (StatusCode, HeaderMap, Bytes) {
+        let left: Value = serde_json::from_slice(body).unwrap();
+        let (mut answer, mut headers) = match left["Entries"] == json!([]) {
+            true => (json!({"Successful": []}), HeaderMap::new()),
+            false => {
+                let called = self.call(Method::POST, &uri, headers, body.clone()).await;
+                (serde_json::from_slice(&called.2).unwrap(), called.1)
+            }
+        };
+        let failed = refused.iter().map(|entry| {
+            json!({
+                "Id": entry["Id"], "SenderFault": true, "Code": "InvalidParameterValue", "Message": "by the test",
+            })
+        });
+        answer["Failed"] = failed.collect();
+        headers.remove("content-length");
+        (StatusCode::OK, headers, answer.to_string().into())
+    }
+
+    /// Notes what a batch asks for, and asks for no wait; takes out the entries that are to be refused.
+    fn note(&self, body: &Bytes, wait: &str) -> (Bytes, Vec<Value>) {
         let mut request: Value = serde_json::from_slice(body).unwrap();
         let queue = request["QueueUrl"].as_str().unwrap().rsplit('/').next();
         let queue = queue.unwrap().to_owned();
-        for entry in request["Entries"].as_array_mut().unwrap() {
+        let text = *self.refused.lock().unwrap();
+        let is_refused = |entry: &Value| text.is_some_and(|it| entry.to_string().contains(it));
+        let entries = request["Entries"].as_array_mut().unwrap();
+        let refused = entries.extract_if(.., |it| is_refused(it)).collect();
+        for entry in entries {
             let seconds = entry[wait].as_u64().unwrap_or_default();
             if let Some(receipt) = entry["ReceiptHandle"].as_str() {
                 let receipt = receipt.to_owned();
@@ -252,6 +293,6 @@ impl Shared {
             }
             entry[wait] = json!(0);
         }
-        request.to_string().into()
+        (request.to_string().into(), refused)
     }
 }
