@@ -18,8 +18,9 @@ use std::sync::Arc;
 /// How long a delivery with an id of its own counts as the same.
 const ID_WINDOW: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// How long equal bodies without an id count as the same: "A to B, back to A, to B again" sends equal ones.
-const CONTENT_WINDOW: SignedDuration = SignedDuration::from_hours(1);
+/// How long equal bodies without an id count as the same: "A to B, back to A, to B again" sends equal ones. A vendor's
+/// own repetitions of one request are minutes apart.
+const CONTENT_WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
 /// The longest gap that a source may declare.
 const MAX_GAP: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -34,7 +35,8 @@ pub struct Source {
     pub vendor: Vendor,
     /// What makes a webhook authentic.
     pub authentication: Authentication,
-    /// How long the same delivery is taken for a duplicate.
+    /// How long an equal id counts as the same delivery; of a vendor without ids, how long an equal body does, unless
+    /// it tells of what [happens once](Vendor::happens_once).
     pub dedupe_window: SignedDuration,
     /// The origins that may send webhooks, for the handshake of CloudEvents; `*` is any.
     pub origins: Vec<String>,
@@ -187,6 +189,18 @@ impl Source {
 }
 
 impl Source {
+    /// How long a webhook is taken for a duplicate of an equal one: of one with the same id, or else with the same body.
+    /// The ledger takes no longer window than its items are kept.
+    pub fn window(&self, has_id: bool, happens_once: bool) -> SignedDuration {
+        match (has_id, happens_once) {
+            (true, _) => self.dedupe_window,
+            (false, true) => SignedDuration::MAX,
+            // Even where the vendor has ids, a body without one may be a change that happened again.
+            (false, false) if has_ids(self.vendor) => self.dedupe_window.min(CONTENT_WINDOW),
+            (false, false) => self.dedupe_window,
+        }
+    }
+
     /// The secret at a position, by what tells it from others.
     pub fn matched(&self, position: usize) -> Option<Matched> {
         let Authentication::Signed(secrets) = &self.authentication else {
@@ -204,9 +218,18 @@ pub fn is_source_name(name: &str) -> bool {
 }
 
 fn default_window(vendor: Vendor) -> SignedDuration {
+    if has_ids(vendor) {
+        ID_WINDOW
+    } else {
+        CONTENT_WINDOW
+    }
+}
+
+/// Whether a vendor's deliveries have ids of their own.
+fn has_ids(vendor: Vendor) -> bool {
     match vendor {
-        Vendor::CreativeForce | Vendor::WoodWing => ID_WINDOW,
-        Vendor::Creads | Vendor::PeopleForce => CONTENT_WINDOW,
+        Vendor::CreativeForce | Vendor::WoodWing => true,
+        Vendor::Creads | Vendor::PeopleForce => false,
     }
 }
 

@@ -71,6 +71,12 @@ pub(super) fn type_path(event_type: &str) -> &'static str {
     }
 }
 
+/// Whether an event of this type happens to a resource once.
+pub(super) fn happens_once(event_type: &str) -> bool {
+    let change = event_type.rsplit('.').next();
+    matches!(change, Some("created" | "deleted"))
+}
+
 fn event_type(resource: &str, change: &str) -> String {
     format!("com.creads.{resource}.{change}")
 }

@@ -216,6 +216,19 @@ impl Vendor {
 }
 
 impl Vendor {
+    /// Whether an event happens to its subject once: a resource is created once and deleted once, but it may be changed
+    /// back and forth. An equal body of an event that happens once is a copy, however late it comes.
+    ///
+    /// An event that names no resource is not known to happen once. Vendors with ids need no such guess.
+    pub fn happens_once(self, event: &Normalized<'_>) -> bool {
+        let is_once: fn(&str) -> bool = match self {
+            Self::CreativeForce | Self::WoodWing => |_| false,
+            Self::Creads => creads::happens_once,
+            Self::PeopleForce => people_force::happens_once,
+        };
+        event.subject.is_some() && is_once(&event.event_type)
+    }
+
     /// The path of the member that makes an event type one which the vendor does not document.
     pub fn type_path(self, event_type: &str) -> &'static str {
         match self {

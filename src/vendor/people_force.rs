@@ -75,6 +75,13 @@ pub(super) fn event_types() -> Vec<String> {
     ACTIONS.iter().map(|action| event_type(action)).collect()
 }
 
+/// Whether an event of this type happens to a record once. An employee can be terminated and a request approved again,
+/// after that was taken back.
+pub(super) fn happens_once(event_type: &str) -> bool {
+    let verb = event_type.rsplit('_').next();
+    matches!(verb, Some("create" | "delete" | "destroy"))
+}
+
 fn event_type(action: &str) -> String {
     format!("io.peopleforce.{action}")
 }

@@ -116,6 +116,90 @@ async fn equal_bodies_without_an_id_are_one_event_until_the_window_has_passed() 
     );
 }
 
+/// A webhook of Creads about a project.
+fn creads(change: &str, status: &str) -> Value {
+    let body = json!({"event": format!("resource.{change}"), "resource_type": "Project", "resource_gid": "559b",
+        "resource": {"gid": "559b", "status": status}});
+    let body = body.to_string();
+    let signature = sign(SECRET, body.as_bytes());
+    request(
+        "POST",
+        "shop",
+        &body,
+        &[("x-partners-signature", &signature)],
+    )
+}
+
+/// Lets the windows of all that is recorded end so many seconds earlier.
+async fn pass(aws: &Aws, seconds: i64) {
+    for mut item in aws.recorded().await {
+        let until: i64 = item["dedupe_until"]["N"].as_str().unwrap().parse().unwrap();
+        item["dedupe_until"] = json!({"N": (until - seconds).to_string()});
+        aws.put_item(&item).await;
+    }
+}
+
+#[tokio::test]
+async fn a_change_back_is_an_event_after_ten_minutes_and_a_second_creation_never_is() {
+    let mut aws = Aws::start().await;
+    let source = json!({"vendor": "creads", "secrets": [SECRET]});
+    aws.put_sources(&json!({"shop": source})).await;
+    let mut function = aws.ingress().await;
+    let changes = [
+        ("created", "draft"),
+        ("updated", "draft"),
+        ("updated", "live"),
+        // At once, the change back cannot be told from a repetition of the first.
+        ("updated", "draft"),
+        ("deleted", "live"),
+    ];
+    let (new, copy) = ("accepted", "duplicate");
+    for (passed, expected) in [
+        (0, [new, new, new, copy, new]),
+        (601, [copy, new, new, copy, copy]),
+        (3_601, [copy, new, new, copy, copy]),
+        (28 * 86_400, [copy, new, new, copy, copy]),
+    ] {
+        pass(&aws, passed).await;
+        let mut answers = Vec::new();
+        for (change, status) in changes {
+            answers.push(send(&mut function, &creads(change, status)).await.body);
+        }
+        let outcomes: Vec<_> = answers.iter().map(|it| it["status"].clone()).collect();
+        assert_eq!(outcomes, expected, "after {passed} s");
+        aws.drain_stream(&mut function).await;
+        let accepted = answers.iter().filter(|it| it["status"] == new);
+        let ids: Vec<_> = accepted.map(|it| it["id"].clone()).collect();
+        assert_eq!(aws.drain_event_ids().await, ids, "after {passed} s");
+    }
+    // What is configured is the window of changes alone.
+    let source = json!({"vendor": "creads", "secrets": [SECRET], "dedupe_window": "1h"});
+    aws.put_sources(&json!({"other": source})).await;
+    let mut restarted = aws.ingress().await;
+    for change in ["created", "updated"] {
+        let mut event = creads(change, "new");
+        event["pathParameters"]["source"] = json!("other");
+        send(&mut restarted, &event).await;
+    }
+    let window = |item: &Value| {
+        let number = |name: &str| -> i64 { item[name]["N"].as_str().unwrap().parse().unwrap() };
+        let window = number("dedupe_until") - number("accepted_at") / 1000;
+        (item["type"]["S"].as_str().unwrap().to_owned(), window)
+    };
+    let recorded = aws.recorded().await;
+    let mut windows: Vec<_> = recorded
+        .iter()
+        .filter(|it| it["gatewaysource"]["S"] == "other")
+        .map(window)
+        .collect();
+    windows.sort();
+    let of = |change: &str| format!("com.creads.project.{change}");
+    assert_eq!(
+        windows,
+        [(of("created"), 30 * 86_400), (of("updated"), 3_600)]
+    );
+}
+
 #[tokio::test]
 async fn what_is_not_authentic_is_refused_without_a_hint() {
     let aws = Aws::start().await;

@@ -11,6 +11,7 @@ use crate::stack::Stack;
 use crate::{Result, vendors};
 use clap::{Args, Subcommand};
 pub(crate) use entry::{read_secret, vendor as vendor_of};
+use jiff::SignedDuration;
 use serde_json::json;
 use view::{Changed, View};
 use webhook_gateway::sources::{Source, SourceError, is_source_name};
@@ -130,7 +131,8 @@ pub(crate) struct Add {
     /// Accepts webhooks without any signature, from anybody who knows the URL.
     #[arg(long, conflicts_with = "secret_stdin")]
     unsigned: bool,
-    /// How long the same delivery counts as a duplicate, such as 1h or 30d; the default is the vendor's.
+    /// How long the same id counts as a duplicate, such as 30d; of vendors without ids, how long the same update does, such
+    /// as 10m. The default is the vendor's.
     #[arg(long, value_name = "DURATION")]
     dedupe_window: Option<String>,
     /// The longest that it normally sends nothing, such as 2h or 3d, up to 30d; without it the source is not watched.
@@ -193,6 +195,9 @@ async fn add(arguments: Add, stack: &Stack, output: Output) -> Result<()> {
         &arguments.origins,
     );
     let source = Source::parse(&name, &entry)?;
+    if arguments.dedupe_window.is_some() {
+        check_window(&source, stack)?;
+    }
     document.sources.insert(name.clone(), entry);
     document.write().await?;
     if arguments.unsigned {
@@ -295,6 +300,15 @@ fn tell(output: Output, changed: &Changed) -> Result<()> {
     output.one(changed)
 }
 
+/// Refuses a window that would end before its time, because the ledger forgets the webhook first.
+fn check_window(source: &Source, stack: &Stack) -> Result<()> {
+    let days: i64 = stack.output("RetentionDays")?.parse()?;
+    match source.dedupe_window > SignedDuration::from_hours(24 * days) {
+        true => Err(format!("the dedupe window is longer than the {days} days for which the ledger keeps a webhook: name {days}d at most, or deploy with more RetentionDays first").into()),
+        false => Ok(()),
+    }
+}
+
 /// No vendor reaches a local stack, so that its URL need not please any.
 fn refuse_unless_local(problem: &str, stack: &Stack, output: Output) -> Result<()> {
     if stack.is_local {
@@ -307,6 +321,16 @@ fn refuse_unless_local(problem: &str, stack: &Stack, output: Output) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_window_is_no_longer_than_the_ledger_keeps_a_webhook() {
+        let stack = Stack::with_outputs(&[("RetentionDays", "7")]);
+        for (window, is_right) in [("7d", true), ("1h", true), ("169h", false), ("90d", false)] {
+            let entry = entry::new(Vendor::Creads, Some("s"), Some(window), None, &[]);
+            let source = Source::parse("shop", &entry).unwrap();
+            assert_eq!(check_window(&source, &stack).is_ok(), is_right, "{window}");
+        }
+    }
 
     #[test]
     fn a_url_that_the_vendor_refuses_is_refused_but_for_a_local_stack() {

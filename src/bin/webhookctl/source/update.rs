@@ -17,7 +17,8 @@ pub(crate) struct Update {
     /// The longest that it normally sends nothing, such as 2h or 3d, up to 30d; `none` for a source that is not watched.
     #[arg(long, value_name = "DURATION")]
     silent_after: Option<String>,
-    /// How long the same delivery counts as a duplicate, such as 1h or 30d; `default` for the vendor's.
+    /// How long the same id counts as a duplicate, such as 30d; of vendors without ids, how long the same update does, such
+    /// as 10m. `default` for the vendor's.
     #[arg(long, value_name = "DURATION")]
     dedupe_window: Option<String>,
     /// An origin that may ask whether it may send; `*` is any. These take the place of the present ones.
@@ -31,12 +32,17 @@ pub(crate) struct Update {
 pub(super) async fn run(arguments: Update, stack: &Stack, output: Output) -> Result<()> {
     let name = arguments.name.clone();
     let is_of_silence = arguments.silent_after.is_some();
+    let window = arguments.dedupe_window.as_deref();
+    let is_of_window = window.is_some_and(|it| it != "default");
     let mut document = Document::of(stack).await?;
     let before = document.entry(&name)?.clone();
     let mut entry = before.clone();
     let members = entry.as_object_mut().ok_or(SourceError::NotAnObject)?;
     arguments.apply(members);
     let source = Source::parse(&name, &entry)?;
+    if is_of_window {
+        super::check_window(&source, stack)?;
+    }
     let view = View::of(&name, &entry, stack)?;
     if entry == before {
         output.note("nothing was changed: it is so already");

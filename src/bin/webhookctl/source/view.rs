@@ -60,12 +60,21 @@ impl View {
             Err(_) => ("disabled", 0),
         };
         let usable = source.as_ref().ok();
+        // The ledger forgets a webhook after that, and with it whose copy the next one is.
+        let retention = stack.output("RetentionDays").ok();
+        let retention = retention.and_then(|days| days.parse::<i64>().ok());
+        let window = |source: &Source| match retention {
+            Some(days) => source
+                .dedupe_window
+                .min(SignedDuration::from_hours(24 * days)),
+            None => source.dedupe_window,
+        };
         Ok(Self {
             name: name.to_owned(),
             vendor: entry::vendor(entry).map(Vendor::name),
             status,
             secrets,
-            dedupe_window: usable.map(|source| days(source.dedupe_window)),
+            dedupe_window: usable.map(|source| days(window(source))),
             silent_after: usable.and_then(|source| source.silent_after).map(days),
             origins: usable.map_or_else(Vec::new, |source| source.origins.clone()),
             url: stack.payload_url(name)?,
@@ -154,6 +163,13 @@ mod tests {
         assert_eq!(unsigned["dedupe_window"], "30d");
         assert_eq!(unsigned["origins"], json!(["*"]));
         assert_eq!(unsigned["silent_after"], "36h");
+        let week = Stack::with_outputs(&[
+            ("WebhookUrl", "https://hooks.example.com/webhooks"),
+            ("RetentionDays", "7"),
+        ]);
+        let entry = json!({"vendor": "woodwing", "unsigned": true});
+        let bounded = json!(View::of("hr", &entry, &week).unwrap());
+        assert_eq!(bounded["dedupe_window"], "7d");
         let disabled = view(json!({"vendor": "people-force"}));
         assert_eq!(disabled["status"], "disabled");
         assert!(disabled["reason"].as_str().unwrap().contains("secret"));
