@@ -5,7 +5,7 @@ use crate::support::delivery::World;
 use crate::support::function::Function;
 use crate::support::operator::{Operator, accept, column};
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::webhook::{creative_force, request, signed};
+use crate::support::webhook::{SECRET, creative_force, request, signed};
 use serde_json::{Value, json};
 
 /// Puts what a function has written into its log, as Lambda does.
@@ -297,4 +297,49 @@ async fn an_event_whose_body_came_again_is_told_of_as_it_was_then() {
     let replay = ["event", "replay", "--id", ids[1], "--queue", "events"];
     operator.run(&replay).await.json();
     assert_eq!(aws.drain_event_ids().await, [ids[1]]);
+}
+
+#[tokio::test]
+async fn what_was_dropped_as_a_copy_is_listed_with_the_event_it_was_taken_for() {
+    let mut aws = Aws::start().await;
+    let studio = json!({"vendor": "creative-force", "secrets": [SECRET]});
+    let shop = json!({"vendor": "creads", "unsigned": true});
+    aws.put_sources(&json!({"studio": studio, "shop": shop}))
+        .await;
+    let mut function = aws.ingress().await;
+    let update = r#"{"event":"resource.updated","resource_type":"Project","resource_gid":"5"}"#;
+    for event in [
+        signed("studio", &creative_force("a", "")),
+        signed("studio", &creative_force("a", "another body")),
+        signed("studio", &creative_force("a", "")),
+        request("POST", "shop", update, &[]),
+        request("POST", "shop", update, &[]),
+        // It is no copy, whatever it says.
+        signed("studio", &creative_force("duplicate", "")),
+    ] {
+        function.invoke(&event).await;
+    }
+    aws.drain_stream(&mut function).await;
+    let first = aws.drain_event_ids().await;
+    let update = first.iter().find(|id| id.to_string().contains("sha256"));
+    log(&aws, &function).await;
+
+    let operator = Operator::of(&aws).await;
+    let list = ["event", "list", "--state", "duplicate"];
+    let listed = operator.run(&list).await.json();
+    let told = |it: &Value| [&it["id"], &it["source"], &it["state"]].map(Value::clone);
+    let of_studio = [json!("a"), json!("studio"), json!("duplicate")];
+    let of_shop = [update.unwrap().clone(), json!("shop"), json!("duplicate")];
+    let newest_first = [&of_shop, &of_studio];
+    assert!(listed.iter().map(told).eq(newest_first.map(Clone::clone)));
+    let at = listed[0]["at"].as_str().unwrap();
+    assert!(at.parse::<jiff::Timestamp>().unwrap() <= jiff::Timestamp::now());
+
+    let of = async |options: &[&str]| operator.run(&[&list[..], options].concat()).await;
+    let of_one = of(&["--source", "studio", "--since", "1d"]).await.json();
+    assert!(of_one.iter().map(told).eq([of_studio]));
+    assert_eq!(of(&["--limit", "1"]).await.json(), listed[..1]);
+    assert!(of(&["--until", "1h"]).await.json().is_empty());
+    let refused = of(&["--type", "com.creads.*"]).await.error();
+    assert!(refused.contains("--type"), "{refused}");
 }

@@ -3,7 +3,6 @@
 use crate::Result;
 use crate::failure;
 use crate::stack::Stack;
-use clap::ValueEnum;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
@@ -21,7 +20,7 @@ const SOON: SignedDuration = SignedDuration::from_mins(10);
 const STREAM: SignedDuration = SignedDuration::from_hours(24);
 
 /// In which state an event is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// It was understood.
     Accepted,

@@ -1,11 +1,12 @@
 //! `webhookctl event list`.
 
+use super::duplicates::Duplicates;
 use super::index::{Filter, Index, Kind};
 use crate::Result;
 use crate::output::{Output, Row};
 use crate::stack::Stack;
 use crate::time;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::num::NonZeroUsize;
@@ -19,6 +20,19 @@ const DEFAULT_LIMIT: usize = 100;
 /// How far back is looked without `--since`.
 const DEFAULT_SINCE: SignedDuration = SignedDuration::from_hours(24);
 
+/// What is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum State {
+    /// Events that were understood.
+    Accepted,
+    /// Webhooks that were not understood.
+    Quarantined,
+    /// Events that were understood, and have the id of another.
+    Conflict,
+    /// Webhooks that were taken for copies of an event, and dropped.
+    Duplicate,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// Only those of this source.
@@ -29,7 +43,7 @@ pub(crate) struct List {
     event_type: Option<String>,
     /// Only those in this state.
     #[arg(long)]
-    state: Option<Kind>,
+    state: Option<State>,
     /// Only those accepted since then: 2h or 3d before now, a date, or an RFC 3339 time; 24h unless told otherwise.
     #[arg(long, value_name = "TIME", value_parser = time::since)]
     since: Option<Timestamp>,
@@ -95,39 +109,116 @@ impl Row for Listed {
     }
 }
 
-pub(super) async fn run(arguments: List, stack: &Stack, output: Output) -> Result<()> {
-    let is_limited = arguments.limit.is_some();
-    let limit = match arguments.limit {
-        Some(limit) => limit.get(),
-        None if output.json => usize::MAX,
-        None => DEFAULT_LIMIT,
-    };
-    let mut index = Index::of(stack, arguments.filter())?;
-    let (mut rows, mut shown, mut is_cut) = (Vec::new(), 0, false);
-    while shown < limit
-        && let Some(page) = index.next().await?
-    {
-        let views = page.iter().take(limit - shown);
-        let views: Vec<_> = views
-            .map(|it| Listed::of(&it.published, Some(it.at)))
-            .collect();
-        is_cut = views.len() < page.len() || !index.is_at_end();
-        shown += views.len();
-        // A program gets each page as it comes; a table has to know all its rows.
-        match output.json {
-            true => output.list(&views)?,
-            false => rows.extend(views),
+/// The rows of a list so far.
+struct Rows<R> {
+    limit: usize,
+    is_limited: bool,
+    rows: Vec<R>,
+    shown: usize,
+    is_cut: bool,
+    output: Output,
+}
+
+impl<R: Row> Rows<R> {
+    fn begin(limit: Option<NonZeroUsize>, output: Output) -> Self {
+        Self {
+            limit: match limit {
+                Some(limit) => limit.get(),
+                None if output.json => usize::MAX,
+                None => DEFAULT_LIMIT,
+            },
+            is_limited: limit.is_some(),
+            rows: Vec::new(),
+            shown: 0,
+            is_cut: false,
+            output,
         }
     }
-    output.list(&rows)?;
-    if shown == 0 {
-        output.note("there is no such event: --since looks further back");
-    } else if is_cut && !is_limited {
-        output.note(&format!(
-            "these are the newest {limit}: --limit shows more of them, --source, --type and --since fewer"
-        ));
+
+    fn is_full(&self) -> bool {
+        self.shown >= self.limit
     }
-    Ok(())
+
+    /// Takes a page as far as it fits.
+    fn add(&mut self, mut page: Vec<R>, is_last: bool) -> Result<()> {
+        let left = self.limit - self.shown;
+        self.is_cut = page.len() > left || !is_last;
+        page.truncate(left);
+        self.shown += page.len();
+        // A program gets each page as it comes; a table has to know all its rows.
+        match self.output.json {
+            true => self.output.list(&page)?,
+            false => self.rows.extend(page),
+        }
+        Ok(())
+    }
+
+    /// Shows what was not shown yet, and says what is missing.
+    fn end(self, none: &str, fewer: &str) -> Result<()> {
+        self.output.list(&self.rows)?;
+        if self.shown == 0 {
+            self.output.note(none);
+        } else if self.is_cut && !self.is_limited {
+            let limit = self.limit;
+            self.output.note(&format!(
+                "these are the newest {limit}: --limit shows more of them, {fewer} fewer"
+            ));
+        }
+        Ok(())
+    }
+}
+
+pub(super) async fn run(arguments: List, stack: &Stack, output: Output) -> Result<()> {
+    if arguments.state == Some(State::Duplicate) {
+        return duplicates(arguments, stack, output).await;
+    }
+    let mut rows = Rows::begin(arguments.limit, output);
+    let mut index = Index::of(stack, arguments.filter())?;
+    while !rows.is_full()
+        && let Some(page) = index.next().await?
+    {
+        let page = page.iter().map(|it| Listed::of(&it.published, Some(it.at)));
+        rows.add(page.collect(), index.is_at_end())?;
+    }
+    rows.end(
+        "there is no such event: --since looks further back",
+        "--source, --type and --since",
+    )
+}
+
+/// Lists what was dropped as a copy.
+async fn duplicates(arguments: List, stack: &Stack, output: Output) -> Result<()> {
+    if arguments.event_type.is_some() {
+        return Err(
+            "the log names the event that a copy was taken for, and not its type: leave out --type"
+                .into(),
+        );
+    }
+    let mut rows = Rows::begin(arguments.limit, output);
+    let filter = arguments.filter();
+    let until = filter.until.unwrap_or_else(Timestamp::now);
+    let mut found = Duplicates::of(stack, filter.source, filter.since, until)?;
+    while !rows.is_full()
+        && let Some(part) = found.next().await?
+    {
+        rows.add(part, found.is_at_end())?;
+    }
+    rows.end(
+        "there is no copy in the log: --since looks further back, as far as the log is kept",
+        "--source and --since",
+    )
+}
+
+impl State {
+    /// The state of events that is meant.
+    fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Accepted => Some(Kind::Accepted),
+            Self::Quarantined => Some(Kind::Quarantined),
+            Self::Conflict => Some(Kind::Conflict),
+            Self::Duplicate => None,
+        }
+    }
 }
 
 impl List {
@@ -136,7 +227,7 @@ impl List {
         Filter {
             source: self.source,
             event_type: self.event_type,
-            kind: self.state,
+            kind: self.state.and_then(State::kind),
             since: self.since.unwrap_or_else(lately),
             until: self.until,
         }

@@ -4,6 +4,7 @@
 mod checkpoint;
 mod chosen;
 mod copies;
+mod duplicates;
 mod explain;
 pub(crate) mod index;
 mod list;
@@ -36,13 +37,20 @@ They are read from the journal of what was published, from now back to --since, 
 A thousand events are some 60 KB of it, or 8 read units. What was accepted a moment ago and is not published yet is not
 listed, and what became of the quarantined ones is told by `webhookctl quarantine list`.
 
+--state duplicate lists the webhooks that were answered 200 and dropped as copies, each with the time when it came and
+the event that it was taken for. They are no events: only the log of the ingress function has them, a line each, for
+as long as it is kept (LogRetentionDays), some seconds after they came. To search it is free, and takes the longer the more was
+logged. A webhook is also listed as a copy of itself if its own record was written and DynamoDB's answer was lost.
+
 With --json: {\"id\": …, \"type\": …, \"source\": …, \"vendor\": …, \"state\": …, \"accepted_at\": …, \"published_at\": …,
-\"key\": …} each. As a table, these are 100 at most unless --limit says otherwise.
+\"key\": …} each; of duplicates {\"at\": …, \"id\": …, \"source\": …, \"vendor\": …, \"state\": \"duplicate\"}, whose id is that of
+the event. As a table, these are 100 at most unless --limit says otherwise.
 
 Examples:
   webhookctl event list
   webhookctl event list --type 'io.creativeforce.product.*' --since 2026-11-22 --until 2026-11-23
-  webhookctl event list --state quarantined --json | jq -r .id")]
+  webhookctl event list --state quarantined --json | jq -r .id
+  webhookctl event list --state duplicate --source hr --since 2h")]
     List(list::List),
     /// Shows an event: the webhook as it came, the CloudEvent that was made of it, and every delivery.
     #[command(after_help = "\
