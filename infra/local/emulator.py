@@ -1,7 +1,9 @@
 """ministack, put right where it differs from AWS in what this stack relies on. Each correction is of the pinned release."""
 
 import json
+import os
 
+import aws_rules
 from ministack import app
 from ministack.core import iam_actions
 from ministack.services import apigateway, cloudwatch, lambda_svc
@@ -87,7 +89,27 @@ def store_metrics(line):
                 cloudwatch._store_datum(directive["Namespace"], metric["Name"], dimensions, at, metric.get("Unit", "None"), None, values, counts, None)
 
 
+def check_requests(path):
+    """AWS refuses requests that the emulator takes. Each rule that a request breaks is a line of the file at `path`."""
+    original = app._dispatch_service_request
+
+    async def dispatch(method, url_path, headers, body, query, *rest):
+        service = app.detect_service(method, url_path, headers, query)
+        try:
+            broken = aws_rules.violations(service, method, url_path, headers, body)
+        except Exception as error:  # the check itself must not hide a request
+            broken = [f"the check of {service} {headers.get('x-amz-target', url_path)} failed: {error!r}"]
+        if broken:
+            with open(path, "a", encoding="utf-8") as log:
+                log.writelines(f"{line}\n" for line in broken)
+        return await original(method, url_path, headers, body, query, *rest)
+
+    app._dispatch_service_request = dispatch
+
+
 if __name__ == "__main__":
+    if "BROKEN_RULES" in os.environ:
+        check_requests(os.environ["BROKEN_RULES"])
     authorize_batches_as_single_calls()
     take_loopback_for_tls()
     route_options_without_cors()

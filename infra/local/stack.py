@@ -61,6 +61,8 @@ def during(port, command):
     try:
         up(port)
         run(command, environment(port))
+        if broken := read(LOCAL / "broken-rules"):
+            fail(f"AWS refuses such requests, which the local AWS took:\n{broken}")
     finally:
         if not running:
             stop()
@@ -160,7 +162,9 @@ def start(port):
         "TMPDIR": str(scratch),
         "S3_DATA_DIR": str(scratch / "s3"),
         "STATE_DIR": str(scratch / "state"),
+        "BROKEN_RULES": str(LOCAL / "broken-rules"),
     }
+    (LOCAL / "broken-rules").unlink(missing_ok=True)
     with open(LOCAL / "ministack.log", "w") as log:
         process = subprocess.Popen(
             [TOOLS / "python", ROOT / "infra/local/emulator.py"], env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True

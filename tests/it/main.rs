@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod aws_rules;
 mod corpus;
 mod delivery;
 mod drift;

@@ -1,4 +1,7 @@
 //! An AWS of its own for a test: ministack, called in the JSON protocols, with what the template declares.
+//!
+//! The emulator takes requests that AWS refuses. Each request is therefore checked against AWS's rules as well
+//! (`infra/local/aws_rules.py`), and a test fails when one of its requests breaks a rule.
 
 use super::function::{Answer, Function};
 use super::webhook::SECRET;
@@ -10,10 +13,22 @@ use tokio::process::{Child, Command};
 /// A running AWS with the gateway's resources. It is killed when it is dropped.
 pub(crate) struct Aws {
     _process: Child,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     url: String,
     http: reqwest::Client,
     shard_iterator: String,
+}
+
+/// The file that names the rules of AWS that requests broke.
+const BROKEN_RULES: &str = "broken-rules";
+
+impl Drop for Aws {
+    fn drop(&mut self) {
+        let broken = self.broken_rules();
+        if !std::thread::panicking() {
+            assert!(broken.is_empty(), "AWS refuses such requests: {broken:#?}");
+        }
+    }
 }
 
 /// A message as a consumer receives it.
@@ -29,7 +44,10 @@ impl Aws {
     pub(crate) async fn start() -> Self {
         let port = free_port();
         let directory = tempfile::tempdir().unwrap();
-        let process = Command::new(tool("ministack"))
+        let emulator = concat!(env!("CARGO_MANIFEST_DIR"), "/infra/local/emulator.py");
+        let process = Command::new(tool("python"))
+            .arg(emulator)
+            .env("BROKEN_RULES", directory.path().join(BROKEN_RULES))
             .env("GATEWAY_PORT", port.to_string())
             .env("BIND_HOST", "127.0.0.1")
             .env("MINISTACK_REGION", "us-east-1")
@@ -43,7 +61,7 @@ impl Aws {
             .unwrap();
         let mut aws = Self {
             _process: process,
-            _directory: directory,
+            directory,
             url: format!("http://127.0.0.1:{port}"),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             shard_iterator: String::new(),
@@ -55,6 +73,14 @@ impl Aws {
         .await;
         aws.create().await;
         aws
+    }
+
+    /// The rules of AWS that requests broke so far. They are forgotten by this.
+    pub(crate) fn broken_rules(&self) -> Vec<String> {
+        let path = self.directory.path().join(BROKEN_RULES);
+        let broken = std::fs::read_to_string(&path).unwrap_or_default();
+        drop(std::fs::remove_file(path));
+        broken.lines().map(str::to_owned).collect()
     }
 
     async fn create(&mut self) {
@@ -92,10 +118,13 @@ impl Aws {
             }),
         )
         .await;
-        for queue in ["events", "quarantine", "dead", "search", "deliveries"] {
+        for queue in ["events", "quarantine", "dead", "search"] {
             self.call("AmazonSQS.CreateQueue", &json!({"QueueName": queue}))
                 .await;
         }
+        // A batch that takes long on a busy machine must not come again meanwhile.
+        let deliveries = json!({"QueueName": "deliveries", "Attributes": {"VisibilityTimeout": "360"}});
+        self.call("AmazonSQS.CreateQueue", &deliveries).await;
         let bucket = self.http.put(format!("{}/payloads", self.url));
         bucket.send().await.unwrap().error_for_status().unwrap();
         let studio = json!({"studio": {"vendor": "creative-force", "secrets": [SECRET]}});
@@ -329,6 +358,16 @@ impl Aws {
 
     /// Calls an operation of a service that speaks JSON.
     pub(crate) async fn call(&self, target: &str, request: &Value) -> Value {
+        let text = answer(target, self.json(target, request)).await;
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// The same, whatever the answer is.
+    pub(crate) async fn send(&self, target: &str, request: &Value) {
+        self.json(target, request).send().await.unwrap();
+    }
+
+    fn json(&self, target: &str, request: &Value) -> reqwest::RequestBuilder {
         let scope = match target.split_once('.').unwrap().0 {
             "AmazonSQS" => "sqs",
             "secretsmanager" => "secretsmanager",
@@ -337,29 +376,33 @@ impl Aws {
             "GraniteServiceVersion20100801" => "monitoring",
             _ => "dynamodb",
         };
-        let call = self
-            .http
+        self.http
             .post(&self.url)
             .header("x-amz-target", target)
             .header("content-type", "application/x-amz-json-1.0")
             .header("authorization", credential(scope))
-            .body(request.to_string());
-        let text = answer(target, call).await;
-        serde_json::from_str(&text).unwrap_or_default()
+            .body(request.to_string())
     }
 
     /// Calls SNS, which speaks forms and XML.
     pub(crate) async fn call_sns(&self, parameters: &[(&str, &str)]) -> String {
+        answer("SNS", self.form(parameters)).await
+    }
+
+    /// The same, whatever the answer is.
+    pub(crate) async fn send_sns(&self, parameters: &[(&str, &str)]) {
+        self.form(parameters).send().await.unwrap();
+    }
+
+    fn form(&self, parameters: &[(&str, &str)]) -> reqwest::RequestBuilder {
         let form = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(parameters)
             .finish();
-        let call = self
-            .http
+        self.http
             .post(&self.url)
             .header("content-type", "application/x-www-form-urlencoded")
             .header("authorization", credential("sns"))
-            .body(form);
-        answer("SNS", call).await
+            .body(form)
     }
 }
 
