@@ -5,7 +5,7 @@
 
 use crate::support::aws::Aws;
 use crate::support::function::{Answer, Function};
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{Call, Proxy};
 use crate::support::webhook::{self, SECRET, request, sign, signed};
 use serde_json::{Value, json};
 
@@ -432,7 +432,12 @@ async fn a_rotated_secret_and_a_new_source_work_at_once_and_a_flood_does_not_rea
     );
 
     // Reads are told by a rule that changes nothing but leaves a trace.
-    proxy.trace("secretsmanager", "GetSecretValue").await;
+    let read = Call {
+        service: "secretsmanager",
+        operation: "GetSecretValue",
+        body: None,
+    };
+    proxy.trace(read).await;
     aws.put_sources(&json!({
         "studio": {"vendor": "creative-force", "secrets": ["new", SECRET]},
         "added": {"vendor": "creative-force", "secrets": [SECRET]},
@@ -446,6 +451,7 @@ async fn a_rotated_secret_and_a_new_source_work_at_once_and_a_flood_does_not_rea
         &body,
         &[("x-cf-signature", &sign("new", body.as_bytes()))],
     );
+    let before = std::time::Instant::now();
     assert_eq!(status(&mut function, &rotated).await, 200);
     assert_eq!(proxy.fired().await, 1, "a miss reads the sources anew");
     assert_eq!(status(&mut function, &signed("added", &body)).await, 200);
@@ -463,7 +469,12 @@ async fn a_rotated_secret_and_a_new_source_work_at_once_and_a_flood_does_not_rea
             404
         );
     }
-    assert_eq!(proxy.fired().await, 1, "a flood within 10 s reads nothing");
+    let reads = proxy.fired().await;
+    let most = 1 + before.elapsed().as_secs() / 10;
+    assert!(
+        reads as u64 <= most,
+        "a flood reads once in 10 s, not {reads} times"
+    );
 }
 
 #[tokio::test]

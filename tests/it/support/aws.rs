@@ -123,7 +123,8 @@ impl Aws {
                 .await;
         }
         // A batch that takes long on a busy machine must not come again meanwhile.
-        let deliveries = json!({"QueueName": "deliveries", "Attributes": {"VisibilityTimeout": "360"}});
+        let deliveries =
+            json!({"QueueName": "deliveries", "Attributes": {"VisibilityTimeout": "360"}});
         self.call("AmazonSQS.CreateQueue", &deliveries).await;
         let bucket = self.http.put(format!("{}/payloads", self.url));
         bucket.send().await.unwrap().error_for_status().unwrap();

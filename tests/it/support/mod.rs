@@ -13,18 +13,29 @@ pub(crate) mod webhook;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// How long anything of this machine may take to come up.
 pub(crate) const START: Duration = Duration::from_secs(60);
 
-/// A port of loopback that nothing listens on.
+/// The ports that tests use: below those that the kernel gives to connections and to whoever asks for any port.
+const PORTS: std::ops::Range<u16> = 10_000..30_000;
+
+/// A port of loopback that nothing listens on, and that no other test of this process is given.
+///
+/// A server takes seconds to start on a busy machine. A port that the kernel chose is free again until then, the
+/// kernel gives it to somebody else, and two tests talk to one server.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let offset = std::process::id().wrapping_mul(1009);
+    loop {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(offset);
+        let port = PORTS.start + u16::try_from(next % PORTS.len() as u32).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A Python tool of the checkout's virtual environment.

@@ -166,11 +166,15 @@ impl Proxy {
             .await;
     }
 
-    /// Lets calls of an operation leave a trace, and nothing else.
-    pub(crate) async fn trace(&self, service: &str, operation: &str) {
-        let latency = json!({"min": 0, "max": 0});
-        self.replace(&json!([{"service": service, "operation": operation, "latency": latency}]))
-            .await;
+    /// Lets such calls leave a trace, and nothing else.
+    pub(crate) async fn trace(&self, call: Call) {
+        let mut rule = json!({
+            "service": call.service, "operation": call.operation, "latency": {"min": 0, "max": 0},
+        });
+        if let Some(body) = call.body {
+            rule["body"] = json!(body);
+        }
+        self.replace(&json!([rule])).await;
     }
 
     /// Lets all calls through.
