@@ -298,6 +298,9 @@ async fn no_function_complains_but_of_what_the_tests_break() {
         "\"WARN\"",
         "panicked",
         "errorMessage",
+        r#""status":"timeout""#,
+        r#""status":"error""#,
+        // As the emulator spells the first of the two.
         "Task timed out",
     ];
     for line in lines

@@ -203,6 +203,24 @@ fn each_alarm_says_what_to_do_and_where_more_stands() {
 }
 
 #[test]
+fn the_runbook_names_what_a_log_in_json_says_of_invocations_that_end_early() {
+    let (template, runbook) = (Template::read(), runbook());
+    let logging = template.at("Globals/Function/LoggingConfig");
+    assert_eq!(logging["LogFormat"], "JSON");
+    assert_eq!(logging["SystemLogLevel"], "WARN", "Lambda reports them so");
+    for heading in ["Ingress errors", "Delivery errors"] {
+        for status in [r#"`"status":"timeout"`"#, r#"`"status":"error"`"#] {
+            assert!(runbook[heading].contains(status), "{heading}: {status}");
+        }
+    }
+    for file in ["README.md", "SECURITY.md", FILE, "template.yaml"] {
+        for of_plain_text in ["Task timed out", "Runtime exited"] {
+            assert!(!text_of(file).contains(of_plain_text), "{file}");
+        }
+    }
+}
+
+#[test]
 fn the_dashboard_is_json_and_shows_each_alarm() {
     let monitoring = Template::from(FILE);
     let body = monitoring.at("Resources/Dashboard/Properties/DashboardBody/Fn::Sub");
