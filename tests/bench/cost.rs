@@ -42,6 +42,7 @@ mod price {
     pub(super) const READ_UNIT: f64 = 0.125e-6;
     pub(super) const SQS_REQUEST: f64 = 0.40e-6;
     pub(super) const SQS_FAIR_REQUEST: f64 = 0.50e-6;
+    pub(super) const SECRETS_CALL: f64 = 5.00e-6; // Secrets Manager
     pub(super) const LOG_GB: f64 = 0.50;
     pub(super) const TRANSFER_GB: f64 = 0.09;
 }
@@ -53,6 +54,7 @@ const MEMORY: f64 = 0.25;
 const ACCESS_LOG: f64 = 480.0;
 
 const EVENTS: u32 = 1000;
+const SELDOM: u32 = 50;
 const DELIVERIES: u32 = 200;
 const ENDPOINT: &str = "ep_cost";
 
@@ -66,14 +68,16 @@ async fn main() {
         return;
     }
     let mut columns = Vec::new();
-    for (name, bytes, batch) in [
-        ("1 KB, many at once", 1024, 100),
-        ("1 KB, one by one", 1024, 1),
-        ("10 KB, many at once", 10_240, 100),
-        ("10 KB, one by one", 10_240, 1),
+    for (name, bytes, arrival) in [
+        ("1 KB, many at once", 1024, Arrival::Many),
+        ("1 KB, one by one", 1024, Arrival::Single),
+        ("1 KB, seldom", 1024, Arrival::Seldom),
+        ("10 KB, many at once", 10_240, Arrival::Many),
+        ("10 KB, one by one", 10_240, Arrival::Single),
+        ("10 KB, seldom", 10_240, Arrival::Seldom),
     ] {
         eprintln!("measuring events of {name}");
-        columns.push((name, accepted(bytes, batch).await));
+        columns.push((name, accepted(bytes, arrival).await));
     }
     print("a million events accepted and published", &columns);
     let mut columns = Vec::new();
@@ -89,8 +93,20 @@ async fn main() {
     print("a million deliveries, endpoint of 50 ms", &columns);
 }
 
-/// The bill of events of so many bytes, published so many at once.
-async fn accepted(bytes: usize, batch: u32) -> Bill {
+/// How webhooks arrive.
+#[derive(Clone, Copy, PartialEq)]
+enum Arrival {
+    /// A hundred are published together.
+    Many,
+    /// Each is published alone.
+    Single,
+    /// The same, and the function has forgotten what it knew: of the sources after 50 s, of who wants what after 30 s. A new
+    /// process stands for that.
+    Seldom,
+}
+
+/// The bill of events of so many bytes.
+async fn accepted(bytes: usize, arrival: Arrival) -> Bill {
     let mut aws = support::aws::Aws::start().await;
     let meter = Meter::start(aws.url()).await;
     let mut function = aws.ingress_behind(&meter.url).await;
@@ -99,13 +115,22 @@ async fn accepted(bytes: usize, batch: u32) -> Bill {
     aws.drain_stream(&mut function).await;
     meter.take();
 
+    let (events, batch) = match arrival {
+        Arrival::Many => (EVENTS, 100),
+        Arrival::Single => (EVENTS, 1),
+        Arrival::Seldom => (SELDOM, 1),
+    };
     let mut bill = Bill::new();
-    let before = log_bytes(&function).await;
-    let mut batches = Vec::new();
+    let mut own_log = 0;
+    let mut batches = 0;
     let (mut seconds, mut cpu_seconds) = ([0.0; 2], [0.0; 2]);
-    for first in (1..=EVENTS).step_by(batch as usize) {
+    for first in (1..=events).step_by(batch) {
+        if arrival == Arrival::Seldom {
+            function = aws.ingress_behind(&meter.url).await;
+        }
+        let before = log_bytes(&function).await;
         let cpu_before = cpu(&function);
-        for number in first..first + batch {
+        for number in first..first + batch as u32 {
             seconds[0] += door_1(&mut function, number, bytes).await;
         }
         cpu_seconds[0] += (cpu(&function) - cpu_before).as_secs_f64();
@@ -118,24 +143,24 @@ async fn accepted(bytes: usize, batch: u32) -> Bill {
         seconds[1] += started.elapsed().as_secs_f64();
         cpu_seconds[1] += (cpu(&function) - cpu_before).as_secs_f64();
         aws.acknowledge(after);
-        batches.push(records);
+        own_log += log_bytes(&function).await - before;
+        batches += 1;
     }
-    let events = f64::from(EVENTS);
-    let invocations = events + batches.len() as f64;
+    let events = f64::from(events);
+    let batches = f64::from(batches);
     add(&mut bill, "API Gateway", 1.0 * price::API_REQUEST);
     add(
         &mut bill,
         "Lambda",
-        lambda(invocations, seconds[0] + seconds[1]) / events,
+        lambda(events + batches, seconds[0] + seconds[1]) / events,
     );
-    let own_log = (log_bytes(&function).await - before) as f64;
-    let log = own_log + events * ACCESS_LOG;
+    let log = own_log as f64 + events * ACCESS_LOG;
     add(
         &mut bill,
         "CloudWatch Logs",
         log / events / 1e9 * price::LOG_GB,
     );
-    let per_batch = 1e3 / batches.len() as f64;
+    let per_batch = 1e3 / batches;
     for (row, figure) in [
         ("door 1, ms a webhook", seconds[0] * 1e3 / events),
         ("door 1, CPU ms a webhook", cpu_seconds[0] * 1e3 / events),
@@ -145,6 +170,9 @@ async fn accepted(bytes: usize, batch: u32) -> Bill {
         bill.insert(row, figure);
     }
     tally(&mut bill, &meter.take(), events);
+    if arrival == Arrival::Seldom {
+        assert!(bill["secrets read"] >= 1.0, "the sources were known");
+    }
     bill
 }
 
@@ -265,12 +293,15 @@ fn tally(bill: &mut Bill, calls: &[meter::Call], events: f64) {
             ("write units", units.writes),
             ("read units", units.reads),
             ("SQS requests", units.sqs),
+            ("secrets read", units.secrets),
         ] {
             *bill.entry(row).or_default() += count / events;
         }
         let dynamodb = units.writes * price::WRITE_UNIT + units.reads * price::READ_UNIT;
         add(bill, "DynamoDB", dynamodb / events);
         add(bill, "SQS", units.sqs * price::SQS_REQUEST / events);
+        let secrets = units.secrets * price::SECRETS_CALL;
+        add(bill, "Secrets Manager", secrets / events);
     }
 }
 
@@ -286,7 +317,13 @@ fn print(what: &str, columns: &[(&str, Bill)]) {
         });
         cells.collect::<Vec<_>>()
     };
-    for name in ["calls of AWS", "write units", "read units", "SQS requests"] {
+    for name in [
+        "calls of AWS",
+        "write units",
+        "read units",
+        "SQS requests",
+        "secrets read",
+    ] {
         row(&format!("{name}, each"), figure(name, false));
     }
     let times = [
@@ -306,6 +343,7 @@ fn print(what: &str, columns: &[(&str, Bill)]) {
         "Lambda",
         "DynamoDB",
         "SQS",
+        "Secrets Manager",
         "CloudWatch Logs",
         "transfer out",
     ];

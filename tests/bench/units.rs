@@ -1,6 +1,6 @@
 //! What AWS charges for a call: [read and write units](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html)
 //! by the [size of items](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html), and
-//! requests of SQS by 64 KB.
+//! requests of SQS by 64 KB, and reads of secrets.
 
 use crate::meter::Call;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -12,6 +12,7 @@ pub(crate) struct Units {
     pub(crate) writes: f64,
     pub(crate) reads: f64,
     pub(crate) sqs: f64,
+    pub(crate) secrets: f64,
 }
 
 /// The units of a call.
@@ -50,6 +51,7 @@ pub(crate) fn units(call: &Call) -> Units {
             units.sqs = bytes.div_ceil(64 * 1024) as f64;
         }
         "ChangeMessageVisibilityBatch" | "SendMessage" => units.sqs = 1.0,
+        "GetSecretValue" => units.secrets = 1.0,
         _ => {}
     }
     units
