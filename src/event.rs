@@ -3,6 +3,7 @@
 //! The payload goes in as the text it came as: no number, key order or duplicate key of it changes. What the
 //! vendors' payloads mean is left to `vendor`, and the queues to `queues`.
 
+use crate::vendor::attribute::is_media_type;
 use crate::vendor::{Normalized, Vendor};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
@@ -15,6 +16,22 @@ pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 
 /// What stands before the payload in the JSON of an event.
 const MEMBER: &str = ",\"data\":";
+
+/// The content type of what came with none, or with one that is none.
+pub(crate) const UNKNOWN_CONTENT_TYPE: &str = "application/octet-stream";
+
+/// The attributes that only the gateway gives. Those that came with an event are left out, as a vendor must not speak
+/// for the gateway or for another source.
+const OWN: [&str; 8] = [
+    "vendor",
+    "gatewaysource",
+    "recordedtime",
+    "conflict",
+    "replayed",
+    "partitionkey",
+    "actorid",
+    "reason",
+];
 
 /// The type of what is quarantined.
 pub const QUARANTINED: &str = "io.webhook-gateway.event.quarantined";
@@ -68,7 +85,7 @@ pub struct CloudEvent<'a> {
     event_type: Cow<'a, str>,
     subject: Option<Cow<'a, str>>,
     time: Cow<'a, str>,
-    /// Members as they came with the vendor's own CloudEvent.
+    /// Members as they came with the vendor's own CloudEvent, but those of the gateway.
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
     /// Extensions of the gateway.
     extensions: Vec<(&'static str, Extension<'a>)>,
@@ -120,13 +137,15 @@ impl<'a> CloudEvent<'a> {
             .into_iter()
             .filter_map(|(name, text)| Some((name, Extension::Text(text?))));
         extensions.extend(further);
+        let mut members = normalized.members;
+        members.retain(|(name, _)| !OWN.contains(&&**name));
         Self {
             id: &receipt.id,
             source: normalized.source.unwrap_or_else(|| source(receipt)),
             event_type: normalized.event_type,
             subject: normalized.subject,
             time: normalized.time.unwrap_or(accepted_at.into()),
-            members: normalized.members,
+            members,
             extensions,
             data: Data::Json(normalized.data),
         }
@@ -142,6 +161,7 @@ impl<'a> CloudEvent<'a> {
         let accepted_at = receipt.accepted_at.to_string();
         let mut extensions = extensions(receipt, &accepted_at);
         extensions.push(("reason", Extension::Text(reason.into())));
+        let content_type = Some(content_type).filter(|text| is_media_type(text));
         Self {
             id: &receipt.id,
             source: source(receipt),
@@ -151,7 +171,7 @@ impl<'a> CloudEvent<'a> {
             members: Vec::new(),
             extensions,
             data: Data::Base64 {
-                content_type,
+                content_type: content_type.unwrap_or(UNKNOWN_CONTENT_TYPE),
                 bytes: body,
             },
         }
@@ -221,11 +241,10 @@ impl Serialize for Envelope<'_> {
             map.serialize_entry("subject", subject)?;
         }
         map.serialize_entry("time", &event.time)?;
-        let is_set = |name: &str| event.members.iter().any(|(member, _)| member == name);
         for (name, value) in &event.members {
             map.serialize_entry(name, value)?;
         }
-        for (name, extension) in event.extensions.iter().filter(|(name, _)| !is_set(name)) {
+        for (name, extension) in &event.extensions {
             match extension {
                 Extension::Text(text) => map.serialize_entry(name, text)?,
                 Extension::True => map.serialize_entry(name, &true)?,
@@ -233,7 +252,8 @@ impl Serialize for Envelope<'_> {
         }
         match event.data {
             Data::Json(_) => {
-                if !is_set("datacontenttype") {
+                let is_typed = |(name, _): &(Cow<'_, str>, _)| name == "datacontenttype";
+                if !event.members.iter().any(is_typed) {
                     map.serialize_entry("datacontenttype", "application/json")?;
                 }
             }
@@ -328,20 +348,34 @@ mod tests {
     }
 
     #[test]
-    fn members_that_came_with_the_event_are_never_overwritten() {
+    fn members_that_came_with_the_event_stay_but_those_of_the_gateway() {
         let theirs: &RawValue = serde_json::from_str(r#""theirs""#).unwrap();
         let receipt = receipt(false);
         let mut normalized = normalized("{}");
-        normalized.members = vec![
-            ("vendor".into(), theirs),
-            ("datacontenttype".into(), theirs),
-            ("x".into(), theirs),
-        ];
+        let names = OWN.into_iter().chain(["datacontenttype", "x"]);
+        normalized.members = names.map(|name| (name.into(), theirs)).collect();
         let event = CloudEvent::accepted(&receipt, normalized).encode().unwrap();
         let value: Value = serde_json::from_str(&event).unwrap();
-        for member in ["vendor", "datacontenttype", "x"] {
+        for member in ["datacontenttype", "x"] {
             assert_eq!(value[member], "theirs");
             assert_eq!(event.matches(&format!("\"{member}\":")).count(), 1);
+        }
+        for member in OWN {
+            assert_ne!(value[member], "theirs", "{member}");
+        }
+        assert_eq!(value["vendor"], "creative-force");
+        for member in ["conflict", "replayed", "reason"] {
+            assert_eq!(value.get(member), None);
+        }
+    }
+
+    #[test]
+    fn a_quarantined_webhook_has_a_content_type_whatever_it_came_with() {
+        let receipt = receipt(false);
+        for content_type in ["", " ", "json", "a/b, a/b", "é/é"] {
+            let event = CloudEvent::quarantined(&receipt, "not JSON", content_type, b"");
+            let value: Value = serde_json::from_str(&event.encode().unwrap()).unwrap();
+            assert_eq!(value["datacontenttype"], UNKNOWN_CONTENT_TYPE);
         }
     }
 

@@ -14,7 +14,7 @@ pub use scan::{Line, Page, ScanError};
 
 use crate::causes::Causes;
 use crate::deflate::{deflate, inflate};
-use crate::event::Receipt;
+use crate::event::{Receipt, UNKNOWN_CONTENT_TYPE};
 use crate::secret::Matched;
 use crate::signature::Digest256;
 use aws_sdk_dynamodb::Client;
@@ -27,9 +27,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::HashMap;
-
-/// The content type of a body that came without any.
-const UNKNOWN_CONTENT_TYPE: &str = "application/octet-stream";
 
 /// When the operator had a webhook published again that never was.
 const REPUBLISHED_AT: &str = "republished_at";

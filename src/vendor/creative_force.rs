@@ -8,6 +8,7 @@
 //! The document spells groups and actions in several ways, and what arrives in more; the catalogue below gives
 //! every action one name. The header `X-CF-Event` is not covered by the signature and decides nothing.
 
+use super::attribute::is_rfc3339;
 use super::json::Object;
 use super::{MAX_NAME_BYTES, NormalizeError, Normalized, delivery_id, identifier, words};
 use jiff::Timestamp;
@@ -175,7 +176,7 @@ pub(super) fn normalize<'a>(payload: &Object<'a>) -> Result<Normalized<'a>, Norm
         source: None,
         event_type: event_type(&group, &action).into(),
         subject: subject(&group, payload).map(Cow::Owned),
-        time: time(payload).map(Cow::Owned),
+        time: time(payload),
         actor: actor.and_then(identifier),
         members: Vec::new(),
         data: Some(payload.text()),
@@ -275,12 +276,17 @@ fn subject(group: &str, payload: &Object<'_>) -> Option<String> {
     Some(format!("{group}/{id}"))
 }
 
-/// `EventDatetimeUtc`, milliseconds since 1970.
-fn time(payload: &Object<'_>) -> Option<String> {
-    let milliseconds = payload.scalar("EventDatetimeUtc")?.parse().ok()?;
-    Timestamp::from_millisecond(milliseconds)
-        .ok()
-        .map(|time| time.to_string())
+/// `EventDatetimeUtc`: milliseconds since 1970, as documented, or the time as a text.
+fn time<'a>(payload: &Object<'a>) -> Option<Cow<'a, str>> {
+    let told = payload.scalar("EventDatetimeUtc")?;
+    let time = match told.parse() {
+        Ok(milliseconds) => Timestamp::from_millisecond(milliseconds)
+            .ok()?
+            .to_string()
+            .into(),
+        Err(_) => told,
+    };
+    Some(time).filter(|time| is_rfc3339(time))
 }
 
 /// What Creative Force would refuse about a Payload URL, if anything.

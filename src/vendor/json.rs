@@ -4,10 +4,19 @@
 use super::NormalizeError;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::HashSet, fmt};
 
 /// How deep arrays and objects may stand in each other; what is deeper overflows the stack of many a consumer.
 pub(super) const MAX_DEPTH: usize = 128;
+
+/// How many digits of a number may follow each other. Python reads no integer of more than 4,300.
+pub(super) const MAX_DIGITS: usize = 1_000;
+
+/// U+FEFF in UTF-8, which some senders put before a text and which is no part of it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The first bytes of a [gzip](https://www.rfc-editor.org/rfc/rfc1952#section-2.3) file.
+const GZIP: &[u8] = b"\x1f\x8b";
 
 /// A JSON object whose values have been found, and found to be valid, but not read.
 #[derive(Debug)]
@@ -19,11 +28,20 @@ pub(super) struct Object<'a> {
 impl<'a> Object<'a> {
     /// The object that a body holds.
     pub(super) fn from_body(body: &'a [u8]) -> Result<Self, NormalizeError> {
-        let text = std::str::from_utf8(body).map_err(|error| NormalizeError::NotUtf8 {
-            offset: error.valid_up_to(),
+        if body.starts_with(GZIP) {
+            return Err(NormalizeError::Compressed);
+        }
+        let json = without_byte_order_mark(body);
+        let skipped = body.len() - json.len();
+        let text = std::str::from_utf8(json).map_err(|error| NormalizeError::NotUtf8 {
+            offset: skipped + error.valid_up_to(),
         })?;
-        if depth(body) > MAX_DEPTH {
+        let Extent { depth, digits } = extent(json);
+        if depth > MAX_DEPTH {
             return Err(NormalizeError::TooDeep);
+        }
+        if digits > MAX_DIGITS {
+            return Err(NormalizeError::TooManyDigits);
         }
         Self::from_text(text).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => NormalizeError::NotAnObject,
@@ -75,18 +93,21 @@ impl<'a> Object<'a> {
         Self::from_text(self.get(name)?.get()).ok()
     }
 
-    /// All members in the order they stand in, each name once.
-    pub(super) fn members(&self) -> impl Iterator<Item = (&Cow<'a, str>, &'a RawValue)> {
-        let last = |(index, (name, _)): &(usize, &(Cow<'a, str>, &'a RawValue))| {
-            !self.members[index + 1..]
-                .iter()
-                .any(|(later, _)| later == name)
-        };
-        self.members
-            .iter()
-            .enumerate()
-            .filter(last)
-            .map(|(_, (name, value))| (name, *value))
+    /// How many members there are, those of equal names included.
+    pub(super) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// All members in the order they stand in, of several with one name the last.
+    pub(super) fn members(&self) -> Vec<(&Cow<'a, str>, &'a RawValue)> {
+        let mut seen = HashSet::with_capacity(self.members.len());
+        let last_first = self.members.iter().rev();
+        let mut members: Vec<_> = last_first
+            .filter(|(name, _)| seen.insert(&**name))
+            .map(|(name, value)| (name, *value))
+            .collect();
+        members.reverse();
+        members
     }
 }
 
@@ -118,22 +139,46 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-/// How deep brackets stand in each other, outside of strings. Takes any bytes, valid or not, in one pass.
-fn depth(json: &[u8]) -> usize {
-    let (mut open, mut deepest) = (0_usize, 0);
+/// The bytes of a JSON text without a byte order mark before them.
+pub(super) fn without_byte_order_mark(mut json: &[u8]) -> &[u8] {
+    while let Some(rest) = json.strip_prefix(BYTE_ORDER_MARK) {
+        json = rest;
+    }
+    json
+}
+
+/// What a JSON text asks of who parses it, outside of strings.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Extent {
+    /// How deep brackets stand in each other.
+    depth: usize,
+    /// How many digits follow each other, at most.
+    digits: usize,
+}
+
+/// Takes any bytes, valid or not, in one pass.
+fn extent(json: &[u8]) -> Extent {
+    let mut extent = Extent::default();
+    let (mut open, mut digits) = (0_usize, 0);
     let mut bytes = json.iter();
     while let Some(byte) = bytes.next() {
+        if byte.is_ascii_digit() {
+            digits += 1;
+            extent.digits = extent.digits.max(digits);
+            continue;
+        }
+        digits = 0;
         match byte {
             b'[' | b'{' => {
                 open += 1;
-                deepest = deepest.max(open);
+                extent.depth = extent.depth.max(open);
             }
             b']' | b'}' => open = open.saturating_sub(1),
             b'"' => skip_string(&mut bytes),
             _ => {}
         }
     }
-    deepest
+    extent
 }
 
 /// Goes on to what follows the string whose opening quote was the last byte.
@@ -177,9 +222,10 @@ mod tests {
         assert_eq!(found.scalar("a").unwrap(), "3");
         let members: Vec<_> = found
             .members()
+            .into_iter()
             .map(|(name, value)| (&**name, value.get()))
             .collect();
-        assert_eq!(members, [("b", "2"), ("a", "3")]);
+        assert_eq!((members, found.len()), (vec![("b", "2"), ("a", "3")], 3));
     }
 
     #[test]
@@ -232,7 +278,35 @@ mod tests {
             (r#""unterminated \"#, 0),
             ("]]]][", 1),
         ] {
-            assert_eq!(depth(json.as_bytes()), expected, "{json}");
+            assert_eq!(extent(json.as_bytes()).depth, expected, "{json}");
         }
+    }
+
+    #[test]
+    fn a_number_has_digits_up_to_the_limit_and_no_further() {
+        let number = |digits: usize| format!(r#"{{"a":[1,-{}.5]}}"#, "9".repeat(digits));
+        assert!(Object::from_body(number(MAX_DIGITS).as_bytes()).is_ok());
+        let refusal = Object::from_body(number(MAX_DIGITS + 1).as_bytes()).unwrap_err();
+        assert_eq!(refusal, NormalizeError::TooManyDigits);
+        let text = format!(r#"{{"a":"{}"}}"#, "9".repeat(MAX_DIGITS + 1));
+        assert!(Object::from_body(text.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_the_text_is_no_part_of_it() {
+        for marks in ["\u{feff}", "\u{feff}\u{feff}"] {
+            assert_eq!(object(&format!("{marks} {{ }}")).text(), "{ }");
+        }
+        for elsewhere in [" \u{feff}{}", "{\u{feff}}", "{}\u{feff}"] {
+            assert!(Object::from_body(elsewhere.as_bytes()).is_err());
+        }
+        let refusal = Object::from_body(b"\xef\xbb\xbf{\xff").unwrap_err();
+        assert_eq!(refusal, NormalizeError::NotUtf8 { offset: 4 });
+    }
+
+    #[test]
+    fn a_compressed_body_is_named_as_such() {
+        let refusal = Object::from_body(b"\x1f\x8b\x08\0").unwrap_err();
+        assert_eq!(refusal, NormalizeError::Compressed);
     }
 }

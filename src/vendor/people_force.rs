@@ -8,8 +8,9 @@
 //! No delivery id is sent: two webhooks are the same if their bodies are. No retries are documented either, and
 //! the payloads are personal data.
 
+use super::attribute::is_rfc3339;
 use super::json::Object;
-use super::{MAX_NAME_BYTES, NormalizeError, Normalized, identifier, is_name, is_rfc3339};
+use super::{MAX_NAME_BYTES, NormalizeError, Normalized, identifier, is_name};
 
 pub(super) const SIGNATURE_HEADER: &str = "x-peopleforce-signature";
 pub(super) const SIGNATURE_PREFIX: &str = "sha256=";

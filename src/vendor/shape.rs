@@ -4,7 +4,7 @@
 //! A path with a kind is a hash, so that a payload whose shape is known is walked through without writing anything down.
 //! Elements of an array have one path, and so have the members of an object that are named by data: ids, addresses.
 
-use super::json::Text;
+use super::json::{Text, without_byte_order_mark};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
@@ -117,6 +117,7 @@ impl Seen {
             place: &root,
         };
         // What serde_json does not take, such as a number beyond a double, ends the walk.
+        let json = without_byte_order_mark(json);
         node.deserialize(&mut serde_json::Deserializer::from_slice(json))
             .ok();
         walk.difference

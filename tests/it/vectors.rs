@@ -5,6 +5,7 @@ mod events;
 mod normalize;
 mod official;
 mod signature;
+mod strict;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, de::DeserializeOwned};

@@ -261,6 +261,14 @@ impl Aws {
         }
     }
 
+    /// The event that a message is, or points to.
+    pub(crate) async fn event(&self, message: Message) -> String {
+        match message.body[1]["s3Key"].as_str() {
+            Some(key) => String::from_utf8(self.object(key).await).unwrap(),
+            None => message.text,
+        }
+    }
+
     /// Takes all events off their queue; their ids.
     pub(crate) async fn drain_event_ids(&self) -> Vec<Value> {
         let events = self.drain("events").await.into_iter();

@@ -1,6 +1,7 @@
 //! What the tests run against: the real binary behind a Runtime API, and the AWS that it talks to.
 
 pub(crate) mod aws;
+pub(crate) mod cloudevents;
 pub(crate) mod delivery;
 pub(crate) mod function;
 pub(crate) mod items;

@@ -10,14 +10,18 @@ use webhook_gateway::event::{CloudEvent, Receipt};
 use webhook_gateway::vendor::{NormalizeError, Vendor};
 
 /// All that `told` gives.
-const REFUSALS: [&str; 7] = [
+const REFUSALS: [&str; 11] = [
+    "Compressed",
     "NotUtf8",
     "NotJson",
     "TooDeep",
+    "TooManyDigits",
+    "TooManyMembers",
     "NotAnObject",
     "NoId",
     "NoType",
     "NotACloudEvent",
+    "Foreign",
 ];
 
 /// The event's members, their values as they are written.
@@ -39,13 +43,17 @@ fn told(error: &NormalizeError) -> Value {
         NormalizeError::NotJson { line, column } => {
             json!({"refusal": "NotJson", "line": line, "column": column})
         }
+        NormalizeError::Compressed => json!({"refusal": "Compressed"}),
         NormalizeError::TooDeep => json!({"refusal": "TooDeep"}),
+        NormalizeError::TooManyDigits => json!({"refusal": "TooManyDigits"}),
+        NormalizeError::TooManyMembers => json!({"refusal": "TooManyMembers"}),
         NormalizeError::NotAnObject => json!({"refusal": "NotAnObject"}),
         NormalizeError::NoId { member } => json!({"refusal": "NoId", "member": member}),
         NormalizeError::NoType { member } => json!({"refusal": "NoType", "member": member}),
         NormalizeError::NotACloudEvent { member } => {
             json!({"refusal": "NotACloudEvent", "member": member})
         }
+        NormalizeError::Foreign { member } => json!({"refusal": "Foreign", "member": member}),
     }
 }
 
@@ -55,6 +63,12 @@ fn folder(vendor: Vendor) -> String {
 
 fn refused(vendor: Vendor) -> Vec<Refused> {
     parse(&format!("{}/refused.json", folder(vendor)))
+}
+
+/// The bodies that become no event.
+pub(super) fn refused_bodies(vendor: Vendor) -> impl Iterator<Item = Vec<u8>> {
+    let vectors = refused(vendor).into_iter();
+    vectors.map(move |vector| vector.body.bytes(vendor))
 }
 
 /// The body of a case.

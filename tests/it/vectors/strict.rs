@@ -1,0 +1,316 @@
+//! Whatever a vendor sends, the messages on the queues are events to the strict mode of the official CloudEvents SDKs:
+//! all vectors, the hostile bodies in `tests/vectors/cloudevents`, and bodies that a generator makes.
+//!
+//! Seen to fail: with the members of WoodWing's events taken over as they are and an empty content type, 1,175 of 5,619
+//! events of the first test, and 176 of 816 of the second.
+
+use super::{names, normalize, read, verified};
+use crate::support::aws::{Aws, Message};
+use crate::support::cloudevents::assert_strict;
+use crate::support::function::Answer;
+use crate::support::webhook::{SECRET, request, sign};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value, json};
+use webhook_gateway::event::{CloudEvent, Receipt};
+use webhook_gateway::vendor::Vendor;
+
+/// Content types as senders make them up.
+const CONTENT_TYPES: [&str; 8] = [
+    "application/json",
+    "",
+    " ",
+    "json",
+    "text/plain; charset=\"é\"",
+    "application/json, application/json",
+    "a/b;",
+    "multipart/form-data; boundary=x",
+];
+
+/// What a body is made of by the generator: names and values that are right, odd or wrong.
+const NAMES: [&str; 40] = [
+    "specversion",
+    "id",
+    "source",
+    "type",
+    "subject",
+    "time",
+    "data",
+    "data_base64",
+    "datacontenttype",
+    "dataschema",
+    "vendor",
+    "gatewaysource",
+    "recordedtime",
+    "conflict",
+    "replayed",
+    "partitionkey",
+    "actorid",
+    "reason",
+    "validate",
+    "emit",
+    "constructor",
+    "schemaurl",
+    "datacontentencoding",
+    "x",
+    "ext1",
+    "aaaaaaaaaaaaaaaaaaaa",
+    "aaaaaaaaaaaaaaaaaaaaa",
+    "X",
+    "a-b",
+    "a_b",
+    "é",
+    "",
+    "PayloadId",
+    "EventGroupName",
+    "Action",
+    "EventDatetimeUtc",
+    "action",
+    "event",
+    "resource_type",
+    "resource_gid",
+];
+const VALUES: [&str; 56] = [
+    "\"1.0\"",
+    "\"1\"",
+    "\"urn:x\"",
+    "\"com.woodwing.studio/object/created\"",
+    "\"2021-12-01T19:28:11Z\"",
+    "{}",
+    "[]",
+    "null",
+    "true",
+    "false",
+    "0",
+    "-1",
+    "2147483647",
+    "2147483648",
+    "-2147483649",
+    "1.5",
+    "1e2",
+    "1e400",
+    "-0",
+    "\"\"",
+    "\" \"",
+    "\"\\u0000\"",
+    "\"a\\nb\"",
+    "\"\\ud800\"",
+    "\"\\uffff\"",
+    "\"\u{fffe}\"",
+    "\"\u{7f}\"",
+    "\"\u{85}\"",
+    "\"\u{fdd0}\"",
+    "\"é 😀\"",
+    "\"a b\"",
+    "\"%\"",
+    "\"%41\"",
+    "\"http://h:p/\"",
+    "\"http://[::1]/\"",
+    "\"urn:webhook:hr\"",
+    "\"URN:%57ebhook\"",
+    "\"/a\"",
+    "\"text/plain\"",
+    "\"text\"",
+    "\"a/b; c\"",
+    "\"AAEC\"",
+    "\"AAE\"",
+    "\"never\"",
+    "\"2021-12-01\"",
+    "\"0000-01-01T00:00:00Z\"",
+    "\"9999-12-31T23:59:59-23:59\"",
+    "\"2016-12-31T23:59:60Z\"",
+    "{\"a\":{\"b\":[1,null]}}",
+    "[[[]]]",
+    "-62135596800001",
+    "253402300799999",
+    "\"product\"",
+    "\"ProductReset\"",
+    "\"resource.created\"",
+    "\"employee_create\"",
+];
+
+/// [SplitMix64](https://prng.di.unimi.it/splitmix64.c), so that each run tries the same.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(bound).unwrap()).unwrap()
+    }
+
+    fn one_of<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len())]
+    }
+
+    /// A body of a vendor that is right but for some members.
+    fn body(&mut self, vendor: Vendor) -> Vec<u8> {
+        let id = self.next();
+        let right = match vendor {
+            Vendor::CreativeForce => {
+                format!(
+                    r#""PayloadId":"{id}","EventGroupName":"product","Action":"ProductReset","EventDatetimeUtc":1595204418000"#
+                )
+            }
+            Vendor::WoodWing => {
+                format!(
+                    r#""specversion":"1.0","id":"{id}","source":"urn:x","type":"com.woodwing.studio/object/created","data":{{}}"#
+                )
+            }
+            Vendor::Creads => {
+                format!(
+                    r#""event":"resource.created","resource_type":"Project","resource_gid":"{id}""#
+                )
+            }
+            Vendor::PeopleForce => {
+                format!(
+                    r#""action":"employee_create","data":{{"id":{id},"meta":{{"updated_at":{}}}}}"#,
+                    self.one_of(&VALUES)
+                )
+            }
+        };
+        let mut body = format!("{{{right}");
+        for _ in 0..self.below(4) {
+            body.push_str(&format!(
+                ",\"{}\":{}",
+                self.one_of(&NAMES),
+                self.one_of(&VALUES)
+            ));
+        }
+        body.push('}');
+        let mut body = body.into_bytes();
+        // Now and then a byte is another.
+        if self.below(8) == 0 {
+            let place = self.below(body.len());
+            body[place] = u8::try_from(self.below(256)).unwrap();
+        }
+        body
+    }
+}
+
+/// All bodies of the vectors.
+fn vectors() -> Vec<(Vendor, Vec<u8>)> {
+    let mut bodies = Vec::new();
+    for vendor in Vendor::ALL {
+        let (folder, payloads) = (
+            format!("tests/vectors/normalize/{vendor}"),
+            format!("tests/payloads/{vendor}"),
+        );
+        for (folder, suffix) in [(folder, ".in.json"), (payloads, ".json")] {
+            let files = names(&folder, suffix).into_iter();
+            bodies.extend(files.map(|name| (vendor, read(&format!("{folder}/{name}{suffix}")))));
+        }
+        bodies.extend(normalize::refused_bodies(vendor).map(|body| (vendor, body)));
+    }
+    bodies
+}
+
+/// The bodies by which somebody tries to have WoodWing's events be none.
+fn hostile() -> Vec<(Vendor, Vec<u8>)> {
+    let lines = String::from_utf8(read("tests/vectors/cloudevents/woodwing.ndjson")).unwrap();
+    let lines = lines.split_terminator('\n');
+    lines
+        .map(|line| (Vendor::WoodWing, line.as_bytes().to_vec()))
+        .collect()
+}
+
+fn generated(seed: u64, count: usize) -> Vec<(Vendor, Vec<u8>)> {
+    let mut random = Random(seed);
+    let each = |_| {
+        let vendor = random.one_of(&[
+            Vendor::WoodWing,
+            Vendor::WoodWing,
+            Vendor::CreativeForce,
+            Vendor::Creads,
+            Vendor::PeopleForce,
+        ]);
+        (vendor, random.body(vendor))
+    };
+    (0..count).map(each).collect()
+}
+
+/// The event that a body becomes on a queue, understood or quarantined.
+fn event(vendor: Vendor, body: &[u8], content_type: &str) -> String {
+    let receipt = Receipt {
+        id: "given-by-the-gateway".to_owned(),
+        source: "a_Source.1-".to_owned(),
+        vendor,
+        accepted_at: "2026-11-22T10:00:00.25Z".parse().unwrap(),
+        conflict: true,
+        replayed: true,
+    };
+    match vendor.normalize(verified(vendor, body)) {
+        Ok(normalized) => CloudEvent::accepted(&receipt, normalized).encode().unwrap(),
+        Err(error) => CloudEvent::quarantined(&receipt, &error.to_string(), content_type, body)
+            .encode()
+            .unwrap(),
+    }
+}
+
+#[test]
+fn every_body_becomes_an_event_that_the_sdks_take() {
+    let bodies = [vectors(), hostile(), generated(1, 5_000)].concat();
+    let content_types = CONTENT_TYPES.iter().cycle();
+    let events: Vec<_> = bodies
+        .iter()
+        .zip(content_types)
+        .map(|((vendor, body), content_type)| event(*vendor, body, content_type))
+        .collect();
+    assert_strict(&events);
+}
+
+#[tokio::test]
+async fn every_message_of_the_function_is_an_event_that_the_sdks_take() {
+    let mut aws = Aws::start().await;
+    let sources: Map<_, _> = Vendor::ALL
+        .iter()
+        .map(|vendor| {
+            (
+                vendor.name().to_owned(),
+                json!({"vendor": vendor.name(), "secrets": [SECRET]}),
+            )
+        })
+        .collect();
+    aws.put_sources(&Value::Object(sources)).await;
+    let mut function = aws.ingress().await;
+    let bodies = [vectors(), hostile(), generated(2, 200)].concat();
+    for ((vendor, body), content_type) in bodies.iter().zip(CONTENT_TYPES.iter().cycle()) {
+        let prefix = if *vendor == Vendor::PeopleForce {
+            "sha256="
+        } else {
+            ""
+        };
+        let signature = format!("{prefix}{}", sign(SECRET, body));
+        let headers = [
+            (vendor.signature_header(), &*signature),
+            ("content-type", content_type),
+        ];
+        let mut event = request("POST", vendor.name(), "", &headers);
+        event["body"] = json!(STANDARD.encode(body));
+        event["isBase64Encoded"] = json!(true);
+        let answer = function.invoke(&event).await;
+        let Answer::Success(response) = &answer else {
+            panic!("{}: {answer:?}", String::from_utf8_lossy(body));
+        };
+        assert_eq!(
+            response["statusCode"],
+            200,
+            "{}",
+            String::from_utf8_lossy(body)
+        );
+    }
+    aws.drain_stream(&mut function).await;
+    let messages: Vec<Message> =
+        [aws.drain("events").await, aws.drain("quarantine").await].concat();
+    assert_eq!(messages.len(), aws.recorded().await.len());
+    let mut texts = Vec::new();
+    for message in messages {
+        texts.push(aws.event(message).await);
+    }
+    assert_strict(&texts);
+}
