@@ -6,16 +6,20 @@ use super::guard::Target;
 use super::history::{Attempt, MAX_RESPONSE, Record, Sent};
 use super::job::{Job, Verdict};
 use super::load::{Loaded, Loads};
-use super::outcome::{Outcome, classify};
-use super::request::{SIGNATURE, UnusableSecret, signatures};
+use super::outcome::{Outcome, again, classify};
+use super::plan::{HEADERS, SECRET};
+use super::request::{
+    HeaderError, SIGNATURE, UnusableSecret, check_headers, is_reserved, signatures,
+};
 use super::sender::{Reply, Request, SendError};
 use super::{Delivery, random};
-use crate::endpoints::Endpoint;
+use crate::endpoints::{DEFAULT_RETRY, Endpoint};
 use crate::seal::SealError;
 use crate::secret::Secret;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use std::time::Instant;
+use tokio::sync::Notify;
 
 /// What receivers see of us.
 const USER_AGENT: &str = concat!("webhook-gateway/", env!("CARGO_PKG_VERSION"));
@@ -32,7 +36,7 @@ pub(super) enum Tried {
     Skip(String),
 }
 
-/// Why an attempt was not made, by no fault of the endpoint's: the message comes again, and nothing is counted.
+/// Why no request was made: by the endpoint's settings, or as KMS was out of reach.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AttemptError {
     /// A secret was not opened.
@@ -41,36 +45,58 @@ pub(super) enum AttemptError {
     /// A secret is of another scheme.
     #[error("{0}")]
     Secret(#[from] UnusableSecret),
+    /// There is none, and nothing is sent without a signature.
+    #[error("the endpoint has no secret that signs: run `webhookctl endpoint rotate-secret {0}`")]
+    NoSecret(String),
+    /// A header of its own is none that a request may have.
+    #[error("a header of the endpoint cannot be sent: {0}")]
+    Header(#[from] HeaderError),
+}
+
+impl AttemptError {
+    /// Why the deliveries of the endpoint are held, if its settings are the reason.
+    fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Seal(error) if !error.is_refusal() => None,
+            Self::Seal(_) | Self::Secret(_) | Self::NoSecret(_) => Some(SECRET),
+            Self::Header(_) => Some(HEADERS),
+        }
+    }
 }
 
 impl Delivery {
-    /// Tries a delivery once, and adds the attempt to its record; none if that failed by our own fault, which is
-    /// logged: nothing is counted, and the delivery is to come again.
+    /// Tries a delivery once, and adds the attempt to its record; none if KMS was out of reach, which is logged:
+    /// nothing is counted, and the delivery is to come again. `sent` is notified when a request begins to be sent.
     pub(super) async fn try_once<'a>(
         &self,
         mut job: Job<'a>,
         endpoint: &Endpoint,
         loads: &Loads,
+        sent: &Notify,
     ) -> Option<(Job<'a>, Verdict)> {
         let tried = match loads.get(&job.record.event) {
             Some(Loaded::Body {
                 bytes,
                 content_type,
             }) => {
-                self.attempt(endpoint, &mut job.record, content_type, bytes)
+                self.attempt(endpoint, &mut job.record, content_type, bytes, sent)
                     .await
             }
             Some(Loaded::Gone(reason)) => Ok(Tried::Skip(reason.clone())),
-            Some(Loaded::Failed) | None => return None,
+            Some(Loaded::Failed) | None => {
+                let outcome = unread(&mut job.record, Timestamp::now());
+                return Some((job, Verdict::Unread(outcome)));
+            }
         };
-        match tried {
-            Ok(Tried::Outcome(outcome)) => Some((job, Verdict::Tried(outcome))),
-            Ok(Tried::Skip(reason)) => Some((job, Verdict::Skip(reason))),
+        let verdict = match tried {
+            Ok(Tried::Outcome(outcome)) => Verdict::Tried(outcome),
+            Ok(Tried::Skip(reason)) => Verdict::Skip(reason),
             Err(error) => {
                 tracing::error!(delivery.id = job.record.id, %error, "delivery is not tried");
-                None
+                Verdict::Faulty(error.reason()?)
             }
-        }
+        };
+        Some((job, verdict))
     }
 
     /// Makes an attempt with what was recorded of the event; a ping needs nothing of it.
@@ -80,24 +106,22 @@ impl Delivery {
         record: &mut Record,
         content_type: &str,
         raw: &[u8],
+        sent: &Notify,
     ) -> Result<Tried, AttemptError> {
         let (content_type, body) = match body(endpoint.format, &record.event, content_type, raw) {
             Ok(body) => body,
             Err(error) => return Ok(Tried::Skip(error.to_string())),
         };
         let now = Timestamp::now();
+        check_headers(&endpoint.headers)?;
         let secrets = self.secrets(endpoint, now).await?;
         let signatures = signatures(endpoint, &secrets, &record.id, now.as_second(), &body)?;
         let headers = headers(endpoint, &content_type, &signatures);
-        let Some(sendable) = header_map(&headers) else {
-            return Ok(Tried::Skip(
-                "a header of the endpoint is not valid: update the endpoint".to_owned(),
-            ));
-        };
+        let sendable = header_map(&headers)?;
         let started = Instant::now();
-        let answer = self.post(endpoint, sendable, body).await;
+        let answer = self.post(endpoint, sendable, body, sent).await;
         let attempt = noted(&answer, now, started);
-        record.tried(attempt, sent(endpoint, headers));
+        record.tried(attempt, told(endpoint, headers));
         let attempts = record.scheduled_attempts();
         let jitter = random();
         Ok(Tried::Outcome(classify(
@@ -110,11 +134,21 @@ impl Delivery {
     }
 
     /// The secrets that sign now.
-    async fn secrets(&self, endpoint: &Endpoint, now: Timestamp) -> Result<Vec<Secret>, SealError> {
+    async fn secrets(
+        &self,
+        endpoint: &Endpoint,
+        now: Timestamp,
+    ) -> Result<Vec<Secret>, AttemptError> {
         let mut secrets = Vec::new();
         let signs = |until: Option<i64>| until.is_none_or(|until| until > now.as_second());
-        for sealed in endpoint.secrets.iter().filter(|it| signs(it.until)) {
-            secrets.push(self.seal.open(&endpoint.id, &sealed.ciphertext).await?);
+        let signing = endpoint.secrets.iter().filter(|it| signs(it.until));
+        let signing: Vec<_> = signing.map(|it| &*it.ciphertext).collect();
+        self.seal.retain(&endpoint.id, &signing).await;
+        for ciphertext in signing {
+            secrets.push(self.seal.open(&endpoint.id, ciphertext).await?);
+        }
+        if secrets.is_empty() {
+            return Err(AttemptError::NoSecret(endpoint.id.clone()));
         }
         Ok(secrets)
     }
@@ -124,6 +158,7 @@ impl Delivery {
         endpoint: &Endpoint,
         headers: HeaderMap,
         body: Vec<u8>,
+        sent: &Notify,
     ) -> Result<Reply, SendError> {
         let target = Target::parse(&endpoint.url, self.policy).map_err(SendError::Denied)?;
         let request = Request {
@@ -133,11 +168,11 @@ impl Delivery {
             body: body.into(),
             timeout: endpoint.timeout(),
         };
-        self.sender.post(request).await
+        self.sender.post(request, sent).await
     }
 }
 
-/// All headers, ours last: an endpoint's own cannot pass for them.
+/// All headers, ours last. Of its own, an endpoint has none that could pass for ours or frame the body otherwise.
 fn headers(
     endpoint: &Endpoint,
     content_type: &str,
@@ -145,20 +180,42 @@ fn headers(
 ) -> Vec<(String, String)> {
     let ours = [("content-type", content_type), ("user-agent", USER_AGENT)];
     let ours = ours.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let own = endpoint.headers.iter().cloned();
+    let own = endpoint
+        .headers
+        .iter()
+        .filter(|(name, _)| !is_reserved(name));
+    let own = own.cloned();
     own.chain(ours).chain(signatures.iter().cloned()).collect()
 }
 
-fn header_map(headers: &[(String, String)]) -> Option<HeaderMap> {
+fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, HeaderError> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-        map.insert(name, HeaderValue::from_str(value).ok()?);
+        let invalid = || HeaderError::Invalid(name.clone());
+        let value = HeaderValue::from_str(value).map_err(|_| invalid())?;
+        map.insert(
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?,
+            value,
+        );
     }
-    Some(map)
+    Ok(map)
 }
 
-fn sent(endpoint: &Endpoint, mut headers: Vec<(String, String)>) -> Sent {
+/// Notes that an event could not be read, and when it is tried again. An endpoint that is tried once only does not
+/// give up a delivery for that.
+fn unread(record: &mut Record, now: Timestamp) -> Outcome {
+    record.add(Attempt {
+        at: now.as_millisecond(),
+        duration_ms: 0,
+        status: None,
+        error: Some("unread".to_owned()),
+        response: None,
+    });
+    again(record.scheduled_attempts(), &DEFAULT_RETRY, random())
+}
+
+/// What is told of a request.
+fn told(endpoint: &Endpoint, mut headers: Vec<(String, String)>) -> Sent {
     let signature = endpoint.signature_header.as_deref().unwrap_or(SIGNATURE);
     for (name, value) in &mut headers {
         if name.eq_ignore_ascii_case(signature) || name == SIGNATURE {

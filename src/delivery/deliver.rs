@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::time::{Duration, Instant};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tokio::time::timeout;
 
 /// What is left of an invocation for settling, after the longest attempt that is begun in it.
@@ -132,8 +132,9 @@ impl Delivery {
         };
         let slow = Mutex::default();
         let tries = due.into_iter().map(async |due| {
-            let attempt = self.try_once(due.job, due.endpoint, &loads);
-            let tried = self.watch(attempt, &due.endpoint.id, &slow).await;
+            let sent = Notify::new();
+            let attempt = self.try_once(due.job, due.endpoint, &loads, &sent);
+            let tried = self.watch(attempt, &sent, &due.endpoint.id, &slow).await;
             tried.ok_or_else(|| due.received.id.clone())
         });
         let mut pending: FuturesUnordered<_> = tries.collect();
@@ -165,21 +166,28 @@ impl Delivery {
     async fn watch<T>(
         &self,
         attempt: impl Future<Output = T>,
+        sent: &Notify,
         endpoint: &str,
         slow: &Mutex<HashSet<String>>,
     ) -> T {
         let mut attempt = pin!(attempt);
-        let mut patience = SLOW;
+        // An answer is waited for from when the request is sent. A host that is not reached for as long hangs, too.
+        let mut patience = tokio::select! {
+            biased;
+            done = &mut attempt => return done,
+            () = sent.notified() => SLOW,
+            () = tokio::time::sleep(SLOW) => Duration::ZERO,
+        };
+        let mut is_first = true;
         loop {
             if let Ok(done) = timeout(patience, &mut attempt).await {
                 return done;
             }
-            let is_first = patience == SLOW;
-            patience = SLOW_FOR;
             let is_said = is_first && !slow.lock().await.insert(endpoint.to_owned());
             if is_said {
                 return attempt.await;
             }
+            (is_first, patience) = (false, SLOW_FOR);
             let said = self
                 .circuits
                 .slow(endpoint, Timestamp::now() + 2 * SLOW_FOR)

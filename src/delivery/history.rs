@@ -16,7 +16,8 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest,
+    AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest,
+    ReturnValuesOnConditionCheckFailure, WriteRequest,
 };
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -75,6 +76,13 @@ pub enum HistoryError {
     Form(#[from] serde_dynamo::Error),
 }
 
+/// What became of a record that was to be written.
+enum Put {
+    Written,
+    /// Not written, as another is there, or as the one that was seen is there no more.
+    Stored(Option<Box<Record>>),
+}
+
 /// The table of deliveries.
 #[derive(Debug)]
 pub struct History {
@@ -100,7 +108,8 @@ impl History {
             .collect();
         for keys in keys.chunks(MAX_READS) {
             let read: Vec<Record> = readable(self.read(keys).await?);
-            records.extend(read.into_iter().map(|record| (record.id.clone(), record)));
+            let read = read.into_iter().map(Record::read);
+            records.extend(read.map(|record| (record.id.clone(), record)));
         }
         Ok(records)
     }
@@ -155,33 +164,63 @@ impl History {
         Ok(())
     }
 
-    /// Writes a record unless the delivery was delivered in between, by a copy of its message; false if it was.
-    ///
-    /// What was delivered before the operator resent it is no obstacle.
-    pub async fn write_unless_delivered(&self, record: &Record) -> Result<bool, HistoryError> {
+    /// Writes a record of a delivery that others may try at the same time: no attempt of theirs is lost. False if they
+    /// delivered it since it was read, and this record does not say so: then it stays delivered.
+    pub async fn record(&self, record: &Record) -> Result<bool, HistoryError> {
+        let mut wanted = record.clone();
+        let mut stands = true;
+        for tried in 0..TRIES {
+            if tried > 0 {
+                tokio::time::sleep(PAUSE * 2_u32.pow(tried)).await;
+            }
+            match self.put(&wanted).await? {
+                Put::Written => return Ok(stands),
+                Put::Stored(None) => wanted.seen = None,
+                Put::Stored(Some(stored)) => (wanted, stands) = record.after(*stored),
+            }
+        }
+        Err(HistoryError::Throttled)
+    }
+
+    /// Writes a record in the place of the one that was seen, unless another is there.
+    async fn put(&self, record: &Record) -> Result<Put, HistoryError> {
+        let item: HashMap<_, _> = serde_dynamo::to_item(record)?;
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(serde_dynamo::to_item(record)?))
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":delivered", text("delivered"));
-        let undelivered = "attribute_not_exists(id) OR #state <> :delivered";
-        let put = match &record.resend {
-            None => put.condition_expression(undelivered),
-            Some(resend) => put
-                .condition_expression(format!(
-                    "{undelivered} OR attribute_not_exists(resend) OR resend <> :resend"
-                ))
-                .expression_attribute_values(":resend", text(resend)),
+            .set_item(Some(item.clone()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = match record.seen {
+            None => put.condition_expression("attribute_not_exists(id)"),
+            Some(seen) => put
+                .condition_expression("attempts = :attempts AND updated_at = :updated_at")
+                .expression_attribute_values(":attempts", number(seen.attempts.into()))
+                .expression_attribute_values(":updated_at", number(seen.updated_at)),
         };
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(Box::new(error).into()),
+        let Err(error) = put.send().await else {
+            return Ok(Put::Written);
+        };
+        let stored = match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(refusal)) => refusal.item(),
+            _ => return Err(Box::new(error).into()),
+        };
+        match stored {
+            // A second try, after the answer to the first was lost.
+            Some(stored) if *stored == item => Ok(Put::Written),
+            Some(stored) => match readable(vec![stored.clone()]).pop() {
+                Some(stored) => Ok(Put::Stored(Some(Box::new(stored)))),
+                // It was taken for none when it was read, and is replaced.
+                None => self.replace(item).await,
             },
+            None => Ok(Put::Stored(None)),
         }
+    }
+
+    async fn replace(&self, item: HashMap<String, AttributeValue>) -> Result<Put, HistoryError> {
+        let put = self.client.put_item().table_name(&self.table);
+        put.set_item(Some(item)).send().await.map_err(Box::new)?;
+        Ok(Put::Written)
     }
 
     /// The deliveries to an endpoint of events that were accepted since a time, the newest first, page by page;
@@ -260,4 +299,8 @@ fn key(endpoint: &str, id: &str) -> HashMap<String, AttributeValue> {
 
 fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
+}
+
+fn number(number: i64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
 }

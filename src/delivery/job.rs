@@ -37,6 +37,10 @@ pub(super) enum Origin {
 pub(super) enum Verdict {
     /// It was tried.
     Tried(Outcome),
+    /// Its endpoint's settings make no request, for this reason: it waits, and the endpoint has failed.
+    Faulty(&'static str),
+    /// The gateway could not read its event, which is no failure of the endpoint: it is tried again, or exhausted.
+    Unread(Outcome),
     /// It waits for its endpoint, for this reason.
     Hold(&'static str),
     /// It can never be delivered.

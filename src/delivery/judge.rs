@@ -145,8 +145,10 @@ fn tally<'a>(jobs: &[(Job<'a>, Verdict)]) -> Vec<(&'a Standing, Tally)> {
         |verdict: &Verdict| matches!(verdict, Verdict::Tried(Outcome::Gone | Outcome::Wait(_)));
     let (asking, others): (Vec<_>, Vec<_>) = jobs.iter().partition(|(_, verdict)| asks(verdict));
     for (job, verdict) in others.into_iter().chain(asking) {
-        let (Some(standing), Verdict::Tried(outcome)) = (job.standing, verdict) else {
-            continue;
+        let (standing, outcome) = match (job.standing, verdict) {
+            (Some(standing), Verdict::Tried(outcome)) => (standing, Some(*outcome)),
+            (Some(standing), Verdict::Faulty(_)) => (standing, None),
+            _ => continue,
         };
         let known = tallies
             .iter()
@@ -158,7 +160,7 @@ fn tally<'a>(jobs: &[(Job<'a>, Verdict)]) -> Vec<(&'a Standing, Tally)> {
         let Some((_, tally)) = tallies.get_mut(index) else {
             continue;
         };
-        if *outcome == Outcome::Delivered {
+        if outcome == Some(Outcome::Delivered) {
             tally.succeeded = true;
             tally.is_probed |= job.origin == Origin::Held;
             tally.failures = Failures::default();
@@ -166,8 +168,8 @@ fn tally<'a>(jobs: &[(Job<'a>, Verdict)]) -> Vec<(&'a Standing, Tally)> {
         }
         tally.failures.count += 1;
         tally.failures.is_probe |= job.origin == Origin::Held && standing.circuit.is_open();
-        tally.gone |= *outcome == Outcome::Gone;
-        if let Outcome::Wait(until) = outcome {
+        tally.gone |= outcome == Some(Outcome::Gone);
+        if let Some(Outcome::Wait(until)) = outcome {
             tally.failures.wait_until = tally.failures.wait_until.max(Some(until.as_millisecond()));
         }
     }
@@ -255,8 +257,24 @@ mod tests {
         let jobs = [
             (job(&standing, queue()), Verdict::Hold(plan::OPEN)),
             (job(&standing, queue()), Verdict::Skip(String::new())),
+            (job(&standing, queue()), Verdict::Unread(retry())),
+            (job(&standing, queue()), Verdict::Unread(Outcome::Exhausted)),
         ];
         assert!(tally(&jobs).is_empty());
+    }
+
+    #[test]
+    fn settings_that_make_no_request_count_as_failures() {
+        let mut standing = standing();
+        standing.circuit.opened_at = Some(1);
+        let faulty = || Verdict::Faulty(plan::SECRET);
+        let jobs = [
+            (job(&standing, queue()), Verdict::Tried(Outcome::Delivered)),
+            (job(&standing, queue()), faulty()),
+            (job(&standing, Origin::Held), faulty()),
+        ];
+        let failures = tally(&jobs).remove(0).1.failures;
+        assert_eq!((failures.count, failures.is_probe), (2, true));
     }
 
     #[test]

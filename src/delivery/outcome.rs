@@ -59,6 +59,11 @@ pub fn classify(
         }
         _ => {}
     }
+    again(attempts, schedule, jitter)
+}
+
+/// When a delivery is tried again that was tried so often, or that its attempts are used up.
+pub(super) fn again(attempts: u32, schedule: &[u64], jitter: f64) -> Outcome {
     let next = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
     match schedule.get(next) {
         Some(&seconds) => Outcome::Retry(jittered(Duration::from_secs(seconds), jitter)),

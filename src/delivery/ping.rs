@@ -3,7 +3,7 @@
 
 use super::Delivery;
 use super::attempt::Tried;
-use super::history::{HistoryError, Record, State, Write};
+use super::history::{HistoryError, Record, State};
 use super::message::Ping;
 use super::outcome::Outcome;
 use super::plan::DELETED;
@@ -12,6 +12,7 @@ use crate::endpoints::{Standing, delivery_id};
 use crate::metrics::DeliveryLine;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
+use tokio::sync::Notify;
 
 impl Delivery {
     /// Tries an endpoint, unless a copy of the message did.
@@ -35,7 +36,10 @@ impl Delivery {
         let mut record = Record::new(&ping.endpoint, id, event);
         let tried = match standing {
             None => Ok(Tried::Skip(DELETED.to_owned())),
-            Some(standing) => self.attempt(&standing.endpoint, &mut record, "", &[]).await,
+            Some(Standing { endpoint, .. }) => {
+                let sent = Notify::new();
+                self.attempt(endpoint, &mut record, "", &[], &sent).await
+            }
         };
         let (state, reason) = match &tried {
             Ok(Tried::Outcome(Outcome::Delivered)) => (State::Delivered, None),
@@ -50,6 +54,7 @@ impl Delivery {
             _ => None,
         };
         self.metrics.delivery(DeliveryLine::of(&record, outcome));
-        self.history.write(&[Write::Record(Box::new(record))]).await
+        self.history.record(&record).await?;
+        Ok(())
     }
 }

@@ -27,6 +27,12 @@ pub const ASKED: &str = "the endpoint asked to be left alone";
 /// it has a rate, which the probe keeps,
 pub const PACED: &str = "the endpoint's rate is kept";
 
+/// none of its secrets signs,
+pub const SECRET: &str = "its secret cannot be opened";
+
+/// a header of its own cannot be sent,
+pub const HEADERS: &str = "its headers cannot be sent";
+
 /// attempts at it hang,
 pub const HANGING: &str = "attempts at the endpoint hang";
 

@@ -20,6 +20,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 /// How many deliveries a second are drained where the endpoint has no rate of its own.
 const RATE: u32 = 10;
@@ -321,10 +322,11 @@ impl Delivery {
             origin: Origin::Held,
             record,
         });
+        let sent = Notify::new();
         let tries = jobs.map(async |job| match job.record.state {
             // Only its entry was left.
             Course::Delivered => Some((job, Verdict::Release)),
-            _ => self.try_once(job, endpoint, &loads).await,
+            _ => self.try_once(job, endpoint, &loads, &sent).await,
         });
         let tried = join_all(tries).await;
         let is_whole = tried.iter().all(Option::is_some);

@@ -19,6 +19,66 @@ pub const SIGNATURE: &str = "webhook-signature";
 /// begins with.
 pub const SECRET_PREFIX: &str = "whsec_";
 
+/// Headers that every request has, or that are between two machines only: no endpoint has its own.
+const RESERVED: [&str; 17] = [
+    ID,
+    TIMESTAMP,
+    SIGNATURE,
+    "host",
+    "content-type",
+    "content-length",
+    "content-encoding",
+    "user-agent",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+];
+
+/// The most headers of its own that an endpoint has.
+const MAX_HEADERS: usize = 32;
+
+/// The most bytes of their names and values together: common servers refuse a request with more.
+const MAX_HEADER_BYTES: usize = 8 * 1024;
+
+/// Why a request cannot have the headers of an endpoint. The text shows no value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderError {
+    /// It is none.
+    #[error("{0:?} is not a header's name, or its value is not printable ASCII")]
+    Invalid(String),
+    /// There are too many.
+    #[error("there are {0} headers: an endpoint has at most {MAX_HEADERS} of its own")]
+    Count(usize),
+    /// They are too long.
+    #[error(
+        "the names and values of the headers have {0} bytes: an endpoint has at most {MAX_HEADER_BYTES}"
+    )]
+    Bytes(usize),
+}
+
+/// Whether a header is one that no endpoint has of its own.
+pub fn is_reserved(name: &str) -> bool {
+    RESERVED.iter().any(|it| it.eq_ignore_ascii_case(name))
+}
+
+/// Whether an endpoint may have so many and so long headers of its own.
+pub fn check_headers(headers: &[(String, String)]) -> Result<(), HeaderError> {
+    if headers.len() > MAX_HEADERS {
+        return Err(HeaderError::Count(headers.len()));
+    }
+    let bytes = headers.iter().map(|(name, value)| name.len() + value.len());
+    match bytes.sum() {
+        bytes if bytes > MAX_HEADER_BYTES => Err(HeaderError::Bytes(bytes)),
+        _ => Ok(()),
+    }
+}
+
 /// A secret is not one that a scheme signs with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the secret is not one of Standard Webhooks: `whsec_` and 24 to 64 bytes in Base64")]
@@ -140,6 +200,31 @@ mod tests {
         }
         let other = standardwebhooks::Webhook::new("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
         assert!(other.unwrap().verify(body, &map).is_err());
+    }
+
+    #[test]
+    fn an_endpoint_has_as_many_headers_as_receivers_take_and_no_more() {
+        let headers = |count, length| {
+            let value = "a".repeat(length - "X-0000".len());
+            let header = |number| (format!("X-{number:04}"), value.clone());
+            (0..count).map(header).collect::<Vec<_>>()
+        };
+        for (count, length) in [(0, 10), (32, 256), (1, 8192)] {
+            assert_eq!(check_headers(&headers(count, length)), Ok(()));
+        }
+        assert_eq!(check_headers(&headers(33, 10)), Err(HeaderError::Count(33)));
+        for (count, length) in [(1, 8193), (32, 257)] {
+            let bytes = Err(HeaderError::Bytes(count * length));
+            assert_eq!(check_headers(&headers(count, length)), bytes);
+        }
+    }
+
+    #[test]
+    fn a_reserved_header_is_reserved_in_any_case() {
+        for name in ["Transfer-Encoding", "CONTENT-LENGTH", "Webhook-Id", "host"] {
+            assert!(is_reserved(name), "{name}");
+        }
+        assert!(!is_reserved("authorization") && !is_reserved("x-te"));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::{collections::HashMap, io, pin::pin, sync::Arc, time::Duration};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, Notify, OnceCell};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, pki_types::ServerName};
@@ -117,13 +117,14 @@ impl Sender {
 impl<N: Network> Sender<N> {
     /// Posts a request, once, and returns the reply, whatever its status.
     ///
-    /// An error does not mean that the endpoint did not get the request.
-    pub async fn post(&self, request: Request) -> Result<Reply, SendError> {
-        let attempt = timeout(request.timeout, self.attempt(&request)).await;
+    /// An error does not mean that the endpoint did not get the request. `sent` is notified when there is a connection
+    /// and the request begins to be sent.
+    pub async fn post(&self, request: Request, sent: &Notify) -> Result<Reply, SendError> {
+        let attempt = timeout(request.timeout, self.attempt(&request, sent)).await;
         attempt.unwrap_or(Err(SendError::Timeout))
     }
 
-    async fn attempt(&self, request: &Request) -> Result<Reply, SendError> {
+    async fn attempt(&self, request: &Request, sent: &Notify) -> Result<Reply, SendError> {
         let addresses = self.look_up(&request.target).await?;
         let origin = Origin::of(request);
         // Lets the runtime hear of connections that were closed while they were idle.
@@ -135,6 +136,7 @@ impl<N: Network> Sender<N> {
                 Some(connection) => connection,
                 None => self.connect(&request.target, &addresses).await?,
             };
+            sent.notify_one();
             match connection.exchange(message(request)).await {
                 Ok((reply, connection)) => {
                     self.keep(origin, connection).await;

@@ -13,6 +13,7 @@ use super::outcome::Outcome;
 use super::plan;
 use crate::metrics::DeliveryLine;
 use crate::queues::{self, MAX_ENTRIES, Refused, Waits};
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -32,9 +33,11 @@ pub(super) struct Settled {
 /// All that is to be written.
 #[derive(Default)]
 struct Effects {
-    writes: Vec<Write>,
-    /// Records that must not replace a delivery by a copy; and the wait of their message, if it is to come again.
-    careful: Vec<(Record, Origin, Option<Duration>)>,
+    /// What is put into the queue of what is held, before its records are written.
+    holds: Vec<Write>,
+    records: Vec<Settling>,
+    /// What is taken out of it, after they are written.
+    releases: Vec<Write>,
     /// Deliveries that go from what is held to the queue.
     requeued: Vec<(Record, Duration)>,
     /// The endpoints of what was put into the queue of what is held.
@@ -42,6 +45,16 @@ struct Effects {
     /// The messages that all of this is about.
     messages: Vec<String>,
     lines: Vec<DeliveryLine>,
+}
+
+/// A record that is to be written, and what is done once it is.
+struct Settling {
+    record: Record,
+    origin: Origin,
+    /// How long its message waits, if it is to come again.
+    wait: Option<Duration>,
+    /// Whether it is taken out of the queue of what is held.
+    is_released: bool,
 }
 
 impl Delivery {
@@ -64,14 +77,30 @@ impl Delivery {
     /// Writes all of it; the ids of the messages that are not done with, and whether all is written.
     async fn carry_out(&self, mut effects: Effects) -> (Vec<String>, bool) {
         let is_requeued = self.requeue(&mut effects).await;
-        if let Err(error) = self.history.write(&effects.writes).await {
+        if let Err(error) = self.history.write(&effects.holds).await {
             tracing::error!(%error, "deliveries are not settled");
             return (effects.messages, false);
         }
         let mut kept = Vec::new();
         let mut waits = Waits::new();
-        for (record, origin, wait) in effects.careful {
-            let written = self.history.write_unless_delivered(&record).await;
+        let mut is_written = is_requeued;
+        let records = effects.records.iter();
+        let written = join_all(records.map(|it| self.history.record(&it.record))).await;
+        for (settling, written) in effects.records.into_iter().zip(written) {
+            let Settling {
+                record,
+                origin,
+                wait,
+                is_released,
+            } = settling;
+            match written {
+                Ok(_) if is_released => effects.releases.push(record.release()),
+                Ok(_) => {}
+                Err(ref error) => {
+                    tracing::error!(delivery.id = record.id, %error, "delivery is not settled");
+                    is_written = false;
+                }
+            }
             let Origin::Queue {
                 message,
                 receipt,
@@ -86,11 +115,12 @@ impl Delivery {
                     kept.push(message);
                 }
                 (Ok(_), _) => {}
-                (Err(error), _) => {
-                    tracing::error!(delivery.id = record.id, %error, "delivery is not settled");
-                    kept.push(message);
-                }
+                (Err(_), _) => kept.push(message),
             }
+        }
+        if let Err(error) = self.history.write(&effects.releases).await {
+            tracing::error!(%error, "deliveries are not taken out of what is held");
+            is_written = false;
         }
         if let Err(error) = self.ensure_probes(&effects.held).await {
             tracing::error!(%error, "held deliveries are not sure to be probed");
@@ -100,7 +130,7 @@ impl Delivery {
         for line in effects.lines {
             self.metrics.delivery(line);
         }
-        (kept, is_requeued)
+        (kept, is_written)
     }
 
     /// Sends deliveries from what is held to the queue, and writes that; whether all were sent. One that was not sent
@@ -114,13 +144,11 @@ impl Delivery {
             let batch = std::mem::replace(&mut requeued, rest);
             let queued = self.send_orders(&batch).await;
             for ((mut record, _), is_queued) in batch.into_iter().zip(queued) {
-                if is_queued {
-                    effects.writes.push(record.release());
-                } else {
+                if !is_queued {
                     is_whole = false;
                     record.turn(State::Held, Some(plan::DRAINING.to_owned()), now);
                 }
-                effects.writes.push(Write::Record(Box::new(record)));
+                effects.write(record, Origin::Held, None, is_queued);
             }
         }
         is_whole
@@ -210,7 +238,7 @@ impl Effects {
         } = job;
         let is_held = origin == Origin::Held;
         let outcome = match &verdict {
-            Verdict::Tried(outcome) => Some(outcome.name()),
+            Verdict::Tried(outcome) | Verdict::Unread(outcome) => Some(outcome.name()),
             _ => None,
         };
         let verdict = match (verdict, after.get(&record.endpoint)) {
@@ -224,9 +252,9 @@ impl Effects {
             Verdict::Tried(Outcome::Delivered) => {
                 record.turn(State::Delivered, None, now);
                 self.line(&record, outcome);
-                self.end(record, is_held);
+                self.write(record, origin, None, is_held);
             }
-            Verdict::Tried(Outcome::Retry(wait)) => {
+            Verdict::Tried(Outcome::Retry(wait)) | Verdict::Unread(Outcome::Retry(wait)) => {
                 record.turn(State::Pending, None, now);
                 let due = SignedDuration::try_from(wait)
                     .ok()
@@ -236,41 +264,39 @@ impl Effects {
                 if is_held {
                     self.requeued.push((record, wait));
                 } else {
-                    self.careful.push((record, origin, Some(wait)));
+                    self.write(record, origin, Some(wait), false);
                 }
             }
-            Verdict::Tried(_) => {
+            Verdict::Tried(_) | Verdict::Unread(_) => {
                 record.turn(State::Exhausted, None, now);
                 self.line(&record, outcome);
-                if is_held {
-                    self.end(record, true);
-                } else {
-                    self.careful.push((record, origin, None));
-                }
+                self.write(record, origin, None, is_held);
             }
-            Verdict::Release => self.writes.push(record.release()),
+            Verdict::Release => self.releases.push(record.release()),
             Verdict::Skip(reason) => {
                 record.turn(State::Skipped, Some(reason), now);
                 self.line(&record, outcome);
-                self.end(record, is_held);
+                self.write(record, origin, None, is_held);
             }
-            Verdict::Hold(reason) => {
+            Verdict::Hold(reason) | Verdict::Faulty(reason) => {
                 record.turn(State::Held, Some(reason.to_owned()), now);
                 self.line(&record, outcome);
                 if !is_held {
-                    self.writes.push(Write::Hold(HeldEntry::of(&record)));
+                    self.holds.push(Write::Hold(HeldEntry::of(&record)));
                     self.held.insert(record.endpoint.clone());
                 }
-                self.writes.push(Write::Record(Box::new(record)));
+                self.write(record, origin, None, false);
             }
         }
     }
 
-    fn end(&mut self, record: Record, is_held: bool) {
-        if is_held {
-            self.writes.push(record.release());
-        }
-        self.writes.push(Write::Record(Box::new(record)));
+    fn write(&mut self, record: Record, origin: Origin, wait: Option<Duration>, is_released: bool) {
+        self.records.push(Settling {
+            record,
+            origin,
+            wait,
+            is_released,
+        });
     }
 
     fn line(&mut self, record: &Record, outcome: Option<&'static str>) {

@@ -47,6 +47,16 @@ pub struct Record {
     /// When it is forgotten, in seconds; what is held is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
+    /// What the table had when this was read, which tells whether others have written since; nothing if it had none.
+    #[serde(skip)]
+    pub(super) seen: Option<Seen>,
+}
+
+/// What tells one state of a record from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) attempts: u32,
+    pub(super) updated_at: i64,
 }
 
 /// Where a delivery stands.
@@ -122,7 +132,49 @@ impl Record {
             next_attempt_at: None,
             updated_at: 0,
             expires_at: None,
+            seen: None,
         }
+    }
+
+    /// A record as the table has it.
+    pub(super) fn read(mut self) -> Self {
+        self.seen = Some(Seen {
+            attempts: self.attempts,
+            updated_at: self.updated_at,
+        });
+        self
+    }
+
+    /// This record after another was written since it was read: with the attempts of both, and as it stands itself,
+    /// unless the delivery was delivered meanwhile and this does not say so. Whether it stands as it did.
+    pub(super) fn after(&self, stored: Self) -> (Self, bool) {
+        let stored = stored.read();
+        let before = self.seen.map_or(0, |seen| seen.attempts);
+        let own = usize::try_from(self.attempts.saturating_sub(before)).unwrap_or(usize::MAX);
+        let own = self.history.len().saturating_sub(own);
+        let others = stored.attempts.saturating_sub(before);
+        let mut history = stored.history.clone();
+        history.extend(self.history.iter().skip(own).cloned());
+        history.sort_by_key(|attempt| attempt.at);
+        history.drain(..history.len().saturating_sub(MAX_HISTORY));
+        let stands = self.state == State::Delivered || stored.state != State::Delivered;
+        let merged = Self {
+            attempts: self.attempts.saturating_add(others),
+            // Its schedule has seen its own attempts alone.
+            resent_at: self.resent_at.saturating_add(others),
+            history,
+            seen: stored.seen,
+            ..self.clone()
+        };
+        if stands {
+            return (merged, true);
+        }
+        let delivered = Self {
+            attempts: merged.attempts,
+            history: merged.history,
+            ..stored
+        };
+        (delivered, false)
     }
 
     /// How many attempts its schedule has seen.
@@ -132,12 +184,17 @@ impl Record {
 
     /// Adds an attempt, and what it sent.
     pub fn tried(&mut self, attempt: Attempt, sent: Sent) {
+        self.add(attempt);
+        self.request = Some(sent);
+    }
+
+    /// Adds an attempt that sent nothing.
+    pub(in crate::delivery) fn add(&mut self, attempt: Attempt) {
         self.attempts += 1;
         if self.history.len() == MAX_HISTORY {
             self.history.remove(0);
         }
         self.history.push(attempt);
-        self.request = Some(sent);
     }
 
     /// Puts it into a state.
@@ -156,5 +213,79 @@ impl Record {
             endpoint: self.endpoint.clone(),
             id: self.id.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoints::test::event;
+
+    fn attempt(at: i64) -> Attempt {
+        Attempt {
+            at,
+            duration_ms: 1,
+            status: Some(500),
+            error: None,
+            response: None,
+        }
+    }
+
+    /// A record that was read with these attempts, and tried at these times since then.
+    fn tried(before: &[i64], since: &[i64], state: State) -> Record {
+        let mut record = Record::new("ep_1", "ep_1_1_1".to_owned(), event());
+        before.iter().for_each(|at| record.add(attempt(*at)));
+        let mut record = record.read();
+        since.iter().for_each(|at| record.add(attempt(*at)));
+        record.turn(state, None, Timestamp::UNIX_EPOCH);
+        record
+    }
+
+    fn times(record: &Record) -> Vec<i64> {
+        record.history.iter().map(|it| it.at).collect()
+    }
+
+    #[test]
+    fn no_attempt_made_beside_is_lost_and_none_is_told_of_twice() {
+        for (before, ours, theirs, all) in [
+            (&[1, 2][..], &[4][..], &[3][..], &[1, 2, 3, 4][..]),
+            (&[1], &[3], &[4, 2], &[1, 2, 3, 4]),
+            (&[], &[1], &[2, 3], &[1, 2, 3]),
+            (&[1], &[], &[2], &[1, 2]),
+        ] {
+            let stored = tried(before, theirs, State::Pending);
+            let mut own = tried(before, ours, State::Exhausted);
+            own.resent_at = u32::try_from(before.len()).unwrap();
+            let (merged, stands) = own.after(stored.clone());
+            assert_eq!(times(&merged), all);
+            assert_eq!(merged.attempts as usize, all.len());
+            assert_eq!((merged.state, stands), (State::Exhausted, true));
+            assert_eq!(merged.scheduled_attempts() as usize, ours.len());
+            assert_eq!(merged.seen, stored.read().seen, "it replaces what is there");
+        }
+    }
+
+    #[test]
+    fn what_was_delivered_beside_stays_delivered() {
+        use State::{Delivered, Exhausted, Pending};
+        for (own, stored, expected, expected_stands) in [
+            (Pending, Delivered, Delivered, false),
+            (Exhausted, Delivered, Delivered, false),
+            (Delivered, Pending, Delivered, true),
+            (Delivered, Delivered, Delivered, true),
+        ] {
+            let stored = tried(&[1], &[2], stored);
+            let (merged, stands) = tried(&[1], &[3], own).after(stored);
+            assert_eq!((merged.state, stands), (expected, expected_stands));
+            assert_eq!((times(&merged), merged.attempts), (vec![1, 2, 3], 3));
+        }
+    }
+
+    #[test]
+    fn the_oldest_attempts_go_first() {
+        let before: Vec<_> = (0..49).collect();
+        let stored = tried(&before, &[49, 50], State::Pending);
+        let (merged, _) = tried(&before, &[51], State::Pending).after(stored);
+        assert_eq!((times(&merged), merged.attempts), ((2..=51).collect(), 52));
     }
 }

@@ -4,9 +4,13 @@
 
 use crate::support::delivery::{World, event, id, now_ms};
 use crate::support::free_port;
+use crate::support::function::Answer;
 use crate::support::receiver::{Receiver, Reply};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
+use tokio::sync::Barrier;
 
 /// The state of a record, and its attempts.
 fn course(record: &Value) -> (&str, u64) {
@@ -209,5 +213,38 @@ async fn a_resending_that_fails_is_told_of_even_though_it_was_delivered_before()
             course(&world.record("ep_a", 1).await),
             ("exhausted", attempts)
         );
+    }
+}
+
+#[tokio::test]
+async fn attempts_side_by_side_are_all_told_of() {
+    for (first, expected) in [(500, "pending"), (200, "delivered")] {
+        let world = World::start().await;
+        let receiver = Receiver::start().await;
+        world.endpoint("ep_a", &receiver.url(), &json!({})).await;
+        world.accept(1).await;
+        for name in ["a", "b", "c", "d"] {
+            let resend = json!({"kind": "delivery/1", "endpoint": "ep_a", "event": event(1), "resend": name});
+            world.send(&resend).await;
+        }
+        // None is answered before all have come, so that none sees what the others write.
+        let (all, is_first) = (Arc::new(Barrier::new(4)), AtomicBool::new(true));
+        receiver.answer(move |_| {
+            let is_first = is_first.swap(false, Ordering::SeqCst);
+            Reply::Together(Arc::clone(&all), if is_first { first } else { 500 })
+        });
+        let mut runs = Vec::new();
+        for message in world.receive().await {
+            let function = world.function().await;
+            let answer = function.begin(&json!({"Records": [message]}));
+            runs.push((function, answer));
+        }
+        for (_function, answer) in runs {
+            let answer = answer.await.unwrap();
+            assert!(matches!(answer, Answer::Success(_)), "{answer:?}");
+        }
+        let record = world.record("ep_a", 1).await;
+        assert_eq!(course(&record), (expected, 4));
+        assert_eq!(record["history"].as_array().unwrap().len(), 4);
     }
 }

@@ -74,7 +74,7 @@ async fn killed_at(world: &World, number: u32, point: Option<Point>) -> (usize, 
     world.offer("ep_a", number).await;
     let batch = world.receive().await;
     let function = world.function().await;
-    let mut gate = point.map(|it| world.tap.hold(it, "BatchWriteItem", "deliveries"));
+    let mut gate = point.map(|it| world.tap.hold(it, "PutItem", "deliveries"));
     if gate.is_none() {
         receiver.always(Reply::Hang);
     }

@@ -3,8 +3,9 @@
 //!
 //! Seen to fail:
 
-use crate::support::delivery::{SECRET, World};
+use crate::support::delivery::{SECRET, World, event};
 use crate::support::function::Function;
+use crate::support::proxy::Proxy;
 use crate::support::receiver::{Receiver, Request};
 use crate::support::webhook::{self, creative_force};
 use serde_json::{Value, json};
@@ -189,12 +190,152 @@ async fn both_secrets_sign_during_a_rotation_and_a_past_one_does_not() {
 async fn a_secret_signs_for_the_endpoint_that_it_was_sealed_for_and_no_other() {
     let world = World::start().await;
     let receiver = Receiver::start().await;
-    let stolen = json!({"secrets": [world.sealed("ep_a", SECRET).await]});
-    world.endpoint("ep_b", &receiver.url(), &stolen).await;
-    world.offer("ep_b", 1).await;
+    let own = json!({"secrets": [world.sealed("ep_a", SECRET).await]});
+    world.endpoint("ep_a", &receiver.url(), &own).await;
+    world.endpoint("ep_b", &receiver.url(), &own).await;
     let mut function = world.function().await;
+    // It was opened for its own endpoint before, and stays in memory.
+    world.offer("ep_a", 1).await;
+    world.pump(&mut function).await;
+    assert_eq!(receiver.take().len(), 1);
+    world.offer("ep_b", 1).await;
     world.pump(&mut function).await;
     assert_eq!(receiver.requests().len(), 0);
-    assert_eq!(world.queued().await, [("delivery/1".to_owned(), 1)].into());
-    assert_eq!(world.record("ep_b", 1).await, Value::Null);
+    assert_eq!(world.record("ep_b", 1).await["state"], "held");
+}
+
+#[tokio::test]
+async fn an_endpoint_whose_secret_cannot_be_opened_is_held_and_probed_until_it_can() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    let past = async |id| {
+        let mut secret = world.sealed(id, SECRET).await;
+        secret["until"] = json!(1);
+        secret
+    };
+    let secrets = [
+        ("ep_moved", json!([world.sealed("ep_other", SECRET).await])),
+        ("ep_garbage", json!([{"ciphertext": "Z2FyYmFnZQ=="}])),
+        ("ep_no_digits", json!([{"ciphertext": "!"}])),
+        ("ep_empty", json!([world.sealed("ep_empty", " ").await])),
+        (
+            "ep_short",
+            json!([world.sealed("ep_short", "whsec_c2hvcnQ=").await]),
+        ),
+        ("ep_none", json!([])),
+        ("ep_past", json!([past("ep_past").await])),
+        (
+            "ep_one_of_two",
+            json!([world.sealed("ep_one_of_two", SECRET).await, {"ciphertext": "!"}]),
+        ),
+    ];
+    let mut function = world.function().await;
+    for (id, secrets) in secrets {
+        let members = json!({"secrets": secrets});
+        world.endpoint(id, &receiver.url(), &members).await;
+        for number in 1..=12 {
+            world.offer(id, number).await;
+        }
+        world.pump_kind(&mut function, "delivery/1").await;
+        assert_eq!(world.states(id).await, [("held".to_owned(), 12)].into());
+        let record = world.record(id, 1).await;
+        assert_eq!(record["reason"], "its secret cannot be opened", "{id}");
+        assert_eq!(record["attempts"], 0, "nothing was sent");
+        let circuit = world.standing("circuit", id).await;
+        assert!(circuit["opened_at"].is_u64(), "{id}: {circuit}");
+        assert_eq!(world.queued().await, [("probe/1".to_owned(), 1)].into());
+        world.pump(&mut function).await;
+        assert_eq!(receiver.take().len(), 0, "{id}");
+
+        world.endpoint(id, &receiver.url(), &json!({})).await;
+        world.drain(&mut function).await;
+        assert_eq!(receiver.take().len(), 12, "{id}");
+        let delivered = [("delivered".to_owned(), 12)];
+        assert_eq!(world.states(id).await, delivered.into(), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn an_item_cannot_change_how_the_request_is_framed_nor_make_it_too_long() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    let mut function = world.function().await;
+    let framing = json!({"headers": [
+        ["Transfer-Encoding", "chunked"], ["content-length", "3"], ["Content-Encoding", "gzip"], ["Host", "other"],
+        ["expect", "100-continue"], ["x-own", "stays"],
+    ]});
+    world.endpoint("ep_a", &receiver.url(), &framing).await;
+    world.offer("ep_a", 1).await;
+    world.pump(&mut function).await;
+    let requests = receiver.take();
+    let headers = &requests[0].headers;
+    assert!(is_signed(&requests[0], SECRET));
+    assert_eq!(
+        headers["content-length"],
+        requests[0].body.len().to_string()
+    );
+    assert_eq!(headers["x-own"], "stays");
+    assert_ne!(headers["host"], "other");
+    for name in ["transfer-encoding", "content-encoding", "expect"] {
+        assert!(!headers.contains_key(name), "{name}");
+    }
+
+    let many: Vec<_> = (0..33).map(|it| json!([format!("x-{it}"), "a"])).collect();
+    let long = json!([["x-long", "a".repeat(300 * 1024)]]);
+    for (id, headers) in [
+        ("ep_many", json!(many)),
+        ("ep_long", long),
+        ("ep_no_name", json!([["x y", "a"]])),
+        ("ep_no_value", json!([["x-y", "a\r\nb: c"]])),
+    ] {
+        let members = json!({"headers": headers});
+        world.endpoint(id, &receiver.url(), &members).await;
+        world.offer(id, 1).await;
+        world.pump_kind(&mut function, "delivery/1").await;
+        assert_eq!(receiver.take().len(), 0, "{id}");
+        let record = world.record(id, 1).await;
+        assert_eq!(record["state"], "held", "{id}");
+        assert_eq!(record["reason"], "its headers cannot be sent", "{id}");
+        world.endpoint(id, &receiver.url(), &json!({})).await;
+        world.drain(&mut function).await;
+        assert_eq!(receiver.take().len(), 1, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_does_not_keep_others_from_being_delivered() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    world
+        .endpoint("ep_a", &receiver.url(), &json!({"rate": 1, "retry": []}))
+        .await;
+    let proxy = Proxy::start(world.tap.url()).await;
+    let mut function = world.function_behind(&proxy.url()).await;
+    world.aws.put_object("bodies/1", b"{}".to_vec()).await;
+    let entry = json!({
+        "pk": {"S": event(1).key}, "accepted_at": {"N": event(1).accepted_at.to_string()},
+        "body_s3": {"S": "bodies/1"},
+    });
+    world.aws.put_item(&entry).await;
+    world.order("ep_a", 1).await;
+    world.offer("ep_a", 2).await;
+    proxy
+        .break_down("s3", "GetObject", "AccessDenied", 403)
+        .await;
+    for _ in 0..10 {
+        world.pump_kind(&mut function, "delivery/1").await;
+    }
+    assert_eq!(world.states("ep_a").await, [("held".to_owned(), 2)].into());
+    // The probe tries the oldest first.
+    for _ in 0..10 {
+        world.pump_kind(&mut function, "probe/1").await;
+    }
+    assert_eq!(world.record("ep_a", 2).await["state"], "delivered");
+    let record = world.record("ep_a", 1).await;
+    assert_eq!(record["state"], "pending", "it waits by itself");
+    assert_eq!(record["history"][0]["error"], "unread");
+    assert_eq!(
+        world.standing("circuit", "ep_a").await["failures"],
+        Value::Null
+    );
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Barrier;
 
 /// How long a test waits for a request.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,6 +25,8 @@ pub(crate) struct Request {
 pub(crate) enum Reply {
     /// A status, headers and a body.
     Whole(u16, Vec<(&'static str, String)>, String),
+    /// A status, once as many requests are there as the barrier counts.
+    Together(Arc<Barrier>, u16),
     /// The same, after a while.
     Late(Duration, u16),
     /// Nothing, and the connection stays open.
@@ -215,6 +218,10 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Request> {
 async fn write(stream: &mut BufReader<TcpStream>, reply: Reply) -> Option<()> {
     let (status, headers, body) = match reply {
         Reply::Whole(status, headers, body) => (status, headers, body),
+        Reply::Together(all, status) => {
+            all.wait().await;
+            (status, Vec::new(), String::new())
+        }
         Reply::Late(wait, status) => {
             tokio::time::sleep(wait).await;
             (status, Vec::new(), String::new())

@@ -11,7 +11,10 @@ async fn post(sender: &Sender<Recorded>, endpoint: &str, url: &str) -> Result<u1
         endpoint: endpoint.to_owned(),
         ..request(url)
     };
-    sender.post(request).await.map(|reply| reply.status)
+    sender
+        .post(request, &Notify::new())
+        .await
+        .map(|reply| reply.status)
 }
 
 /// A sender to a server that always gives this answer, and the number of its connections.
@@ -198,7 +201,15 @@ async fn connecting_takes_five_seconds_at_most_and_never_longer_than_the_deadlin
             timeout,
             ..request(URL)
         };
-        assert_eq!(sender.post(request).await.err().unwrap().class(), class);
+        assert_eq!(
+            sender
+                .post(request, &Notify::new())
+                .await
+                .err()
+                .unwrap()
+                .class(),
+            class
+        );
         assert_eq!(start.elapsed().as_secs(), expected);
     }
 }
@@ -209,7 +220,7 @@ async fn a_port_that_nobody_listens_at_refuses() {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
     let error = Sender::new(Policy::Unrestricted)
-        .post(request(&url))
+        .post(request(&url), &Notify::new())
         .await
         .err()
         .unwrap();
@@ -239,5 +250,5 @@ async fn an_address_is_called_without_a_look_up_but_not_by_a_public_sender() {
 #[tokio::test]
 async fn an_attempt_may_move_between_threads() {
     fn is_send(_: impl Send) {}
-    is_send(Sender::new(Policy::Public).post(request(URL)));
+    is_send(Sender::new(Policy::Public).post(request(URL), &Notify::new()));
 }

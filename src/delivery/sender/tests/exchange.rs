@@ -14,7 +14,7 @@ async fn post_to<S: Future<Output = ()> + Send + 'static>(
         timeout,
         ..request("http://hooks.example.com/")
     };
-    sender.post(request).await
+    sender.post(request, &Notify::new()).await
 }
 
 async fn replied(answer: impl Into<Vec<u8>>) -> Result<Reply, SendError> {
@@ -48,7 +48,7 @@ async fn the_request_is_what_the_caller_said_and_nothing_else() {
     request
         .headers
         .insert("host", "other.example.com".parse().unwrap());
-    sender.post(request).await.err().unwrap();
+    sender.post(request, &Notify::new()).await.err().unwrap();
     let text = String::from_utf8(requests.recv().await.unwrap()).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let mut lines: Vec<_> = head.split("\r\n").collect();
@@ -245,7 +245,15 @@ async fn an_early_reply_counts_and_its_connection_is_closed_with_the_request_unr
         body: vec![b'a'; 32 << 20].into(),
         ..request("http://hooks.example.com/")
     };
-    assert_eq!(sender.post(request).await.ok().unwrap().status, 413);
+    assert_eq!(
+        sender
+            .post(request, &Notify::new())
+            .await
+            .ok()
+            .unwrap()
+            .status,
+        413
+    );
     go_on.send(true).unwrap();
     let closed = timeout(AMPLE, was_closed.recv()).await;
     assert!(closed.is_ok(), "the rest of the request is kept waiting");

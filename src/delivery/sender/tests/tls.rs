@@ -69,7 +69,10 @@ async fn secure(acceptor: TlsAcceptor) -> SocketAddr {
 
 async fn post(url: &str, server: SocketAddr, tls: TlsConnector) -> Result<u16, SendError> {
     let sender = sender(Recorded::leading_to(server), Some(tls));
-    sender.post(request(url)).await.map(|reply| reply.status)
+    sender
+        .post(request(url), &Notify::new())
+        .await
+        .map(|reply| reply.status)
 }
 
 #[tokio::test]
@@ -78,7 +81,7 @@ async fn an_endpoint_that_proves_its_name_is_posted_to_over_one_connection() {
     let server = secure(acceptor(&certificate)).await;
     let sender = sender(Recorded::leading_to(server), Some(trusting(&certificate)));
     for url in ["https://hooks.example.com./", "https://HOOKS.example.com/a"] {
-        let reply = sender.post(request(url)).await;
+        let reply = sender.post(request(url), &Notify::new()).await;
         assert_eq!(reply.map(|it| it.status).unwrap(), 200);
     }
     assert_eq!(sender.network.dialled(), [IpAddr::from(PUBLIC)]);
@@ -117,11 +120,13 @@ async fn a_connection_without_tls_is_not_used_with_it() {
     let (plain, _) = server(|stream| answer(stream, OK)).await;
     let mut sender = sender(Recorded::leading_to(plain), Some(trusting(&certificate)));
     sender.policy = Policy::Unrestricted;
-    let first = sender.post(request("http://hooks.example.com:443/")).await;
+    let first = sender
+        .post(request("http://hooks.example.com:443/"), &Notify::new())
+        .await;
     assert_eq!(first.ok().unwrap().status, 200);
     let mut second = request("https://hooks.example.com/");
     second.timeout = Duration::from_millis(200);
-    let second = sender.post(second).await;
+    let second = sender.post(second, &Notify::new()).await;
     assert!(second.is_err(), "nobody speaks TLS there");
 }
 
@@ -161,7 +166,7 @@ fn without_a_root_certificate_nothing_is_trusted() {
 async fn the_environment_names_the_roots_but_no_proxy() {
     if let Ok(url) = std::env::var(URL_VARIABLE) {
         let sender = Sender::new(Policy::Unrestricted);
-        let reply = sender.post(request(&url)).await;
+        let reply = sender.post(request(&url), &Notify::new()).await;
         assert_eq!(reply.map(|it| it.status).unwrap(), 200);
         return;
     }

@@ -103,7 +103,7 @@ async fn every_vector_makes_the_connections_it_may_make_and_no_other() {
             target,
             ..request("http://unused/")
         };
-        let outcome = sender.post(request).await;
+        let outcome = sender.post(request, &Notify::new()).await;
         let outcome = outcome.map(|it| it.status).map_err(|it| it.class());
         assert_eq!(outcome, case.outcome(), "{}", case.id);
         assert_eq!(sender.network.dialled(), case.dialled(), "{}", case.id);
