@@ -1,4 +1,4 @@
-# Needs cargo, python3 (3.11 or later), git and a C compiler; everything else goes into .venv. `make help` lists the targets.
+# Needs cargo, python3 (3.11.5 or later), git and a C compiler; everything else goes into .venv. `make help` lists the targets.
 
 PORT ?= 4566
 
@@ -19,7 +19,7 @@ venv: $(venv) ## install the pinned tools into .venv
 $(venv): infra/local/requirements.txt
 	@echo "== tools: into .venv"
 	python3 -m venv .venv
-	.venv/bin/pip install --disable-pip-version-check --progress-bar off --no-deps -r $<
+	.venv/bin/pip install --disable-pip-version-check --progress-bar off --no-deps --require-hashes -r $<
 	@touch $@
 
 # Not optimized: built in two minutes instead of ten, and the check takes a few seconds either way.

@@ -2,6 +2,7 @@
 
 use super::{Template, list, text_of};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 #[test]
 fn everything_stored_is_encrypted() {
@@ -206,4 +207,33 @@ fn is_of_the_stack(resource: &Value) -> bool {
         .as_str()
         .is_some_and(|it| it.starts_with("${") && it.contains(".Arn}/"));
     below || resource["Ref"].is_string() || resource["Fn::GetAtt"].is_string()
+}
+
+#[test]
+fn tools_are_installed_by_the_hashes_of_their_files() {
+    let pinned = |text: &str| -> BTreeSet<String> {
+        let lines = text.lines().filter(|line| line.contains("=="));
+        let names = lines.map(|line| line.trim_end_matches([' ', '\\']).to_owned());
+        names.collect()
+    };
+    let hashed = text_of("infra/local/requirements.txt");
+    let (asked_for, pins) = (
+        pinned(&text_of("infra/local/requirements.in")),
+        pinned(&hashed),
+    );
+    assert_eq!(
+        pins, asked_for,
+        "generate requirements.txt as requirements.in says"
+    );
+    assert!(!pins.is_empty());
+    for pin in pins {
+        let (_, after) = hashed
+            .split_once(&format!("{pin} \\\n"))
+            .unwrap_or_default();
+        assert!(
+            after.trim_start().starts_with("--hash=sha256:"),
+            "{pin} has no hash"
+        );
+    }
+    assert!(text_of("Makefile").contains("--no-deps --require-hashes -r"));
 }
