@@ -30,6 +30,7 @@ pub mod log;
 pub mod metrics;
 pub mod payloads;
 pub mod queues;
+mod raw;
 pub mod seal;
 pub mod secret;
 pub mod signature;

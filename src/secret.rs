@@ -1,6 +1,8 @@
 //! A webhook secret: held as bytes, never printed. Where it comes from is left to `sources`.
 
 use crate::signature::hmac_sha256;
+use icu_properties::CodePointMapData;
+use icu_properties::props::GeneralCategory;
 use std::fmt;
 use std::str::FromStr;
 
@@ -13,10 +15,10 @@ pub struct Secret(Box<[u8]>);
 impl Secret {
     /// The secret in a configured string, or `None` if it is empty or blank: such a key verifies nothing.
     ///
-    /// White space around it is an accident of copying and is dropped; nothing else is changed. All four
+    /// What [`trimmed`] drops is an accident of copying; nothing else is changed. All four
     /// vendors key the MAC with the string as it is, even where it looks like Base64 or a GUID.
     pub fn new(configured: &str) -> Option<Self> {
-        let secret = configured.trim();
+        let secret = trimmed(configured);
         (!secret.is_empty()).then(|| Self(secret.as_bytes().into()))
     }
 
@@ -31,6 +33,19 @@ impl Secret {
         let mac = hmac_sha256(self.as_bytes(), b"the id of this secret");
         hex::encode(mac.get(..4).unwrap_or_default())
     }
+}
+
+/// A configured secret without white space around it, and without the byte order marks that files begin with.
+pub fn trimmed(configured: &str) -> &str {
+    configured.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+}
+
+/// The first character of a secret that nobody sees, such as a zero-width space: it came along when the secret was
+/// copied, and the vendor's secret does not have it.
+pub fn invisible(secret: &str) -> Option<char> {
+    let category = CodePointMapData::<GeneralCategory>::new();
+    let is_invisible = |c: &char| category.get(*c) == GeneralCategory::Format;
+    trimmed(secret).chars().find(is_invisible)
 }
 
 /// Which of its source's secrets a webhook was signed with.
@@ -79,7 +94,15 @@ mod tests {
 
     #[test]
     fn an_empty_or_blank_secret_is_none() {
-        for blank in ["", " ", "\n", "\t \r\n", "\u{a0}"] {
+        for blank in [
+            "",
+            " ",
+            "\n",
+            "\t \r\n",
+            "\u{a0}",
+            "\u{feff}",
+            " \u{feff}\n",
+        ] {
             assert_eq!(Secret::new(blank), None, "{blank:?}");
         }
     }
@@ -88,6 +111,26 @@ mod tests {
     fn only_white_space_around_a_secret_is_dropped() {
         let secret = Secret::new(" 8/+6 zg==\n").unwrap();
         assert_eq!(secret.as_bytes(), b"8/+6 zg==");
+        let of_a_file = Secret::new("\u{feff}8/+6 zg==\r\n").unwrap();
+        assert_eq!(of_a_file, secret);
+    }
+
+    #[test]
+    fn a_character_that_nobody_sees_is_found() {
+        for (secret, found) in [
+            ("s3cret\u{200b}", '\u{200b}'),
+            ("\u{200e}s3cret", '\u{200e}'),
+            ("s3\u{ad}cret", '\u{ad}'),
+            ("s3\u{feff}cret", '\u{feff}'),
+            ("\u{feff}\u{2060}s3cret", '\u{2060}'),
+            ("s3cret\u{202e} ", '\u{202e}'),
+            ("s3\u{e0041}cret", '\u{e0041}'),
+        ] {
+            assert_eq!(invisible(secret), Some(found), "{secret:?}");
+        }
+        for visible in ["", "s3cret", "\u{feff} clé-密鑰 😀\n", "two words"] {
+            assert_eq!(invisible(visible), None, "{visible:?}");
+        }
     }
 
     #[test]

@@ -6,11 +6,13 @@ mod cache;
 pub use cache::Sources;
 
 use crate::causes::Causes;
-use crate::secret::{Matched, Secret};
+use crate::raw::RawObject;
+use crate::secret::{Matched, Secret, invisible};
 use crate::vendor::Vendor;
 use aws_sdk_secretsmanager::error::SdkError;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -59,6 +61,14 @@ pub enum SourceError {
     /// The name would be ambiguous in the ledger, or does not fit into a path.
     #[error("a source's name has 1 to {MAX_NAME_BYTES} letters, digits, '-', '_' or '.'")]
     Name,
+    /// The entry is JSON, but not what can be read.
+    #[error(
+        "the source cannot be read: it has half of a surrogate pair, a number beyond all bounds, or nests too deep"
+    )]
+    Unreadable,
+    /// Two entries have the name, and nothing tells which is meant.
+    #[error("the source stands twice in the document")]
+    Twice,
     /// The entry is not an object.
     #[error("the source is not a JSON object")]
     NotAnObject,
@@ -68,6 +78,12 @@ pub enum SourceError {
     /// The secrets are not strings in a list.
     #[error("secrets must be a list of strings")]
     Secrets,
+    /// A secret has a character that nobody sees.
+    #[error(
+        "a secret has the invisible character U+{:04X}, which came along when it was copied: enter the secret again",
+        u32::from(*.0)
+    )]
+    Invisible(char),
     /// Nothing could make a webhook authentic.
     #[error(
         "the source has no usable secret; add one, or \"unsigned\": true if the vendor cannot sign"
@@ -116,16 +132,26 @@ pub struct SourceTable(HashMap<String, Result<Arc<Source>, SourceError>>);
 impl SourceTable {
     /// Reads the configuration. One malformed source disables itself, not the others.
     pub fn parse(json: &str) -> Result<Self, SourcesError> {
-        let value: Value = serde_json::from_str(json).map_err(|error| SourcesError::NotJson {
+        // Some editors put a byte order mark before it.
+        let json = json.trim_start_matches('\u{feff}');
+        let json = serde_json::from_str::<&RawValue>(json);
+        let json = json.map_err(|error| SourcesError::NotJson {
             line: error.line(),
             column: error.column(),
         })?;
-        let sources = value.get("sources").and_then(Value::as_object);
-        let sources = sources.ok_or(SourcesError::NoSources)?;
-        let read = |(name, entry): (&String, &Value)| {
-            (name.clone(), Source::parse(name, entry).map(Arc::new))
-        };
-        Ok(Self(sources.iter().map(read).collect()))
+        let last_first = members(json).unwrap_or_default().into_iter().rev();
+        let mut sources = last_first.filter(|(name, _)| name == "sources");
+        let sources = sources.next().and_then(|(_, sources)| members(sources));
+        let mut table = HashMap::new();
+        for (name, entry) in sources.ok_or(SourcesError::NoSources)? {
+            let entry = serde_json::from_str(entry.get()).map_err(|_| SourceError::Unreadable);
+            let source = entry.and_then(|entry| Source::parse(&name, &entry).map(Arc::new));
+            table
+                .entry(name)
+                .and_modify(|it| *it = Err(SourceError::Twice))
+                .or_insert(source);
+        }
+        Ok(Self(table))
     }
 
     /// The source of this name, if there is one.
@@ -155,6 +181,9 @@ impl Source {
             .and_then(|it| it.parse().ok());
         let vendor = vendor.ok_or(SourceError::Vendor)?;
         let secrets = strings(entry, "secrets").ok_or(SourceError::Secrets)?;
+        if let Some(character) = secrets.iter().find_map(|secret| invisible(secret)) {
+            return Err(SourceError::Invisible(character));
+        }
         let secrets: Vec<Secret> = secrets
             .iter()
             .filter_map(|text| Secret::new(text))
@@ -209,6 +238,16 @@ impl Source {
         let id = secrets.get(position)?.id();
         Some(Matched { position, id })
     }
+}
+
+/// The members of an object, if it is one. A name that is no text stays as it is written, which is no source's.
+fn members(json: &RawValue) -> Option<Vec<(String, &RawValue)>> {
+    let RawObject(members) = serde_json::from_str(json.get()).ok()?;
+    let named = |(name, value): (&RawValue, _)| {
+        let text = serde_json::from_str(name.get());
+        (text.unwrap_or_else(|_| name.get().to_owned()), value)
+    };
+    Some(members.into_iter().map(named).collect())
 }
 
 /// Whether a text can be the name of a source.

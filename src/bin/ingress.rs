@@ -4,8 +4,8 @@ use aws_config::BehaviorVersion;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use lambda_http::request::LambdaRequest;
 use lambda_runtime::{Error, LambdaEvent, service_fn, tracing};
+use serde_json::value::RawValue;
 use std::time::Duration;
 use webhook_gateway::{config::IngressConfig, ingress::Ingress, log};
 
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Error> {
         .await;
     let ingress = Ingress::new(IngressConfig::from_env()?, &aws);
     ingress.warm_up().await;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<LambdaRequest>| {
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| {
         // An invocation that runs out of time leaves no other line.
         tracing::debug!("invocation begins");
         ingress.handle(event.payload)

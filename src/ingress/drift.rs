@@ -9,7 +9,7 @@ use crate::event::EventRef;
 use crate::journal::{JournalError, Of};
 use crate::metrics::DriftLine;
 use crate::vendor::Vendor;
-use crate::vendor::shape::{Seen, hash_of};
+use crate::vendor::shape::{Seen, hash_of, is_told};
 use std::collections::{BTreeSet, HashMap};
 use tokio::sync::Mutex;
 
@@ -157,9 +157,52 @@ impl Ingress {
         let line = DriftLine::of(
             &unseen.source,
             unseen.vendor.name(),
-            &unseen.event_type,
+            &told(&unseen.event_type),
             path,
         );
         self.metrics.drift(line);
+    }
+}
+
+/// A type in the parts of it that look like names, as the vendor may have made it of anything.
+fn told(event_type: &str) -> String {
+    let part = |part: &str| {
+        let name = part.trim_end_matches(['.', '/']);
+        match is_told(name) {
+            true => part.to_owned(),
+            false => format!("*{}", part.strip_prefix(name).unwrap_or_default()),
+        }
+    };
+    event_type.split_inclusive(['.', '/']).map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_told_as_far_as_it_looks_like_names() {
+        for (event_type, expected) in [
+            (
+                "io.peopleforce.employee_create",
+                "io.peopleforce.employee_create",
+            ),
+            (
+                "com.woodwing.studio/object/deleted-permanently",
+                "com.woodwing.studio/object/deleted-permanently",
+            ),
+            ("io.peopleforce.Ada Lovelace", "io.peopleforce.*"),
+            (
+                "com.woodwing.studio/Ada Lovelace/created",
+                "com.woodwing.studio/*/created",
+            ),
+            (
+                "io.creativeforce.job.a-sentence-that-nobody-would-give-as-a-name",
+                "io.creativeforce.job.*",
+            ),
+            ("com.woodwing.", "com.woodwing."),
+        ] {
+            assert_eq!(told(event_type), expected);
+        }
     }
 }

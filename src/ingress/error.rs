@@ -11,9 +11,15 @@ pub enum IngressError {
     /// `400 Bad Request`: API Gateway does not send such a body.
     #[error("the body is marked as Base64 and is not")]
     NotBase64,
+    /// `400 Bad Request`: nor such an event.
+    #[error("the body, or the mark whether it is Base64, is not readable")]
+    NotReadable,
     /// `401 Unauthorized`, and no hint why.
     #[error("{0}")]
     NotAuthentic(#[from] VerifyError),
+    /// `401 Unauthorized`: the bytes that came are not those that were signed.
+    #[error("the signature matches none of the secrets, which need not be wrong: {0}")]
+    Altered(String),
     /// `404 Not Found`.
     #[error("there is no source {0:?}")]
     UnknownSource(String),
@@ -42,8 +48,8 @@ impl IngressError {
     /// vendor sends it again.
     pub fn status(&self) -> u16 {
         match self {
-            Self::NotBase64 => 400,
-            Self::NotAuthentic(_) => 401,
+            Self::NotBase64 | Self::NotReadable => 400,
+            Self::NotAuthentic(_) | Self::Altered(_) => 401,
             Self::UnknownSource(_) => 404,
             Self::Method(_) | Self::Origin(_) => 405,
             Self::SourceDisabled(_) | Self::Sources(_) | Self::Payload(_) | Self::Ledger(_) => 503,
@@ -68,8 +74,10 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let errors: [(IngressError, u16); 9] = [
+        let errors: [(IngressError, u16); 11] = [
             (IngressError::NotBase64, 400),
+            (IngressError::NotReadable, 400),
+            (IngressError::Altered("x".to_owned()), 401),
             (VerifyError::Missing.into(), 401),
             (VerifyError::Mismatch.into(), 401),
             (IngressError::UnknownSource("x".to_owned()), 404),

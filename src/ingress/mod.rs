@@ -7,10 +7,12 @@ mod error;
 mod fanout;
 mod note;
 mod receive;
+mod request;
 mod response;
 
 pub use error::IngressError;
 pub use fanout::FanoutError;
+pub use request::Request;
 
 use crate::config::IngressConfig;
 use crate::endpoints::Endpoints;
@@ -24,9 +26,12 @@ use crate::subscriptions::Subscriptions;
 use aws_config::SdkConfig;
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use drift::Known;
-use lambda_http::request::LambdaRequest;
 use serde::Serialize;
-use std::time::Instant;
+use serde_json::value::RawValue;
+use std::time::{Duration, Instant};
+
+/// How long the start waits for the sources. Lambda ends a start after 10 s, and the time of the next one is a request's.
+const WARM_UP: Duration = Duration::from_secs(5);
 
 /// The ingress function with all that it talks to.
 pub struct Ingress {
@@ -79,8 +84,11 @@ impl Ingress {
 
     /// Reads the sources while nobody waits for an answer; if that fails, the first request tries again.
     pub async fn warm_up(&self) {
-        if let Err(error) = self.sources.current(Instant::now()).await {
-            tracing::error!(%error, "sources are not readable");
+        let sources = self.sources.current(Instant::now());
+        match tokio::time::timeout(WARM_UP, sources).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(%error, "sources are not readable"),
+            Err(_) => tracing::error!("sources are not readable in {WARM_UP:?}"),
         }
     }
 
@@ -88,16 +96,53 @@ impl Ingress {
     ///
     /// Which door it is for is told by the shape of the event, which a caller of the API has no hand in; the
     /// path is not asked.
-    pub async fn handle(&self, event: LambdaRequest) -> Result<Answer, FanoutError> {
-        match event {
-            LambdaRequest::ApiGatewayV2(request) => {
-                Ok(Answer::Http(Box::new(self.receive(request).await)))
-            }
-            LambdaRequest::PassThrough(event) => {
-                self.fan_out(&event).await?;
-                Ok(Answer::Done)
-            }
-            _ => Err(FanoutError::NotAStream),
-        }
+    pub async fn handle(&self, event: Box<RawValue>) -> Result<Answer, FanoutError> {
+        let Some(request) = Request::read(event.get()) else {
+            self.fan_out(event.get()).await?;
+            return Ok(Answer::Done);
+        };
+        // Megabytes, which the request has a copy of.
+        drop(event);
+        Ok(Answer::Http(Box::new(self.receive(request).await)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_config::{BehaviorVersion, Region};
+    use aws_sdk_secretsmanager::config::{Credentials, SharedCredentialsProvider};
+    use jiff::SignedDuration;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_start_does_not_wait_for_who_does_not_answer() {
+        // Takes connections, and says nothing.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let credentials = Credentials::new("test", "test", None, None, "test");
+        let aws = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .endpoint_url(format!("http://{}", silent.local_addr().unwrap()))
+            .build();
+        let any = || "any".to_owned();
+        let config = IngressConfig {
+            ledger_table: any(),
+            endpoints_table: any(),
+            journal_table: any(),
+            events_queue_url: any(),
+            quarantine_queue_url: any(),
+            dead_letter_queue_url: any(),
+            delivery_queue_url: any(),
+            payload_bucket: any(),
+            sources_secret_arn: any(),
+            retention: SignedDuration::from_hours(24),
+            metrics_namespace: any(),
+        };
+        let ingress = Ingress::new(config, &aws);
+        let begun = tokio::time::Instant::now();
+        ingress.warm_up().await;
+        let waited = begun.elapsed();
+        assert!(waited <= WARM_UP + Duration::from_millis(10), "{waited:?}");
     }
 }

@@ -1,30 +1,30 @@
 //! Door 1: a webhook becomes an item of the ledger, and then an answer. From there on it is the stream's.
 
-use super::{Ingress, IngressError, response};
+use super::{Ingress, IngressError, Request, response};
 use crate::journal::Rejected;
 use crate::ledger::{Entry, Recorded};
 use crate::metrics::RequestLine;
 use crate::sources::{Authentication, Source, SourceTable};
 use crate::vendor::{Vendor, Verified};
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use base64::{Engine, engine::general_purpose::STANDARD};
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use http::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use lambda_http::http::Method;
-use lambda_http::http::header::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
 use std::time::Instant;
 
 /// The headers that are kept with a webhook; signatures are not.
-const KEPT_HEADERS: [&str; 3] = ["content-type", "user-agent", "x-cf-event"];
+const KEPT_HEADERS: [&str; 4] = [
+    "content-type",
+    "content-encoding",
+    "user-agent",
+    "x-cf-event",
+];
 
 const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
 
 impl Ingress {
     /// Answers a request, and writes one line about it.
-    pub(super) async fn receive(
-        &self,
-        request: ApiGatewayV2httpRequest,
-    ) -> ApiGatewayV2httpResponse {
+    pub(super) async fn receive(&self, request: Request) -> ApiGatewayV2httpResponse {
         let started = Instant::now();
         let mut line = RequestLine::begin();
         let response = self
@@ -47,20 +47,24 @@ impl Ingress {
 
     async fn answer(
         &self,
-        mut request: ApiGatewayV2httpRequest,
+        request: Request,
         line: &mut RequestLine,
     ) -> Result<ApiGatewayV2httpResponse, IngressError> {
-        let name = request.path_parameters.remove("source").unwrap_or_default();
-        match request.request_context.http.method {
-            Method::POST => {}
-            Method::OPTIONS => return self.shake_hands(&name, &request.headers, line).await,
-            method => return Err(IngressError::Method(method.to_string())),
+        let Request {
+            source: name,
+            headers,
+            ..
+        } = request;
+        match &*request.method {
+            "POST" => {}
+            "OPTIONS" => return self.shake_hands(&name, &headers, line).await,
+            method => return Err(IngressError::Method(shortened(method))),
         }
-        let headers = request.headers;
-        let body = body(request.body, request.is_base64_encoded)?;
+        let body = request.body?;
         let (source, webhook) = match self.authenticate(&name, &headers, &body, line).await {
             Ok(authentic) => authentic,
             Err(error) => {
+                let error = explained(error, &headers, &body, request.is_text);
                 self.keep(name, &headers, body, &error).await;
                 return Err(error);
             }
@@ -95,7 +99,9 @@ impl Ingress {
     async fn keep(&self, name: String, headers: &HeaderMap, body: Vec<u8>, error: &IngressError) {
         if !matches!(
             error,
-            IngressError::NotAuthentic(_) | IngressError::SourceDisabled(_)
+            IngressError::NotAuthentic(_)
+                | IngressError::Altered(_)
+                | IngressError::SourceDisabled(_)
         ) {
             return;
         }
@@ -153,7 +159,10 @@ impl Ingress {
             .get(REQUEST_ORIGIN)
             .cloned()
             .unwrap_or(HeaderValue::from_static(""));
-        let allows = |allowed: &String| allowed == "*" || allowed.as_bytes() == origin.as_bytes();
+        // The names of hosts have no case.
+        let allows = |allowed: &String| {
+            allowed == "*" || allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes())
+        };
         if origin.is_empty() || !source.origins.iter().any(allows) {
             return Err(IngressError::Origin(
                 String::from_utf8_lossy(origin.as_bytes()).into_owned(),
@@ -164,13 +173,24 @@ impl Ingress {
     }
 }
 
-/// The raw bytes of the request.
-fn body(body: Option<String>, is_base64_encoded: bool) -> Result<Vec<u8>, IngressError> {
-    let body = body.unwrap_or_default();
-    if is_base64_encoded {
-        return STANDARD.decode(body).map_err(|_| IngressError::NotBase64);
+/// The error, or what makes a right secret make another signature.
+fn explained(error: IngressError, headers: &HeaderMap, body: &[u8], is_text: bool) -> IngressError {
+    use crate::signature::VerifyError::Mismatch;
+    if !matches!(error, IngressError::NotAuthentic(Mismatch)) {
+        return error;
     }
-    Ok(body.into_bytes())
+    let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+    let encoding = encoding.filter(|it| !it.is_empty() && !it.eq_ignore_ascii_case(b"identity"));
+    if let Some(encoding) = encoding {
+        let encoding = shortened(&String::from_utf8_lossy(encoding));
+        return IngressError::Altered(format!("the body is compressed ({encoding:?})"));
+    }
+    if is_text && memchr::memmem::find(body, "\u{fffd}".as_bytes()).is_some() {
+        let why =
+            "the body has U+FFFD, which API Gateway puts in the place of bytes that are not UTF-8";
+        return IngressError::Altered(why.to_owned());
+    }
+    error
 }
 
 fn name_source(table: &SourceTable, name: &str, line: &mut RequestLine) {

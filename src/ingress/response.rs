@@ -2,8 +2,8 @@
 
 use super::IngressError;
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
-use lambda_http::Body;
-use lambda_http::http::header::{self, HeaderName, HeaderValue};
+use aws_lambda_events::encodings::Body;
+use http::header::{self, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 /// Seconds until a vendor that asks may try again.

@@ -21,6 +21,9 @@ const MAX_NAME_BYTES: usize = 64;
 /// So much of a path is told.
 const MAX_TEXT: usize = 200;
 
+/// A longer name is not told.
+const MAX_TOLD_BYTES: usize = 40;
+
 /// [FNV-1a](https://www.rfc-editor.org/rfc/rfc9923): it is kept, so that it may not change from one build to the next.
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
@@ -205,9 +208,9 @@ impl<'p> Place<'p> {
 impl fmt::Display for Place<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let step = |name: &str| match name {
-            ANY => "[*]".to_owned(),
-            name if is_plain(name) => format!(".{name}"),
-            name => format!("['{}']", name.replace('\\', "\\\\").replace('\'', "\\'")),
+            name if !is_told(name) => "[*]".to_owned(),
+            name if name.contains('-') => format!("['{name}']"),
+            name => format!(".{name}"),
         };
         let steps = self.names().into_iter().map(step);
         let path: String = std::iter::once("$".to_owned()).chain(steps).collect();
@@ -295,10 +298,14 @@ impl<'de> Visitor<'de> for Node<'_, '_, '_> {
     }
 }
 
-/// Whether a name needs no quotes.
-fn is_plain(name: &str) -> bool {
-    let is_letter = |c: char| c.is_alphabetic() || c == '_';
-    name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit())
+/// Whether a name may be told in a log: it looks like one that a vendor gave. A name with a space, for example, may be
+/// that of a person.
+pub fn is_told(name: &str) -> bool {
+    let is_letter = |b: u8| b.is_ascii_alphabetic() || b == b'_';
+    let is_allowed = |b: u8| is_letter(b) || b.is_ascii_digit() || b == b'-';
+    name.len() <= MAX_TOLD_BYTES
+        && name.bytes().next().is_some_and(is_letter)
+        && name.bytes().all(is_allowed)
 }
 
 /// Whether a member is named by data: by an id, a number, a date or an address, or by more than a name has.

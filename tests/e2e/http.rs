@@ -75,6 +75,25 @@ async fn an_event_without_an_id_of_its_own_is_known_by_its_body() {
 }
 
 #[tokio::test]
+async fn a_slash_after_the_name_of_the_source_makes_no_difference() {
+    let gateway = Gateway::find().await;
+    let source = gateway.source(CREATIVE_FORCE, &[]).await;
+    let id = unique();
+    let body = product_reset(&id, "");
+    let request = gateway.request("POST", &format!("{}/", source.name));
+    let signature = source.signature(&source.secret, body.as_bytes());
+    let request = request.header(CREATIVE_FORCE.signature_header, signature);
+    let answer = send(
+        request
+            .header("content-type", "application/json")
+            .body(body),
+    )
+    .await;
+    assert_eq!(answer.outcome(), ("accepted", &*id));
+    source.message(Queue::Events, &id).await;
+}
+
+#[tokio::test]
 async fn what_is_authentic_but_not_understood_is_kept_in_quarantine() {
     let gateway = Gateway::find().await;
     let source = gateway.source(CREATIVE_FORCE, &[]).await;

@@ -2,12 +2,12 @@
 //! fuzzer.
 
 use aws_lambda_events::sqs::SqsEvent;
-use lambda_http::request::LambdaRequest;
 use serde_json::value::RawValue;
 use url::Host;
 use webhook_gateway::delivery::guard::{Policy, Target};
 use webhook_gateway::delivery::message::Message;
 use webhook_gateway::event::{CloudEvent, Receipt};
+use webhook_gateway::ingress::Request;
 use webhook_gateway::ledger::Change;
 use webhook_gateway::secret::Secret;
 use webhook_gateway::signature;
@@ -17,7 +17,9 @@ use webhook_gateway::vendor::shape::{Difference, Seen};
 /// An invocation of either function, or what stands in one, is read or refused; what is read is written back the same.
 pub(crate) fn event(data: &[u8]) {
     // The runtime reads it so; neither may panic.
-    let _ = serde_json::from_slice::<LambdaRequest>(data);
+    if let Ok(event) = serde_json::from_slice::<&RawValue>(data) {
+        let _ = Request::read(event.get());
+    }
     let _ = serde_json::from_slice::<SqsEvent>(data);
     if let Ok(change) = serde_json::from_slice::<Change<'_>>(data) {
         let recorded = change.recorded();

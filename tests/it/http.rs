@@ -365,6 +365,7 @@ async fn a_handshake_is_consented_to_for_the_origins_of_the_source_only() {
     };
     for (source, origin) in [
         ("content", "studio.example.com"),
+        ("content", "Studio.EXAMPLE.com"),
         ("open", "anywhere.example.net"),
     ] {
         let consent = send(&mut function, &shake(source, origin)).await;

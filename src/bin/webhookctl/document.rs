@@ -136,6 +136,7 @@ async fn get(client: &Client, secret_arn: &str) -> Result<GetSecretValueOutput> 
 type Parts = (Map<String, Value>, Map<String, Value>);
 
 fn parse(text: &str) -> std::result::Result<Parts, SourcesError> {
+    let text = text.trim_start_matches('\u{feff}');
     let value = serde_json::from_str(text).map_err(|error| SourcesError::NotJson {
         line: error.line(),
         column: error.column(),

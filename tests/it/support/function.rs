@@ -104,15 +104,23 @@ impl Function {
 
     /// Starts an invocation that is told that it ends after so long.
     pub(crate) fn begin_within(&self, event: &Value, left: Duration) -> oneshot::Receiver<Answer> {
+        self.begin_text(event.to_string(), left)
+    }
+
+    fn begin_text(&self, event: String, left: Duration) -> oneshot::Receiver<Answer> {
         let (sender, receiver) = oneshot::channel();
-        let invocation = (event.to_string(), left, sender);
-        self.events.send(invocation).unwrap();
+        self.events.send((event, left, sender)).unwrap();
         receiver
     }
 
     /// Invokes the function.
     pub(crate) async fn invoke(&mut self, event: &Value) -> Answer {
-        let answer = self.begin(event);
+        self.invoke_text(event.to_string()).await
+    }
+
+    /// Invokes the function with an event that may be no value of `serde_json`.
+    pub(crate) async fn invoke_text(&mut self, event: String) -> Answer {
+        let answer = self.begin_text(event, START);
         tokio::select! {
             answer = tokio::time::timeout(TIMEOUT, answer) => answer.expect("an answer in time").unwrap(),
             _ = self.process.wait() => Answer::Died,

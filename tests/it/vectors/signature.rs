@@ -1,7 +1,7 @@
 //! `tests/vectors/signature`, made by `tests/vectors/make.py`: what is a vendor's signature, and what is not and why.
 
 use super::{Body, assert_none, names, parse};
-use lambda_http::http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeSet;

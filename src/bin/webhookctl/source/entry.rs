@@ -3,7 +3,8 @@
 use crate::output::Output;
 use crate::{Result, vendors};
 use serde_json::{Map, Value, json};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Read};
+use webhook_gateway::secret::{invisible, trimmed};
 use webhook_gateway::sources::{Source, SourceError};
 use webhook_gateway::vendor::Vendor;
 
@@ -62,7 +63,7 @@ pub(super) fn rotate(entry: &mut Value, new: Option<&str>, keep: usize) -> Resul
 fn rotated(entry: &Value, new: Option<&str>, keep: usize) -> Result<Vec<String>> {
     let present = entry.get("secrets").and_then(Value::as_array);
     let present = present.into_iter().flatten().filter_map(Value::as_str);
-    let mut present: Vec<&str> = present.map(str::trim).filter(|it| !it.is_empty()).collect();
+    let mut present: Vec<&str> = present.map(trimmed).filter(|it| !it.is_empty()).collect();
     match new {
         Some(new) if present.first() == Some(&new) => {
             return Err("this is the newest secret of the source already".into());
@@ -96,13 +97,29 @@ pub(crate) fn read_secret(output: Output) -> Result<String> {
             "enter the secret, and end it by Ctrl-D on a line of its own; it is visible here",
         );
     }
-    let text = io::read_to_string(io::stdin()).map_err(|_| "the secret is not text")?;
-    Ok(one_line(&text)?.to_owned())
+    let mut bytes = Vec::new();
+    io::stdin().read_to_end(&mut bytes)?;
+    Ok(one_line(text(&bytes)?)?.to_owned())
 }
 
-/// The only line of a text, without the white space around it.
+/// The text of standard input.
+fn text(bytes: &[u8]) -> Result<&str> {
+    // With or without a byte order mark, every other byte of such letters is 0.
+    let is_utf_16 = bytes.starts_with(b"\xff\xfe")
+        || bytes.starts_with(b"\xfe\xff")
+        || bytes.iter().take(2).any(|byte| *byte == 0);
+    if is_utf_16 {
+        return Err("standard input is UTF-16, which Windows PowerShell writes: save it as UTF-8, for example with `Set-Content -Encoding ascii`".into());
+    }
+    Ok(std::str::from_utf8(bytes).map_err(|_| "standard input is not UTF-8")?)
+}
+
+/// The only line of a text, without what surrounds it by accident.
 fn one_line(text: &str) -> Result<&str> {
-    match text.trim() {
+    if let Some(character) = invisible(text) {
+        return Err(SourceError::Invisible(character).into());
+    }
+    match trimmed(text) {
         "" => Err("standard input has no secret".into()),
         secret if secret.contains(char::is_control) => {
             Err("standard input has more than one line, and a secret is one".into())
@@ -167,8 +184,24 @@ mod tests {
     #[test]
     fn a_secret_is_one_line() {
         assert_eq!(one_line(" 8/+6 zg==\r\n").unwrap(), "8/+6 zg==");
+        assert_eq!(one_line("\u{feff}s3cret\r\n").unwrap(), "s3cret");
         for wrong in ["", " \n", "a\nb", "a\0"] {
             assert!(one_line(wrong).is_err(), "{wrong:?}");
         }
+        for invisible in ["s3cret\u{200b}", "s3\u{ad}cret", "\u{200e}s3cret"] {
+            let error = one_line(invisible).unwrap_err().to_string();
+            assert!(error.contains("invisible"), "{error}");
+        }
+    }
+
+    #[test]
+    fn utf_16_is_named_as_such() {
+        assert_eq!(text("\u{feff}clé".as_bytes()).unwrap(), "\u{feff}clé");
+        for utf_16 in [&b"\xff\xfes\0"[..], b"\xfe\xff\0s", b"s\0e\0", b"\0s\0e"] {
+            let error = text(utf_16).unwrap_err().to_string();
+            assert!(error.contains("UTF-16"), "{error}");
+        }
+        let error = text(b"\xe9").unwrap_err().to_string();
+        assert_eq!(error, "standard input is not UTF-8");
     }
 }
