@@ -15,14 +15,20 @@ const OWN: [&str; 3] = ["webhook_gateway", "ingress", "delivery"];
 /// Starts the log of a function, on standard output, in the level and the format that Lambda asks for.
 pub fn init() {
     let asked_for = |name| std::env::var(name).unwrap_or_default();
-    let level = asked_for("AWS_LAMBDA_LOG_LEVEL").parse();
     let lines = fmt::layer().with_target(false).without_time();
-    let log = registry().with(filter(level.unwrap_or(LevelFilter::INFO)));
+    let log = registry().with(filter(level(&asked_for("AWS_LAMBDA_LOG_LEVEL"))));
     if asked_for("AWS_LAMBDA_LOG_FORMAT").eq_ignore_ascii_case("json") {
         log.with(lines.json()).init();
     } else {
         log.with(lines).init();
     }
+}
+
+/// The level of a name. An empty name would be `ERROR`.
+fn level(name: &str) -> LevelFilter {
+    let name = Some(name).filter(|it| !it.is_empty());
+    let level = name.and_then(|it| it.parse().ok());
+    level.unwrap_or(LevelFilter::INFO)
 }
 
 fn filter(level: LevelFilter) -> Targets {
@@ -59,6 +65,18 @@ mod tests {
         for target in ["webhook_gateway::ingress::fanout", "ingress", "delivery"] {
             assert!(filter(LevelFilter::DEBUG).would_enable(target, &Level::DEBUG));
             assert!(!filter(LevelFilter::INFO).would_enable(target, &Level::DEBUG));
+        }
+    }
+
+    #[test]
+    fn without_a_level_it_is_info() {
+        for (name, expected) in [
+            ("", LevelFilter::INFO),
+            ("LOUD", LevelFilter::INFO),
+            ("DEBUG", LevelFilter::DEBUG),
+            ("ERROR", LevelFilter::ERROR),
+        ] {
+            assert_eq!(level(name), expected, "{name}");
         }
     }
 }
