@@ -18,14 +18,17 @@ use aws_sdk_dynamodb::types::{
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 /// The `kind` of an endpoint among the items of the endpoints table.
 const KIND: &str = "endpoint";
 
 /// How often what a batch left unread is asked for again.
-const TRIES: u32 = 4;
+const TRIES: u32 = 5;
+
+/// The pause before that; it doubles each time.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Why endpoints were not read or not changed.
 #[derive(Debug, thiserror::Error)]
@@ -133,7 +136,10 @@ impl Endpoints {
         )]);
         let mut endpoints = Vec::new();
         let mut circuits = HashMap::new();
-        for _ in 0..TRIES {
+        for tried in 0..TRIES {
+            if tried > 0 {
+                tokio::time::sleep(PAUSE * 2_u32.pow(tried - 1)).await;
+            }
             let request = self.client.batch_get_item().set_request_items(Some(wanted));
             let answer = request.send().await.map_err(Box::new)?;
             for item in answer.responses.unwrap_or_default().into_values().flatten() {
@@ -290,6 +296,7 @@ mod tests {
     use crate::endpoints::test::endpoint;
     use aws_sdk_dynamodb::Config;
     use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+    use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
     use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
     use aws_smithy_mocks::{MockResponseInterceptor, Rule, create_mock_http_client, mock};
 
@@ -320,18 +327,20 @@ mod tests {
             })
     }
 
-    async fn put(version: u64, rule: &Rule) -> Result<(), EndpointError> {
+    fn endpoints(rule: &Rule) -> Endpoints {
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
             .http_client(create_mock_http_client())
             .interceptor(MockResponseInterceptor::new().with_rule(rule));
-        let client = Client::from_conf(config.build());
+        Endpoints::new(Client::from_conf(config.build()), "endpoints".to_owned())
+    }
+
+    async fn put(version: u64, rule: &Rule) -> Result<(), EndpointError> {
         let mut endpoint = endpoint();
         endpoint.version = version;
-        let endpoints = Endpoints::new(client, "endpoints".to_owned());
-        let put = endpoints.put(&mut endpoint).await;
+        let put = endpoints(rule).put(&mut endpoint).await;
         assert_eq!(rule.num_calls(), 1);
         put
     }
@@ -345,5 +354,25 @@ mod tests {
             let ours = put(version, &refused(condition, None)).await;
             assert!(ours.is_ok(), "{ours:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_unread_is_asked_for_again_after_a_pause_that_grows() {
+        let left = || {
+            let keys = KeysAndAttributes::builder().set_keys(Some(vec![key(KIND, "ep_1")]));
+            BatchGetItemOutput::builder()
+                .unprocessed_keys("endpoints", keys.build().unwrap())
+                .build()
+        };
+        let rule = mock!(Client::batch_get_item)
+            .sequence()
+            .output(left)
+            .times(TRIES as usize)
+            .build();
+        let began = tokio::time::Instant::now();
+        let read = endpoints(&rule).standings(&BTreeSet::from(["ep_1"])).await;
+        assert!(matches!(read, Err(EndpointError::Throttled)), "{read:?}");
+        assert_eq!(rule.num_calls(), TRIES as usize);
+        assert!(began.elapsed() >= PAUSE * (1 + 2 + 4 + 8));
     }
 }
