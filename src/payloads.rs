@@ -96,6 +96,11 @@ impl Payloads {
 
     /// The bytes under a key.
     pub async fn get(&self, key: &str) -> Result<Vec<u8>, PayloadError> {
+        self.open(key).await?.read().await
+    }
+
+    /// The object under a key, of which no more than the size is read yet.
+    pub async fn open(&self, key: &str) -> Result<Object, PayloadError> {
         let answer = self
             .client
             .get_object()
@@ -107,6 +112,30 @@ impl Payloads {
             Some(GetObjectError::NoSuchKey(_)) => PayloadError::Gone(key.to_owned()),
             _ => Box::new(error).into(),
         })?;
-        Ok(answer.body.collect().await?.to_vec())
+        let bytes = answer.content_length().unwrap_or_default();
+        Ok(Object {
+            bytes: usize::try_from(bytes).unwrap_or_default(),
+            body: answer.body,
+        })
+    }
+}
+
+/// An object that is being read.
+#[derive(Debug)]
+pub struct Object {
+    /// How many bytes it has.
+    pub bytes: usize,
+    body: ByteStream,
+}
+
+impl Object {
+    /// Reads it to its end.
+    pub async fn read(mut self) -> Result<Vec<u8>, PayloadError> {
+        // Not collected by the SDK, which holds all of it twice.
+        let mut bytes = Vec::with_capacity(self.bytes);
+        while let Some(part) = self.body.try_next().await? {
+            bytes.extend_from_slice(&part);
+        }
+        Ok(bytes)
     }
 }

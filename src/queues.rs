@@ -128,6 +128,9 @@ pub enum SendError {
     /// A message could not be built.
     #[error("a message is not complete: {0}")]
     Incomplete(#[from] BuildError),
+    /// A message has no form.
+    #[error("a message was not encoded: {0}")]
+    Encode(#[from] serde_json::Error),
 }
 
 /// SQS.
@@ -218,33 +221,35 @@ impl Queues {
     ///
     /// One that is not comes again after the queue's own visibility timeout, so that nothing is lost by it.
     pub async fn put_off(&self, queue: &str, mut waits: Waits) -> usize {
+        let mut refused = 0;
         for tried in 0..TRIES {
             if tried > 0 {
                 tokio::time::sleep(PAUSE * 2_u32.pow(tried)).await;
             }
             let mut left = Vec::new();
             for batch in waits.chunks(MAX_ENTRIES) {
-                match self.put_off_batch(queue, batch).await {
+                match self.put_off_batch(queue, batch, &mut refused).await {
                     Ok(again) => left.extend(again),
                     Err(error) => {
                         tracing::warn!(error = %Causes(&error), "messages were not put off");
-                        return waits.len();
+                        return waits.len() + refused;
                     }
                 }
             }
-            if left.is_empty() {
-                return 0;
-            }
             waits = left;
+            if waits.is_empty() {
+                break;
+            }
         }
-        waits.len()
+        waits.len() + refused
     }
 
-    /// Puts a batch off; what of it failed and may succeed the next time.
+    /// Puts a batch off, and counts what is refused; what of it failed and may succeed the next time.
     async fn put_off_batch(
         &self,
         queue: &str,
         batch: &[(String, i32)],
+        refused: &mut usize,
     ) -> Result<Waits, SdkError<ChangeMessageVisibilityBatchError>> {
         let entry = |(id, (receipt, seconds)): (usize, &(String, i32))| {
             ChangeMessageVisibilityBatchRequestEntry::builder()
@@ -262,17 +267,22 @@ impl Queues {
         let request = self.client.change_message_visibility_batch();
         let request = request.queue_url(queue).set_entries(Some(entries));
         let answer = request.send().await?;
-        // A receipt that is refused will be refused again: its message is visible already, or gone.
-        let refused = |id: &str| {
-            answer
-                .failed()
-                .iter()
-                .any(|it| it.id() == id && it.sender_fault())
-        };
-        let put_off = |id: &str| answer.successful().iter().any(|it| it.id() == id);
-        let failed = |id: usize| !put_off(&id.to_string()) && !refused(&id.to_string());
-        let failed = batch.iter().enumerate().filter(|(id, _)| failed(*id));
-        Ok(failed.map(|(_, wait)| wait.clone()).collect())
+        let mut again = Waits::new();
+        for (id, wait) in batch.iter().enumerate() {
+            let id = id.to_string();
+            let failure = answer.failed().iter().find(|it| it.id() == id);
+            match failure.filter(|it| it.sender_fault()) {
+                _ if answer.successful().iter().any(|it| it.id() == id) => {}
+                // It would be refused again: the message is visible already, or gone, or the wait is too long.
+                Some(failure) => {
+                    *refused += 1;
+                    let (code, reason, seconds) = (failure.code(), failure.message(), wait.1);
+                    tracing::warn!(code, reason, seconds, "a message cannot be put off");
+                }
+                None => again.push(wait.clone()),
+            }
+        }
+        Ok(again)
     }
 }
 

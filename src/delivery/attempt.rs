@@ -83,6 +83,7 @@ impl Delivery {
                     .await
             }
             Some(Loaded::Gone(reason)) => Ok(Tried::Skip(reason.clone())),
+            Some(Loaded::Later) => return None,
             Some(Loaded::Failed) | None => {
                 let outcome = unread(&mut job.record, Timestamp::now());
                 return Some((job, Verdict::Unread(outcome)));

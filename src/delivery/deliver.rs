@@ -4,7 +4,7 @@
 use super::backoff;
 use super::history::Record;
 use super::job::{Job, Verdict};
-use super::message::{Order, early_by};
+use super::message::{MAX_DELAY, Message, Order, early_by};
 use super::plan::{Plan, begin_anew, plan};
 use super::{Delivery, Received, random};
 use crate::endpoints::{Endpoint, Standing, delivery_id};
@@ -47,6 +47,8 @@ struct Planned<'a> {
     due: Vec<Due<'a>>,
     /// What is settled without an attempt.
     decided: Vec<(Job<'a>, Verdict)>,
+    /// Orders that are not due for so long that another message takes the place of theirs.
+    anew: Vec<(&'a Received, Order)>,
     /// Messages that come again, untouched.
     waits: Waits,
     /// The ids of these.
@@ -81,12 +83,34 @@ impl Delivery {
         let Planned {
             due,
             decided,
+            anew,
             waits,
             mut kept,
         } = planned;
         self.put_off(waits).await;
+        kept.extend(self.send_anew(anew).await);
         kept.extend(self.settle(decided).await.kept);
         kept.extend(self.try_all(due).await);
+        kept
+    }
+
+    /// Sends orders anew; the ids of the messages whose orders were not sent.
+    async fn send_anew(&self, orders: Vec<(&Received, Order)>) -> Vec<String> {
+        let mut kept = Vec::new();
+        for (received, order) in orders {
+            let sent = match Message::Delivery(order).queued(MAX_DELAY) {
+                Ok(message) => {
+                    self.queues
+                        .send_one(&self.delivery_queue_url, message)
+                        .await
+                }
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = sent {
+                tracing::error!(message.id = received.id, %error, "an order is not sent anew");
+                kept.push(received.id.clone());
+            }
+        }
         kept
     }
 
@@ -130,6 +154,12 @@ impl Delivery {
                 return due.iter().map(|it| it.received.id.clone()).collect();
             }
         };
+        // Another invocation has the memory for the rest.
+        let is_later = |due: &Due<'_>| loads.is_later(&due.job.record.event);
+        let (later, due): (Vec<_>, Vec<_>) = due.into_iter().partition(is_later);
+        let mut kept: Vec<_> = later.iter().map(|it| it.received.id.clone()).collect();
+        let waits = later.iter().map(|it| (it.received.receipt.clone(), 0));
+        self.put_off(waits.collect()).await;
         let slow = Mutex::default();
         let tries = due.into_iter().map(async |due| {
             let sent = Notify::new();
@@ -138,7 +168,6 @@ impl Delivery {
             tried.ok_or_else(|| due.received.id.clone())
         });
         let mut pending: FuturesUnordered<_> = tries.collect();
-        let mut kept = Vec::new();
         while let Some(first) = pending.next().await {
             let mut done = vec![first];
             let linger = tokio::time::sleep(LINGER);
@@ -217,7 +246,12 @@ impl<'a> Planned<'a> {
             if !seen.insert(id.clone()) {
                 planned.put_off(received, COPY);
             } else if let Some(early) = early_by(order.not_before, now) {
-                planned.put_off(received, backoff::visibility(early, received.at.elapsed()));
+                match backoff::stay(early, received.age) {
+                    Some(wait) => {
+                        planned.put_off(received, backoff::visibility(wait, received.at.elapsed()));
+                    }
+                    None => planned.anew.push((received, order)),
+                }
             } else {
                 let record = records.remove(&id);
                 let replayed = order.event.replayed;

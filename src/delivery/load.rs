@@ -4,15 +4,22 @@
 use super::Delivery;
 use super::plan::FORGOTTEN;
 use crate::event::EventRef;
-use crate::ledger::{ReadError, StoredBody};
-use crate::payloads::PayloadError;
+use crate::ledger::{ReadError, Stored, StoredBody};
+use crate::payloads::{Object, PayloadError};
 use futures_util::future::join_all;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long a download may take: the other events of the batch wait for it.
+/// How long a download may take to begin, and then to end: the other events of the batch wait for it.
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The most bytes that are loaded at the same time, counted once for each delivery, whose request is a copy: it may be
+/// twice as long, and the function has 256 MB.
+const MAX_BYTES: usize = 40 * 1024 * 1024;
+
+/// The most objects that are opened at the same time. How large they are is not known before.
+const MAX_OBJECTS: usize = 10;
 
 /// What was recorded of an event.
 #[derive(Debug)]
@@ -26,6 +33,8 @@ pub(super) enum Loaded {
     Gone(String),
     /// It was not read, by our fault.
     Failed,
+    /// It was not read, as others take up the memory: it is to be loaded after them.
+    Later,
 }
 
 /// What was recorded of some events.
@@ -39,55 +48,128 @@ fn name(event: &EventRef) -> Name {
     (event.key.clone(), event.accepted_at)
 }
 
+/// A body that was found, and is perhaps still to be read.
+enum Found {
+    Bytes(Vec<u8>),
+    Object(Object),
+}
+
+impl Found {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Object(object) => object.bytes,
+        }
+    }
+}
+
 impl Loads {
     /// What was recorded of an event.
     pub(super) fn get(&self, event: &EventRef) -> Option<&Loaded> {
         self.0.get(&name(event))
     }
+
+    /// Whether an event is to be loaded after the others.
+    pub(super) fn is_later(&self, event: &EventRef) -> bool {
+        matches!(self.get(event), Some(Loaded::Later))
+    }
 }
 
 impl Delivery {
-    /// Reads what was recorded of these events, by their names; each of them is in the answer.
+    /// Reads what was recorded of these events, one for each delivery, by their names; each of them is in the answer. As
+    /// many as fit into the memory are read, the first at least.
     pub(super) async fn load(&self, events: &[EventRef]) -> Result<Loads, ReadError> {
         let keys = events.iter().map(|event| &*event.key).collect();
         let stored = self.ledger.bodies(&keys).await?;
         // Endpoints share their events: each is downloaded once.
-        let names: BTreeMap<_, _> = events.iter().map(|event| (name(event), event)).collect();
-        let loads = names.into_iter().map(async |(name, event)| {
-            let stored = stored.get(&event.key).filter(|stored| stored.is_of(event));
-            let loaded = match stored.cloned() {
-                None => Loaded::Gone(FORGOTTEN.to_owned()),
-                Some(stored) => self.download(stored.body, stored.content_type).await,
-            };
-            (name, loaded)
+        let mut deliveries: Vec<(&EventRef, usize)> = Vec::new();
+        for event in events {
+            match deliveries
+                .iter_mut()
+                .find(|(it, _)| name(it) == name(event))
+            {
+                Some((_, count)) => *count += 1,
+                None => deliveries.push((event, 1)),
+            }
+        }
+        let mut objects = 0;
+        let finds = deliveries.iter().map(|(event, _)| {
+            let stored = stored.get(&event.key).filter(|it| it.is_of(event));
+            let is_object = matches!(stored, Some(it) if matches!(it.body, StoredBody::Claimed(_)));
+            objects += usize::from(is_object);
+            let is_later = is_object && objects > MAX_OBJECTS;
+            async move {
+                match stored.cloned() {
+                    _ if is_later => Err(Loaded::Later),
+                    None => Err(Loaded::Gone(FORGOTTEN.to_owned())),
+                    Some(stored) => self.find(stored).await,
+                }
+            }
         });
+        let found = join_all(finds).await;
+        let mut budget = MAX_BYTES;
+        let mut loads = Vec::new();
+        for ((event, count), found) in deliveries.into_iter().zip(found) {
+            let found = found.and_then(|(found, content_type)| {
+                let bytes = found.bytes().saturating_mul(count);
+                let fits = bytes <= budget || budget == MAX_BYTES;
+                budget = budget.saturating_sub(if fits { bytes } else { 0 });
+                fits.then_some((found, content_type)).ok_or(Loaded::Later)
+            });
+            loads.push(async move {
+                let loaded = match found {
+                    Ok((found, content_type)) => read(found, content_type, &event.key).await,
+                    Err(loaded) => loaded,
+                };
+                (name(event), loaded)
+            });
+        }
         Ok(Loads(join_all(loads).await.into_iter().collect()))
     }
 
-    async fn download(&self, body: StoredBody, content_type: String) -> Loaded {
+    /// Finds a body, and its content type.
+    async fn find(&self, stored: Stored) -> Result<(Found, String), Loaded> {
+        let Stored {
+            body, content_type, ..
+        } = stored;
         let key = match body {
-            StoredBody::Inline(bytes) => {
-                return Loaded::Body {
-                    bytes,
-                    content_type,
-                };
-            }
+            StoredBody::Inline(bytes) => return Ok((Found::Bytes(bytes), content_type)),
             StoredBody::Claimed(key) => key,
         };
-        match timeout(DOWNLOAD_TIMEOUT, self.payloads.get(&key)).await {
-            Ok(Ok(bytes)) => Loaded::Body {
-                bytes,
-                content_type,
-            },
-            Ok(Err(error @ PayloadError::Gone(_))) => Loaded::Gone(error.to_string()),
-            Ok(Err(error)) => {
-                tracing::error!(key, %error, "payload is not readable");
-                Loaded::Failed
-            }
-            Err(_) => {
-                tracing::error!(key, "payload is not read in {DOWNLOAD_TIMEOUT:?}");
-                Loaded::Failed
-            }
+        let object = downloaded(self.payloads.open(&key), &key).await?;
+        Ok((Found::Object(object), content_type))
+    }
+}
+
+async fn read(found: Found, content_type: String, key: &str) -> Loaded {
+    let bytes = match found {
+        Found::Bytes(bytes) => Ok(bytes),
+        Found::Object(object) => downloaded(object.read(), key).await,
+    };
+    match bytes {
+        Ok(bytes) => Loaded::Body {
+            bytes,
+            content_type,
+        },
+        Err(loaded) => loaded,
+    }
+}
+
+/// Waits for a part of a download, but not for too long.
+async fn downloaded<T>(
+    part: impl Future<Output = Result<T, PayloadError>>,
+    key: &str,
+) -> Result<T, Loaded> {
+    match timeout(DOWNLOAD_TIMEOUT, part).await {
+        Ok(Ok(part)) => Ok(part),
+        Ok(Err(error @ PayloadError::Gone(_))) => Err(Loaded::Gone(error.to_string())),
+        Ok(Err(error)) => {
+            tracing::error!(key, %error, "payload is not readable");
+            Err(Loaded::Failed)
+        }
+        Err(_) => {
+            tracing::error!(key, "payload is not read in {DOWNLOAD_TIMEOUT:?}");
+            Err(Loaded::Failed)
         }
     }
 }

@@ -35,13 +35,14 @@ use crate::metrics::Metrics;
 use crate::payloads::Payloads;
 use crate::queues::{self, Queues};
 use crate::seal::Seal;
+use crate::watch::left;
 use aws_config::SdkConfig;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use circuit::Circuits;
 use futures_util::future::{join, join_all};
 use guard::Policy;
 use history::History;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use job::Origin;
 use message::Message;
 use notice::Notices;
@@ -49,7 +50,7 @@ use probe::Next;
 use sender::{Sender, System};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The delivery function with all that it talks to.
 pub struct Delivery {
@@ -77,6 +78,8 @@ struct Received {
     body: String,
     /// How often it was received.
     receives: u32,
+    /// How long ago it was sent.
+    age: Duration,
     at: Instant,
     /// When the invocation ends.
     deadline: Instant,
@@ -252,6 +255,8 @@ fn random() -> f64 {
 impl Received {
     fn read(message: SqsMessage, at: Instant, deadline: Instant) -> Result<Self, NoMessageId> {
         let receives = message.attributes.get("ApproximateReceiveCount");
+        let sent = message.attributes.get("SentTimestamp");
+        let sent = sent.and_then(|it| Timestamp::from_millisecond(it.parse().ok()?).ok());
         Ok(Self {
             id: message
                 .message_id
@@ -260,6 +265,7 @@ impl Received {
             receipt: message.receipt_handle.unwrap_or_default(),
             body: message.body.unwrap_or_default(),
             receives: receives.and_then(|count| count.parse().ok()).unwrap_or(1),
+            age: sent.map_or(Duration::ZERO, |it| left(Timestamp::now(), it)),
             at,
             deadline,
         })

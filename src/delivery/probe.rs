@@ -5,6 +5,7 @@
 //! That a probe arrives means that it is due: how long it waits is told to the queue, not kept by a clock here. When it is
 //! due is noted in the circuit for one purpose: whoever sees that a probe is long overdue sends another in its place.
 
+use super::backoff::{OLDEST, stay, visibility};
 use super::circuit::{Circuit, CircuitError};
 use super::deliver::fits;
 use super::history::{HeldEntry, HistoryError, Record, State as Course};
@@ -156,9 +157,10 @@ impl Delivery {
         // Until it has the charge, another in its place would not know whom to take it from.
         let has_charge = standing.is_some_and(|it| has_charge(probe, &it.circuit));
         let is_old = has_charge && received.receives >= RENEWAL;
-        let next = self.probe(probe, standing, received.deadline).await;
+        let is_too_long = |wait| has_charge && received.age + wait > OLDEST;
+        let next = self.probe(probe, standing, received).await;
         let wait = match (next.unwrap_or_else(failed), standing) {
-            (Next::After(wait), _) if is_old => wait,
+            (Next::After(wait), _) if is_old || is_too_long(wait) => wait,
             (Next::Again, _) if is_old => PAUSE,
             (Next::After(wait), Some(it)) => return self.keep(probe, &it.circuit, wait).await,
             (next, _) => return next,
@@ -194,7 +196,7 @@ impl Delivery {
         &self,
         probe: &Probe,
         standing: Option<&Standing>,
-        deadline: Instant,
+        received: &Received,
     ) -> Result<Next, ProbeError> {
         let now = Timestamp::now();
         let Some(standing) = standing else {
@@ -207,14 +209,15 @@ impl Delivery {
             return self.give_up(probe).await;
         }
         if let Some(wait) = early(probe, now) {
-            return Ok(Next::After(wait));
+            return Ok(Next::After(stay(wait, received.age).unwrap_or(wait)));
         }
         // One that is late says that it came, before anybody takes it for lost.
         let is_noted = has_charge(probe, &standing.circuit) && standing.circuit.notes_probe(now);
         if !is_noted && !self.charge(probe, now).await? {
             return Ok(Next::Done);
         }
-        self.work_off(probe, standing.clone(), deadline).await
+        self.work_off(probe, standing.clone(), received.deadline)
+            .await
     }
 
     /// Tries what is held until a second's worth is done, something fails, or nothing is left.
@@ -246,9 +249,9 @@ impl Delivery {
                     self.end(probe, is_open).await
                 };
             }
-            let tries = if is_open { 1 } else { held.len() };
+            let (tries, settled) = self.try_held(held, &standing).await?;
             left = left.saturating_sub(u32::try_from(tries).unwrap_or(u32::MAX));
-            let Some(settled) = self.try_held(held, &standing).await? else {
+            let Some(settled) = settled else {
                 return Ok(Next::Again);
             };
             let Some(after) = settled.after.get(&probe.endpoint) else {
@@ -296,14 +299,15 @@ impl Delivery {
         })
     }
 
-    /// Tries some of what is held, and settles it: one delivery while the circuit is open, else all.
+    /// Tries some of what is held, and settles it: one delivery while the circuit is open, else all whose bodies the
+    /// memory has room for. How many were tried, and what came of it.
     ///
     /// None if a part of it failed by our own fault, to be tried again later.
     async fn try_held(
         &self,
         held: Vec<HeldEntry>,
         standing: &Standing,
-    ) -> Result<Option<Settled>, ProbeError> {
+    ) -> Result<(usize, Option<Settled>), ProbeError> {
         let endpoint = &standing.endpoint;
         let keys = held.iter().map(|entry| (&*endpoint.id, &*entry.id));
         let mut known = self.history.records(&keys.collect()).await?;
@@ -317,21 +321,24 @@ impl Delivery {
         }
         let events: Vec<_> = records.iter().map(|it| it.event.clone()).collect();
         let loads = self.load(&events).await?;
+        records.retain(|it| !loads.is_later(&it.event));
+        let tries = records.len();
         let jobs = records.into_iter().map(|record| Job {
             standing: Some(standing),
             origin: Origin::Held,
             record,
         });
         let sent = Notify::new();
-        let tries = jobs.map(async |job| match job.record.state {
+        let tried = jobs.map(async |job| match job.record.state {
             // Only its entry was left.
             Course::Delivered => Some((job, Verdict::Release)),
             _ => self.try_once(job, endpoint, &loads, &sent).await,
         });
-        let tried = join_all(tries).await;
+        let tried = join_all(tried).await;
         let is_whole = tried.iter().all(Option::is_some);
         let settled = self.settle(tried.into_iter().flatten().collect()).await;
-        Ok((is_whole && settled.is_written).then_some(settled))
+        let is_done = is_whole && settled.is_written;
+        Ok((tries, is_done.then_some(settled)))
     }
 
     /// Sends another probe in the place of this one, which the queue would give up on some day.
@@ -359,7 +366,7 @@ impl Delivery {
         wait: Duration,
         now: Timestamp,
     ) -> Result<(), ProbeError> {
-        let seconds = super::backoff::visibility(wait, Duration::ZERO);
+        let seconds = visibility(wait, Duration::ZERO);
         let is_long = seconds > MAX_DELAY;
         let probe = Message::Probe(Probe {
             endpoint: endpoint.to_owned(),

@@ -14,8 +14,7 @@ use crate::watch::{self, Step, WatchError};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
-/// From so many receives on, a message is sent anew: each may be 12 hours after the last, and its queue keeps it for
-/// 7 days.
+/// From so many receives on, a message is sent anew: the queue gives up on it after 50.
 const RENEWAL: u32 = 10;
 
 /// Why a message is not done with.
@@ -45,8 +44,11 @@ impl Delivery {
         let is_old = received.receives >= RENEWAL;
         match watch::step(watch, &heard, now) {
             Step::End => Ok(Next::Done),
-            Step::PutOff(_) if is_old => self.renew_watch(watch, &heard, now).await,
-            Step::PutOff(wait) => self.put_watch_off(watch, wait, now).await,
+            // It may come early: then it is put off once more.
+            Step::PutOff(wait) => match backoff::stay(wait, received.age) {
+                Some(wait) if !is_old => self.put_watch_off(watch, wait, now).await,
+                _ => self.renew_watch(watch, &heard, now).await,
+            },
             Step::Silent => match self.tell_silence(watch, &heard, now).await {
                 Err(error) if is_old => {
                     tracing::error!(source = watch.source, %error, "watch failed");

@@ -6,7 +6,7 @@
 
 use crate::support::aws::Aws;
 use crate::support::cloudevents::assert_strict;
-use crate::support::function::{Answer, Function};
+use crate::support::function::Answer;
 use crate::support::webhook::{SECRET, creative_force, request, sign, signed};
 use serde_json::{Value, json};
 
@@ -167,25 +167,8 @@ async fn no_request_ends_the_process_or_goes_without_an_answer() {
         texts.push(aws.event(message).await);
     }
     assert_strict(&texts);
-    assert!(
-        peak_megabytes(&function) < MAX_MEGABYTES,
-        "{} MB",
-        peak_megabytes(&function)
-    );
-}
-
-/// The most memory that the process ever had, by the kernel's word.
-fn peak_megabytes(function: &Function) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", function.id())).unwrap();
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
-    peak.trim()
-        .trim_end_matches(" kB")
-        .parse::<usize>()
-        .unwrap()
-        / 1024
+    let peak = function.peak_megabytes();
+    assert!(peak < MAX_MEGABYTES, "{peak} MB");
 }
 
 #[tokio::test]

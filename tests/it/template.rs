@@ -10,7 +10,7 @@ use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::time::Duration;
-use webhook_gateway::delivery::backoff::jittered;
+use webhook_gateway::delivery::backoff::{jittered, visibility};
 use webhook_gateway::endpoints::{DEFAULT_RETRY, MAX_TIMEOUT};
 
 /// The longest that SQS keeps a message invisible.
@@ -141,6 +141,61 @@ fn a_wait_is_no_longer_than_a_message_can_be_invisible() {
             "a wait of {wait:?} may become {longest:?}, but SQS keeps a message invisible for {MAX_INVISIBLE:?}"
         );
     }
+}
+
+#[test]
+fn a_wait_leaves_room_for_the_time_that_lambda_holds_a_message() {
+    let template = Template::read();
+    let held = template.seconds("Resources/DeliveryQueue/Properties/VisibilityTimeout");
+    let longest = visibility(MAX_INVISIBLE, Duration::ZERO);
+    let longest = Duration::from_secs(longest.unsigned_abs().into());
+    assert!(
+        longest + held < MAX_INVISIBLE,
+        "Lambda may hold a message for {held:?} while it is throttled; SQS then refuses a wait of {longest:?}"
+    );
+}
+
+#[test]
+fn a_function_that_may_send_to_the_queue_that_starts_it_is_not_stopped_as_a_loop() {
+    let template = Template::read();
+    let statements = template.statements();
+    let mut loops = 0;
+    for (name, source) in template.event_sources() {
+        let function = name.split('.').next().unwrap();
+        let properties = template.at(&format!("Resources/{function}/Properties"));
+        let role = properties["Role"]["Fn::GetAtt"].as_str().unwrap();
+        let role = role.trim_end_matches(".Arn");
+        let queue = &source["Properties"]["Queue"];
+        let may_send = statements.iter().any(|(sid, it)| {
+            sid.starts_with(&format!("{role}."))
+                && list(&it["Action"]).contains(&json!("sqs:SendMessage"))
+                && list(&it["Resource"]).contains(queue)
+        });
+        if may_send {
+            loops += 1;
+            assert_eq!(
+                properties["RecursiveLoop"], "Allow",
+                "Lambda stops {function} after 16 invocations in a chain"
+            );
+        }
+    }
+    assert_eq!(loops, 1, "the delivery function sends to its own queue");
+}
+
+#[test]
+fn the_delivery_function_runs_as_often_as_the_operator_lets_it() {
+    let template = Template::read();
+    let source = "Resources/DeliveryFunction/Properties/Events/Queue/Properties";
+    assert_eq!(
+        *template.at(&format!("{source}/ScalingConfig/MaximumConcurrency")),
+        json!({"Ref": "DeliveryConcurrency"})
+    );
+    let of = |limit| template.number(&format!("Parameters/DeliveryConcurrency/{limit}"));
+    // What a mapping of SQS accepts.
+    assert_eq!(
+        (of("MinValue"), of("MaxValue"), of("Default")),
+        (2, 1_000, 50)
+    );
 }
 
 #[test]

@@ -74,3 +74,27 @@ async fn a_notice_that_is_refused_is_given_later() {
     assert_eq!(world.aws.drain("events").await.len(), 1);
     assert_eq!(world.aws.drain("notices").await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_wait_that_the_queue_refuses_is_logged_with_its_reason_and_counted() {
+    let world = World::start().await;
+    let receiver = Receiver::answering(500).await;
+    world.endpoint("ep_a", &receiver.url(), &json!({})).await;
+    let mut function = world.function().await;
+    world.offer("ep_a", 1).await;
+    world.tap.refuse(Some("VisibilityTimeout"));
+    world.pump(&mut function).await;
+    assert_eq!(world.tap.waits().len(), 0);
+    let lines = async |text: &str| {
+        let output = function.output().await.into_iter();
+        output.filter(|it| it.contains(text)).count()
+    };
+    crate::support::eventually("a line", || async {
+        lines("messages come again").await == 1
+    })
+    .await;
+    assert_eq!(
+        lines("\"code\":\"InvalidParameterValue\",\"reason\":\"by the test\"").await,
+        1
+    );
+}

@@ -3,7 +3,7 @@
 //!
 //! Seen to fail:
 
-use crate::support::delivery::{World, event, id};
+use crate::support::delivery::{World, event, id, now_ms};
 use crate::support::eventually;
 use crate::support::function::Answer;
 use crate::support::receiver::{Receiver, Reply};
@@ -217,4 +217,40 @@ async fn a_ping_is_tried_once_whatever_the_endpoints_state() {
     }
     assert_eq!(world.standing("endpoint", "ep_a").await["state"], "paused");
     assert_eq!(world.standing("circuit", "ep_a").await, json!(null));
+}
+
+#[tokio::test]
+async fn an_order_that_is_not_due_for_long_is_sent_anew_before_it_is_old() {
+    const HOUR: u64 = 3_600;
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    world.endpoint("ep_a", &receiver.url(), &json!({})).await;
+    let mut function = world.function().await;
+    world.accept(1).await;
+    let due = now_ms() + 10 * HOUR * 1_000;
+    let order =
+        json!({"kind": "delivery/1", "endpoint": "ep_a", "event": event(1), "not_before": due});
+    world.send(&order).await;
+    let mut come = async |age: u64| {
+        let mut batch = world.receive().await;
+        let sent = now_ms() - age * 1_000;
+        batch[0]["attributes"]["SentTimestamp"] = json!(sent.to_string());
+        world.run(&mut function, batch).await.len()
+    };
+    assert_eq!(come(900).await, 1, "it is put off");
+    let waits = world.tap.waits();
+    let expected = 3 * HOUR - 900;
+    assert!(
+        (expected - 60..=expected).contains(&waits[0].1),
+        "{waits:?}"
+    );
+    world.tap.refuse(Some("delivery/1"));
+    assert_eq!(come(3 * HOUR).await, 1, "nothing takes its place");
+    world.tap.refuse(None);
+    assert_eq!(come(3 * HOUR).await, 0);
+    assert_eq!(world.tap.waits().len(), 0);
+    let sent = world.tap.sent();
+    assert_eq!((sent.len(), &sent[0].body, sent[0].delay), (1, &order, 900));
+    assert_eq!(world.queued().await, [("delivery/1".to_owned(), 1)].into());
+    assert_eq!(receiver.requests().len(), 0);
 }

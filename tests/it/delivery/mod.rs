@@ -7,6 +7,7 @@ mod crashes;
 mod entries;
 mod faults;
 mod held;
+mod load;
 mod logs;
 mod probes;
 mod refusals;

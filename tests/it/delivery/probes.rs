@@ -3,7 +3,7 @@
 
 use crate::support::delivery::{World, id, now_ms};
 use crate::support::function::{Answer, Function};
-use crate::support::receiver::Receiver;
+use crate::support::receiver::{Receiver, Reply};
 use crate::support::tap::Point;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -263,7 +263,7 @@ async fn a_probe_that_comes_late_after_all_is_not_replaced_and_one_that_was_repl
     world.pump(&mut one).await;
     overdue(&world).await;
     // It is at work: that it came is noted by then.
-    let mut gate = world.tap.hold(Point::Before, "BatchWriteItem", "delivered");
+    let mut gate = world.tap.hold(Point::Before, "PutItem", "delivered");
     let (batch, answer) = begin(&world, &one).await;
     gate.reached().await;
     world.tap.sent();
@@ -302,4 +302,51 @@ async fn a_probe_in_the_place_of_a_lost_one_that_cannot_be_sent_is_sent_the_next
     world.tap.refuse(None);
     world.drain(&mut function).await;
     assert_eq!(receiver.take().len(), 3);
+}
+
+/// The endpoint asks to be left alone for 12 hours: the probe that comes then never grows old on the queue.
+#[tokio::test]
+async fn a_probe_that_has_to_wait_for_long_is_replaced_before_it_is_old_and_acts_in_time() {
+    const OLDEST: u64 = 3 * 3_600;
+    let (world, receiver, [mut function, _]) = world().await;
+    receiver.answer(|_| Reply::retry_after(429, 12 * 3_600));
+    world.offer("ep_a", 1).await;
+    world.pump(&mut function).await;
+    // It tries the delivery, and is to wait from then on.
+    world.tap.sent();
+    world.pump(&mut function).await;
+    assert_eq!(receiver.take().len(), 1);
+    let due = async || world.standing("circuit", "ep_a").await["probe_due_at"].as_u64();
+    let later = now_ms() + 11 * 3_600_000;
+    assert!(due().await.unwrap() > later);
+    let mut age = match &world.tap.sent()[..] {
+        [new] => new.delay,
+        other => panic!("{other:?}"),
+    };
+    let (mut replaced, mut waited) = (0, age);
+    for _ in 0..6 {
+        world.tap.waits();
+        let mut batch = world.receive().await;
+        assert_eq!(batch.len(), 1);
+        let sent = now_ms() - age * 1_000;
+        batch[0]["attributes"]["SentTimestamp"] = json!(sent.to_string());
+        world.run(&mut function, batch).await;
+        match (&world.tap.waits()[..], &world.tap.sent()[..]) {
+            ([(_, wait)], []) => {
+                age += wait;
+                waited += wait;
+            }
+            ([], [new]) => {
+                assert_eq!(new.body["kind"], "probe/1");
+                (age, replaced) = (new.delay, replaced + 1);
+                waited += age;
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(age <= OLDEST, "{age} s");
+    }
+    assert!(replaced > 1 && waited > OLDEST, "{replaced} {waited}");
+    assert_eq!(receiver.take().len(), 0, "it is left alone");
+    assert_eq!(world.queued().await, [("probe/1".to_owned(), 1)].into());
+    assert!(due().await.unwrap() > later);
 }

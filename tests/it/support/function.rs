@@ -132,6 +132,15 @@ impl Function {
         self.process.id().unwrap()
     }
 
+    /// The most memory that the process ever had, by the kernel's word.
+    pub(crate) fn peak_megabytes(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let mut lines = status.lines();
+        let peak = lines.find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let kilobytes = peak.trim().trim_end_matches(" kB").parse::<usize>();
+        kilobytes.unwrap() / 1024
+    }
+
     /// Kills the process, as Lambda may at any point.
     pub(crate) async fn kill(mut self) {
         self.process.kill().await.unwrap();
