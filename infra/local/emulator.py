@@ -1,12 +1,23 @@
 """ministack, put right where it differs from AWS in what this stack relies on. Each correction is of the pinned release."""
 
+import contextvars
 import json
 import os
+import re
+import time
+import uuid
 
 import aws_rules
 from ministack import app
 from ministack.core import iam_actions
-from ministack.services import apigateway, cloudwatch, lambda_svc
+from ministack.services import apigateway, cloudwatch, lambda_svc, sqs
+from ministack.services.cloudformation import provisioners
+
+# Invocations of one function in one chain of requests: https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+LINEAGE_LIMIT = 16
+
+# The trace header of the SQS request that is being answered, or of the invocation that is being made.
+trace_header = contextvars.ContextVar("trace_header", default=None)
 
 
 def authorize_batches_as_single_calls():
@@ -55,6 +66,85 @@ def tell_functions_their_log_format():
         return original(config, *rest) | {name: value for name, value in variables.items() if value}
 
     lambda_svc._provided_worker_env = environment
+
+
+def deploy_recursion_settings():
+    """CloudFormation passes RecursiveLoop to the function."""
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
+    create, update = handlers["create"], handlers["update"]
+
+    def created(logical_id, properties, *rest, **more):
+        return configured(create(logical_id, properties, *rest, **more), properties)
+
+    def updated(physical_id, before, properties, *rest, **more):
+        return configured(update(physical_id, before, properties, *rest, **more), properties)
+
+    def configured(result, properties):
+        lambda_svc._functions[result[0]]["recursive_loop"] = properties.get("RecursiveLoop", "Terminate")
+        return result
+
+    handlers |= {"create": created, "update": updated}
+
+
+def take_concurrency_from_a_parameter():
+    """The value of a parameter is a string, which CloudFormation passes on as the number that a mapping takes."""
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
+
+    def in_numbers(properties):
+        scaling = properties.get("ScalingConfig")
+        return properties | {"ScalingConfig": {name: int(value) for name, value in scaling.items()}} if scaling else properties
+
+    def numbered(handler, at):
+        return lambda *arguments, **more: handler(*arguments[:at], in_numbers(arguments[at]), *arguments[at + 1 :], **more)
+
+    handlers |= {"create": numbered(handlers["create"], 1), "update": numbered(handlers["update"], 2)}
+
+
+def keep_trace_headers_with_messages():
+    """SQS keeps the X-Amzn-Trace-Id of a request with the messages that the request sends."""
+    handle, attributes = sqs.handle_request, sqs._build_send_sys_attrs
+
+    async def handle_request(method, path, headers, *rest, **more):
+        token = trace_header.set(headers.get("x-amzn-trace-id"))
+        try:
+            return await handle(method, path, headers, *rest, **more)
+        finally:
+            trace_header.reset(token)
+
+    def build(now, given):
+        sender = trace_header.get()
+        return ({"AWSTraceHeader": sender} if sender else {}) | attributes(now, given)
+
+    sqs.handle_request, sqs._build_send_sys_attrs = handle_request, build
+
+
+def stop_recursive_loops_of_queues():
+    """Lambda counts the invocations of a chain in the trace header, which the function's SDK passes on to SQS, and stops the chain: the
+    messages stay on the queue. AWS does not document what it does with a batch of several chains; here the longest one counts."""
+    run, trace_of = lambda_svc._run_sqs_batch, lambda_svc._xray_trace_id_for_invocation
+
+    def run_batch(mapping, function, event, batch, *rest, **more):
+        depth = max(lineage(message) for message in batch)
+        if depth >= LINEAGE_LIMIT and function.get("recursive_loop") != "Allow":
+            mapping["LastProcessingResult"] = "PROBLEM: RecursiveInvocationException"
+            name = mapping["FunctionName"].rsplit(":", 1)[-1]
+            cloudwatch.record_metric("AWS/Lambda", "RecursiveInvocationsDropped", 1, "Count", {"FunctionName": name})
+            return
+        root = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Parent={uuid.uuid4().hex[:16]};Sampled=0"
+        token = trace_header.set(f"{root};Lineage=1:00000001:{depth + 1}")
+        try:
+            run(mapping, function, event, batch, *rest, **more)
+        finally:
+            trace_header.reset(token)
+
+    lambda_svc._run_sqs_batch = run_batch
+    lambda_svc._xray_trace_id_for_invocation = lambda *config: trace_header.get() or trace_of(*config)
+
+
+def lineage(message):
+    """How many invocations led to a message."""
+    found = re.search(r"Lineage=1:[0-9a-f]+:(\d+)", message["sys"].get("AWSTraceHeader", ""))
+    return int(found[1]) if found else 0
 
 
 def make_metrics_of_log_lines():
@@ -114,5 +204,9 @@ if __name__ == "__main__":
     take_loopback_for_tls()
     route_options_without_cors()
     tell_functions_their_log_format()
+    deploy_recursion_settings()
+    take_concurrency_from_a_parameter()
+    keep_trace_headers_with_messages()
+    stop_recursive_loops_of_queues()
     make_metrics_of_log_lines()
     app.main()

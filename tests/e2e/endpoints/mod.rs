@@ -1,6 +1,7 @@
 //! What operators and receivers see of endpoints: `webhookctl` on one side, a recording receiver on the other, and
 //! between them the whole way of an event, from the vendor's request to that of the delivery function.
 
+mod chains;
 mod circuit;
 mod deliveries;
 mod holding;
