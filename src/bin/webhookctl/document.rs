@@ -130,7 +130,7 @@ impl Document {
 
 async fn get(client: &Client, secret_arn: &str) -> Result<GetSecretValueOutput> {
     let answer = client.get_secret_value().secret_id(secret_arn).send().await;
-    Ok(answer.map_err(|error| format!("the sources cannot be read: {}", explain(&error)))?)
+    Ok(answer.map_err(|error| explain(&error).so("the sources cannot be read"))?)
 }
 
 type Parts = (Map<String, Value>, Map<String, Value>);

@@ -25,12 +25,14 @@ mod status;
 mod subscription;
 mod time;
 mod vendors;
+mod web;
 mod woodwing;
 
-use clap::error::ErrorKind;
+use clap::error::ErrorKind as Problem;
 use clap::{Parser, Subcommand};
-use output::Output;
+use output::{Output, Unwritten};
 use stack::Stack;
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 /// What a command comes to. Nobody branches on the error: it is a sentence for the operator.
@@ -117,7 +119,7 @@ async fn main() -> ExitCode {
         // Whoever reads the output, such as `head`, has seen enough.
         Err(error) if output::is_closed(&*error) => ExitCode::SUCCESS,
         Err(error) => {
-            output.error(&error.to_string());
+            output.error(&format!("{error}{}", failure::hint(&*error)));
             ExitCode::FAILURE
         }
     }
@@ -143,18 +145,22 @@ async fn run(cli: Cli, output: Output) -> Result<()> {
 
 /// Help and version as they are asked for; what is wrong with any other command line.
 fn not_a_command(error: &clap::Error) -> ExitCode {
-    let asked_for = matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    );
+    let asked_for = matches!(error.kind(), Problem::DisplayHelp | Problem::DisplayVersion);
     if !asked_for && std::env::args().any(|argument| argument == "--json") {
         let text = error.to_string();
         Output { json: true }.error(text.trim_start_matches("error: ").trim_end());
-    } else {
-        // Help that cannot be written is help that nobody reads.
-        error.print().ok();
+        return ExitCode::from(2);
     }
-    ExitCode::from(if asked_for { 0 } else { 2 })
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    match printed {
+        _ if !asked_for => ExitCode::from(2),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Output { json: false }.error(&Unwritten::from(error).to_string());
+            ExitCode::FAILURE
+        }
+        // Whoever reads the help has seen enough.
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What CloudWatch has of metrics, many of them asked for at once.
 
-use crate::output::explain;
+use crate::failure::{Failure, explain};
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
@@ -32,7 +32,7 @@ pub(crate) async fn ask(
     client: &Client,
     queries: &[Query],
     span: Range<Timestamp>,
-) -> Result<Vec<Values>, String> {
+) -> Result<Vec<Values>, Failure> {
     let mut all = vec![Values::new(); queries.len()];
     for (queries, values) in queries.chunks(MAX_QUERIES).zip(all.chunks_mut(MAX_QUERIES)) {
         let asked = queries.iter().enumerate();
@@ -45,8 +45,7 @@ pub(crate) async fn ask(
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
-            let page =
-                page.map_err(|error| format!("the metrics cannot be read: {}", explain(&error)))?;
+            let page = page.map_err(|error| explain(&error).so("the metrics cannot be read"))?;
             for result in page.metric_data_results() {
                 let place = result.id().and_then(place);
                 let Some(values) = place.and_then(|place| values.get_mut(place)) else {

@@ -2,10 +2,11 @@
 //! and errors to standard error.
 
 use crate::Result;
-use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+pub(crate) use crate::failure::explain;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 use serde_json::json;
+use serde_json::ser::{Formatter, Serializer};
 use std::error::Error;
 use std::io::{self, ErrorKind, Write};
 
@@ -26,6 +27,11 @@ pub(crate) struct Output {
     /// As JSON, for programs.
     pub(crate) json: bool,
 }
+
+/// Output was not written.
+#[derive(Debug, thiserror::Error)]
+#[error("the output cannot be written: {0}")]
+pub(crate) struct Unwritten(#[from] io::Error);
 
 /// A result that is a row of a table, or an object of JSON.
 pub(crate) trait Row: Serialize {
@@ -67,7 +73,7 @@ impl Output {
         if self.json {
             write_json(object)
         } else {
-            write_line(text)
+            self.text(text)
         }
     }
 
@@ -75,6 +81,11 @@ impl Output {
     pub(crate) fn text(self, text: &str) -> Result<()> {
         let lines: Vec<_> = text.lines().map(printable).collect();
         write_line(&lines.join("\n"))
+    }
+
+    /// Bytes as they are.
+    pub(crate) fn bytes(self, bytes: &[u8]) -> Result<()> {
+        Ok(write(&[bytes])?)
     }
 
     /// What the operator should know beside the result.
@@ -88,10 +99,9 @@ impl Output {
     }
 
     fn complain(self, kind: &str, text: &str) {
-        let line = if self.json {
-            json!({ kind: text }).to_string()
-        } else {
-            format!("{kind}: {text}")
+        let line = match self.json {
+            true => encoded(&json!({ kind: text })).unwrap_or_default(),
+            false => format!("{kind}: {}", indented(text)),
         };
         // There is nowhere left to tell of a standard error that is closed.
         writeln!(io::stderr(), "{line}").ok();
@@ -101,25 +111,8 @@ impl Output {
 /// Whether an error is only that nobody reads the output any more.
 pub(crate) fn is_closed(error: &(dyn Error + 'static)) -> bool {
     error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
-}
-
-/// What AWS refused, in its own words, or how the call failed.
-pub(crate) fn explain<E>(error: &SdkError<E>) -> String
-where
-    E: ProvideErrorMetadata + Error + 'static,
-{
-    match (error, error.message(), error.code()) {
-        (_, Some(message), Some(code)) => format!("{message} ({code})"),
-        (SdkError::DispatchFailure(_), ..) => {
-            format!(
-                "{}; check the credentials (AWS_PROFILE) and the network, or start the local stack by `make up`",
-                chain(error)
-            )
-        }
-        _ => chain(error),
-    }
+        .downcast_ref::<Unwritten>()
+        .is_some_and(|Unwritten(error)| error.kind() == ErrorKind::BrokenPipe)
 }
 
 /// An error and its causes, each once.
@@ -153,25 +146,133 @@ fn table() -> Table {
 
 /// A text from elsewhere cannot steer the terminal.
 fn printable(text: &str) -> String {
-    let harmless = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let harmless = |c: char| if is_steering(c) { '\u{fffd}' } else { c };
     text.chars().map(harmless).collect()
 }
 
+/// A text from elsewhere cannot pass for a note or an error of its own either: each further line is indented.
+fn indented(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(printable).collect();
+    lines.join("\n  ")
+}
+
+/// Whether a terminal takes a character for an order, or shows others in another order or not at all because of it: the
+/// controls, with those of U+0080 to U+009F, and the format characters (Cf), with the separators of lines.
+fn is_steering(c: char) -> bool {
+    let is_format = matches!(
+        c,
+        '\u{ad}'
+            | '\u{600}'..='\u{605}'
+            | '\u{61c}'
+            | '\u{6dd}'
+            | '\u{70f}'
+            | '\u{890}'..='\u{891}'
+            | '\u{8e2}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{110bd}'
+            | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e007f}'
+    );
+    c.is_control() || is_format
+}
+
+/// JSON of one line, in which what steers a terminal is escaped.
+struct Escaping;
+
+impl Formatter for Escaping {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        escape(writer, fragment)
+    }
+
+    /// JSON that is there already. Between its values stands nothing but white space, and within its strings no line ends.
+    fn write_raw_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        escape(writer, &fragment.replace(['\n', '\r', '\t'], " "))
+    }
+}
+
+fn escape(writer: &mut (impl Write + ?Sized), mut text: &str) -> io::Result<()> {
+    while let Some((at, c)) = text.char_indices().find(|(_, c)| is_steering(*c)) {
+        writer.write_all(&text.as_bytes()[..at])?;
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            write!(writer, "\\u{unit:04x}")?;
+        }
+        text = &text[at + c.len_utf8()..];
+    }
+    writer.write_all(text.as_bytes())
+}
+
+fn encoded(object: &impl Serialize) -> Result<String> {
+    let mut json = Vec::new();
+    object.serialize(&mut Serializer::with_formatter(&mut json, Escaping))?;
+    Ok(String::from_utf8(json)?)
+}
+
 fn write_json(object: &impl Serialize) -> Result<()> {
-    write_line(&serde_json::to_string(object)?)
+    write_line(&encoded(object)?)
 }
 
 fn write_line(text: &str) -> Result<()> {
-    Ok(writeln!(io::stdout(), "{text}")?)
+    Ok(write(&[text.as_bytes(), b"\n"])?)
+}
+
+/// Writes all of it: what stands in a buffer at the end of the process would be lost unnoticed.
+pub(crate) fn write(parts: &[&[u8]]) -> std::result::Result<(), Unwritten> {
+    let mut stdout = io::stdout().lock();
+    for part in parts {
+        stdout.write_all(part)?;
+    }
+    Ok(stdout.flush()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
+    use serde_json::value::RawValue;
 
     #[test]
     fn a_text_from_elsewhere_cannot_steer_the_terminal() {
         assert_eq!(printable("a\u{1b}[2J\nb"), "a\u{fffd}[2J\u{fffd}b");
+        for c in
+            "\u{7f}\u{9b}\u{ad}\u{61c}\u{200b}\u{202e}\u{2028}\u{2066}\u{feff}\u{e0041}".chars()
+        {
+            assert_eq!(printable(&c.to_string()), "\u{fffd}", "{c:?}");
+        }
+        let harmless = "Jörg, 日本語, \u{e9}\u{301}, 👍 \u{a0}";
+        assert_eq!(printable(harmless), harmless);
+        assert_eq!(
+            indented("a\u{1b}\nnote: all is well"),
+            "a\u{fffd}\n  note: all is well"
+        );
+    }
+
+    #[test]
+    fn json_has_the_same_values_on_one_line_and_steers_nothing() {
+        let text = "\u{1b}[2J \u{7f} \u{9b}31m \u{202e}abc \u{e0041} \u{2028} \" \\ 日本語";
+        let raw =
+            RawValue::from_string("{\r\n\t\"a\u{9b}\": \"\u{2066}\u{e0041}\\n\"\n}".to_owned());
+        let object = json!({"text": text, text: [text]});
+        let encoded = encoded(&(&object, &raw.unwrap())).unwrap();
+        assert!(!encoded.contains(is_steering), "{encoded:?}");
+        let raw = json!({"a\u{9b}": "\u{2066}\u{e0041}\n"});
+        let read: Value = serde_json::from_str(&encoded).unwrap();
+        assert_eq!(read, json!([object, raw]));
     }
 
     #[test]
@@ -208,7 +309,9 @@ mod tests {
 
     #[test]
     fn only_a_closed_pipe_is_no_failure() {
-        assert!(is_closed(&io::Error::from(ErrorKind::BrokenPipe)));
-        assert!(!is_closed(&io::Error::from(ErrorKind::NotFound)));
+        let unwritten = |kind| Unwritten(io::Error::from(kind));
+        assert!(is_closed(&unwritten(ErrorKind::BrokenPipe)));
+        assert!(!is_closed(&unwritten(ErrorKind::StorageFull)));
+        assert!(!is_closed(&io::Error::from(ErrorKind::BrokenPipe)));
     }
 }

@@ -2,12 +2,17 @@
 //! local one. What stands behind an output is left to others.
 
 use crate::Result;
-use crate::output::{Output, explain};
+use crate::failure::{Failure, Kind, explain};
+use crate::output::Output;
+use crate::web::{is_aws_or_loopback, is_loopback};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cloudformation as cloudformation;
 use aws_sdk_secretsmanager::config::{Credentials, SharedCredentialsProvider};
+use jiff::SignedDuration;
+use reqwest::Url;
 use std::collections::HashMap;
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// The environment variable that names the stack.
@@ -15,6 +20,25 @@ pub(crate) const VARIABLE: &str = "WEBHOOK_GATEWAY_STACK";
 
 /// Where `make up` writes the outputs of the local stack.
 const LOCAL_OUTPUTS: &str = ".local/outputs.json";
+
+/// Those of the local stack that say where secrets are sent, and which URL is given to others.
+const LOCAL_URLS: [&str; 2] = ["AwsEndpointUrl", "WebhookUrl"];
+
+/// What the variables of the environment end in that name an endpoint of a service that this tool calls.
+const SERVICES: [&str; 12] = [
+    "CLOUDFORMATION",
+    "CLOUDWATCH",
+    "CLOUDWATCH_LOGS",
+    "DYNAMODB",
+    "KMS",
+    "LAMBDA",
+    "S3",
+    "SECRETS_MANAGER",
+    "SQS",
+    "SSO",
+    "SSO_OIDC",
+    "STS",
+];
 
 /// A gateway.
 #[derive(Debug)]
@@ -36,7 +60,17 @@ impl Stack {
     }
 
     async fn deployed(name: &str) -> Result<Self> {
+        let of_services = SERVICES.iter().filter_map(|service| {
+            let variable = format!("AWS_ENDPOINT_URL_{service}");
+            std::env::var(&variable).ok().map(|url| (variable, url))
+        });
+        for (variable, url) in of_services {
+            refuse_foreign(&variable, &url)?;
+        }
         let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        if let Some(url) = aws.endpoint_url() {
+            refuse_foreign("AWS_ENDPOINT_URL, or endpoint_url of the profile,", url)?;
+        }
         let region = aws.region().ok_or(
             "no AWS region is set: set AWS_REGION, or AWS_PROFILE to a profile that has one",
         )?;
@@ -61,19 +95,28 @@ impl Stack {
     }
 
     fn local(folder: &Path, output: Output) -> Result<Self> {
-        let mut files = folder.ancestors().map(|it| it.join(LOCAL_OUTPUTS));
-        let file = files.find(|file| file.is_file()).ok_or_else(|| {
-            format!(
-                "no stack: name one by --stack or {VARIABLE}, or start the local one by `make up`"
-            )
-        })?;
-        output.note(&format!("this is the local stack of {}", file.display()));
-        let stale = |error| {
-            let file = file.display();
-            format!("{file} is not as `make up` writes it ({error}): run `make down` and `make up`")
-        };
-        let outputs = serde_json::from_slice(&fs::read(&file)?).map_err(stale)?;
-        Self::from_local_outputs(outputs)
+        let files = folder.ancestors().map(|it| it.join(LOCAL_OUTPUTS));
+        for path in files.filter(|file| file.is_file()) {
+            let mut file = File::open(&path)?;
+            if !is_own(&file)? {
+                output.note(&format!(
+                    "{} belongs to somebody else, and is not used",
+                    path.display()
+                ));
+                continue;
+            }
+            let mut json = Vec::new();
+            file.read_to_end(&mut json)?;
+            output.note(&format!("this is the local stack of {}", path.display()));
+            let outputs =
+                serde_json::from_slice(&json).map_err(|error| stale(&path, &error.to_string()))?;
+            refuse_elsewhere(&path, &outputs)?;
+            return Self::from_local_outputs(outputs);
+        }
+        Err(format!(
+            "no stack: name one by --stack or {VARIABLE}, or start the local one by `make up`"
+        )
+        .into())
     }
 
     /// The local AWS has one user, and nothing of the operator's own settings applies to it.
@@ -96,9 +139,16 @@ impl Stack {
     /// An output by its name.
     pub(crate) fn output(&self, name: &str) -> Result<&str> {
         let output = self.outputs.get(name).ok_or_else(|| {
-            format!("the stack has no output {name}: is it a webhook gateway, deployed from the current template?")
+            let why = format!("the stack has no output {name}: is it a webhook gateway, deployed from the current template?");
+            Failure::new(Kind::Undeclared, why)
         })?;
         Ok(output)
+    }
+
+    /// How long the ledger and the journal keep anything.
+    pub(crate) fn retention(&self) -> Result<SignedDuration> {
+        let days: i64 = self.output("RetentionDays")?.parse()?;
+        Ok(SignedDuration::from_hours(days * 24))
     }
 
     /// The Payload URL of a source.
@@ -119,10 +169,51 @@ impl Stack {
     }
 }
 
+/// What is said of a file that is none of `make up`.
+fn stale(file: &Path, why: &str) -> String {
+    let file = file.display();
+    format!("{file} is not as `make up` writes it ({why}): run `make down` and `make up`")
+}
+
+/// Whether a file belongs to who runs this: anybody may have put one into a folder that all can write.
+#[cfg(unix)]
+fn is_own(file: &File) -> std::io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(file.metadata()?.uid() == rustix::process::geteuid().as_raw())
+}
+
+#[cfg(not(unix))]
+fn is_own(_: &File) -> std::io::Result<bool> {
+    Ok(true)
+}
+
+/// Refuses a local stack that is not on this machine: secrets would be sent there, and its URL given to others.
+fn refuse_elsewhere(file: &Path, outputs: &HashMap<String, String>) -> Result<()> {
+    for name in LOCAL_URLS {
+        let url = outputs.get(name).map_or("", String::as_str);
+        if !Url::parse(url).is_ok_and(|url| is_loopback(&url)) {
+            let why = format!("its {name} is {url:?}, which is not on this machine");
+            return Err(stale(file, &why).into());
+        }
+    }
+    Ok(())
+}
+
+/// Refuses an endpoint that is neither AWS nor on this machine.
+fn refuse_foreign(setting: &str, url: &str) -> Result<()> {
+    if is_aws_or_loopback(url) {
+        return Ok(());
+    }
+    let host = Url::parse(url).ok();
+    let host = host.as_ref().and_then(Url::host_str).unwrap_or("no host");
+    Err(format!("{setting} names an endpoint of {host}: secrets are sent by HTTPS to AWS's own endpoints, or to this machine. Unset it, or name one of these").into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use aws_sdk_secretsmanager::config::ProvideCredentials;
+    use std::fs;
 
     const OUTPUT: Output = Output { json: true };
 
@@ -155,6 +246,24 @@ mod tests {
         );
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_file_of_somebody_else_is_no_stack() {
+        let outputs = r#"{"AwsEndpointUrl": "http://localhost:4567", "AwsRegion": "us-east-1",
+                          "WebhookUrl": "http://localhost:4567/webhooks"}"#;
+        let folder = scratch("foreign", outputs);
+        let file = folder.join(LOCAL_OUTPUTS);
+        assert!(is_own(&File::open(&file).unwrap()).unwrap());
+        // Only root can give a file away, and only root owns those of the system.
+        if std::os::unix::fs::chown(&file, Some(1), None).is_ok() {
+            let none = Stack::local(&folder, OUTPUT).unwrap_err().to_string();
+            assert!(none.starts_with("no stack"), "{none}");
+        } else {
+            assert!(!is_own(&File::open("/etc/passwd").unwrap()).unwrap());
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
     #[test]
     fn a_stack_that_is_not_there_or_not_ours_says_what_to_do() {
         let none = Stack::local(Path::new("/"), OUTPUT).unwrap_err();
@@ -164,6 +273,25 @@ mod tests {
         let stale = Stack::local(&folder, OUTPUT).unwrap_err();
         fs::remove_dir_all(folder).unwrap();
         assert!(stale.to_string().contains("make down"), "{stale}");
+
+        for (name, url) in [
+            ("AwsEndpointUrl", "http://evil.example"),
+            ("AwsEndpointUrl", "https://localhost.evil.example"),
+            ("AwsEndpointUrl", "localhost:4566"),
+            ("WebhookUrl", "https://evil.example/webhooks"),
+            ("WebhookUrl", ""),
+        ] {
+            let mut outputs = serde_json::json!({
+                "AwsEndpointUrl": "http://localhost:4567", "AwsRegion": "us-east-1",
+                "WebhookUrl": "http://localhost:4567/webhooks",
+            });
+            outputs[name] = url.into();
+            let folder = scratch("elsewhere", &outputs.to_string());
+            let elsewhere = Stack::local(&folder, OUTPUT).unwrap_err().to_string();
+            fs::remove_dir_all(folder).unwrap();
+            assert!(elsewhere.contains("not on this machine"), "{elsewhere}");
+            assert!(elsewhere.contains(name), "{elsewhere}");
+        }
 
         let other = Stack::with_outputs(&[]);
         let error = other.output("WebhookUrl").unwrap_err();

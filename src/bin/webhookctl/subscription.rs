@@ -2,6 +2,7 @@
 
 use crate::Result;
 use crate::output::{Output, Row, explain};
+use crate::source::note_unknown;
 use crate::stack::Stack;
 use clap::{Args, Subcommand};
 use reqwest::Url;
@@ -119,6 +120,7 @@ async fn add(
     check(&subscription, stack)?;
     subscriptions.add(&subscription).await.map_err(refusal)?;
     note_unmatched(&subscription.events, output);
+    note_unknown(&subscription.sources, stack, output).await;
     output.note(
         "a queue outside the stack has to be allowed by the template's parameter ConsumerQueueArns",
     );

@@ -1,28 +1,100 @@
 //! Times as an operator gives them, and as they are shown.
 
+use crate::Result;
+use crate::output::Output;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, civil};
 
-/// The time that a text means now.
-pub(crate) fn since(text: &str) -> std::result::Result<Timestamp, &'static str> {
+/// DynamoDB forgets what is past its time within that.
+const LAG: SignedDuration = SignedDuration::from_hours(48);
+
+/// A time as an operator gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// A time of its own, or the beginning of a day.
+    At(Timestamp),
+    /// As long before now as a duration is.
+    Before(SignedDuration),
+}
+
+impl Given {
+    /// The time that is meant now.
+    pub(crate) fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(time) => time,
+            Self::Before(duration) => now.checked_sub(duration).unwrap_or(Timestamp::MIN),
+        }
+    }
+
+    /// The same however it was written, and whenever.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::At(time) => time.to_string(),
+            Self::Before(duration) => format!("{}s", duration.as_secs()),
+        }
+    }
+}
+
+/// A time as it is given.
+pub(crate) fn given(text: &str) -> std::result::Result<Given, &'static str> {
     time(text, Timestamp::now())
         .ok_or("a time is 90m, 2h or 3d before now, 2026-11-22 (UTC) or 2026-11-22T10:00:00Z")
 }
 
-/// A time of its own, the beginning of a day, or as long before now as a duration is.
-fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
+/// The time that a text means now.
+pub(crate) fn since(text: &str) -> std::result::Result<Timestamp, &'static str> {
+    Ok(given(text)?.at(Timestamp::now()))
+}
+
+/// From when on something is looked for: from `since`, or else from when on anything is kept, which is said.
+pub(crate) fn bounded(
+    since: Timestamp,
+    until: Option<Timestamp>,
+    kept: SignedDuration,
+    output: Output,
+) -> Result<Timestamp> {
+    let now = Timestamp::now();
+    refuse_wrong_order(since, until, now)?;
+    let first = now - kept - LAG;
+    if since >= first {
+        return Ok(since);
+    }
+    let days = kept.as_hours() / 24;
+    output.note(&format!(
+        "nothing is kept for longer than {days} days: what is looked for begins at {first:.0}"
+    ));
+    Ok(first)
+}
+
+/// Refuses a span of time that nothing can be in.
+pub(crate) fn refuse_wrong_order(
+    since: Timestamp,
+    until: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<()> {
+    match until {
+        Some(until) if since >= until => Err("--since is not before --until".into()),
+        _ if since > now => Err("--since is in the future".into()),
+        _ => Ok(()),
+    }
+}
+
+/// What a text means, with which nothing is wrong now.
+fn time(text: &str, now: Timestamp) -> Option<Given> {
     if let Ok(time) = text.parse() {
-        return Some(time);
+        return Some(Given::At(time));
     }
     // A time without an offset would pass for its date.
     if text.len() == "2026-11-22".len()
         && let Ok(date) = text.parse::<civil::Date>()
     {
-        return Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp());
+        return Some(Given::At(date.to_zoned(TimeZone::UTC).ok()?.timestamp()));
     }
     let span: Span = text.parse().ok()?;
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-    now.checked_sub(duration.abs()).ok()
+    let duration = duration.abs();
+    now.checked_sub(duration).ok()?;
+    Some(Given::Before(duration))
 }
 
 /// How long ago a time was, or how long it is until then.
@@ -69,7 +141,17 @@ mod tests {
             ("2026-11-20T01:00:00+01:00", "2026-11-20T00:00:00Z"),
         ] {
             let time = time(text, now).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!(time.to_string(), expected, "{text}");
+            assert_eq!(time.at(now).to_string(), expected, "{text}");
+        }
+        for (one, other, is_same) in [
+            ("3d", "72h", true),
+            ("3d", "3d ago", true),
+            ("2026-11-20", "2026-11-20T01:00:00+01:00", true),
+            ("3d", "2d", false),
+            ("3d", "2026-11-19T10:00:00Z", false),
+        ] {
+            let name = |text| time(text, now).unwrap().name();
+            assert_eq!(name(one) == name(other), is_same, "{one} {other}");
         }
         for wrong in [
             "",
@@ -81,6 +163,32 @@ mod tests {
             "99999y",
         ] {
             assert_eq!(time(wrong, now), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_looked_for_before_it_is_kept_nor_in_a_span_that_is_none() {
+        let output = Output { json: true };
+        let now = Timestamp::now();
+        let days = |days: i64| SignedDuration::from_hours(24 * days);
+        let within = now - days(31);
+        assert_eq!(bounded(within, None, days(30), output).unwrap(), within);
+        let long_ago = "2000-01-01T00:00:00Z".parse().unwrap();
+        for since in [long_ago, Timestamp::MIN] {
+            let first = bounded(since, None, days(30), output).unwrap();
+            assert!(now - days(32) <= first && first < now - days(31), "{first}");
+        }
+        let minute = SignedDuration::from_mins(1);
+        for (since, until, is_right) in [
+            (now - minute, None, true),
+            (now + minute, None, false),
+            (now - minute, Some(now), true),
+            (now - minute, Some(now + minute), true),
+            (now, Some(now), false),
+            (now, Some(now - minute), false),
+        ] {
+            let ordered = refuse_wrong_order(since, until, now);
+            assert_eq!(ordered.is_ok(), is_right, "{since} {until:?}");
         }
     }
 

@@ -78,6 +78,13 @@ async fn dead_letters_go_back_to_where_they_belong_once() {
     let attributes = search[0].attributes.as_object().unwrap();
     assert_eq!(attributes.keys().collect::<Vec<_>>(), ["ce-id"]);
     assert_eq!(world.queued().await, [("ping/1".to_owned(), 1)].into());
+    for ids in [&["typo"][..], &["typo", "b"]] {
+        let redrive = [&["dead-letter", "redrive"], ids].concat();
+        for redrive in [&redrive[..], &[&redrive[..], &["--dry-run"]].concat()] {
+            let error = operator.run(redrive).await.error();
+            assert!(error.contains("no dead letter typo"), "{error}");
+        }
+    }
     let again = operator.run(&["dead-letter", "redrive", "--all"]).await;
     assert_eq!(outcomes(&again.lines()), ["kept"]);
     assert!(aws.drain("search").await.is_empty());

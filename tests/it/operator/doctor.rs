@@ -7,8 +7,10 @@ use crate::support::aws::Aws;
 use crate::support::delivery::World;
 use crate::support::operator::Operator;
 use crate::support::receiver::Receiver;
+use crate::support::tap::{Point, Tap};
 use crate::support::webhook::{creative_force, signed};
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 const RECONCILE: [&str; 4] = ["doctor", "--reconcile", "--since", "1h"];
 const REPAIR: [&str; 5] = ["doctor", "--reconcile", "--since", "1h", "--repair"];
@@ -204,6 +206,49 @@ async fn what_was_recorded_and_never_published_is_found_and_published_once() {
     assert_eq!(ids, ["a", "b"]);
     let told = operator.run(&RECONCILE).await.json();
     assert_eq!(told[0]["events"]["published"], 2);
+}
+
+#[tokio::test]
+async fn an_interrupted_repair_ends_after_the_batch() {
+    let mut aws = Aws::start().await;
+    let mut ingress = aws.ingress().await;
+    let tap = Tap::start(aws.url()).await;
+    let operator = Operator::behind(&aws, tap.url()).await;
+    for id in ["a", "b", "c"] {
+        ingress
+            .invoke(&signed("studio", &creative_force(id, "")))
+            .await;
+    }
+    age(&aws, "ledger", "accepted_at", |_| true).await;
+    forget(&mut aws).await;
+
+    let mut gate = tap.hold(Point::Before, "UpdateItem", "studio#b");
+    let tool = operator.start(&[&REPAIR[..], &["--rate", "1"]].concat());
+    gate.met().await;
+    let pid = tool.id().unwrap().to_string();
+    let interrupt = Command::new("kill").args(["-INT", &pid]).status().await;
+    assert!(interrupt.unwrap().success());
+    gate.open();
+    let said = Operator::finish(tool).await;
+    let expected = "interrupted; 2 events are published again: run it again for the rest";
+    assert_eq!(said.error(), expected);
+    let repaired = operator.run(&REPAIR).await.json();
+    assert_eq!(repaired.last().unwrap()["repaired"]["events"], 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_not_said_to_be_published() {
+    let aws = Aws::start().await;
+    let operator = Operator::of(&aws).await;
+    assert_eq!(operator.run(&RECONCILE).await.json().len(), 1);
+    let now = jiff::Timestamp::now();
+    let (at, later) = (now.as_millisecond(), now.as_second() + 86_400);
+    let number = |number: i64| json!({"N": number.to_string()});
+    let item =
+        json!({"pk": {"S": "studio#odd"}, "accepted_at": number(at), "expires_at": number(later)});
+    aws.put_item(&item).await;
+    let error = operator.run(&RECONCILE).await.error();
+    assert!(error.contains("1 items of the ledger"), "{error}");
 }
 
 /// The events `a` and `b`, published for an endpoint, and their messages on the delivery queue.

@@ -128,3 +128,57 @@ async fn one_delivery_is_resent_dry_like_many() {
     assert_eq!(resent.json(), [json!({"resent": 1, "of": 1})]);
     assert_eq!(world.queued().await, [("delivery/1".to_owned(), 1)].into());
 }
+
+#[tokio::test]
+async fn what_an_endpoint_lacks_to_get_anything_is_said() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    let operator = Operator::of(&world.aws).await;
+    let url = receiver.url();
+    let create = ["endpoint", "create", "--url", &url];
+    let unknown = "there is no source typo";
+    for (source, is_known) in [("studio", true), ("typo", false)] {
+        let create = [&create[..], &["--name", source, "--source", source]].concat();
+        let said = operator.run(&create).await;
+        assert_eq!(said.notes.contains(unknown), !is_known, "{said:?}");
+        said.json();
+    }
+    let update = ["endpoint", "update", "studio", "--source", "typo"];
+    assert!(operator.run(&update).await.notes.contains(unknown));
+    let queue = world.aws.queue_url("search");
+    let add = [
+        "subscription",
+        "add",
+        "search",
+        "--queue",
+        &queue,
+        "--source",
+        "typo",
+    ];
+    assert!(operator.run(&add).await.notes.contains(unknown));
+}
+
+#[tokio::test]
+async fn an_update_says_how_an_endpoint_is_tried_at_once() {
+    let world = World::start().await;
+    let operator = Operator::of(&world.aws).await;
+    let update = async |id: &str, url: &str| {
+        let update = ["endpoint", "update", id, "--url", url];
+        let said = operator.run(&update).await;
+        said.json();
+        said.notes
+    };
+    for (id, members, circuit, is_said) in [
+        ("ep_well", json!({}), None, false),
+        ("ep_open", json!({}), Some(json!({"opened_at": 1})), true),
+        ("ep_off", json!({"state": "disabled"}), None, true),
+    ] {
+        world.endpoint(id, "http://localhost:1/", &members).await;
+        if let Some(circuit) = circuit {
+            world.put_circuit(id, &circuit).await;
+        }
+        let notes = update(id, "http://localhost:2/").await;
+        let way = format!("webhookctl endpoint enable {id}");
+        assert_eq!(notes.contains(&way), is_said, "{id}: {notes}");
+    }
+}

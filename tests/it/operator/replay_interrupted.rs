@@ -99,6 +99,30 @@ async fn an_interruption_ends_it_after_the_batch_and_its_span_of_time_stays() {
 }
 
 #[tokio::test]
+async fn a_replay_is_found_again_however_its_command_is_written() {
+    let mut aws = Aws::start().await;
+    let tap = Tap::start(aws.url()).await;
+    let all = ids(15);
+    accept_all(&mut aws, &all).await;
+    let operator = Operator::behind(&aws, tap.url()).await;
+    let mut gate = tap.hold(Point::Before, "SendMessageBatch", "e-10");
+    kill_at(&mut gate, operator.start(&REPLAY)).await;
+    assert_eq!(aws.drain_event_ids().await, all[..10]);
+    let same = [
+        "event",
+        "replay",
+        "--rate=500",
+        "--queue=events",
+        "--since",
+        "60m",
+    ];
+    let said = operator.run(&same).await;
+    assert!(said.notes.contains("going on where it stopped"), "{said:?}");
+    said.json();
+    assert_eq!(aws.drain_event_ids().await, all[10..]);
+}
+
+#[tokio::test]
 async fn a_restart_forgets_where_it_stopped() {
     let mut aws = Aws::start().await;
     let tap = Tap::start(aws.url()).await;

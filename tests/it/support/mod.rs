@@ -8,6 +8,7 @@ pub(crate) mod items;
 pub(crate) mod operator;
 pub(crate) mod proxy;
 pub(crate) mod receiver;
+pub(crate) mod studio;
 pub(crate) mod tap;
 pub(crate) mod webhook;
 

@@ -2,11 +2,40 @@
 
 use super::aws::Aws;
 use super::function::{Answer, Function};
+use super::tool;
 use super::webhook::{creative_force, signed};
 use serde_json::{Value, json};
 use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
+
+/// Runs a command at a terminal of its own, as the session's leader, and writes all that the terminal sees.
+const TERMINAL: &str = r#"
+import os, pty, select, sys, termios, time
+
+asks, typed, command = sys.argv[1].encode(), sys.argv[2].encode(), sys.argv[3:]
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(command[0], command)
+seen, deadline = b"", time.monotonic() + 20
+is_to_type = bool(typed)
+while True:
+    shows = termios.tcgetattr(terminal)[3] & termios.ECHO
+    if is_to_type and asks in seen and (not shows or time.monotonic() > deadline):
+        os.write(terminal, typed)
+        is_to_type = False
+    if not select.select([terminal], [], [], 0.02 if is_to_type else None)[0]:
+        continue
+    try:
+        part = os.read(terminal, 65536)
+    except OSError:
+        break
+    if not part:
+        break
+    seen += part
+sys.stdout.buffer.write(seen)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"#;
 
 /// A folder in which the tool finds the stack.
 pub(crate) struct Operator {
@@ -77,7 +106,10 @@ impl Operator {
 
     /// The same, with a standard input.
     pub(crate) async fn run_with(&self, arguments: &[&str], input: &str) -> Said {
-        let mut tool = self.start(arguments);
+        Self::feed(self.start(arguments), input).await
+    }
+
+    async fn feed(mut tool: Child, input: &str) -> Said {
         let mut stdin = tool.stdin.take().unwrap();
         // A tool that reads none may be gone already.
         stdin.write_all(input.as_bytes()).await.ok();
@@ -97,17 +129,53 @@ impl Operator {
 
     /// Starts the tool with `--json`.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_webhookctl"))
-            .arg("--json")
-            .args(arguments)
+        let arguments = [&["--json"], arguments].concat();
+        self.command(&arguments).spawn().unwrap()
+    }
+
+    /// Runs the tool to its end, without `--json`.
+    pub(crate) async fn run_plain(&self, arguments: &[&str], input: &str) -> Said {
+        Self::feed(self.command(arguments).spawn().unwrap(), input).await
+    }
+
+    /// Runs the tool at a terminal, where something is typed, if anything, once the tool asks for it and the terminal shows
+    /// no more what is typed; all that the terminal has seen.
+    pub(crate) async fn run_at_terminal(
+        &self,
+        arguments: &[&str],
+        asks: &str,
+        typed: &str,
+    ) -> Said {
+        let mut command = Command::new(tool("python3"));
+        command.args(["-c", TERMINAL, asks, typed]);
+        command.arg(env!("CARGO_BIN_EXE_webhookctl"));
+        let tool = self.prepare(command.args(arguments)).spawn().unwrap();
+        Self::finish(tool).await
+    }
+
+    /// The tool with these arguments.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_webhookctl"));
+        self.prepare(command.args(arguments));
+        command
+    }
+
+    fn prepare<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command
             .current_dir(self.home.path())
             .env_remove("WEBHOOK_GATEWAY_STACK")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
-            .spawn()
-            .unwrap()
+    }
+
+    /// Says something else of the stack.
+    pub(crate) fn set_output(&self, name: &str, value: &str) {
+        let file = self.home.path().join(".local/outputs.json");
+        let mut outputs: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        outputs[name] = json!(value);
+        std::fs::write(file, outputs.to_string()).unwrap();
     }
 }
 

@@ -44,7 +44,7 @@ Example:
     #[command(after_help = "\
 A message is taken off only once it is sent, so that one may be sent twice if this is killed in between: with the same
 event id, which consumers and the delivery function drop. A queue that refuses it again leaves it where it is. What is
-unreadable would come back: it is sent only if it is named by its id.
+unreadable would come back: it is sent only if it is named by its id. It fails if an id is of none of them.
 
 With --json: {\"id\": …, \"outcome\": …, \"queue\": …, \"problem\": …} each. The outcome is sent, would-be-sent, or kept.
 
@@ -171,10 +171,7 @@ async fn show(arguments: &Show, queue: &Queue, output: Output) -> Result<()> {
     let letters = queue.take(arguments.most.limit.get()).await?;
     queue.put_back(&letters).await;
     let letter = letters.iter().find(|it| it.is(&arguments.id));
-    let letter = letter.ok_or_else(|| {
-        let id = &arguments.id;
-        format!("there is no dead letter {id} among {} that were looked at: see `webhookctl dead-letter list`", letters.len())
-    })?;
+    let letter = letter.ok_or_else(|| unknown(&arguments.id, letters.len()))?;
     let attributes: Value = letter
         .attributes
         .iter()
@@ -197,6 +194,9 @@ async fn show(arguments: &Show, queue: &Queue, output: Output) -> Result<()> {
 
 async fn redrive(arguments: &Redrive, queue: &Queue, output: Output) -> Result<()> {
     let letters = queue.take(arguments.most.limit.get()).await?;
+    let looked_at = letters.len();
+    let is_absent = |id: &&String| !letters.iter().any(|it| it.is(id));
+    let absent: Vec<_> = arguments.ids.iter().filter(is_absent).cloned().collect();
     let (meant, others): (Vec<_>, Vec<_>) =
         letters.into_iter().partition(|it| is_meant(arguments, it));
     queue.put_back(&others).await;
@@ -222,10 +222,21 @@ async fn redrive(arguments: &Redrive, queue: &Queue, output: Output) -> Result<(
     progress.end();
     queue.put_back(&kept).await;
     output.list(&rows)?;
-    match rows.iter().filter(|row| row.problem.is_some()).count() {
-        0 => Ok(()),
-        many => Err(format!("{many} of {} stay where they are", rows.len()).into()),
+    let stay = rows.iter().filter(|row| row.problem.is_some()).count();
+    let stay = (stay > 0).then(|| format!("{stay} of {} stay where they are", rows.len()));
+    let absent = (!absent.is_empty()).then(|| unknown(&absent.join(", "), looked_at));
+    let problems: Vec<_> = stay.into_iter().chain(absent).collect();
+    match &*problems {
+        [] => Ok(()),
+        problems => Err(problems.join("; ").into()),
     }
+}
+
+/// What is said of an id that no letter has.
+fn unknown(id: &str, looked_at: usize) -> String {
+    format!(
+        "there is no dead letter {id} among {looked_at} that were looked at: see `webhookctl dead-letter list`"
+    )
 }
 
 fn is_meant(arguments: &Redrive, letter: &Letter) -> bool {

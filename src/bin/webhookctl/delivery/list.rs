@@ -31,6 +31,7 @@ pub(crate) struct List {
 }
 
 pub(super) async fn run(arguments: List, deliveries: &Deliveries, output: Output) -> Result<()> {
+    select::check_since(arguments.since, output)?;
     let endpoints = deliveries.endpoints().await?;
     let endpoint = select::endpoint(&arguments.endpoint, &endpoints)?;
     if endpoint.is_none() {

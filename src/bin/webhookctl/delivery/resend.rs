@@ -127,6 +127,7 @@ async fn many(
     if let Some(why) = arguments.state.and_then(no_many) {
         return Err(why.into());
     }
+    select::check_since(arguments.since, output)?;
     let endpoints = deliveries.endpoints().await?;
     let endpoint = select::endpoint(wanted, &endpoints)?;
     let endpoint = reachable(endpoint, wanted, output)?;

@@ -3,9 +3,11 @@
 use super::Deliveries;
 use crate::Result;
 use crate::failure;
+use crate::output::Output;
+use crate::time;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
-use webhook_gateway::delivery::history::{Record, State};
+use webhook_gateway::delivery::history::{RETENTION, Record, State};
 use webhook_gateway::endpoints::Endpoint;
 
 const STATES: [State; 5] = [
@@ -88,6 +90,21 @@ pub(crate) fn endpoint<'e>(
             Err(format!("several endpoints are called {wanted}: name one by its id ({ids})").into())
         }
     }
+}
+
+/// Refuses a time that is still to come, and tells of one that is before anything is told of.
+pub(super) fn check_since(since: Option<Timestamp>, output: Output) -> Result<()> {
+    let (Some(since), now) = (since, Timestamp::now()) else {
+        return Ok(());
+    };
+    time::refuse_wrong_order(since, None, now)?;
+    if since < now - RETENTION {
+        let days = RETENTION.as_hours() / 24;
+        output.note(&format!(
+            "deliveries are told of for {days} days: of those before, only what is still held is found"
+        ));
+    }
+    Ok(())
 }
 
 /// What takes the name of a state.

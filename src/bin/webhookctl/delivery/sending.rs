@@ -1,12 +1,10 @@
 //! Orders put on the delivery queue at a steady rate, until all of them are or somebody ends it.
 
-use crate::failure;
-use crate::pace::{batch_size, pause};
+use crate::failure::{self, Failure};
+use crate::pace::{Interrupted, Pace, batch_size};
 use crate::progress::Progress;
 use std::num::NonZeroU32;
-use std::pin::pin;
 use std::sync::Arc;
-use tokio::time::{Instant, sleep_until};
 use webhook_gateway::delivery::message::{Message, Order};
 use webhook_gateway::queues::Queues;
 
@@ -35,20 +33,13 @@ impl Sending<'_> {
         interrupted: impl Future<Output = ()>,
     ) -> Outcome {
         let mut outcome = Outcome::default();
-        let mut interrupted = pin!(interrupted);
-        let mut due = Instant::now();
+        let mut pace = Pace::new(self.rate, interrupted);
         let orders: Vec<_> = orders.into_iter().map(Message::Delivery).collect();
         for batch in orders.chunks(batch_size(self.rate)) {
-            tokio::select! {
-                // The interruption first: it has to be waited for before anything is sent.
-                biased;
-                () = &mut interrupted => {
-                    outcome.problem = Some("interrupted; the rest is as it was".to_owned());
-                    break;
-                }
-                () = sleep_until(due) => {}
+            if let Err(Interrupted) = pace.turn(batch.len()).await {
+                outcome.problem = Some("interrupted; the rest is as it was".to_owned());
+                break;
             }
-            due = Instant::now() + pause(batch.len(), self.rate);
             if !self.send_batch(batch, &mut outcome).await {
                 break;
             }
@@ -69,7 +60,7 @@ impl Sending<'_> {
                 .send(self.queue_url, messages)
                 .await
                 .map_err(failure::queue),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(Failure::other(error)),
         };
         match sent {
             Ok(refused) => {

@@ -25,8 +25,10 @@ const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(50).unwrap();
 /// Checks a stack.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each line is ok, a warning, or wrong, with what to do under it. What cannot be read is a warning that names the
-permission it takes. Exit code: 0 nothing is wrong, 1 something is. It changes nothing, and costs some thirty calls.
+Each line is ok, a warning, or wrong, with what to do under it. What may not be read is a warning that names the
+permission it takes; what is missing is wrong; and if AWS is out of reach or the credentials are expired, the first line
+says so. Exit code: 0 everything was checked and nothing is wrong, 1 otherwise. It changes nothing, and costs some thirty
+calls.
 
 --reconcile proves, for all that was accepted since a time, that
   accepted   = published + quarantined, and
@@ -80,12 +82,41 @@ pub(crate) async fn run(arguments: Doctor, stack: &Stack, output: Output) -> Res
 }
 
 async fn check(stack: &Stack, output: Output) -> Result<()> {
-    let findings = checks::all(&Facts::of(stack).await);
-    finding::print(&findings, output)?;
-    let wrong = findings.iter().filter(|it| it.level == Level::Wrong);
-    match wrong.count() {
-        0 => Ok(()),
-        1 => Err("1 thing is wrong".into()),
-        wrong => Err(format!("{wrong} things are wrong").into()),
+    let found = checks::all(&Facts::of(stack).await);
+    finding::print(&found.all, output)?;
+    let wrong = found.all.iter().filter(|it| it.level == Level::Wrong);
+    verdict(wrong.count(), found.unread()).map_or(Ok(()), |problem| Err(problem.into()))
+}
+
+/// What it comes to that so many things are wrong, and so many could not be looked at.
+fn verdict(wrong: usize, unread: usize) -> Option<String> {
+    let wrong = match wrong {
+        0 => None,
+        1 => Some("1 thing is wrong".to_owned()),
+        wrong => Some(format!("{wrong} things are wrong")),
+    };
+    let unread = match unread {
+        0 => None,
+        1 => Some("1 thing could not be checked".to_owned()),
+        unread => Some(format!("{unread} things could not be checked")),
+    };
+    let parts: Vec<_> = wrong.into_iter().chain(unread).collect();
+    (!parts.is_empty()).then(|| parts.join(", and "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_stack_that_was_looked_at_and_has_nothing_wrong_is_well() {
+        let told = |wrong, unread| verdict(wrong, unread).unwrap_or_default();
+        assert_eq!(told(0, 0), "");
+        assert_eq!(told(2, 0), "2 things are wrong");
+        assert_eq!(told(0, 1), "1 thing could not be checked");
+        assert_eq!(
+            told(1, 3),
+            "1 thing is wrong, and 3 things could not be checked"
+        );
     }
 }

@@ -7,6 +7,7 @@ use super::view::View;
 use super::{ID_PREFIX, check, failure, parse, random_hex, reach, tell};
 use crate::Result;
 use crate::output::Output;
+use crate::source::note_unknown;
 use crate::stack::Stack;
 use crate::subscription::note_unmatched;
 use clap::Args;
@@ -41,11 +42,12 @@ pub(super) async fn run(arguments: Create, stack: &Stack, output: Output) -> Res
         &endpoint,
         &endpoints.list().await.map_err(failure::endpoint)?,
     )?;
-    let secret = NewSecret::take(endpoint.signature, arguments.secret_stdin, output)?;
+    let secret = NewSecret::take(endpoint.signature, arguments.secret_stdin)?;
     endpoint.secrets = vec![secret.seal(&endpoint.id, stack).await?];
     let put = endpoints.put(&mut endpoint).await;
     put.map_err(failure::endpoint)?;
     note_unmatched(&endpoint.events, output);
+    note_unknown(&endpoint.sources, stack, output).await;
     let circuit = Circuit::default();
     let view = View::of(&Standing { endpoint, circuit }, now);
     tell(Shown::of(view), secret, output)

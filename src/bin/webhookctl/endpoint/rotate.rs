@@ -30,7 +30,7 @@ pub(super) async fn run(arguments: Rotate, stack: &Stack, output: Output) -> Res
     let mut standing = reach::find(&arguments.which, &endpoints).await?;
     let endpoint = &mut standing.endpoint;
     let overlap = secret::overlap(endpoint.signature, arguments.overlap)?;
-    let new = NewSecret::take(endpoint.signature, arguments.secret_stdin, output)?;
+    let new = NewSecret::take(endpoint.signature, arguments.secret_stdin)?;
     let sealed = new.seal(&endpoint.id, stack).await?;
     secret::rotate(&mut endpoint.secrets, sealed, now.as_second(), overlap)?;
     endpoint.updated_at = now.as_millisecond();

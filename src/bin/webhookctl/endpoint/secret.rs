@@ -21,9 +21,9 @@ pub(super) struct NewSecret {
 
 impl NewSecret {
     /// A secret from standard input, or else a generated one, that the scheme can sign with.
-    pub(super) fn take(scheme: Scheme, from_stdin: bool, output: Output) -> Result<Self> {
+    pub(super) fn take(scheme: Scheme, from_stdin: bool) -> Result<Self> {
         let text = if from_stdin {
-            read_secret(output)?
+            read_secret()?
         } else {
             generate()?
         };

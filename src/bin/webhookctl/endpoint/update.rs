@@ -7,11 +7,12 @@ use super::view::View;
 use super::{check, failure, parse, reach, secret};
 use crate::Result;
 use crate::output::Output;
+use crate::source::note_unknown;
 use crate::stack::Stack;
 use crate::subscription::note_unmatched;
 use clap::Args;
 use jiff::Timestamp;
-use webhook_gateway::endpoints::Endpoint;
+use webhook_gateway::endpoints::{Endpoint, Standing, State};
 
 #[derive(Debug, Args)]
 pub(crate) struct Update {
@@ -57,7 +58,7 @@ pub(super) async fn run(arguments: Update, stack: &Stack, output: Output) -> Res
     }
     let mut secret = None;
     if from_stdin {
-        let new = NewSecret::take(endpoint.signature, true, output)?;
+        let new = NewSecret::take(endpoint.signature, true)?;
         endpoint.secrets = vec![new.seal(&endpoint.id, stack).await?];
         secret = new.shown(output);
     } else if endpoint.signature != before.signature {
@@ -71,7 +72,27 @@ pub(super) async fn run(arguments: Update, stack: &Stack, output: Output) -> Res
     if endpoint.events != before.events {
         note_unmatched(&endpoint.events, output);
     }
+    if endpoint.sources != before.sources {
+        note_unknown(&endpoint.sources, stack, output).await;
+    }
+    if let Some(way) = waiting(&standing, now) {
+        output.note(&way);
+    }
     output.one(&Shown::of(View::of(&standing, now)).secret(secret))
+}
+
+/// How an endpoint that gets nothing at the moment is tried at once, now that it was changed.
+fn waiting(Standing { endpoint, circuit }: &Standing, now: Timestamp) -> Option<String> {
+    let id = &endpoint.id;
+    match endpoint.state {
+        State::Active if circuit.is_open() || !circuit.wait(now).is_zero() => Some(format!(
+            "the endpoint failed before and is tried every now and then: `webhookctl endpoint enable {id}` tries it at once"
+        )),
+        State::Disabled => Some(format!(
+            "the endpoint is disabled: `webhookctl endpoint enable {id}` lets it have its deliveries again"
+        )),
+        State::Active | State::Paused => None,
+    }
 }
 
 impl Update {
@@ -100,6 +121,7 @@ mod tests {
     use super::super::create::sample;
     use super::*;
     use clap::Parser;
+    use webhook_gateway::delivery::circuit::Circuit;
 
     #[derive(Debug, Parser)]
     struct Line {
@@ -129,6 +151,34 @@ mod tests {
             (&*endpoint.name, &*endpoint.url),
             ("find", "https://b.example/")
         );
+    }
+
+    #[test]
+    fn what_gets_nothing_at_the_moment_can_be_tried_at_once() {
+        let now = Timestamp::from_second(1_790_000_000).unwrap();
+        let of = |state, opened_at, wait_until| {
+            let mut endpoint = sample("search", "https://a.example/");
+            endpoint.state = state;
+            let circuit = Circuit {
+                opened_at,
+                wait_until,
+                ..Circuit::default()
+            };
+            waiting(&Standing { endpoint, circuit }, now)
+        };
+        let later = Some(1_790_000_000_001);
+        for (state, opened_at, wait_until, is_said) in [
+            (State::Active, None, None, false),
+            (State::Active, Some(1), None, true),
+            (State::Active, None, later, true),
+            (State::Active, None, Some(1), false),
+            (State::Disabled, None, None, true),
+            (State::Paused, Some(1), None, false),
+        ] {
+            let said = of(state, opened_at, wait_until);
+            let is_it = said.is_some_and(|it| it.contains("endpoint enable ep_1"));
+            assert_eq!(is_it, is_said, "{state:?} {opened_at:?} {wait_until:?}");
+        }
     }
 
     #[test]

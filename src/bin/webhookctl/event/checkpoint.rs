@@ -1,16 +1,19 @@
-//! Where a replay stopped: found again by the words of the command that began it.
+//! Where a replay stopped: found again by what it sends and where to, however that is said.
 
+use super::index::Kind;
+use super::replay::Replay;
 use crate::Result;
 use crate::failure;
+use crate::output::Output;
 use crate::stack::Stack;
+use crate::time::{self, Given};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 use webhook_gateway::event::EventRef;
 use webhook_gateway::journal::{Checkpoint, Journal};
 use webhook_gateway::signature::sha256;
-
-/// Words of a command that say how it is to be done, and not what.
-const MANNERS: [&str; 2] = ["--restart", "--json"];
 
 /// A replay that is under way.
 pub(super) struct Course {
@@ -31,22 +34,23 @@ pub(super) struct Tally {
 }
 
 impl Course {
-    /// That of the command with these words, from its beginning.
-    pub(super) fn new(
-        words: impl Iterator<Item = String>,
-        since: Option<Timestamp>,
-        until: Option<Timestamp>,
-        stack: &Stack,
-    ) -> Result<Self> {
+    /// That of a command, from its beginning.
+    pub(super) fn new(replay: &Replay, stack: &Stack, output: Output) -> Result<Self> {
+        let now = Timestamp::now();
+        let until = replay.until.map(|it| it.at(now));
+        let since = match replay.since.map(|it| it.at(now)) {
+            Some(since) => time::bounded(since, until, stack.retention()?, output)?,
+            None => Timestamp::UNIX_EPOCH,
+        };
         let table = stack.output("JournalTableName")?.to_owned();
         let client = aws_sdk_dynamodb::Client::new(&stack.aws);
         Ok(Self {
             journal: Journal::new(client, table, SignedDuration::ZERO),
-            name: name(words),
+            name: name(replay),
             checkpoint: Checkpoint {
                 replay: Uuid::new_v4().simple().to_string(),
-                since: since.unwrap_or(Timestamp::UNIX_EPOCH),
-                until: until.unwrap_or_else(Timestamp::now),
+                since,
+                until: until.unwrap_or(now),
                 last: None,
                 done: 0,
                 forgotten: 0,
@@ -89,19 +93,15 @@ impl Course {
     }
 }
 
-/// By what a command is found again: what it was told, but for how it was to do that.
-fn name(words: impl Iterator<Item = String>) -> String {
-    let mut said = String::new();
-    let mut is_rate = false;
-    for word in words {
-        let was_rate = std::mem::replace(&mut is_rate, word == "--rate");
-        let is_manner = MANNERS.contains(&&*word) || word.starts_with("--rate");
-        if !was_rate && !is_manner {
-            said.push_str(&word);
-            said.push('\n');
-        }
-    }
-    hex::encode(sha256(said.as_bytes()))[..32].to_owned()
+/// By what a replay is found again: which events it sends, and where to.
+fn name(replay: &Replay) -> String {
+    let ids: BTreeSet<_> = replay.id.iter().collect();
+    let selection = json!({
+        "ids": ids, "source": replay.source, "type": replay.event_type, "state": replay.state.map(Kind::name),
+        "since": replay.since.map(Given::name), "until": replay.until.map(Given::name),
+        "endpoint": replay.endpoint, "queue": replay.queue,
+    });
+    hex::encode(sha256(selection.to_string().as_bytes()))[..32].to_owned()
 }
 
 fn is_after(event: &EventRef, last: Option<&(i64, String)>) -> bool {
@@ -111,24 +111,34 @@ fn is_after(event: &EventRef, last: Option<&(i64, String)>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::replay::tests::parse;
     use crate::recorded::tests::kept;
 
     #[test]
     fn a_command_is_found_again_by_what_it_does_and_not_by_how() {
-        let name = |line: &str| name(line.split(' ').map(str::to_owned));
-        let command = name("event replay --since 3d --all");
-        for same in [
-            "event replay --since 3d --all --restart",
-            "--json event replay --since 3d --all",
-            "event replay --rate 5 --since 3d --all",
-            "event replay --since 3d --rate=50 --all",
+        let name = |line: &str| name(&parse(line).unwrap());
+        for (command, same) in [
+            ("--since 3d --all", "--all --since 3d"),
+            ("--since 3d --all", "--since=72h --all --rate 5"),
+            ("--since 3d --all", "--since 3d --rate=50 --all --restart"),
+            ("--id 1 --id 2 --all", "--all --id 2 --id 1 --id 1"),
+            (
+                "--since 2026-11-20 --queue events",
+                "--queue events --since 2026-11-20T00:00:00Z",
+            ),
         ] {
-            assert_eq!(name(same), command, "{same}");
+            assert_eq!(name(command), name(same), "{same}");
         }
+        let command = name("--since 3d --all");
         for other in [
-            "event replay --since 2d --all",
-            "event replay --since 3d --queue events",
-            "event replay --since 3d --all --type a",
+            "--since 2d --all",
+            "--since 3d --until 1d --all",
+            "--since 3d --queue events",
+            "--since 3d --endpoint events",
+            "--since 3d --all --type a",
+            "--since 3d --all --source a",
+            "--since 3d --all --state conflict",
+            "--id 3d --all",
         ] {
             assert_ne!(name(other), command, "{other}");
         }

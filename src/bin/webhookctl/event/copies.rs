@@ -5,10 +5,15 @@ use crate::output::explain;
 use crate::stack::Stack;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
+use jiff::Timestamp;
 use serde_json::Value;
 use webhook_gateway::event::EventRef;
+use webhook_gateway::ledger::Kept;
 
-/// The most pages of a log that are looked through.
+/// In which time most copies come, in milliseconds.
+const SOON: i64 = 60 * 60 * 1000;
+
+/// The most pages of a part of a log that are looked through.
 const MAX_PAGES: usize = 20;
 
 /// Copies, and whether there may be more.
@@ -20,28 +25,51 @@ pub(super) struct Copies {
     pub(super) is_whole: bool,
 }
 
-/// Looks for the copies of an event, from its acceptance on.
-pub(super) async fn copies(event: &EventRef, stack: &Stack) -> Result<Copies> {
+/// Looks for the copies of a webhook, from its acceptance until the ledger forgets it.
+pub(super) async fn copies(kept: &Kept, stack: &Stack) -> Result<Copies> {
     let client = Client::new(&stack.aws);
-    let request = client.filter_log_events();
-    let mut pages = request
-        .log_group_name(stack.output("IngressLogGroupName")?)
-        .filter_pattern(pattern(&event.id)?)
-        .start_time(event.accepted_at)
-        .into_paginator()
-        .send();
-    let mut at = Vec::new();
-    for _ in 0..MAX_PAGES {
-        let Some(page) = pages.next().await else {
-            return Ok(Copies { at, is_whole: true });
-        };
-        let page = page.map_err(|error| format!("the log cannot be read: {}", explain(&error)))?;
-        at.extend(page.events().iter().filter_map(|line| copy(line, event)));
+    let group = stack.output("IngressLogGroupName")?;
+    let mut copies = Copies {
+        at: Vec::new(),
+        is_whole: true,
+    };
+    for (first, last) in parts(kept, Timestamp::now()) {
+        let request = client.filter_log_events();
+        let mut pages = request
+            .log_group_name(group)
+            .filter_pattern(pattern(&kept.event.id)?)
+            .start_time(first)
+            .end_time(last)
+            .into_paginator()
+            .send();
+        let mut left = MAX_PAGES;
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| explain(&error).so("the log cannot be read"))?;
+            let events = page.events().iter();
+            copies
+                .at
+                .extend(events.filter_map(|line| copy(line, &kept.event)));
+            left -= 1;
+            if left == 0 && page.next_token().is_some() {
+                copies.is_whole = false;
+                break;
+            }
+        }
     }
-    Ok(Copies {
-        at,
-        is_whole: false,
-    })
+    Ok(copies)
+}
+
+/// The parts of the log that copies can be in, each with its first and its last millisecond: one that is short, as vendors
+/// send again what failed soon after, and the rest, of which a busy log has more pages than are looked through.
+fn parts(kept: &Kept, now: Timestamp) -> Vec<(i64, i64)> {
+    let first = kept.event.accepted_at;
+    let forgotten = kept.expires_at.saturating_mul(1000);
+    let last = forgotten.min(now.as_millisecond()).max(first);
+    let soon = first.saturating_add(SOON);
+    match soon < last {
+        true => vec![(first, soon), (soon + 1, last)],
+        false => vec![(first, last)],
+    }
 }
 
 /// What finds an id anywhere in a line.
@@ -83,6 +111,22 @@ mod tests {
             assert_eq!(of(&other.to_string()), None, "{name}");
         }
         assert_eq!(of("START RequestId: duplicate 1 studio"), None);
+    }
+
+    #[test]
+    fn the_log_is_looked_through_until_now_or_until_the_ledger_forgets() {
+        let mut kept = kept("studio#1", "1");
+        let at = kept.event.accepted_at;
+        kept.expires_at = at / 1000 + 86_400;
+        let of = |hours: i64| {
+            let now = Timestamp::from_millisecond(at + hours * SOON).unwrap();
+            parts(&kept, now)
+        };
+        assert_eq!(of(0), [(at, at)]);
+        assert_eq!(of(1), [(at, at + SOON)]);
+        assert_eq!(of(2), [(at, at + SOON), (at + SOON + 1, at + 2 * SOON)]);
+        let whole = (at + SOON + 1, at + 24 * SOON);
+        assert_eq!(of(50), [(at, at + SOON), whole]);
     }
 
     #[test]

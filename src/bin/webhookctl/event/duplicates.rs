@@ -79,8 +79,7 @@ impl Duplicates {
             .send();
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
-            let page =
-                page.map_err(|error| format!("the log cannot be read: {}", explain(&error)))?;
+            let page = page.map_err(|error| explain(&error).so("the log cannot be read"))?;
             let copies = page.events().iter().filter_map(duplicate);
             let source = self.source.as_deref();
             found.extend(copies.filter(|it| source.is_none_or(|source| source == it.source)));

@@ -46,7 +46,7 @@ pub(super) async fn run(arguments: Explain, stack: &Stack, output: Output) -> Re
     let (kept, again_at) = found.await?;
     let at = published_at(&kept, stack).await?;
     let mut steps = received(&kept, today(&kept, stack).await.as_ref(), again_at);
-    steps.extend(copied(copies(&kept.event, stack).await));
+    steps.extend(copied(copies(&kept, stack).await));
     steps.extend(published(&kept, at, &subscriptions(stack).await?));
     // What has no time of its own comes last, in its order.
     steps.sort_by_key(|step| step.at.unwrap_or(i64::MAX));

@@ -4,6 +4,7 @@ use super::duplicates::Duplicates;
 use super::index::{Filter, Index, Kind};
 use crate::Result;
 use crate::output::{Output, Row};
+use crate::source::note_unknown;
 use crate::stack::Stack;
 use crate::time;
 use clap::{Args, ValueEnum};
@@ -44,7 +45,7 @@ pub(crate) struct List {
     /// Only those in this state.
     #[arg(long)]
     state: Option<State>,
-    /// Only those accepted since then: 2h or 3d before now, a date, or an RFC 3339 time; 24h unless told otherwise.
+    /// Only those accepted since then: 2h or 3d before now, a date, or an RFC 3339 time; 24h before --until or now unless told otherwise.
     #[arg(long, value_name = "TIME", value_parser = time::since)]
     since: Option<Timestamp>,
     /// Only those accepted before then.
@@ -173,17 +174,25 @@ pub(super) async fn run(arguments: List, stack: &Stack, output: Output) -> Resul
         return duplicates(arguments, stack, output).await;
     }
     let mut rows = Rows::begin(arguments.limit, output);
-    let mut index = Index::of(stack, arguments.filter())?;
+    let source = arguments.source.clone();
+    let mut filter = arguments.filter();
+    filter.since = time::bounded(filter.since, filter.until, stack.retention()?, output)?;
+    let mut index = Index::of(stack, filter)?;
     while !rows.is_full()
         && let Some(page) = index.next().await?
     {
         let page = page.iter().map(|it| Listed::of(&it.published, Some(it.at)));
         rows.add(page.collect(), index.is_at_end())?;
     }
+    let is_empty = rows.shown == 0;
     rows.end(
         "there is no such event: --since looks further back",
         "--source, --type and --since",
-    )
+    )?;
+    if is_empty {
+        note_unknown(source.as_slice(), stack, output).await;
+    }
+    Ok(())
 }
 
 /// Lists what was dropped as a copy.
@@ -196,7 +205,9 @@ async fn duplicates(arguments: List, stack: &Stack, output: Output) -> Result<()
     }
     let mut rows = Rows::begin(arguments.limit, output);
     let filter = arguments.filter();
-    let until = filter.until.unwrap_or_else(Timestamp::now);
+    let now = Timestamp::now();
+    time::refuse_wrong_order(filter.since, filter.until, now)?;
+    let until = filter.until.unwrap_or(now);
     let mut found = Duplicates::of(stack, filter.source, filter.since, until)?;
     while !rows.is_full()
         && let Some(part) = found.next().await?
@@ -223,7 +234,8 @@ impl State {
 
 impl List {
     fn filter(self) -> Filter {
-        let lately = || Timestamp::now() - DEFAULT_SINCE;
+        let end = self.until.unwrap_or_else(Timestamp::now);
+        let lately = || end.checked_sub(DEFAULT_SINCE).unwrap_or(end);
         Filter {
             source: self.source,
             event_type: self.event_type,

@@ -54,7 +54,7 @@ Examples:
     List(list::List),
     /// Shows an event: the webhook as it came, the CloudEvent that was made of it, and every delivery.
     #[command(after_help = "\
-Signatures are not kept. --raw writes the exact bytes of the body, and nothing else.
+Signatures are not kept. --raw writes the exact bytes of the body, and nothing else; to a terminal only with --force.
 
 With --json: what `event list --json` has, with \"reason\": …, \"released_as\": …, \"headers\": {…}, \"body\": … (or
 \"body_base64\", if it is not UTF-8), \"event\": {…} (null for what is not understood) and \"deliveries\": […], each as

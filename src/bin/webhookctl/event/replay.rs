@@ -8,19 +8,17 @@ use super::target::Target;
 use crate::Result;
 use crate::failure;
 use crate::output::{Output, Row};
-use crate::pace::{batch_size, interrupted, pause};
+use crate::pace::{Interrupted, Pace, batch_size, interrupted};
 use crate::progress::Progress;
 use crate::recorded::Recorded;
+use crate::source::note_unknown;
 use crate::stack::Stack;
-use crate::time;
+use crate::time::{self, Given};
 use clap::{ArgGroup, Args};
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
-use std::pin::pin;
-use tokio::time::{Instant, sleep_until};
 use webhook_gateway::event::EventRef;
 
 /// Easily borne by most endpoints.
@@ -46,11 +44,11 @@ pub(crate) struct Replay {
     #[arg(long = "type", value_name = "PATTERN")]
     pub(super) event_type: Option<String>,
     /// Those accepted since then: 2h or 3d before now, a date, or an RFC 3339 time.
-    #[arg(long, value_name = "TIME", value_parser = time::since)]
-    since: Option<Timestamp>,
+    #[arg(long, value_name = "TIME", value_parser = time::given)]
+    pub(super) since: Option<Given>,
     /// Those accepted before then; now, unless told otherwise.
-    #[arg(long, value_name = "TIME", value_parser = time::since, requires = "since")]
-    until: Option<Timestamp>,
+    #[arg(long, value_name = "TIME", value_parser = time::given, requires = "since")]
+    pub(super) until: Option<Given>,
     /// Those in this state: accepted or conflict.
     #[arg(long, value_parser = state, requires = "since")]
     pub(super) state: Option<Kind>,
@@ -104,8 +102,7 @@ struct Replaying<'a> {
 
 pub(super) async fn run(arguments: Replay, stack: &Stack, output: Output) -> Result<()> {
     let recorded = Recorded::to_read(stack)?;
-    let words = std::env::args().skip(1);
-    let mut course = Course::new(words, arguments.since, arguments.until, stack)?;
+    let mut course = Course::new(&arguments, stack, output)?;
     if !arguments.restart && !arguments.dry_run && course.go_on().await? {
         output.note(&format!(
             "going on where it stopped, after {} events; --restart begins anew",
@@ -116,6 +113,9 @@ pub(super) async fn run(arguments: Replay, stack: &Stack, output: Output) -> Res
     let events = chosen(&arguments, &course, &recorded, stack, output).await?;
     if arguments.dry_run {
         return list(&events, output);
+    }
+    if events.is_empty() {
+        note_unknown(arguments.source.as_slice(), stack, output).await;
     }
     output.note(&format!(
         "{} events to replay, at {} a second",
@@ -155,16 +155,10 @@ impl Replaying<'_> {
         rate: NonZeroU32,
         progress: &mut Progress,
     ) -> Result<()> {
-        let mut interrupted = pin!(interrupted());
-        let mut due = Instant::now();
+        let mut pace = Pace::new(rate, interrupted());
         for batch in events.chunks(batch_size(rate)) {
-            tokio::select! {
-                // The interruption first: it has to be waited for before anything is sent.
-                biased;
-                () = &mut interrupted => return Err("interrupted".into()),
-                () = sleep_until(due) => {}
-            }
-            due = Instant::now() + pause(batch.len(), rate);
+            let turn = pace.turn(batch.len()).await;
+            turn.map_err(|Interrupted| "interrupted")?;
             let tally = self.send_batch(batch).await?;
             // Whatever ends it from here on, no more than this batch is sent twice.
             if let Some(last) = batch.last() {
@@ -234,7 +228,7 @@ fn state(name: &str) -> std::result::Result<Kind, &'static str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use clap::Parser;
 
@@ -244,7 +238,7 @@ mod tests {
         replay: Replay,
     }
 
-    fn parse(line: &str) -> Option<Replay> {
+    pub(crate) fn parse(line: &str) -> Option<Replay> {
         let line = Line::try_parse_from(format!("replay {line}").split_whitespace());
         line.ok().map(|line| line.replay)
     }

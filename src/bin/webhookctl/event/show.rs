@@ -13,7 +13,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal};
 use webhook_gateway::delivery::body::body;
 use webhook_gateway::delivery::history::Record;
 use webhook_gateway::endpoints::Format;
@@ -29,6 +29,9 @@ pub(crate) struct Show {
     /// Writes the body as it came, byte for byte, and nothing else.
     #[arg(long)]
     raw: bool,
+    /// Writes it to a terminal, too, which it may steer.
+    #[arg(long, requires = "raw")]
+    force: bool,
 }
 
 #[derive(Serialize)]
@@ -61,7 +64,10 @@ pub(super) async fn run(arguments: Show, stack: &Stack, output: Output) -> Resul
     let (kept, again_at) = found.await?;
     let raw = recorded.bytes(kept.body.clone()).await;
     if arguments.raw {
-        return Ok(io::stdout().write_all(&raw?)?);
+        if io::stdout().is_terminal() && !arguments.force {
+            return Err("what came from outside may steer a terminal: send --raw to a file or through a pipe, or say --force".into());
+        }
+        return output.bytes(&raw?);
     }
     let raw = raw.map_err(|error| output.note(&format!("the body is not shown: {error}")));
     let records = Parties::of(stack).await?.records(&kept.event).await?;

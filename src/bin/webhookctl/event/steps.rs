@@ -128,7 +128,7 @@ pub(super) fn copied(copies: Result<Copies>) -> Vec<Step> {
     }
     if !copies.is_whole {
         steps.push(Step::then(
-            "there may be more copies: the log was not looked through to its end",
+            "there may be more copies: the log is long, and was not looked through to its end",
         ));
     }
     steps

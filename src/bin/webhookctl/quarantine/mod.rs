@@ -10,6 +10,7 @@ use crate::Result;
 use crate::event::{Filter, Index, Kind};
 use crate::output::{Output, Row};
 use crate::recorded::Recorded;
+use crate::source::note_unknown;
 use crate::stack::Stack;
 use crate::time;
 use clap::{Args, Subcommand};
@@ -166,9 +167,10 @@ impl Listed {
 }
 
 impl Which {
-    fn since(&self) -> Timestamp {
+    /// From when on, but not before anything is kept.
+    fn since(&self, kept: SignedDuration, output: Output) -> Result<Timestamp> {
         let week_ago = || Timestamp::now() - DEFAULT_SINCE;
-        self.since.unwrap_or_else(week_ago)
+        time::bounded(self.since.unwrap_or_else(week_ago), None, kept, output)
     }
 }
 
@@ -176,11 +178,12 @@ pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Resu
     match command {
         Command::List(which) => {
             let rows = match which.rejected {
-                true => refused::list(&which, stack).await?,
-                false => quarantined(&which, stack).await?,
+                true => refused::list(&which, stack, output).await?,
+                false => quarantined(&which, stack, output).await?,
             };
             if rows.is_empty() {
                 output.note("there is none");
+                note_unknown(which.source.as_slice(), stack, output).await;
             }
             output.list(&rows)
         }
@@ -190,17 +193,21 @@ pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Resu
 }
 
 /// What is, or was, quarantined, the newest first.
-async fn quarantined(which: &Which, stack: &Stack) -> Result<Vec<Listed>> {
-    let found = found(which, stack).await?;
+async fn quarantined(which: &Which, stack: &Stack, output: Output) -> Result<Vec<Listed>> {
+    let found = found(which, stack, output).await?;
     Ok(found.into_iter().map(|(listed, _)| listed).collect())
 }
 
 /// The same, with what the ledger has of each.
-async fn found(which: &Which, stack: &Stack) -> Result<Vec<(Listed, Option<Kept>)>> {
+async fn found(
+    which: &Which,
+    stack: &Stack,
+    output: Output,
+) -> Result<Vec<(Listed, Option<Kept>)>> {
     let filter = Filter {
         source: which.source.clone(),
         kind: Some(Kind::Quarantined),
-        since: which.since(),
+        since: which.since(stack.retention()?, output)?,
         ..Filter::default()
     };
     let mut indexed = Index::of(stack, filter)?.all().await?;

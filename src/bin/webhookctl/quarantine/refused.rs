@@ -4,9 +4,13 @@ use super::{Listed, Which};
 use crate::Result;
 use crate::document::Document;
 use crate::failure;
+use crate::output::Output;
 use crate::stack::Stack;
 use jiff::{SignedDuration, Timestamp};
 use webhook_gateway::journal::{Journal, KeptRejected, days};
+
+/// For so long the journal keeps what was refused.
+const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The journal of a stack.
 pub(super) fn journal(stack: &Stack) -> Result<Journal> {
@@ -16,8 +20,8 @@ pub(super) fn journal(stack: &Stack) -> Result<Journal> {
 }
 
 /// Those that are meant, the newest first.
-pub(super) async fn list(which: &Which, stack: &Stack) -> Result<Vec<Listed>> {
-    let kept = kept(which, &journal(stack)?, stack).await?;
+pub(super) async fn list(which: &Which, stack: &Stack, output: Output) -> Result<Vec<Listed>> {
+    let kept = kept(which, &journal(stack)?, stack, output).await?;
     Ok(kept.iter().map(Listed::rejected).collect())
 }
 
@@ -43,12 +47,13 @@ pub(super) async fn kept(
     which: &Which,
     journal: &Journal,
     stack: &Stack,
+    output: Output,
 ) -> Result<Vec<KeptRejected>> {
     let sources = match &which.source {
         Some(source) => vec![source.clone()],
         None => Document::of(stack).await?.sources.keys().cloned().collect(),
     };
-    let since = which.since();
+    let since = which.since(KEPT, output)?;
     let mut all = Vec::new();
     for source in &sources {
         for day in days(since, Timestamp::now()) {

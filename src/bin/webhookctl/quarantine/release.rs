@@ -114,11 +114,11 @@ pub(super) async fn run(arguments: Release, stack: &Stack, output: Output) -> Re
     let mut rows = Vec::new();
     if arguments.which.rejected {
         let journal = refused::journal(stack)?;
-        for kept in refused::kept(&arguments.which, &journal, stack).await? {
+        for kept in refused::kept(&arguments.which, &journal, stack, output).await? {
             rows.push(releasing.refused(&kept, &journal).await?);
         }
     } else if arguments.ids.is_empty() {
-        for (listed, kept) in found(&arguments.which, stack).await? {
+        for (listed, kept) in found(&arguments.which, stack, output).await? {
             rows.push(match kept {
                 Some(kept) => releasing.quarantined(&kept).await?,
                 None => Released::kept(&listed.id, "the ledger has forgotten it"),

@@ -1,6 +1,5 @@
 //! The entry of one source in the document: made, and given secrets. What it means is the gateway's to say.
 
-use crate::output::Output;
 use crate::{Result, vendors};
 use serde_json::{Map, Value, json};
 use std::io::{self, IsTerminal, Read};
@@ -82,20 +81,19 @@ fn rotated(entry: &Value, new: Option<&str>, keep: usize) -> Result<Vec<String>>
 }
 
 /// A secret that was typed or piped, or else a generated one.
-pub(super) fn new_secret(vendor: Vendor, from_stdin: bool, output: Output) -> Result<String> {
+pub(super) fn new_secret(vendor: Vendor, from_stdin: bool) -> Result<String> {
     if from_stdin {
-        read_secret(output)
+        read_secret()
     } else {
         Ok(vendors::generate_secret(vendor)?)
     }
 }
 
-/// A secret that was typed or piped.
-pub(crate) fn read_secret(output: Output) -> Result<String> {
+/// A secret that was typed, without being seen, or piped.
+pub(crate) fn read_secret() -> Result<String> {
     if io::stdin().is_terminal() {
-        output.note(
-            "enter the secret, and end it by Ctrl-D on a line of its own; it is visible here",
-        );
+        let typed = rpassword::prompt_password("Secret: ")?;
+        return Ok(one_line(&typed)?.to_owned());
     }
     let mut bytes = Vec::new();
     io::stdin().read_to_end(&mut bytes)?;

@@ -27,6 +27,25 @@ pub(crate) fn rotate_entry(entry: &mut serde_json::Value, secret: &str) -> Resul
     entry::rotate(entry, Some(secret), 1).map(|_| ())
 }
 
+/// Tells of sources that are not configured: most likely their names are misspelt. Who may not read the sources is told
+/// nothing.
+pub(crate) async fn note_unknown(names: &[String], stack: &Stack, output: Output) {
+    if names.is_empty() {
+        return;
+    }
+    let Ok(document) = Document::of(stack).await else {
+        return;
+    };
+    for name in names
+        .iter()
+        .filter(|it| !document.sources.contains_key(*it))
+    {
+        output.note(&format!(
+            "there is no source {name}: see `webhookctl source list`"
+        ));
+    }
+}
+
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 A change is in force within a minute, without a deploy. A secret is read from standard input or generated; it is
@@ -185,7 +204,7 @@ async fn add(arguments: Add, stack: &Stack, output: Output) -> Result<()> {
     }
     let secret = match arguments.unsigned {
         true => None,
-        false => Some(entry::new_secret(vendor, arguments.secret_stdin, output)?),
+        false => Some(entry::new_secret(vendor, arguments.secret_stdin)?),
     };
     let entry = entry::new(
         vendor,
@@ -245,7 +264,7 @@ async fn rotate(arguments: Rotate, stack: &Stack, output: Output) -> Result<()> 
     let vendor = entry::rotatable(&name, &entry)?;
     let secret = match arguments.drop_previous {
         true => None,
-        false => Some(entry::new_secret(vendor, arguments.secret_stdin, output)?),
+        false => Some(entry::new_secret(vendor, arguments.secret_stdin)?),
     };
     let secrets = entry::rotate(&mut entry, secret.as_deref(), arguments.keep)?;
     Source::parse(&name, &entry)?;

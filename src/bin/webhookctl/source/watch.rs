@@ -1,7 +1,8 @@
 //! The watch over a source, begun and ended with what the source declares. How it goes on is left to the gateway.
 
+use crate::Result;
+use crate::failure::{self, Failure};
 use crate::stack::Stack;
-use crate::{Result, failure};
 use jiff::{SignedDuration, Timestamp};
 use webhook_gateway::journal::Journal;
 use webhook_gateway::queues::Queues;
@@ -29,7 +30,7 @@ async fn begin(name: &str, gap: SignedDuration, stack: &Stack) -> Result<()> {
     Ok(begun.map_err(|error| match error {
         WatchError::Journal(error) => failure::journal(error),
         WatchError::Send(error) => failure::queue(error),
-        WatchError::Encode(_) => error.to_string(),
+        WatchError::Encode(_) => Failure::other(error),
     })?)
 }
 

@@ -7,6 +7,7 @@ mod known;
 mod view;
 
 use crate::Result;
+use crate::failure::Kind;
 use crate::metrics::{Query, Values, ask};
 use crate::output::Output;
 use crate::pace::interrupted;
@@ -15,7 +16,7 @@ use aws_sdk_cloudwatch::Client;
 use clap::Args;
 use jiff::Timestamp;
 use known::Known;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,7 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 #[command(after_help = "\
 Counts are of the last hour and of the last day, as far as CloudWatch has heard of it, which takes a minute or two. The
 success is the part of the attempts that the endpoint took; p50 and p99 are how long they took in the last hour that had
-any. The state of an endpoint is active, paused, disabled, open (its circuit), waiting (as it asked for) or slow. The
+any. If they cannot be read, the rest is shown, and the command fails. The state of an endpoint is active, paused, disabled, open (its circuit), waiting (as it asked for) or slow. The
 next attempt is found among the newest 100 deliveries; an endpoint that is left alone is tried by then at the latest.
 
 It costs 4 metrics for each source and each endpoint, $0.01 for a thousand, which --watch asks for once a minute; and some
@@ -63,17 +64,24 @@ pub(crate) async fn run(arguments: Status, stack: &Stack, output: Output) -> Res
     loop {
         let known = Known::of(stack).await?;
         let queries = known.queries(stack)?;
-        let values = count(queries, &mut counted, stack, output).await;
-        if arguments.watch && !output.json {
-            begin_screen()?;
+        let values = count(queries, &mut counted, stack).await;
+        if let Err(error) = &values
+            && arguments.watch
+        {
+            output.note(error);
         }
+        if arguments.watch && !output.json {
+            begin_screen(output)?;
+        }
+        let uncounted = values.as_ref().err().cloned();
+        let values = values.ok();
         output.list(&known.sources(values))?;
         if !output.json {
             output.text("")?;
         }
         output.list(&known.endpoints(values))?;
         if !arguments.watch {
-            return Ok(());
+            return uncounted.map_or(Ok(()), |error| Err(error.into()));
         }
         tokio::select! {
             () = &mut interrupted => return Ok(()),
@@ -82,13 +90,12 @@ pub(crate) async fn run(arguments: Status, stack: &Stack, output: Output) -> Res
     }
 }
 
-/// The values of the metrics, which may be as old as they are; none if they cannot be read.
+/// The values of the metrics, which may be as old as they are, or why there are none.
 async fn count<'c>(
     queries: Vec<Query>,
     counted: &'c mut Option<Counted>,
     stack: &Stack,
-    output: Output,
-) -> Option<&'c [Values]> {
+) -> std::result::Result<&'c [Values], String> {
     let max_age = if stack.is_local {
         Duration::ZERO
     } else {
@@ -97,30 +104,25 @@ async fn count<'c>(
     let is_fresh = |it: &Counted| it.queries == queries && it.at.elapsed() < max_age;
     if !counted.as_ref().is_some_and(is_fresh) {
         let span = counts::span(Timestamp::now());
-        match ask(&Client::new(&stack.aws), &queries, span).await {
-            Ok(values) => {
-                *counted = Some(Counted {
-                    queries,
-                    values,
-                    at: Instant::now(),
-                });
-            }
-            Err(error) => {
-                output.note(&format!(
-                    "{error}; this takes the permission cloudwatch:GetMetricData"
-                ));
-                *counted = None;
-            }
-        }
+        *counted = None;
+        let values = ask(&Client::new(&stack.aws), &queries, span).await;
+        let values = values.map_err(|error| match error.kind {
+            Kind::Denied => format!("{error}; this takes the permission cloudwatch:GetMetricData"),
+            _ => error.to_string(),
+        })?;
+        *counted = Some(Counted {
+            queries,
+            values,
+            at: Instant::now(),
+        });
     }
-    counted.as_ref().map(|it| &*it.values)
+    Ok(counted.as_ref().map_or(&[], |it| &*it.values))
 }
 
 /// Takes the screen of a terminal; elsewhere, sets off from what came before.
-fn begin_screen() -> io::Result<()> {
-    let mut stdout = io::stdout();
-    match stdout.is_terminal() {
-        true => write!(stdout, "\x1b[2J\x1b[H"),
-        false => writeln!(stdout),
+fn begin_screen(output: Output) -> Result<()> {
+    match io::stdout().is_terminal() {
+        true => output.bytes(b"\x1b[2J\x1b[H"),
+        false => output.bytes(b"\n"),
     }
 }

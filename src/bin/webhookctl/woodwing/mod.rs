@@ -9,11 +9,13 @@ use crate::source::{new_entry, rotate_entry};
 use crate::stack::Stack;
 use crate::{Result, source};
 use clap::{Args, Subcommand};
-use rpc::{Registration, Server, Triggers};
+use rpc::{Id, Listed, Registration, Server, Triggers};
 use serde::Serialize;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
-use webhook_gateway::sources::{Source, is_source_name};
+use webhook_gateway::secret::trimmed;
+use webhook_gateway::sources::{Authentication, Source, is_source_name};
 use webhook_gateway::vendor::Vendor;
 
 #[derive(Debug, Subcommand)]
@@ -36,8 +38,9 @@ Example:
     /// Registers the Payload URL of a source, and stores the token with it in one step.
     #[command(after_help = "\
 A source that does not exist is added. Studio Server makes the token, unless --secret-stdin gives one: then it is the
-second line of standard input, after the password. The token goes first among the source's secrets, and is never
-shown. If it cannot be stored, the registration is taken back.
+second line of standard input, after the password, or asked for at a terminal. The token goes first among the source's
+secrets, and is never shown. The registration is read back. If it is not as asked, if its token cannot be stored, or if the
+answer to it is lost, it is taken back, or named if that fails. A URL that is registered already is refused.
 
 With --json: {\"id\": …, \"name\": …, \"url\": …, \"triggers\": {…}}.
 
@@ -48,7 +51,7 @@ Examples:
     Register(Register),
     /// Lists what is registered, by anybody.
     #[command(after_help = "\
-With --json: {\"id\": …, \"name\": …} each.
+With --json: {\"id\": …, \"name\": …} each; an id is a number or a text, as Studio Server writes it.
 
 Example:
   webhookctl woodwing list --server https://studio.example.com/StudioServer --user admin")]
@@ -62,6 +65,9 @@ Example:
     Get(One),
     /// Changes a registration, and reads it back. What is not named stays as it is, the token too.
     #[command(after_help = "\
+Studio Server does not tell the token of a registration, so that --source takes the source that it is of already, such as
+after the gateway got another domain, or an unsigned one: with the secrets of another, every webhook would be refused.
+
 With --json: {\"id\": …, \"name\": …, \"url\": …, \"triggers\": {…}}, as it was read back.
 
 Example:
@@ -85,12 +91,15 @@ pub(crate) struct Login {
     /// The name of a user who may register webhooks.
     #[arg(long, value_name = "NAME")]
     user: String,
+    /// Calls a server by plain HTTP that is not on this machine: whoever is between reads the password and the token.
+    #[arg(long)]
+    insecure_http: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct One {
     /// The id of the registration.
-    id: u64,
+    id: Id,
     #[command(flatten)]
     login: Login,
 }
@@ -111,6 +120,9 @@ pub(crate) struct Register {
     /// Takes the second line of standard input for the token.
     #[arg(long)]
     secret_stdin: bool,
+    /// Registers the URL although it is registered already: Studio Server then sends every webhook twice.
+    #[arg(long)]
+    another: bool,
 }
 
 #[derive(Debug, Args)]
@@ -149,19 +161,26 @@ impl Row for Trigger {
 
 #[derive(Serialize)]
 struct Named {
-    id: u64,
-    name: String,
+    id: Option<Id>,
+    name: Option<String>,
 }
 
 impl Row for Named {
     fn cells(&self) -> Vec<(&'static str, String)> {
-        vec![("id", self.id.to_string()), ("name", self.name.clone())]
+        let name = self.name.clone();
+        vec![
+            ("id", shown(self.id.as_ref())),
+            ("name", name.unwrap_or_else(|| "-".to_owned())),
+        ]
     }
+}
+
+fn shown(id: Option<&Id>) -> String {
+    id.map_or_else(|| "-".to_owned(), Id::to_string)
 }
 
 impl Row for Registration {
     fn cells(&self) -> Vec<(&'static str, String)> {
-        let id = self.id.map_or_else(|| "-".to_owned(), |id| id.to_string());
         let triggers: Vec<_> = self
             .triggers
             .values()
@@ -169,7 +188,7 @@ impl Row for Registration {
             .map(String::as_str)
             .collect();
         vec![
-            ("id", id),
+            ("id", shown(self.id.as_ref())),
             ("name", self.name.clone()),
             ("url", self.url.clone()),
             ("triggers", triggers.join(" ")),
@@ -184,38 +203,41 @@ pub(crate) async fn run(
 ) -> Result<()> {
     match command {
         Command::TriggerOptions(login) => {
-            let options = login.log_on().await?.0.trigger_options().await?;
+            let options = login.log_on(false).await?.0.trigger_options().await?;
             output.list(&triggers(&options))
         }
         Command::List(login) => {
-            let all = login.log_on().await?.0.list().await?.into_iter();
-            output.list(&all.map(|(id, name)| Named { id, name }).collect::<Vec<_>>())
+            let all = login.log_on(false).await?.0.list().await?.into_iter();
+            let all = all.map(|Listed { id, name, .. }| Named { id, name });
+            output.list(&all.collect::<Vec<_>>())
         }
-        Command::Get(one) => output.one(&one.login.log_on().await?.0.get(one.id).await?),
+        Command::Get(one) => output.one(&one.login.log_on(false).await?.0.get(&one.id).await?),
         Command::Unregister(one) => {
-            let (server, _) = one.login.log_on().await?;
-            server.get(one.id).await?;
-            server.delete(one.id).await?;
+            let (server, _) = one.login.log_on(false).await?;
+            server.get(&one.id).await?;
+            server.delete(&one.id).await?;
             let id = one.id;
             output.say(&format!("unregistered {id}"), &json!({"unregistered": id}))
         }
         Command::Register(arguments) => register(arguments, &stack.await?, output).await,
         Command::Update(arguments) => {
-            let url = match &arguments.source {
-                Some(source) => Some(stack.await?.payload_url(source)?),
-                None => arguments.url.clone(),
+            let source = match &arguments.source {
+                Some(name) => Some(Moved::to(name, &stack.await?).await?),
+                None => None,
             };
-            update(arguments, url, output).await
+            update(arguments, source, output).await
         }
     }
 }
 
 impl Login {
-    /// Logs on, with the password from the terminal or from standard input; and what stands there behind it.
-    async fn log_on(&self) -> Result<(Server, Option<String>)> {
+    /// Logs on, with the password from the terminal or from standard input; and the token, if it is there behind it.
+    async fn log_on(&self, with_token: bool) -> Result<(Server, Option<String>)> {
         let (password, rest) = if io::stdin().is_terminal() {
             let prompt = format!("Password of {}: ", self.user);
-            (rpassword::prompt_password(prompt)?, None)
+            let password = rpassword::prompt_password(prompt)?;
+            let token = with_token.then(|| rpassword::prompt_password("Token: "));
+            (password, token.transpose()?)
         } else {
             let text = io::read_to_string(io::stdin()).map_err(|_| "the password is not text")?;
             let mut lines = text.lines().map(str::to_owned);
@@ -224,8 +246,14 @@ impl Login {
         if password.is_empty() {
             return Err("standard input has no password: give it in its first line".into());
         }
-        let server = Server::log_on(&self.server, &self.user, &password).await?;
-        Ok((server, rest.filter(|rest| !rest.trim().is_empty())))
+        let rest = rest.map(|rest| trimmed(&rest).to_owned());
+        let rest = rest.filter(|rest| with_token && !rest.is_empty());
+        if with_token && rest.is_none() {
+            return Err("standard input has no second line, which is to be the token".into());
+        }
+        let (server, insecure_http) = (&self.server, self.insecure_http);
+        let server = Server::log_on(server, insecure_http, &self.user, &password).await?;
+        Ok((server, rest))
     }
 }
 
@@ -245,32 +273,131 @@ async fn register(arguments: Register, stack: &Stack, output: Output) -> Result<
     if stack.is_local {
         output.note("this is a local stack: Studio Server can reach it only on this machine");
     }
-    let (server, token) = arguments.login.log_on().await?;
-    if arguments.secret_stdin && token.is_none() {
-        return Err("standard input has no second line, which is to be the token".into());
-    }
-    let token = token.filter(|_| arguments.secret_stdin);
+    let login = &arguments.login;
+    let (server, token) = login.log_on(arguments.secret_stdin).await?;
     let registration = Registration {
         id: None,
         name: arguments.name.clone().unwrap_or_else(|| name.clone()),
         url: stack.payload_url(name)?,
         triggers: chosen(&arguments.triggers, &server.trigger_options().await?)?,
     };
-    let (created, token) = server.create(&registration, token.as_deref()).await?;
-    if let Err(error) = store(document, name, &token).await {
-        let login = &arguments.login;
-        return Err(taken_back(&server, login, &created, &error.to_string())
-            .await
-            .into());
+    let before = before(&server, &registration.url, arguments.another).await?;
+    let (id, made) = match server.create(&registration, token.as_deref()).await {
+        Ok(created) => created,
+        Err(error) => {
+            let why = error.to_string();
+            let url = &registration.url;
+            return Err(cleared(&server, login, url, &before, &why).await.into());
+        }
+    };
+    let kept = match token_of(token, made) {
+        Ok(token) => keep(&server, &id, &registration, &token, document, name).await,
+        Err(error) => Err(error),
+    };
+    match kept {
+        Ok(created) => {
+            output.note(&format!("the token is stored with the source {name}"));
+            output.one(&created)
+        }
+        Err(error) => {
+            let why = error.to_string();
+            Err(taken_back(&server, login, &id, &why).await.into())
+        }
     }
-    output.note(&format!("the token is stored with the source {name}"));
-    output.one(&created)
+}
+
+/// What is registered for a URL already, which is nothing unless another is asked for.
+async fn before(server: &Server, url: &str, another: bool) -> Result<Vec<Id>> {
+    let registered = server.ids_of(url).await.map_err(|error| {
+        format!("whether {url} is registered already is not known: {error}; nothing was registered")
+    })?;
+    match &*registered {
+        [id, ..] if !another => Err(format!("{url} is registered already, as {id}: `webhookctl woodwing update` changes that, `webhookctl woodwing unregister` removes it, and --another registers the URL once more; nothing was registered").into()),
+        _ => Ok(registered),
+    }
+}
+
+/// The token that signs: the one that was given, or else the one that was made.
+fn token_of(given: Option<String>, made: Option<String>) -> Result<String> {
+    match (given, made) {
+        (Some(given), Some(made)) if given != made => {
+            Err("Studio Server has taken another token than the one that was given".into())
+        }
+        (given, made) => Ok(given.or(made).ok_or("the server made no SecretToken")?),
+    }
+}
+
+/// Reads back what was registered, and stores its token.
+async fn keep(
+    server: &Server,
+    id: &Id,
+    asked: &Registration,
+    token: &str,
+    document: Document,
+    source: &str,
+) -> Result<Registration> {
+    let created = server.get(id).await?;
+    if let Some(difference) = difference(asked, &created) {
+        return Err(difference.into());
+    }
+    store(document, source, token).await?;
+    Ok(created)
+}
+
+/// In what a registration is not as it was asked for; it may have any name.
+fn difference(asked: &Registration, has: &Registration) -> Option<String> {
+    if has.url != asked.url {
+        let (has, asked) = (&has.url, &asked.url);
+        return Some(format!(
+            "Studio Server has registered the URL {has} instead of {asked}"
+        ));
+    }
+    let left_out = beyond(&asked.triggers, &has.triggers);
+    if !left_out.is_empty() {
+        return Some(format!("Studio Server has not registered for {left_out}"));
+    }
+    let added = beyond(&has.triggers, &asked.triggers);
+    (!added.is_empty())
+        .then(|| format!("Studio Server has registered for {added}, which was not asked for"))
+}
+
+/// The event types that only the first have.
+fn beyond(these: &Triggers, those: &Triggers) -> String {
+    let all = these.iter();
+    let all = all.flat_map(|(entity, types)| types.iter().map(move |it| (entity, it)));
+    let is_there = |(entity, it): &(&String, &String)| {
+        those.get(*entity).is_some_and(|types| types.contains(*it))
+    };
+    let beyond: Vec<_> = all
+        .filter(|it| !is_there(it))
+        .map(|(_, it)| &**it)
+        .collect();
+    beyond.join(", ")
+}
+
+/// Takes back what a registration may have made although it failed; what became of that.
+async fn cleared(server: &Server, login: &Login, url: &str, before: &[Id], why: &str) -> String {
+    let ids = match server.ids_of(url).await {
+        Ok(ids) => ids,
+        Err(error) => {
+            return format!(
+                "{why}; whether {url} is registered all the same is not known ({error}): look by `webhookctl woodwing list`"
+            );
+        }
+    };
+    let mut why = why.to_owned();
+    for id in ids.iter().filter(|id| !before.contains(id)) {
+        why = taken_back(server, login, id, &why).await;
+    }
+    why
 }
 
 /// Puts a token first among the secrets of a source, which is added if it is not there.
 async fn store(mut document: Document, name: &str, token: &str) -> Result<()> {
     let entry = match document.sources.get(name) {
         None => new_entry(Vendor::WoodWing, token),
+        // One that another registration has, too.
+        Some(entry) if entry["secrets"][0] == *token => return Ok(()),
         Some(entry) => {
             let mut entry = entry.clone();
             rotate_entry(&mut entry, token)?;
@@ -283,36 +410,78 @@ async fn store(mut document: Document, name: &str, token: &str) -> Result<()> {
 }
 
 /// Takes back what was registered, as its token is nowhere; what became of that.
-async fn taken_back(server: &Server, login: &Login, created: &Registration, why: &str) -> String {
-    let id = created.id.unwrap_or_default();
+async fn taken_back(server: &Server, login: &Login, id: &Id, why: &str) -> String {
     let (url, user) = (&login.server, &login.user);
     match server.delete(id).await {
-        Ok(()) => format!("{why}; the registration is taken back"),
+        Ok(()) => format!("{why}; the registration {id} is taken back"),
         Err(error) => format!(
             "{why}; and the registration {id} could not be taken back ({error}): `webhookctl woodwing unregister {id} --server {url} --user {user}` removes it"
         ),
     }
 }
 
-async fn update(arguments: Update, url: Option<String>, output: Output) -> Result<()> {
+/// The source that a registration is to be of.
+struct Moved {
+    name: String,
+    url: String,
+    is_unsigned: bool,
+}
+
+impl Moved {
+    /// To a source that can take the webhooks.
+    async fn to(name: &str, stack: &Stack) -> Result<Self> {
+        let document = Document::of(stack).await?;
+        let source = Source::parse(name, document.entry(name)?)
+            .map_err(|error| format!("the source {name} is disabled: {error}"))?;
+        if source.vendor != Vendor::WoodWing {
+            return Err(format!("the source {name} is of another vendor").into());
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            url: stack.payload_url(name)?,
+            is_unsigned: source.authentication == Authentication::Unsigned,
+        })
+    }
+
+    /// The URL of the source, if it has the token of a registration of another URL.
+    fn from(self, url: &str) -> Result<String> {
+        let is_same = url.rsplit('/').next() == Some(&*self.name);
+        if is_same || self.is_unsigned {
+            return Ok(self.url);
+        }
+        let name = self.name;
+        Err(format!("the registration is of {url}, and Studio Server does not tell its token: with the source {name}, whose secrets are others, every webhook would be refused. `webhookctl woodwing register` makes a registration with a token of its own; if {name} has this token, name its URL by --url; nothing was changed").into())
+    }
+}
+
+async fn update(arguments: Update, source: Option<Moved>, output: Output) -> Result<()> {
     let id = arguments.one.id;
-    let (server, _) = arguments.one.login.log_on().await?;
-    let mut wanted = server.get(id).await?;
+    let (server, _) = arguments.one.login.log_on(false).await?;
+    let mut wanted = server.get(&id).await?;
     wanted.name = arguments.name.unwrap_or(wanted.name);
-    wanted.url = url.unwrap_or(wanted.url);
+    if let Some(source) = source {
+        wanted.url = source.from(&wanted.url)?;
+    }
+    wanted.url = arguments.url.unwrap_or(wanted.url);
     if !arguments.triggers.is_empty() {
         wanted.triggers = chosen(&arguments.triggers, &server.trigger_options().await?)?;
     }
-    server.update(&wanted).await?;
-    let read_back = server.get(id).await?;
-    if read_back != wanted {
-        output.one(&read_back)?;
-        return Err(format!(
-            "Studio Server answered, but has not changed the registration {id} as asked"
-        )
-        .into());
+    // Whatever was answered, or if the answer was lost: what is read back counts.
+    let told = server.update(&wanted).await;
+    let read_back = server.get(&id).await.map_err(|error| {
+        let why = told.as_ref().err().unwrap_or(&error);
+        format!("whether the registration {id} is changed is not known: {why}")
+    })?;
+    output.one(&read_back)?;
+    match (read_back == wanted, told) {
+        (true, _) => Ok(()),
+        (false, Err(error)) => Err(error),
+        (false, Ok(())) => {
+            let difference = difference(&wanted, &read_back);
+            let difference = difference.map_or(String::new(), |it| format!(": {it}"));
+            Err(format!("Studio Server answered, but has not changed the registration {id} as asked{difference}").into())
+        }
     }
-    output.one(&read_back)
 }
 
 fn triggers(options: &Triggers) -> Vec<Trigger> {
@@ -328,6 +497,9 @@ fn triggers(options: &Triggers) -> Vec<Trigger> {
 
 /// The event types that are meant, by entity: all, or those that are named.
 fn chosen(names: &[String], options: &Triggers) -> Result<Triggers> {
+    if options.values().all(BTreeSet::is_empty) {
+        return Err("Studio Server has no event type to register for: see that the plug-in Webhooks is enabled, and that the user may use it".into());
+    }
     if names.is_empty() {
         return Ok(options.clone());
     }

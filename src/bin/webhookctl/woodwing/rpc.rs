@@ -4,14 +4,22 @@
 
 use crate::Result;
 use crate::output::chain;
+use crate::web::{body, is_loopback};
+use reqwest::Url;
 use reqwest::redirect::Policy;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// How long a call may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How much is told of what the server says, in characters.
+const MAX_MESSAGE: usize = 500;
 
 /// The class of a registration.
 const REGISTRATION: &str = "WhRegWebhookRegistrationInfo";
@@ -23,29 +31,109 @@ pub(super) struct Server {
     ticket: String,
 }
 
+/// The id of a registration, as the server writes it: a number, or a text.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub(super) struct Id(Value);
+
 /// A registration as the server has it. Its token is told only once, to who creates it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Registration {
-    pub(super) id: Option<u64>,
+    pub(super) id: Option<Id>,
     pub(super) name: String,
     pub(super) url: String,
     /// Event types, by the entity that they are of.
     pub(super) triggers: Triggers,
 }
 
+/// A registration among others, of which the server need not say all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub(super) id: Option<Id>,
+    pub(super) name: Option<String>,
+    pub(super) url: Option<String>,
+}
+
 /// Event types, by the entity that they are of. In which order they come says nothing.
 pub(super) type Triggers = BTreeMap<String, BTreeSet<String>>;
 
+impl Id {
+    fn read(value: &Value) -> Option<Self> {
+        match value {
+            Value::Number(_) => Some(Self(value.clone())),
+            Value::String(text) if !text.is_empty() => Some(Self(value.clone())),
+            _ => None,
+        }
+    }
+}
+
+impl FromStr for Id {
+    type Err = Infallible;
+
+    /// An id as an operator gives it: most likely it is a number.
+    fn from_str(text: &str) -> std::result::Result<Self, Infallible> {
+        let number = text.parse::<u64>();
+        Ok(Self(number.map_or_else(|_| text.into(), Value::from)))
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Value::String(text) => f.write_str(text),
+            number => number.fmt(f),
+        }
+    }
+}
+
+/// The server may write the same id as a number here and as a text there.
+impl PartialEq for Id {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for Id {}
+
+/// The URL of a server that a password may be sent to, without the slash at its end.
+fn server_url(text: &str, insecure_http: bool) -> Result<String> {
+    let url = Url::parse(text).map_err(|error| {
+        format!("--server is not a URL ({error}), such as https://studio.example.com/StudioServer")
+    })?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("--server has a user or a password in it: give the user by --user; the password is asked for".into());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("--server ends in /StudioServer, without a query or a fragment".into());
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if insecure_http || is_loopback(&url) => {}
+        "http" => return Err("--server is called without TLS: whoever is between reads the password and the token. Use https, or say --insecure-http".into()),
+        scheme => return Err(format!("--server has the scheme {scheme}, and not https").into()),
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
 impl Server {
     /// Logs on. Neither the password nor the ticket is in any error.
-    pub(super) async fn log_on(url: &str, user: &str, password: &str) -> Result<Self> {
-        let http = reqwest::Client::builder()
+    pub(super) async fn log_on(
+        url: &str,
+        insecure_http: bool,
+        user: &str,
+        password: &str,
+    ) -> Result<Self> {
+        let url = server_url(url, insecure_http)?;
+        let mut http = reqwest::Client::builder()
             .redirect(Policy::none())
-            .timeout(TIMEOUT)
-            .build()?;
+            .timeout(TIMEOUT);
+        if url.starts_with("http:") {
+            // A proxy would read all of it.
+            http = http.no_proxy();
+        }
         let mut server = Self {
-            http,
-            url: url.trim_end_matches('/').to_owned(),
+            http: http.build()?,
+            url,
             ticket: String::new(),
         };
         let request = json!({
@@ -82,16 +170,44 @@ impl Server {
             .collect())
     }
 
-    /// The ids and the names of what is registered.
-    pub(super) async fn list(&self) -> Result<Vec<(u64, String)>> {
+    /// What is registered.
+    pub(super) async fn list(&self) -> Result<Vec<Listed>> {
         let answer = self.ask("ListWebhookRegistrations", json!({})).await?;
-        let all = answer["Registrations"].as_array().into_iter().flatten();
-        let one = |it: &Value| Some((it["Id"].as_u64()?, it["Name"].as_str()?.to_owned()));
-        Ok(all.filter_map(one).collect())
+        let text = |it: &Value, name: &str| it[name].as_str().map(str::to_owned);
+        let one = |it: &Value| Listed {
+            id: Id::read(&it["Id"]),
+            name: text(it, "Name"),
+            url: text(it, "Url"),
+        };
+        match &answer["Registrations"] {
+            Value::Array(all) => Ok(all.iter().map(one).collect()),
+            Value::Null => Ok(Vec::new()),
+            _ => Err("the answer to the list of registrations is no list".into()),
+        }
+    }
+
+    /// The ids of what is registered for a URL.
+    pub(super) async fn ids_of(&self, url: &str) -> Result<Vec<Id>> {
+        let mut ids = Vec::new();
+        for listed in self.list().await? {
+            let of = match (listed.url, &listed.id) {
+                (Some(of), _) => of,
+                (None, Some(id)) => self.get(id).await?.url,
+                (None, None) => continue,
+            };
+            if of == url {
+                let name = listed.name.unwrap_or_default();
+                let id = listed.id.ok_or_else(|| {
+                    format!("the registration {name:?} of this URL has no id: look for it in Studio Server")
+                })?;
+                ids.push(id);
+            }
+        }
+        Ok(ids)
     }
 
     /// A registration.
-    pub(super) async fn get(&self, id: u64) -> Result<Registration> {
+    pub(super) async fn get(&self, id: &Id) -> Result<Registration> {
         let answer = self
             .ask("GetWebhookRegistration", json!({"Id": id}))
             .await?;
@@ -100,29 +216,21 @@ impl Server {
         })
     }
 
-    /// Registers; the registration, and its token: the server's own, if none is given.
+    /// Registers; the id, and the token if the server tells it. What was registered is for [`Self::get`] to say.
     pub(super) async fn create(
         &self,
         registration: &Registration,
         token: Option<&str>,
-    ) -> Result<(Registration, String)> {
+    ) -> Result<(Id, Option<String>)> {
         let request = json!({"Registration": written(registration, token)});
         let answer = self
             .tell("CreateWebhookRegistration", Some(""), request)
             .await?;
-        let created = read(&answer["Registration"]).filter(|it| it.id.is_some());
-        let created = created.ok_or(
-            "the answer to the registration has no id: look for it by `webhookctl woodwing list`",
-        )?;
-        let made = answer["Registration"]["SecretToken"].as_str();
-        let token = token.or(made).filter(|token| !token.is_empty());
-        match token {
-            Some(token) => Ok((created, token.to_owned())),
-            None => {
-                self.delete(created.id.unwrap_or_default()).await?;
-                Err("the server made no SecretToken; the registration is taken back".into())
-            }
-        }
+        let created = &answer["Registration"];
+        let id = Id::read(&created["Id"]).ok_or("the answer to the registration has no id")?;
+        let token = created["SecretToken"].as_str();
+        let token = token.filter(|token| !token.is_empty());
+        Ok((id, token.map(str::to_owned)))
     }
 
     /// Changes a registration, and keeps its token. The answer says nothing but 1.
@@ -138,11 +246,19 @@ impl Server {
         Ok(())
     }
 
-    /// Removes a registration.
-    pub(super) async fn delete(&self, id: u64) -> Result<()> {
-        self.tell("DeleteWebhookRegistration", Some(""), json!({"Id": id}))
-            .await?;
-        Ok(())
+    /// Removes a registration: it is gone, or there is an error, whatever was answered.
+    pub(super) async fn delete(&self, id: &Id) -> Result<()> {
+        let request = json!({"Id": id});
+        let answer = self.tell("DeleteWebhookRegistration", Some(""), request);
+        let answer = answer.await;
+        match (answer, self.list().await) {
+            (_, Ok(left)) if left.iter().all(|it| it.id.as_ref() != Some(id)) => Ok(()),
+            (Err(error), _) => Err(error),
+            (Ok(_), Ok(_)) => Err("Studio Server answered, but has not removed it".into()),
+            (Ok(_), Err(error)) => {
+                Err(format!("whether it is removed is not known: {error}").into())
+            }
+        }
     }
 
     /// A method whose parameters are the member `req`.
@@ -188,10 +304,13 @@ impl Server {
             )
         })?;
         let status = answer.status();
-        let text = answer
-            .text()
-            .await
-            .map_err(|error| chain(&error.without_url()))?;
+        let text = body(answer).await.map_err(|why| {
+            format!(
+                "the answer of Studio Server at {} broke off: {why}",
+                self.url
+            )
+        })?;
+        let text = String::from_utf8_lossy(&text);
         result(status.as_u16(), &text, &self.url).map_err(Into::into)
     }
 }
@@ -203,6 +322,8 @@ fn result(status: u16, text: &str, url: &str) -> std::result::Result<Value, Stri
             "Studio Server at {url} answers HTTP {status}: check --server, which ends in /StudioServer"
         ));
     }
+    // PHP writes one before its answers if a file of it begins with one.
+    let text = text.trim_start_matches('\u{feff}');
     let Ok(mut answer) = serde_json::from_str::<Value>(text) else {
         return Err(format!(
             "Studio Server at {url} answers no JSON: check --server, and on its Server Plug-ins page that the plug-in Webhooks is enabled"
@@ -212,10 +333,9 @@ fn result(status: u16, text: &str, url: &str) -> std::result::Result<Value, Stri
         Value::Null => {}
         error => {
             let message = error["message"].as_str().or(error.as_str());
-            return Err(format!(
-                "Studio Server refuses: {}",
-                message.unwrap_or("for no reason that it gives")
-            ));
+            let message = message.unwrap_or("for no reason that it gives");
+            let message: String = message.chars().take(MAX_MESSAGE).collect();
+            return Err(format!("Studio Server refuses: {message}"));
         }
     }
     match answer.get_mut("result") {
@@ -242,8 +362,8 @@ fn read(info: &Value) -> Option<Registration> {
         Some((it["EntityName"].as_str()?.to_owned(), types.collect()))
     };
     Some(Registration {
-        id: info["Id"].as_u64(),
-        name: info["Name"].as_str()?.to_owned(),
+        id: Id::read(&info["Id"]),
+        name: info["Name"].as_str().unwrap_or_default().to_owned(),
         url: info["Url"].as_str()?.to_owned(),
         triggers: triggers.filter_map(trigger).collect(),
     })
@@ -254,10 +374,62 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_password_goes_to_nobody_by_plain_http_but_as_it_is_said() {
+        let url = |text, insecure| server_url(text, insecure).map_err(|error| error.to_string());
+        for (text, expected) in [
+            (
+                "https://a.example/StudioServer/",
+                "https://a.example/StudioServer",
+            ),
+            (
+                "http://127.0.0.1:1/StudioServer",
+                "http://127.0.0.1:1/StudioServer",
+            ),
+            (
+                "http://localhost/StudioServer",
+                "http://localhost/StudioServer",
+            ),
+        ] {
+            assert_eq!(url(text, false).as_deref(), Ok(expected));
+        }
+        let plain = "http://a.example/StudioServer";
+        assert!(url(plain, false).unwrap_err().contains("--insecure-http"));
+        assert_eq!(url(plain, true).as_deref(), Ok(plain));
+        for (text, why) in [
+            ("https://admin:hunter2@a.example/StudioServer", "--user"),
+            ("https://admin@a.example/StudioServer", "--user"),
+            ("http://localhost@a.example/StudioServer", "--user"),
+            ("ftp://a.example/StudioServer", "ftp"),
+            ("https://a.example/StudioServer?a=b", "query"),
+            ("a.example", "not a URL"),
+        ] {
+            let refused = url(text, true).unwrap_err();
+            assert!(
+                refused.contains(why) && !refused.contains("hunter2"),
+                "{refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_id_is_a_number_or_a_text() {
+        let id = |value| Id::read(&value);
+        assert_eq!(id(json!(5)), id(json!("5")));
+        assert_eq!(id(json!("5")), Some("5".parse().unwrap()));
+        assert_eq!(json!(id(json!("5"))), json!("5"));
+        assert_eq!(json!("5".parse::<Id>().unwrap()), json!(5));
+        assert_eq!(json!("a-5".parse::<Id>().unwrap()), json!("a-5"));
+        for none in [json!(null), json!(""), json!({}), json!(true)] {
+            assert_eq!(id(none), None);
+        }
+    }
+
+    #[test]
     fn an_answer_that_is_none_says_what_to_check() {
         let of = |status, text| result(status, text, "http://studio");
         assert_eq!(of(200, r#"{"result":{"a":1},"id":1}"#), Ok(json!({"a": 1})));
         assert_eq!(of(200, "1"), Ok(json!(1)));
+        assert_eq!(of(200, "\u{feff}{\"result\":1}"), Ok(json!(1)));
         for (status, text, expected) in [
             (404, "", "HTTP 404"),
             (302, "", "HTTP 302"),

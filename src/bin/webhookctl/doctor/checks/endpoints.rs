@@ -4,11 +4,15 @@ use super::super::facts::Kept;
 use super::super::finding::Finding;
 use crate::delivery::MOST_HELD;
 use crate::output::header_value;
-use crate::time::ago;
-use jiff::Timestamp;
+use crate::time::{ago, long};
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 use webhook_gateway::endpoints::{Endpoint, State};
 
 const CHECK: &str = "endpoints";
+
+/// An endpoint that asks to be left alone for longer than that most likely means something else.
+const LONG_WAIT: Duration = Duration::from_hours(1);
 
 /// Circuits that are open, endpoints that are disabled or paused, and secrets that ended.
 pub(super) fn endpoints(endpoints: &[Kept], now: Timestamp) -> Vec<Finding> {
@@ -63,6 +67,22 @@ fn course(kept: &Kept, now: Timestamp) -> Finding {
             format!(
                 "it is tried every now and then; mend it, and `webhookctl endpoint enable {id}` tries it at once"
             ),
+        ),
+        State::Active if circuit.wait(now) > LONG_WAIT => Finding::warning(
+            CHECK,
+            name,
+            format!(
+                "it asked to be left alone for another {}; {held}",
+                long(SignedDuration::try_from(circuit.wait(now)).unwrap_or(SignedDuration::MAX))
+            ),
+            format!(
+                "see that its Retry-After is in seconds or a date, at most 12 h are kept to; `webhookctl endpoint enable {id}` tries it at once"
+            ),
+        ),
+        State::Active if !circuit.wait(now).is_zero() => Finding::ok(
+            CHECK,
+            name,
+            format!("waiting, as it asked to be left alone for a while; {held}"),
         ),
         State::Active if circuit.failures > 0 => Finding::ok(
             CHECK,
@@ -144,7 +164,7 @@ pub(super) mod tests {
     #[test]
     fn an_endpoint_that_gets_nothing_is_told_with_how_long_and_how_much_is_held() {
         type Change = fn(&mut Standing);
-        let changes: [(Change, _, &str); 5] = [
+        let changes: [(Change, _, &str); 7] = [
             (|_| {}, Right, "active; 7 deliveries are held"),
             (
                 |it| it.circuit.failures = 2,
@@ -171,6 +191,17 @@ pub(super) mod tests {
                 },
                 Warning,
                 "its circuit opened 60 min ago after 12 failures in a row; 7",
+            ),
+            (
+                |it| it.circuit.wait_until = Some((NOW + 60) * 1000),
+                Right,
+                "waiting, as it asked to be left alone for a while; 7",
+            ),
+            (
+                // What a Retry-After of 1790000000, which is a time, comes to.
+                |it| it.circuit.wait_until = Some((NOW + 12 * 3_600) * 1000),
+                Warning,
+                "it asked to be left alone for another 12 h; 7",
             ),
         ];
         for (change, level, what) in changes {

@@ -130,7 +130,17 @@ pub(super) fn deliveries(queue: &Queue) -> Vec<Finding> {
 
 /// The code could handle everything.
 pub(super) fn dead_letters(queue: &Queue, oldest: Option<SignedDuration>) -> Vec<Finding> {
-    let what = on_it(queue, oldest);
+    // For a dead-letter queue this age begins when the message came there, not when it was first sent.
+    let what = match oldest {
+        Some(oldest) if queue.depth() > 0 => {
+            format!(
+                "{}, the oldest there for {}",
+                on_it(queue, None),
+                long(oldest)
+            )
+        }
+        _ => on_it(queue, None),
+    };
     vec![match queue.depth() {
         0 => Finding::ok(QUEUES, "dead letters", what),
         _ => Finding::wrong(
@@ -243,7 +253,7 @@ mod tests {
         assert_eq!(level(dead_letters(&queue(0, 0), None)), Right);
         assert_eq!(level(dead_letters(&queue(0, 1), None)), Wrong);
         let what = dead_letters(&queue(2, 0), hours(3)).remove(0).what;
-        assert_eq!(what, "2 messages, the oldest sent 3 h ago");
+        assert_eq!(what, "2 messages, the oldest there for 3 h");
     }
 
     #[test]

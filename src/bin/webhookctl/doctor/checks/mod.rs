@@ -12,18 +12,22 @@ pub(crate) use endpoints::tests::endpoint as sample;
 
 use super::facts::{Fact, Facts, Unread};
 use super::finding::Finding;
+use crate::failure::Kind;
 
 /// The findings so far.
-struct Findings {
+pub(super) struct Findings {
     is_local: bool,
-    all: Vec<Finding>,
+    pub(super) all: Vec<Finding>,
+    /// What could not be looked at, each once, with the check that it was for.
+    unread: Vec<(&'static str, Unread)>,
 }
 
 /// All that is found.
-pub(super) fn all(facts: &Facts) -> Vec<Finding> {
+pub(super) fn all(facts: &Facts) -> Findings {
     let mut found = Findings {
         is_local: facts.is_local,
         all: Vec::new(),
+        unread: Vec::new(),
     };
     let now = facts.now;
     found.all.extend(stack::version(facts.version.as_deref()));
@@ -56,7 +60,8 @@ pub(super) fn all(facts: &Facts) -> Vec<Finding> {
     found.judge("alarms", facts.alarms.as_ref(), |alarms| {
         stack::alarms(alarms, is_local, now)
     });
-    found.all
+    found.begin_with_reach();
+    found
 }
 
 impl Findings {
@@ -67,10 +72,40 @@ impl Findings {
         known: Result<T, &Unread>,
         judge: impl FnOnce(T) -> Vec<Finding>,
     ) {
-        match known {
-            Ok(known) => self.all.extend(judge(known)),
-            Err(unread) => self.all.push(unknown(check, unread, self.is_local)),
+        let unread = match known {
+            Ok(known) => return self.all.extend(judge(known)),
+            Err(unread) => unread,
+        };
+        if self.is_local && unread.kind == Kind::Undeclared {
+            // The stack of a test, or of an older `make up`.
+            let what = format!("not known here: {}", unread.why);
+            return self.all.push(Finding::ok(check, unread.subject, what));
         }
+        if self.unread.iter().all(|(_, before)| before != unread) {
+            self.unread.push((check, unread.clone()));
+            self.all.extend(unknown(check, unread));
+        }
+    }
+
+    /// Puts first that AWS is out of reach: nothing that is not found then says anything.
+    fn begin_with_reach(&mut self) {
+        let out_of_reach = |(_, it): &&(_, Unread)| it.kind == Kind::OutOfReach;
+        let mut unread = self.unread.iter().filter(out_of_reach);
+        let Some((first, Unread { why, .. })) = unread.next() else {
+            return;
+        };
+        let mut checks = vec![*first];
+        checks.extend(unread.map(|(check, _)| *check));
+        checks.dedup();
+        let what = format!("not checked: {}, because {why}", checks.join(", "));
+        let to_do = "make AWS reachable from here with valid credentials, and run it again: what is not told below is not known";
+        self.all
+            .insert(0, Finding::wrong("reach", "AWS", what, to_do));
+    }
+
+    /// How many things could not be looked at.
+    pub(super) fn unread(&self) -> usize {
+        self.unread.len()
     }
 
     /// How long everything may take.
@@ -128,47 +163,103 @@ fn both<'a, A, B>(a: &'a Fact<A>, b: &'a Fact<B>) -> Result<(&'a A, &'a B), &'a 
     Ok((a.as_ref()?, b.as_ref()?))
 }
 
-/// What cannot be checked. The local AWS lacks a part of the real one.
-fn unknown(check: &'static str, unread: &Unread, is_local: bool) -> Finding {
+/// What is said of something that cannot be checked; nothing if everything is out of reach.
+fn unknown(check: &'static str, unread: &Unread) -> Option<Finding> {
     let Unread {
         subject,
         why,
         needs,
+        kind,
     } = unread;
-    if is_local {
-        return Finding::ok(check, subject, format!("not known here: {why}"));
+    let unchecked = format!("cannot be checked: {why}");
+    match kind {
+        Kind::OutOfReach => None,
+        Kind::Denied => {
+            let to_do = format!("this takes the permission {needs}");
+            Some(Finding::warning(check, subject, unchecked, to_do))
+        }
+        Kind::Missing | Kind::Undeclared => Some(Finding::wrong(
+            check,
+            subject,
+            format!("missing: {why}"),
+            "see that this is the stack that is meant (--stack, AWS_PROFILE, AWS_REGION), and deploy the template again, by `sam deploy`",
+        )),
+        Kind::Other => Some(Finding::warning(
+            check,
+            subject,
+            unchecked,
+            "run it again; if that does not help, see what AWS says",
+        )),
     }
-    Finding::warning(
-        check,
-        subject,
-        format!("cannot be checked: {why}"),
-        format!("this takes the permission {needs}"),
-    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Level;
+    use crate::doctor::finding::Level::{self, Ok as Right, Warning, Wrong};
+
+    /// What is found of facts that cannot be read, each with how bad it is.
+    fn found(unread: &[(&'static str, Kind)], is_local: bool) -> Findings {
+        let mut found = Findings {
+            is_local,
+            all: Vec::new(),
+            unread: Vec::new(),
+        };
+        for (subject, kind) in unread {
+            let unread: Fact<()> = Err(Unread {
+                subject,
+                why: format!("{kind:?}"),
+                kind: *kind,
+                needs: "sqs:GetQueueAttributes",
+            });
+            found.judge("queues", unread.as_ref(), |()| unreachable!());
+        }
+        found.judge("queues", Ok(()), |()| vec![Finding::ok("queues", "a", "b")]);
+        found.begin_with_reach();
+        found
+    }
+
+    fn levels(found: &Findings) -> Vec<Level> {
+        found.all.iter().map(|it| it.level).collect()
+    }
 
     #[test]
-    fn what_cannot_be_read_is_a_warning_that_names_the_permission_and_nothing_on_a_local_stack() {
-        let unread: Fact<()> = Err(Unread {
-            subject: "events",
-            why: "denied".to_owned(),
-            needs: "sqs:GetQueueAttributes",
-        });
-        let mut found = Findings {
-            is_local: false,
-            all: Vec::new(),
-        };
-        found.judge("queues", unread.as_ref(), |()| unreachable!());
-        found.is_local = true;
-        found.judge("queues", unread.as_ref(), |()| unreachable!());
-        found.judge("queues", Ok(()), |()| vec![Finding::ok("queues", "a", "b")]);
-        let levels: Vec<_> = found.all.iter().map(|it| it.level).collect();
-        assert_eq!(levels, [Level::Warning, Level::Ok, Level::Ok]);
-        let to_do = found.all[0].to_do.as_deref().unwrap();
-        assert!(to_do.contains("sqs:GetQueueAttributes"), "{to_do}");
+    fn what_is_denied_is_a_warning_that_names_the_permission_and_what_is_missing_is_wrong() {
+        for (kind, is_local, level, to_do) in [
+            (Kind::Denied, false, Warning, "sqs:GetQueueAttributes"),
+            (Kind::Denied, true, Warning, "sqs:GetQueueAttributes"),
+            (Kind::Missing, false, Wrong, "sam deploy"),
+            (Kind::Missing, true, Wrong, "sam deploy"),
+            (Kind::Undeclared, false, Wrong, "sam deploy"),
+            (Kind::Other, false, Warning, "run it again"),
+        ] {
+            let found = found(&[("events", kind)], is_local);
+            assert_eq!(levels(&found), [level, Right], "{kind:?}");
+            assert_eq!(found.unread(), 1);
+            assert!(found.all[0].to_do.as_deref().unwrap().contains(to_do));
+        }
+        let here = found(&[("ages", Kind::Undeclared)], true);
+        assert_eq!((levels(&here), here.unread()), (vec![Right, Right], 0));
+    }
+
+    #[test]
+    fn that_aws_is_out_of_reach_is_told_once_and_first() {
+        for is_local in [false, true] {
+            let all = [
+                ("events", Kind::Missing),
+                ("deliveries", Kind::OutOfReach),
+                ("quarantine", Kind::OutOfReach),
+            ];
+            let found = found(&all, is_local);
+            assert_eq!(levels(&found), [Wrong, Wrong, Right]);
+            assert_eq!(found.all[0].check, "reach");
+            assert_eq!(found.unread(), 3);
+        }
+    }
+
+    #[test]
+    fn what_several_checks_need_is_told_once() {
+        let found = found(&[("events", Kind::Denied), ("events", Kind::Denied)], false);
+        assert_eq!((levels(&found), found.unread()), (vec![Warning, Right], 1));
     }
 }

@@ -16,10 +16,11 @@ pub(super) use queues::{Queue, Queues};
 pub(super) use sources::{Secrets, Source, Sources};
 pub(super) use tables::Table;
 
+use crate::Result;
+use crate::failure::{Failure, Kind};
 use crate::stack::Stack;
 use jiff::Timestamp;
 use std::collections::HashMap;
-use std::fmt::Display;
 use std::time::Duration;
 use webhook_gateway::journal::Heard;
 
@@ -31,8 +32,16 @@ pub(super) type Fact<T> = std::result::Result<T, Unread>;
 pub(super) struct Unread {
     pub(super) subject: &'static str,
     pub(super) why: String,
+    pub(super) kind: Kind,
     /// The permissions that it takes.
     pub(super) needs: &'static str,
+}
+
+impl Unread {
+    /// Why, for who cannot go on without it.
+    pub(super) fn failure(self) -> Failure {
+        Failure::new(self.kind, self.why)
+    }
 }
 
 /// All that is judged.
@@ -88,14 +97,13 @@ impl Facts {
 }
 
 /// What was read of a subject, or why not, with the permissions that it takes.
-fn read<T>(
-    subject: &'static str,
-    needs: &'static str,
-    read: std::result::Result<T, impl Display>,
-) -> Fact<T> {
+fn read<T>(subject: &'static str, needs: &'static str, read: Result<T>) -> Fact<T> {
     read.map_err(|error| Unread {
         subject,
         why: error.to_string(),
+        kind: error
+            .downcast_ref::<Failure>()
+            .map_or(Kind::Other, |failure| failure.kind),
         needs,
     })
 }

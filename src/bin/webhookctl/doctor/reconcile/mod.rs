@@ -14,6 +14,7 @@ use crate::delivery::{self, Sending};
 use crate::output::Output;
 use crate::recorded::Recorded;
 use crate::stack::Stack;
+use crate::time;
 use account::{Clock, Deliveries, Events, Published};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -31,9 +32,10 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<()> {
     let now = Timestamp::now();
+    let since = time::bounded(since, arguments.until, stack.retention()?, output)?;
     let accepted = span(since, arguments.until.unwrap_or(now).min(now))?;
     let recorded = Recorded::to_read(stack)?;
-    let lines = read::lines(&recorded.ledger, &accepted, output).await?;
+    let (lines, unreadable) = read::lines(&recorded.ledger, &accepted, output).await?;
     let published = read::published(stack, &accepted, output).await?;
     let clock = Clock {
         now: now.as_millisecond(),
@@ -42,13 +44,17 @@ pub(super) async fn run(
     let events = Events::of(lines, &published, clock);
     let deliveries = deliveries(&published, &accepted, clock, stack, output).await?;
     view::print(&events, &deliveries, &accepted, output)?;
-    let missing = (events.missing.len(), deliveries.missing.len());
+    let mut missing = (events.missing.len(), deliveries.missing.len());
     let surely = deliveries.surely_missing;
     if arguments.repair && !arguments.dry_run {
         repair(&recorded, events, deliveries, arguments.rate, stack, output).await?;
-        return view::problem(0, 0, surely).map_or(Ok(()), |problem| Err(problem.into()));
+        missing = (0, 0);
     }
-    view::problem(missing.0, missing.1, surely).map_or(Ok(()), |problem| Err(problem.into()))
+    match view::problem(missing.0, missing.1, surely) {
+        Some(problem) => Err(problem.into()),
+        None if unreadable > 0 => Err(format!("whether {unreadable} items of the ledger were published is not known: they are not as it writes them").into()),
+        None => Ok(()),
+    }
 }
 
 /// Whole milliseconds, as everything is noted in these.
@@ -70,12 +76,10 @@ async fn deliveries(
 ) -> Result<Deliveries> {
     let queues = Queues::of(stack);
     let queue = queues.queue("deliveries", "DeliveryQueueUrl").await;
-    let queue =
-        queue.map_err(|unread| format!("the delivery queue cannot be read: {}", unread.why))?;
+    let queue = queue.map_err(|it| it.failure().so("the delivery queue cannot be read"))?;
     let dead = queues.queue("dead letters", "DeadLetterQueueUrl").await;
-    if let Ok(dead) = dead
-        && dead.depth() > 0
-    {
+    let dead = dead.map_err(|it| it.failure().so("the dead-letter queue cannot be read"))?;
+    if dead.depth() > 0 {
         let letters = dead.depth();
         output.note(&format!("what is on the dead-letter queue ({letters}) may be deliveries that are missing: see `webhookctl dead-letter list`"));
     }

@@ -14,12 +14,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 use webhook_gateway::ledger::{Ledger, Line};
 
-/// The lines of what was accepted in a time span.
+/// The lines of what was accepted in a time span, and how many items cannot be read.
 pub(super) async fn lines(
     ledger: &Ledger,
     accepted: &Range<Timestamp>,
     output: Output,
-) -> Result<Vec<Line>> {
+) -> Result<(Vec<Line>, usize)> {
     let now = Timestamp::now();
     let mut progress = Progress::counting("items of the ledger are read", output);
     let (mut lines, mut scanned, mut unreadable) = (Vec::new(), 0, 0);
@@ -37,12 +37,7 @@ pub(super) async fn lines(
         }
     }
     progress.end();
-    if unreadable > 0 {
-        output.note(&format!(
-            "{unreadable} items of the ledger are not as it writes them, and not counted"
-        ));
-    }
-    Ok(lines)
+    Ok((lines, unreadable))
 }
 
 /// What the journal says was published of that, until now.

@@ -6,11 +6,11 @@ use crate::Result;
 use crate::delivery::Sending;
 use crate::failure;
 use crate::output::Output;
-use crate::pace::{batch_size, interrupted, pause};
+use crate::pace::{Interrupted, Pace, batch_size, interrupted};
 use crate::progress::Progress;
 use jiff::Timestamp;
+use std::fmt::Display;
 use std::num::NonZeroU32;
-use tokio::time::{Instant, sleep_until};
 use webhook_gateway::delivery::message::Order;
 use webhook_gateway::ledger::{Ledger, Line};
 
@@ -23,22 +23,23 @@ pub(super) async fn events(
 ) -> Result<usize> {
     let mut progress = Progress::counting("events are published again", output);
     let mut republished = 0;
-    let mut due = Instant::now();
+    let mut pace = Pace::new(rate, interrupted());
     for lines in missing.chunks(batch_size(rate)) {
-        sleep_until(due).await;
-        due = Instant::now() + pause(lines.len(), rate);
+        let turn = pace.turn(lines.len()).await;
+        turn.map_err(|Interrupted| unfinished("interrupted", republished))?;
         for line in lines {
             let marked = ledger.republish(line, Timestamp::now()).await;
-            let marked = marked.map_err(|error| {
-                let why = failure::scan(error);
-                format!("{why}; {republished} are published again: run it again for the rest")
-            })?;
+            let marked = marked.map_err(|error| unfinished(failure::scan(error), republished))?;
             republished += usize::from(marked);
         }
         progress.at(republished);
     }
     progress.end();
     Ok(republished)
+}
+
+fn unfinished(why: impl Display, republished: usize) -> String {
+    format!("{why}; {republished} events are published again: run it again for the rest")
 }
 
 /// Puts deliveries on the queue again; how many are.
