@@ -3,6 +3,10 @@
 
 use crate::delivery::guard::{Policy, UnknownPolicy};
 use jiff::SignedDuration;
+use std::time::Duration;
+
+/// No answer is held up longer for a request that is refused.
+const REJECTED_PATIENCE: Duration = Duration::from_millis(50);
 
 /// The environment of `ingress`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub struct IngressConfig {
     pub retention: SignedDuration,
     /// `METRICS_NAMESPACE`: the CloudWatch namespace of the metrics.
     pub metrics_namespace: String,
+    /// `REJECTED_PATIENCE_MS`: how long a sender that is refused waits at most until its request is kept; 50 ms unless set.
+    pub rejected_patience: Duration,
 }
 
 /// The environment of `delivery`.
@@ -67,6 +73,9 @@ pub enum ConfigError {
     /// It is not a positive whole number of days.
     #[error("the environment variable {0} is not a whole number of days, from 1 to 3650")]
     Days(&'static str),
+    /// It is not a whole number of milliseconds.
+    #[error("the environment variable {0} is not a whole number of milliseconds")]
+    Milliseconds(&'static str),
     /// It is not the name of a policy.
     #[error("the environment variable ENDPOINT_POLICY: {0}")]
     Policy(#[from] UnknownPolicy),
@@ -80,6 +89,16 @@ fn required(
     lookup(name)
         .filter(|it| !it.is_empty())
         .ok_or(ConfigError::Missing(name))
+}
+
+/// How long a sender that is refused waits.
+fn patience(lookup: &impl Fn(&str) -> Option<String>) -> Result<Duration, ConfigError> {
+    let name = "REJECTED_PATIENCE_MS";
+    match lookup(name).map(|it| it.parse()) {
+        None => Ok(REJECTED_PATIENCE),
+        Some(Ok(milliseconds)) => Ok(Duration::from_millis(milliseconds)),
+        Some(Err(_)) => Err(ConfigError::Milliseconds(name)),
+    }
 }
 
 impl DeliveryConfig {
@@ -133,6 +152,7 @@ impl IngressConfig {
             sources_secret_arn: text("SOURCES_SECRET_ARN")?,
             retention: SignedDuration::from_hours(days * 24),
             metrics_namespace: text("METRICS_NAMESPACE")?,
+            rejected_patience: patience(&lookup)?,
         })
     }
 }
@@ -178,6 +198,21 @@ mod tests {
                 without.extend(value.map(|value| (name, value)));
                 assert_eq!(read(&without), Err(ConfigError::Missing(name)));
             }
+        }
+    }
+
+    #[test]
+    fn whoever_is_refused_waits_for_50_ms_at_most_unless_told_otherwise() {
+        let patience = |text: Option<&'static str>| {
+            let mut environment = environment();
+            environment.extend(text.map(|text| ("REJECTED_PATIENCE_MS", text)));
+            read(&environment).map(|it| it.rejected_patience)
+        };
+        assert_eq!(patience(None), Ok(Duration::from_millis(50)));
+        assert_eq!(patience(Some("20000")), Ok(Duration::from_secs(20)));
+        for wrong in ["", "-1", "1.5", "50ms"] {
+            let error = ConfigError::Milliseconds("REJECTED_PATIENCE_MS");
+            assert_eq!(patience(Some(wrong)), Err(error), "{wrong}");
         }
     }
 

@@ -16,7 +16,7 @@ mod watch;
 pub use checkpoint::Checkpoint;
 pub use heard::{Heard, noted_every};
 pub use published::{Batch, Published, days};
-pub use rejected::{KeptRejected, RING, Rejected};
+pub use rejected::{KeptRejected, NotKept, RING, Rejected, RejectedRequest, Ring};
 pub use removed::Removed;
 pub use shapes::Of;
 
@@ -42,8 +42,10 @@ pub struct Journal {
     retention: SignedDuration,
     /// Until when each source, with each of its secrets, need not be noted as heard again.
     noted: Mutex<HashMap<(String, Option<String>), Instant>>,
-    /// Until when no refused request is kept.
-    resting_until: Mutex<Option<Instant>>,
+    /// How many more refused requests may be kept.
+    allowance: Mutex<rejected::Allowance>,
+    /// Where they are kept one after the other.
+    lane: rejected::Lane,
 }
 
 /// The journal was not read or not written.
@@ -77,7 +79,8 @@ impl Journal {
             table,
             retention,
             noted: Mutex::default(),
-            resting_until: Mutex::default(),
+            allowance: Mutex::default(),
+            lane: rejected::Lane::default(),
         }
     }
 

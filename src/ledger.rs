@@ -8,7 +8,7 @@ mod release;
 mod scan;
 
 pub use bodies::{ReadError, Stored};
-pub use look::Kept;
+pub use look::{Brief, Kept};
 pub use release::ReleaseError;
 pub use scan::{Line, Page, ScanError};
 
@@ -56,6 +56,8 @@ pub struct Entry {
     pub matched: Option<Matched>,
     /// How long the same key is a duplicate.
     pub dedupe_window: SignedDuration,
+    /// When it came, from which its window is counted: before its acceptance, if it was rejected first.
+    pub came_at: Timestamp,
     /// The request headers worth keeping.
     pub headers: Vec<(String, String)>,
 }
@@ -154,7 +156,7 @@ impl Ledger {
             .set_item(Some(entry.item(body, self.retention)))
             // TTL deletion lags by up to 48 h, and a content key comes back: an old item is no obstacle.
             .condition_expression("attribute_not_exists(pk) OR dedupe_until < :now")
-            .expression_attribute_values(":now", number(entry.receipt.accepted_at.as_second()))
+            .expression_attribute_values(":now", number(entry.came_at.as_second()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
@@ -208,7 +210,7 @@ impl Entry {
         let receipt = &self.receipt;
         let accepted_at = receipt.accepted_at;
         // Kept no longer than the item itself, or the window would end with its deletion anyway.
-        let dedupe_until = accepted_at.as_second() + self.dedupe_window.min(retention).as_secs();
+        let dedupe_until = self.came_at.as_second() + self.dedupe_window.min(retention).as_secs();
         let headers = self
             .headers
             .iter()

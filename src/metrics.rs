@@ -50,6 +50,9 @@ pub struct RequestLine {
     quarantined: Option<u64>,
     rejected: Option<u64>,
     failed: Option<u64>,
+    /// Why a request that was refused is not kept for its release.
+    pub unkept_reason: Option<String>,
+    unkept: Option<u64>,
 }
 
 /// What became of a batch of recorded webhooks.
@@ -260,7 +263,15 @@ impl RequestLine {
             quarantined: None,
             rejected: None,
             failed: None,
+            unkept_reason: None,
+            unkept: None,
         }
+    }
+
+    /// Counts a request that was refused and is not kept.
+    pub fn not_kept(&mut self, why: &impl ToString) {
+        self.unkept_reason = Some(why.to_string());
+        self.unkept = Some(1);
     }
 
     /// Sets the outcome, and counts it.

@@ -7,17 +7,18 @@ use crate::causes::Causes;
 use crate::ledger::StoredBody;
 use crate::queues::{MAX_BYTES, Message};
 use crate::signature::{Digest256, sha256};
-use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::{get_object::GetObjectError, put_object::PutObjectError};
 use aws_sdk_s3::primitives::{ByteStream, ByteStreamError};
+use aws_sdk_s3::{Client, Config};
 use std::sync::Arc;
 
 /// A larger body is stored here: an item of DynamoDB has at most 400 KB, and the rest of it is small.
 const MAX_INLINE_BYTES: usize = 256 * 1024;
 
 /// The bucket for payloads.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Payloads {
     client: Client,
     bucket: String,
@@ -59,9 +60,26 @@ impl Payloads {
         Ok(StoredBody::Claimed(self.put(key, body).await?))
     }
 
-    /// Stores the raw body of a request that was rejected, over the one that had its place before; its key.
-    pub async fn put_rejected(&self, place: &str, body: Vec<u8>) -> Result<String, PayloadError> {
-        self.put(format!("rejected/{place}"), body).await
+    /// The key of the body of a request that was rejected, by its place.
+    pub fn rejected_key(place: &str) -> String {
+        format!("rejected/{place}")
+    }
+
+    /// Stores the raw body of a request that was rejected, over the one that had its place before: by one call, without
+    /// another try.
+    pub async fn put_rejected(&self, place: &str, body: Vec<u8>) -> Result<(), PayloadError> {
+        let request = self.client.put_object().bucket(&self.bucket);
+        let request = request
+            .key(Self::rejected_key(place))
+            .body(ByteStream::from(body));
+        let once = Config::builder().retry_config(RetryConfig::disabled());
+        // To hash it once more for the signature takes a small function as long as all the rest.
+        let request = request
+            .customize()
+            .config_override(once)
+            .disable_payload_signing();
+        request.send().await.map_err(Box::new)?;
+        Ok(())
     }
 
     /// Stores an event, and gives the message that stands for it: the pointer of the

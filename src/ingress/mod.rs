@@ -26,6 +26,7 @@ use crate::subscriptions::Subscriptions;
 use aws_config::SdkConfig;
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use drift::Known;
+use futures_util::future::join;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::time::{Duration, Instant};
@@ -48,6 +49,7 @@ pub struct Ingress {
     quarantine_queue_url: String,
     dead_letter_queue_url: String,
     delivery_queue_url: String,
+    rejected_patience: Duration,
 }
 
 /// What the function answers.
@@ -79,13 +81,16 @@ impl Ingress {
             quarantine_queue_url: config.quarantine_queue_url,
             dead_letter_queue_url: config.dead_letter_queue_url,
             delivery_queue_url: config.delivery_queue_url,
+            rejected_patience: config.rejected_patience,
         }
     }
 
-    /// Reads the sources while nobody waits for an answer; if that fails, the first request tries again.
+    /// Reads the sources and connects to DynamoDB while nobody waits for an answer; if that fails, the first request tries
+    /// again.
     pub async fn warm_up(&self) {
         let sources = self.sources.current(Instant::now());
-        match tokio::time::timeout(WARM_UP, sources).await {
+        let sources = tokio::time::timeout(WARM_UP, sources);
+        match join(sources, self.journal.connect()).await.0 {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::error!(%error, "sources are not readable"),
             Err(_) => tracing::error!("sources are not readable in {WARM_UP:?}"),
@@ -138,6 +143,7 @@ mod tests {
             sources_secret_arn: any(),
             retention: SignedDuration::from_hours(24),
             metrics_namespace: any(),
+            rejected_patience: Duration::ZERO,
         };
         let ingress = Ingress::new(config, &aws);
         let begun = tokio::time::Instant::now();

@@ -1,7 +1,7 @@
 //! Door 1: a webhook becomes an item of the ledger, and then an answer. From there on it is the stream's.
 
 use super::{Ingress, IngressError, Request, response};
-use crate::journal::Rejected;
+use crate::journal::{Rejected, Ring};
 use crate::ledger::{Entry, Recorded};
 use crate::metrics::RequestLine;
 use crate::sources::{Authentication, Source, SourceTable};
@@ -65,7 +65,7 @@ impl Ingress {
             Ok(authentic) => authentic,
             Err(error) => {
                 let error = explained(error, &headers, &body, request.is_text);
-                self.keep(name, &headers, body, &error).await;
+                self.keep(name, &headers, body, &error, line).await;
                 return Err(error);
             }
         };
@@ -96,26 +96,32 @@ impl Ingress {
     }
 
     /// Keeps what a source of ours refuses: the mistake may be in its configuration.
-    async fn keep(&self, name: String, headers: &HeaderMap, body: Vec<u8>, error: &IngressError) {
-        if !matches!(
-            error,
-            IngressError::NotAuthentic(_)
-                | IngressError::Altered(_)
-                | IngressError::SourceDisabled(_)
-        ) {
+    async fn keep(
+        &self,
+        name: String,
+        headers: &HeaderMap,
+        body: Vec<u8>,
+        error: &IngressError,
+        line: &mut RequestLine,
+    ) {
+        let Some(ring) = ring(error, headers) else {
             return;
-        }
-        let signatures = Vendor::ALL.map(Vendor::signature_header);
+        };
+        let signatures = Vendor::ALL.map(Vendor::signature_header).into_iter();
         let rejected = Rejected {
             source: name,
             at: Timestamp::now(),
             reason: error.to_string(),
-            headers: kept(headers, KEPT_HEADERS.into_iter().chain(signatures)),
+            ring,
+            headers: kept(headers, signatures.chain(KEPT_HEADERS)),
         };
+        let (patience, now) = (self.rejected_patience, Instant::now());
         let keep = self
             .journal
-            .keep_rejected(&rejected, body, &self.payloads, Instant::now());
-        keep.await;
+            .keep_rejected(rejected, body, &self.payloads, patience, now);
+        if let Err(error) = keep.await {
+            line.not_kept(&error);
+        }
     }
 
     /// Records the webhook; only after that there is a 2xx.
@@ -243,6 +249,27 @@ fn is_miss(error: &IngressError) -> bool {
             | IngressError::SourceDisabled(_)
             | IngressError::NotAuthentic(Mismatch)
     )
+}
+
+/// Where a request is kept that a source of ours refuses. Whoever sends no signature is not taken for its vendor.
+fn ring(error: &IngressError, headers: &HeaderMap) -> Option<Ring> {
+    use crate::signature::VerifyError::Mismatch;
+    let is_signed = match error {
+        IngressError::NotAuthentic(error) => *error == Mismatch,
+        // Its signature was well formed, and did not match.
+        IngressError::Altered(_) => true,
+        // Nobody looked at the signature.
+        IngressError::SourceDisabled(_) => {
+            let mut names = Vendor::ALL.into_iter().map(Vendor::signature_header);
+            names.any(|name| headers.contains_key(name))
+        }
+        _ => return None,
+    };
+    Some(if is_signed {
+        Ring::Signed
+    } else {
+        Ring::Unsigned
+    })
 }
 
 /// The headers of these names.

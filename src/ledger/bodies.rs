@@ -70,7 +70,7 @@ impl Ledger {
             .collect();
         let mut bodies = HashMap::new();
         for keys in keys.chunks(MAX_KEYS) {
-            for item in self.items(keys).await? {
+            for item in self.items(keys, &[]).await? {
                 match read(&item) {
                     Ok((key, stored)) => {
                         bodies.insert(key, stored);
@@ -84,14 +84,22 @@ impl Ledger {
         Ok(bodies)
     }
 
+    /// The items under these keys: only these attributes of them, or all if none is named.
     pub(super) async fn items(
         &self,
         keys: &[HashMap<String, AttributeValue>],
+        attributes: &[&str],
     ) -> Result<Vec<HashMap<String, AttributeValue>>, ReadError> {
         let keys = KeysAndAttributes::builder()
             .set_keys(Some(keys.to_vec()))
-            .consistent_read(true)
-            .build()?;
+            .consistent_read(true);
+        let names = attributes.iter().map(|it| (format!("#{it}"), *it));
+        let keys = names.clone().fold(keys, |keys, (alias, name)| {
+            keys.expression_attribute_names(alias, name)
+        });
+        let aliases: Vec<_> = names.map(|(alias, _)| alias).collect();
+        let projection = (!aliases.is_empty()).then(|| aliases.join(", "));
+        let keys = keys.set_projection_expression(projection).build()?;
         let mut wanted = HashMap::from([(self.table.clone(), keys)]);
         let mut items = Vec::new();
         let mut fruitless = 0;
@@ -171,6 +179,7 @@ mod tests {
             digest: [0; 32],
             matched: None,
             dedupe_window: SignedDuration::ZERO,
+            came_at: Timestamp::UNIX_EPOCH,
             headers: content_type
                 .map(|it| ("content-type".to_owned(), it.to_owned()))
                 .into_iter()

@@ -47,6 +47,7 @@ impl Entry {
             digest,
             matched,
             dedupe_window,
+            came_at: accepted_at,
             headers,
         }
     }

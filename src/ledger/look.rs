@@ -29,7 +29,27 @@ pub struct Kept {
     pub republished_at: Option<i64>,
 }
 
+/// What became of a recorded webhook, without what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brief {
+    /// `accepted`, `quarantined`, or `released`.
+    pub state: String,
+    /// Why it is quarantined.
+    pub reason: Option<String>,
+    /// The id of the event that it was released as.
+    pub released_as: Option<String>,
+}
+
 impl Kept {
+    /// What became of it.
+    pub fn brief(&self) -> Brief {
+        Brief {
+            state: self.state.clone(),
+            reason: self.reason.clone(),
+            released_as: self.released_as.clone(),
+        }
+    }
+
     /// The content type that it came with.
     pub fn content_type(&self) -> &str {
         let content_type = self.headers.get("content-type");
@@ -85,13 +105,9 @@ pub(super) fn event(item: &HashMap<String, AttributeValue>) -> Result<EventRef, 
 impl Ledger {
     /// What is recorded under these keys at this moment, by key; none for what the ledger does not have any more.
     pub async fn look(&self, keys: &BTreeSet<String>) -> Result<HashMap<String, Kept>, ReadError> {
-        let keys = keys
-            .iter()
-            .map(|key| HashMap::from([("pk".to_owned(), text(key))]));
-        let keys: Vec<_> = keys.collect();
         let mut kept = HashMap::new();
-        for keys in keys.chunks(super::bodies::MAX_KEYS) {
-            for item in self.items(keys).await? {
+        for keys in items(keys).chunks(super::bodies::MAX_KEYS) {
+            for item in self.items(keys, &[]).await? {
                 match Kept::read(&item) {
                     Ok(it) => {
                         kept.insert(it.event.key.clone(), it);
@@ -102,6 +118,37 @@ impl Ledger {
         }
         Ok(kept)
     }
+
+    /// What became of what is recorded under these keys, by key. No body is read.
+    pub async fn briefs(
+        &self,
+        keys: &BTreeSet<String>,
+    ) -> Result<HashMap<String, Brief>, ReadError> {
+        let mut briefs = HashMap::new();
+        for keys in items(keys).chunks(super::bodies::MAX_KEYS) {
+            let attributes = ["pk", "state", "reason", "released_as"];
+            let items = self.items(keys, &attributes).await?;
+            briefs.extend(items.iter().filter_map(brief));
+        }
+        Ok(briefs)
+    }
+}
+
+/// The keys of items.
+fn items(keys: &BTreeSet<String>) -> Vec<HashMap<String, AttributeValue>> {
+    let key = |key: &String| HashMap::from([("pk".to_owned(), text(key))]);
+    keys.iter().map(key).collect()
+}
+
+/// An item in brief, by its key.
+fn brief(item: &HashMap<String, AttributeValue>) -> Option<(String, Brief)> {
+    let text = |name: &str| Some(item.get(name)?.as_s().ok()?.clone());
+    let brief = Brief {
+        state: text("state")?,
+        reason: text("reason"),
+        released_as: text("released_as"),
+    };
+    Some((text("pk")?, brief))
 }
 
 #[cfg(test)]
@@ -134,6 +181,7 @@ mod tests {
             digest: [7; 32],
             matched: Some(matched.clone()),
             dedupe_window: SignedDuration::ZERO,
+            came_at: Timestamp::UNIX_EPOCH,
             headers: vec![("content-type".to_owned(), "text/x".to_owned())],
         };
         let item = entry.item(&body, SignedDuration::from_hours(1));
@@ -145,6 +193,7 @@ mod tests {
         );
         assert_eq!((kept.content_type(), &*kept.state), ("text/x", "accepted"));
         assert_eq!(kept.expires_at, 1_790_003_600);
+        assert_eq!(brief(&item), Some(("studio#1".to_owned(), kept.brief())));
         for name in [
             "pk",
             "id",

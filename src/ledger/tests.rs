@@ -36,6 +36,7 @@ fn entry() -> Entry {
         digest: [0xab; 32],
         matched: None,
         dedupe_window: SignedDuration::ZERO,
+        came_at: Timestamp::from_second(1_790_000_000).unwrap(),
         headers: Vec::new(),
     }
 }
@@ -105,10 +106,15 @@ fn a_key_is_taken_for_its_window_and_no_longer_than_its_item_is_kept() {
             dedupe_window,
             ..entry()
         };
-        let item = entry.item(&StoredBody::Inline(Vec::new()), retention);
+        let mut item = entry.item(&StoredBody::Inline(Vec::new()), retention);
         assert_eq!(item["pk"], text("studio#1"));
         assert_eq!(item["dedupe_until"], number(1_790_000_000 + until));
         let expires_at = number(1_790_000_000 + retention.as_secs());
+        assert_eq!(item["expires_at"], expires_at);
+        // What was rejected a day before it was accepted is as old as it is, and kept as long as any.
+        let came_at = entry.came_at - day;
+        item = Entry { came_at, ..entry }.item(&StoredBody::Inline(Vec::new()), retention);
+        assert_eq!(item["dedupe_until"], number(1_790_000_000 - 86_400 + until));
         assert_eq!(item["expires_at"], expires_at);
     }
 }

@@ -19,8 +19,6 @@ mod cpu;
 mod meter;
 #[path = "../it/support/mod.rs"]
 mod support;
-#[path = "units.rs"]
-mod units;
 
 use cpu::cpu;
 use meter::Meter;
@@ -30,8 +28,8 @@ use std::time::{Duration, Instant};
 use support::delivery::World;
 use support::function::{Answer, Function};
 use support::receiver::{Receiver, Reply};
+use support::units::units;
 use support::webhook;
-use units::units;
 
 /// List prices in US East (N. Virginia), in dollars, as published in November 2026, without free tiers.
 mod price {
@@ -287,7 +285,7 @@ fn add(bill: &mut Bill, service: &'static str, dollars: f64) {
 /// Adds what was asked of AWS.
 fn tally(bill: &mut Bill, calls: &[meter::Call], events: f64) {
     for call in calls {
-        let units = units(call);
+        let units = units(&call.operation, &call.request, &call.answer);
         for (row, count) in [
             ("calls of AWS", 1.0),
             ("write units", units.writes),

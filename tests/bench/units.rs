@@ -2,7 +2,6 @@
 //! by the [size of items](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html), and
 //! requests of SQS by 64 KB, and reads of secrets.
 
-use crate::meter::Call;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
@@ -15,37 +14,37 @@ pub(crate) struct Units {
     pub(crate) secrets: f64,
 }
 
-/// The units of a call.
-pub(crate) fn units(call: &Call) -> Units {
-    let operation = call.operation.rsplit('.').next().unwrap();
+/// The units of a call, such as `DynamoDB_20120810.PutItem`.
+pub(crate) fn units(operation: &str, request: &Value, answer: &Value) -> Units {
+    let operation = operation.rsplit('.').next().unwrap();
     let mut units = Units::default();
     match operation {
-        "PutItem" => units.writes = write(&call.request["Item"]),
+        "PutItem" => units.writes = write(&request["Item"]),
         // What is updated here is smaller than a unit.
         "UpdateItem" | "DeleteItem" => units.writes = 1.0,
         "BatchWriteItem" => {
-            let requests = members(&call.request["RequestItems"]).flat_map(items);
+            let requests = members(&request["RequestItems"]).flat_map(items);
             let one = |it: &Value| it.get("PutRequest").map_or(1.0, |put| write(&put["Item"]));
             units.writes = requests.map(one).sum();
         }
         "BatchGetItem" => {
             let is_consistent =
-                members(&call.request["RequestItems"]).all(|it| it["ConsistentRead"] == true);
-            let found = members(&call.answer["Responses"]).flat_map(items);
+                members(&request["RequestItems"]).all(|it| it["ConsistentRead"] == true);
+            let found = members(&answer["Responses"]).flat_map(items);
             let found: f64 = found.map(|it| read(size(it))).sum();
             units.reads = if is_consistent { found } else { found / 2.0 };
         }
         "GetItem" => {
-            let is_consistent = call.request["ConsistentRead"] == true;
-            units.reads = read(size(&call.answer["Item"])) * if is_consistent { 1.0 } else { 0.5 };
+            let is_consistent = request["ConsistentRead"] == true;
+            units.reads = read(size(&answer["Item"])) * if is_consistent { 1.0 } else { 0.5 };
         }
         "Query" => {
-            let bytes = items(&call.answer["Items"]).map(size).sum();
-            let is_consistent = call.request["ConsistentRead"] == true;
+            let bytes = items(&answer["Items"]).map(size).sum();
+            let is_consistent = request["ConsistentRead"] == true;
             units.reads = read(bytes) * if is_consistent { 1.0 } else { 0.5 };
         }
         "SendMessageBatch" => {
-            let bytes: usize = items(&call.request["Entries"])
+            let bytes: usize = items(&request["Entries"])
                 .map(|it| it.to_string().len())
                 .sum();
             units.sqs = bytes.div_ceil(64 * 1024) as f64;

@@ -105,19 +105,25 @@ async fn what_a_wrong_secret_of_ours_refused_is_accepted_once_it_is_right() {
     let source = gateway.source(CREATIVE_FORCE, &[]).await;
     let (id, right) = (unique(), unique());
     let body = product_reset(&id, "");
-    let refused = source.known(|| source.signed_with(&right, body.as_bytes()));
-    assert_eq!(refused.await.status, 401);
-
     let list = ["--json", "quarantine", "list", "--rejected"];
     let list = [&list[..], &["--source", &source.name]].concat();
-    let listed = lines(&gateway, &list, 1).await;
+    // What is not kept in time is not kept, and comes again: all of these are the same webhook.
+    let listed = eventually("a request that is kept", || async {
+        let refused = source.known(|| source.signed_with(&right, body.as_bytes()));
+        assert_eq!(refused.await.status, 401);
+        let listed = gateway.webhookctl(&list).await.json();
+        Some(listed).filter(|it| !it.is_empty())
+    })
+    .await;
     assert_eq!(listed[0]["state"], "rejected");
     let release = ["--json", "quarantine", "release", "--rejected"];
     let release = [&release[..], &["--source", &source.name, "--since", "1d"]].concat();
     let kept = gateway.webhookctl(&release).await;
-    assert_eq!(
-        (kept.code, column(&told(&kept), "outcome")),
-        (Some(1), vec!["kept"])
+    let outcomes = told(&kept);
+    assert_eq!(kept.code, Some(1));
+    assert!(
+        column(&outcomes, "outcome").iter().all(|it| *it == "kept"),
+        "{kept:?}"
     );
 
     let rotate = ["source", "rotate", &source.name, "--secret-stdin"];
@@ -126,7 +132,11 @@ async fn what_a_wrong_secret_of_ours_refused_is_accepted_once_it_is_right() {
     drop(guard);
     for outcome in ["released", "released-before"] {
         let released = gateway.webhookctl(&release).await.json();
-        assert_eq!(column(&released, "outcome"), [outcome]);
+        assert!(
+            column(&released, "outcome").contains(&outcome),
+            "{released:?}"
+        );
+        assert!(column(&released, "event").iter().all(|it| *it == id));
     }
     source.message(Queue::Events, &id).await;
     let again = eventually("the rotated secret", || async {

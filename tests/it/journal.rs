@@ -9,12 +9,7 @@ use serde_json::{Value, json};
 
 /// The items of the journal of a kind that begins so.
 async fn noted(aws: &Aws, kind: &str) -> Vec<Value> {
-    let scan = json!({"TableName": "journal"});
-    let answer = aws.call("DynamoDB_20120810.Scan", &scan).await;
-    let items = answer["Items"].as_array().unwrap().iter().map(plain);
-    items
-        .filter(|item| item["kind"].as_str().unwrap().starts_with(kind))
-        .collect()
+    aws.noted(kind).await.iter().map(plain).collect()
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod http;
 mod journal;
 mod logs;
 mod operator;
+mod rejected;
 mod requests;
 mod silence;
 mod sources;

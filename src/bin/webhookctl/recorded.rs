@@ -7,7 +7,7 @@ use crate::stack::Stack;
 use jiff::SignedDuration;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use webhook_gateway::ledger::{Entry, Kept, Ledger, StoredBody};
+use webhook_gateway::ledger::{Brief, Entry, Kept, Ledger, StoredBody};
 use webhook_gateway::payloads::Payloads;
 use webhook_gateway::queues::Message;
 
@@ -64,6 +64,11 @@ impl Recorded {
     /// What is recorded under these keys.
     pub(crate) async fn look(&self, keys: &BTreeSet<String>) -> Result<HashMap<String, Kept>> {
         Ok(self.ledger.look(keys).await.map_err(failure::ledger)?)
+    }
+
+    /// What became of what is recorded under these keys, without its bodies.
+    pub(crate) async fn briefs(&self, keys: &BTreeSet<String>) -> Result<HashMap<String, Brief>> {
+        Ok(self.ledger.briefs(keys).await.map_err(failure::ledger)?)
     }
 
     /// The webhook that an id means: that of its event, or its key in the ledger. Without a source, all that are

@@ -1,8 +1,9 @@
 //! What the tool releases, and that it does so once.
 
-use crate::support::aws::Aws;
+use crate::support::aws::{Aws, Message};
 use crate::support::function::Answer;
-use crate::support::operator::Operator;
+use crate::support::operator::{Operator, column};
+use crate::support::tap::{Called, Tap};
 use crate::support::webhook::{SECRET, creative_force, request, sign, signed};
 use serde_json::{Value, json};
 
@@ -120,30 +121,160 @@ async fn a_rejected_body_that_only_the_bucket_holds_is_released_too() {
     assert_eq!(again[0]["outcome"], "released-before");
 }
 
+/// Whether anything in an answer has a body, or the headers of a request.
+fn has_body(answer: &Value) -> bool {
+    let text = answer.to_string();
+    ["body", "body_z", "headers"]
+        .iter()
+        .any(|name| text.contains(&format!("\"{name}\":")))
+}
+
 #[tokio::test]
-async fn only_the_newest_hundred_are_kept() {
-    let aws = Aws::start().await;
-    let mut function = aws.ingress().await;
-    for number in 0..150 {
-        let body = creative_force(&format!("r-{number}"), "");
-        let forged = request(
-            "POST",
-            "studio",
-            &body,
-            &[("x-cf-signature", &sign("x", b""))],
-        );
-        function.invoke(&forged).await;
-    }
-    let operator = Operator::of(&aws).await;
-    let listed = operator
-        .run(&["quarantine", "list", "--rejected"])
-        .await
-        .json();
-    assert_eq!(listed.len(), 100);
-    let scan = aws
-        .call("DynamoDB_20120810.Scan", &json!({"TableName": "journal"}))
+async fn listing_reads_no_bodies_and_releasing_reads_one_at_a_time() {
+    let mut aws = Aws::start().await;
+    aws.put_sources(&json!({"studio": {"vendor": "creative-force", "secrets": ["wrong"]}}))
         .await;
-    assert_eq!(scan["Count"], 101);
+    let mut function = aws.ingress().await;
+    for id in ["a", "b", "c"] {
+        let body = creative_force(id, &"x".repeat(4_000));
+        function.invoke(&signed("studio", &body)).await;
+    }
+    let tap = Tap::start(aws.url()).await;
+    let operator = Operator::behind(&aws, tap.url()).await;
+    let list = ["quarantine", "list", "--rejected"];
+    assert_eq!(operator.run(&list).await.json().len(), 3);
+    assert!(!tap.called().iter().any(|it| has_body(&it.answer)));
+
+    aws.put_sources(&json!({"studio": {"vendor": "creative-force", "secrets": [SECRET]}}))
+        .await;
+    let release = ["quarantine", "release", "--rejected"];
+    let dry = operator.run(&[&release[..], &["--dry-run"]].concat()).await;
+    assert_eq!(dry.json().len(), 3);
+    let read = tap.called();
+    let read: Vec<_> = read.iter().filter(|it| has_body(&it.answer)).collect();
+    assert_eq!(read.len(), 3);
+    let is_one = |it: &&Called| it.operation.ends_with(".GetItem");
+    assert!(read.iter().all(is_one), "{read:?}");
+
+    // The same of what is quarantined, by a function that knows the right secret.
+    let mut function = aws.ingress().await;
+    for number in 0..3 {
+        let body = format!("{{\"not\": \"understood {number} {}\"}}", "x".repeat(4_000));
+        function.invoke(&signed("studio", &body)).await;
+    }
+    aws.drain_stream(&mut function).await;
+    tap.called();
+    let listed = operator.run(&["quarantine", "list"]).await.json();
+    assert_eq!(column(&listed, "state"), ["quarantined"; 3]);
+    assert!(listed.iter().all(|it| it["reason"].is_string()));
+    assert!(!tap.called().iter().any(|it| has_body(&it.answer)));
+    operator.run(&["quarantine", "release"]).await;
+    let read = tap.called();
+    let bodies = |it: &Called| it.answer.to_string().matches("\"body_z\":").count();
+    let bodies: Vec<_> = read.iter().map(bodies).filter(|it| *it > 0).collect();
+    assert_eq!(bodies, [1, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_source_that_is_unsigned_by_now_releases_nothing_unless_told_so() {
+    let mut aws = Aws::start().await;
+    aws.put_sources(&json!({"studio": {"vendor": "creative-force", "secrets": ["wrong"]}}))
+        .await;
+    let mut function = aws.ingress().await;
+    let (signature, without) = (("x-cf-signature", "0".repeat(64)), creative_force("b", ""));
+    let forged = creative_force("a", "");
+    for event in [
+        request("POST", "studio", &forged, &[(signature.0, &signature.1)]),
+        request("POST", "studio", &without, &[]),
+    ] {
+        function.invoke(&event).await;
+    }
+    aws.put_sources(&json!({"studio": {"vendor": "creative-force", "unsigned": true}}))
+        .await;
+    let operator = Operator::of(&aws).await;
+    let release = ["quarantine", "release", "--rejected"];
+    for options in [&[][..], &["--dry-run"], &["--source", "studio"]] {
+        let said = operator.run(&[&release[..], options].concat()).await;
+        assert_eq!(said.code, Some(1), "{said:?}");
+        let kept = said.lines();
+        assert_eq!(column(&kept, "outcome"), ["kept", "kept"]);
+        let reason = kept[0]["reason"].as_str().unwrap();
+        assert!(reason.contains("--unsigned-too"), "{reason}");
+        let id = kept[0]["id"].as_str().unwrap();
+        let shown = operator
+            .run(&["quarantine", "show", "--rejected", id])
+            .await;
+        assert_eq!(shown.json()[0]["today"]["outcome"], "kept");
+    }
+    assert_eq!(aws.recorded().await.len(), 0);
+    let told = [&release[..], &["--unsigned-too"]].concat();
+    let released = operator.run(&told).await.json();
+    assert_eq!(column(&released, "outcome"), ["released", "released"]);
+    aws.drain_stream(&mut function).await;
+    assert_eq!(aws.drain_event_ids().await, ["a", "b"]);
+    // It says nothing of what is quarantined.
+    let misplaced = ["quarantine", "release", "--unsigned-too"];
+    assert_eq!(operator.run(&misplaced).await.code, Some(2));
+}
+
+/// Moves a request that is kept by so many seconds, within its day.
+async fn moved(aws: &Aws, mut item: Value, seconds: i64) {
+    let at: i64 = item["at"]["N"].as_str().unwrap().parse().unwrap();
+    item["at"] = json!({"N": (at + seconds * 1_000).to_string()});
+    let put = json!({"TableName": "journal", "Item": item});
+    aws.call("DynamoDB_20120810.PutItem", &put).await;
+}
+
+#[tokio::test]
+async fn changes_that_were_rejected_are_released_as_they_came_and_their_copies_are_not() {
+    let mut aws = Aws::start().await;
+    let source = |secret: &str| json!({"shop": {"vendor": "creads", "secrets": [secret]}});
+    aws.put_sources(&source("wrong")).await;
+    let mut function = aws.ingress().await;
+    let update = |status: &str| {
+        format!(
+            r#"{{"event":"resource.updated","resource_type":"Project","resource_gid":"5","resource":{{"status":"{status}"}}}}"#
+        )
+    };
+    let (a, b) = (update("draft"), update("live"));
+    for body in [&a, &a, &b, &a] {
+        let signature = sign(SECRET, body.as_bytes());
+        let event = request(
+            "POST",
+            "shop",
+            body,
+            &[("x-partners-signature", &signature)],
+        );
+        function.invoke(&event).await;
+    }
+    // The first came twice within a minute, the others a quarter of an hour later each; whatever day it is by then.
+    let mut items = aws.noted("rejected#").await;
+    items.retain(|it| it["at"].is_object());
+    items.sort_by_key(|it| it["id"]["S"].to_string());
+    let at: i64 = items[0]["at"]["N"].as_str().unwrap().parse().unwrap();
+    let is_early = at % 86_400_000 < 43_200_000;
+    let ages = if is_early {
+        [0, 60, 900, 1_800]
+    } else {
+        [-1_800, -1_740, -900, 0]
+    };
+    for (item, seconds) in items.into_iter().zip(ages) {
+        moved(&aws, item, seconds).await;
+    }
+    aws.put_sources(&source(SECRET)).await;
+    let operator = Operator::of(&aws).await;
+    let release = ["quarantine", "release", "--rejected", "--source", "shop"];
+    let released = operator.run(&release).await.json();
+    assert_eq!(column(&released, "outcome"), ["released"; 4]);
+    let events = column(&released, "event");
+    assert_eq!(events[0], events[1]);
+    aws.drain_stream(&mut function).await;
+    let published = aws.drain("events").await;
+    let status = |it: &Message| it.body["data"]["resource"]["status"].clone();
+    let states: Vec<_> = published.iter().map(status).collect();
+    assert_eq!(states, ["draft", "live", "draft"]);
+    let ids: Vec<_> = published.iter().map(|it| it.body["id"].clone()).collect();
+    assert_eq!(ids, events[1..]);
 }
 
 #[tokio::test]

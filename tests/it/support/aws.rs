@@ -158,6 +158,8 @@ impl Aws {
             ("SOURCES_SECRET_ARN", "sources".to_owned()),
             ("RETENTION_DAYS", "30".to_owned()),
             ("METRICS_NAMESPACE", "WebhookGateway".to_owned()),
+            // A machine that runs all tests at once takes longer for two calls than AWS does.
+            ("REJECTED_PATIENCE_MS", "60000".to_owned()),
         ]
     }
 
@@ -273,6 +275,15 @@ impl Aws {
     pub(crate) async fn drain_event_ids(&self) -> Vec<Value> {
         let events = self.drain("events").await.into_iter();
         events.map(|mut event| event.body["id"].take()).collect()
+    }
+
+    /// The items of the journal of a kind that begins so.
+    pub(crate) async fn noted(&self, kind: &str) -> Vec<Value> {
+        let scan = json!({"TableName": "journal"});
+        let mut answer = self.call("DynamoDB_20120810.Scan", &scan).await;
+        let mut items: Vec<_> = std::mem::take(answer["Items"].as_array_mut().unwrap());
+        items.retain(|item| item["kind"]["S"].as_str().unwrap().starts_with(kind));
+        items
     }
 
     /// The object of a bucket.

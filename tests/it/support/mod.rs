@@ -10,6 +10,9 @@ pub(crate) mod proxy;
 pub(crate) mod receiver;
 pub(crate) mod studio;
 pub(crate) mod tap;
+#[path = "../../bench/units.rs"]
+#[allow(dead_code, reason = "the tests use a part of it, the benchmarks all")]
+pub(crate) mod units;
 pub(crate) mod webhook;
 
 use base64::{Engine, engine::general_purpose::STANDARD};

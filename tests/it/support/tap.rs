@@ -24,6 +24,16 @@ pub(crate) struct Sent {
     pub(crate) delay: u64,
 }
 
+/// A call of DynamoDB or S3, with its answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Called {
+    /// Such as `DynamoDB_20120810.PutItem`; of S3, the method and the path.
+    pub(crate) operation: String,
+    /// The request and the answer where they are JSON, or null.
+    pub(crate) request: Value,
+    pub(crate) answer: Value,
+}
+
 /// Where a call is held up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Point {
@@ -61,6 +71,7 @@ struct Shared {
     http: reqwest::Client,
     sent: Mutex<Vec<Sent>>,
     waits: Mutex<Vec<(String, u64)>>,
+    called: Mutex<Vec<Called>>,
     barrier: Mutex<Option<Barrier>>,
     refused: Mutex<Option<&'static str>>,
 }
@@ -73,6 +84,7 @@ impl Tap {
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             sent: Mutex::default(),
             waits: Mutex::default(),
+            called: Mutex::default(),
             barrier: Mutex::default(),
             refused: Mutex::default(),
         });
@@ -142,6 +154,11 @@ impl Tap {
     pub(crate) fn waits(&self) -> Vec<(String, u64)> {
         std::mem::take(&mut *self.shared.waits.lock().unwrap())
     }
+
+    /// The calls of DynamoDB and S3 that were answered since the last look.
+    pub(crate) fn called(&self) -> Vec<Called> {
+        std::mem::take(&mut *self.shared.called.lock().unwrap())
+    }
 }
 
 impl Gate {
@@ -149,6 +166,11 @@ impl Gate {
     pub(crate) async fn reached(&mut self) {
         let reached = tokio::time::timeout(PATIENCE, self.met()).await;
         reached.expect("a call to hold up");
+    }
+
+    /// Whether the call is still to come.
+    pub(crate) fn is_waiting(&mut self) -> bool {
+        self.reached.try_recv().is_err()
     }
 
     /// Lets the call go on.
@@ -233,6 +255,11 @@ impl Shared {
         for name in ["host", "content-length"] {
             headers.remove(name);
         }
+        let operation = match headers.get("x-amz-target") {
+            Some(target) => target.to_str().unwrap().to_owned(),
+            None => format!("{method} {}", uri.path()),
+        };
+        let asked = serde_json::from_slice(&body).unwrap_or_default();
         let request = self.http.request(method, format!("{}{uri}", self.upstream));
         // Without an answer the test is over, and with it the AWS.
         let Ok(answer) = request.headers(headers).body(body).send().await else {
@@ -240,7 +267,16 @@ impl Shared {
         };
         let (status, mut headers) = (answer.status(), answer.headers().clone());
         headers.remove("transfer-encoding");
-        (status, headers, answer.bytes().await.unwrap_or_default())
+        let answer = answer.bytes().await.unwrap_or_default();
+        let is_of_store = !operation.contains('.') || operation.starts_with("DynamoDB_");
+        if is_of_store {
+            self.called.lock().unwrap().push(Called {
+                operation,
+                request: asked,
+                answer: serde_json::from_slice(&answer).unwrap_or_default(),
+            });
+        }
+        (status, headers, answer)
     }
 
     /// Makes a call from which entries were taken, and answers that these are refused.

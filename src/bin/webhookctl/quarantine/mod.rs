@@ -19,7 +19,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use webhook_gateway::event::EventRef;
 use webhook_gateway::journal::KeptRejected;
-use webhook_gateway::ledger::Kept;
+use webhook_gateway::ledger::Brief;
 
 /// How far back is looked without `--since`.
 const DEFAULT_SINCE: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -28,7 +28,8 @@ const DEFAULT_SINCE: SignedDuration = SignedDuration::from_hours(7 * 24);
 #[command(after_help = "\
 What is quarantined was answered 2xx, so that its vendor will not send it again; `webhookctl event show ID` shows it. With
 --rejected it is about requests that were refused for their signature, or because their source was disabled: the newest
-100 of each source and day are kept for 7 days, in case the mistake was ours.
+100 of each source and day with a signature, and the newest 100 without, are kept for 7 days, in case the mistake was
+ours. A flood is kept in part: one a second by each copy of the function, once it has kept 100.
 
 Examples:
   webhookctl quarantine list
@@ -58,7 +59,8 @@ Examples:
 It is released once, however often this is called, and stays where it is if it is still not in order. Nothing that is
 quarantined is verified again. With --dry-run only what would become of it is told, beside the reason for which it was
 not accepted when it came; with --json also the whole CloudEvent. What is released as the rejected kind may still be
-quarantined then: it was authentic, and is not understood.
+quarantined then: it was authentic, and is not understood. A source that is unsigned today verifies nothing: what was
+rejected is accepted with --unsigned-too alone, forgeries among it.
 
 With --json: {\"id\": …, \"outcome\": …, \"event\": …, \"type\": …, \"reason\": …, \"was\": …, \"cloudevent\": {…}} each, the last in
 dry runs only. The outcome is released, would-be-released, released-before, or kept, for the reason.
@@ -91,6 +93,9 @@ pub(crate) struct Release {
     ids: Vec<String>,
     #[command(flatten)]
     which: Which,
+    /// Also accepts what was rejected of sources that are unsigned today, without any check.
+    #[arg(long, requires = "rejected")]
+    unsigned_too: bool,
     /// Tells what would become of it, and changes nothing.
     #[arg(long)]
     dry_run: bool,
@@ -137,30 +142,39 @@ impl Row for Listed {
 
 impl Listed {
     /// What was quarantined as an event, with what the ledger has of it now.
-    fn of(event: &EventRef, kept: Option<&Kept>) -> Self {
+    fn of(event: &EventRef, kept: Option<Brief>) -> Self {
+        let forgotten = || Brief {
+            state: "forgotten".to_owned(),
+            reason: None,
+            released_as: None,
+        };
+        let Brief {
+            state,
+            reason,
+            released_as,
+        } = kept.unwrap_or_else(forgotten);
         Self {
             id: event.id.clone(),
             source: event.source.clone(),
             at: time::shown(event.accepted_at),
-            state: kept.map_or("forgotten", |kept| &*kept.state).to_owned(),
-            reason: kept.and_then(|kept| kept.reason.clone()),
-            released_as: kept.and_then(|kept| kept.released_as.clone()),
+            state,
+            reason,
+            released_as,
         }
     }
 
     /// What was rejected.
     fn rejected(kept: &KeptRejected) -> Self {
-        let request = &kept.request;
         let state = match kept.released_as {
             Some(_) => "released",
             None => "rejected",
         };
         Self {
             id: kept.id.clone(),
-            source: request.source.clone(),
-            at: time::shown(request.at.as_millisecond()),
+            source: kept.source.clone(),
+            at: time::shown(kept.at.as_millisecond()),
             state: state.to_owned(),
-            reason: Some(request.reason.clone()),
+            reason: Some(kept.reason.clone()),
             released_as: kept.released_as.clone(),
         }
     }
@@ -198,12 +212,8 @@ async fn quarantined(which: &Which, stack: &Stack, output: Output) -> Result<Vec
     Ok(found.into_iter().map(|(listed, _)| listed).collect())
 }
 
-/// The same, with what the ledger has of each.
-async fn found(
-    which: &Which,
-    stack: &Stack,
-    output: Output,
-) -> Result<Vec<(Listed, Option<Kept>)>> {
+/// The same, with the key of each in the ledger.
+async fn found(which: &Which, stack: &Stack, output: Output) -> Result<Vec<(Listed, String)>> {
     let filter = Filter {
         source: which.source.clone(),
         kind: Some(Kind::Quarantined),
@@ -216,10 +226,10 @@ async fn found(
         .iter()
         .map(|it| it.published.event.key.clone())
         .collect();
-    let kept = Recorded::to_read(stack)?.look(&keys).await?;
+    let kept = Recorded::to_read(stack)?.briefs(&keys).await?;
     let list = |event: &EventRef| {
-        let kept = kept.get(&event.key);
-        (Listed::of(event, kept), kept.cloned())
+        let kept = kept.get(&event.key).cloned();
+        (Listed::of(event, kept), event.key.clone())
     };
     Ok(indexed.iter().map(|it| list(&it.published.event)).collect())
 }

@@ -5,9 +5,17 @@ use crate::Result;
 use crate::document::Document;
 use crate::failure;
 use crate::output::Output;
+use crate::recorded::Recorded;
 use crate::stack::Stack;
 use jiff::{SignedDuration, Timestamp};
 use webhook_gateway::journal::{Journal, KeptRejected, days};
+use webhook_gateway::signature::sha256;
+
+/// A request that was refused, as it came.
+pub(super) struct Request {
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) raw: Vec<u8>,
+}
 
 /// For so long the journal keeps what was refused.
 const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -42,6 +50,23 @@ pub(super) async fn one(id: &str, journal: &Journal) -> Result<KeptRejected> {
     )?)
 }
 
+/// The headers and the bytes of one that is kept.
+pub(super) async fn request(
+    kept: &KeptRejected,
+    journal: &Journal,
+    recorded: &Recorded,
+) -> Result<Request> {
+    let request = journal.rejected_request(kept).await;
+    let request = request.map_err(failure::journal)?;
+    let request = request.ok_or("another request has taken its place")?;
+    let raw = recorded.bytes(request.body).await?;
+    if request.digest.is_some_and(|it| it != sha256(&raw)) {
+        return Err("its body is not there: it was not stored in time, or a newer request has overwritten it".into());
+    }
+    let headers = request.headers;
+    Ok(Request { headers, raw })
+}
+
 /// What is kept of the sources that are meant: one, or all that are configured.
 pub(super) async fn kept(
     which: &Which,
@@ -61,7 +86,7 @@ pub(super) async fn kept(
             all.extend(kept.map_err(failure::journal)?);
         }
     }
-    all.retain(|it| it.request.at >= since);
-    all.sort_by_key(|it| std::cmp::Reverse(it.request.at));
+    all.retain(|it| it.at >= since);
+    all.sort_by_key(|it| std::cmp::Reverse(it.at));
     Ok(all)
 }

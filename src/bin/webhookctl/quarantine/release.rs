@@ -1,6 +1,7 @@
 //! `webhookctl quarantine release`.
 
 use super::messages::Messages;
+use super::refused::Request;
 use super::{Release, found, refused};
 use crate::Result;
 use crate::document::Document;
@@ -11,8 +12,9 @@ use crate::stack::Stack;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::collections::BTreeSet;
 use webhook_gateway::event::CloudEvent;
-use webhook_gateway::journal::{Journal, KeptRejected, Rejected};
+use webhook_gateway::journal::{Journal, KeptRejected};
 use webhook_gateway::ledger::{Entry, Kept};
 use webhook_gateway::sources::{Authentication, Source};
 use webhook_gateway::vendor::Verified;
@@ -106,54 +108,98 @@ impl Released {
 pub(super) struct Releasing {
     recorded: Recorded,
     document: Document,
+    unsigned_too: bool,
     dry_run: bool,
 }
 
+/// What became of them so far. One that is told is not kept, as all of their events together may be gigabytes.
+struct Told {
+    output: Output,
+    rows: Vec<Released>,
+    freed: BTreeSet<String>,
+    count: usize,
+    kept: usize,
+}
+
+impl Told {
+    fn begin(output: Output) -> Self {
+        Self {
+            output,
+            rows: Vec::new(),
+            freed: BTreeSet::new(),
+            count: 0,
+            kept: 0,
+        }
+    }
+
+    fn add(&mut self, mut row: Released) -> Result<()> {
+        self.count += 1;
+        self.kept += usize::from(row.outcome == "kept");
+        self.freed.extend(row.freed().map(str::to_owned));
+        if self.output.json {
+            return self.output.list(&[row]);
+        }
+        // A table does not show it.
+        row.cloudevent = None;
+        self.rows.push(row);
+        Ok(())
+    }
+
+    fn end(self) -> Result<()> {
+        self.output.list(&self.rows)?;
+        match (self.kept, self.count) {
+            (0, _) => Ok(()),
+            (kept, count) => Err(format!(
+                "{kept} of {count} are kept where they are, for the reasons given"
+            )
+            .into()),
+        }
+    }
+}
+
 pub(super) async fn run(arguments: Release, stack: &Stack, output: Output) -> Result<()> {
-    let releasing = Releasing::of(stack, arguments.dry_run).await?;
-    let mut rows = Vec::new();
+    let (dry_run, unsigned_too) = (arguments.dry_run, arguments.unsigned_too);
+    let releasing = Releasing::of(stack, dry_run, unsigned_too).await?;
+    let mut told = Told::begin(output);
+    // One at a time: the bodies of all of them may be more than the machine has memory for. The oldest first, as it came.
     if arguments.which.rejected {
         let journal = refused::journal(stack)?;
-        for kept in refused::kept(&arguments.which, &journal, stack, output).await? {
-            rows.push(releasing.refused(&kept, &journal).await?);
+        let kept = refused::kept(&arguments.which, &journal, stack, output).await?;
+        for kept in kept.into_iter().rev() {
+            told.add(releasing.rejected(&kept, &journal).await?)?;
         }
     } else if arguments.ids.is_empty() {
-        for (listed, kept) in found(&arguments.which, stack, output).await? {
-            rows.push(match kept {
-                Some(kept) => releasing.quarantined(&kept).await?,
+        let found = found(&arguments.which, stack, output).await?;
+        for (listed, key) in found.into_iter().rev() {
+            let mut kept = releasing.recorded.look(&BTreeSet::from([key])).await?;
+            let row = match kept.drain().next() {
+                Some((_, kept)) => releasing.quarantined(&kept).await?,
                 None => Released::kept(&listed.id, "the ledger has forgotten it"),
-            });
+            };
+            told.add(row)?;
         }
     } else {
         for id in &arguments.ids {
             let source = arguments.which.source.as_deref();
             let kept = releasing.recorded.find(id, source, stack).await?;
-            rows.push(releasing.quarantined(&kept).await?);
+            told.add(releasing.quarantined(&kept).await?)?;
         }
     }
-    if !arguments.dry_run && !arguments.which.rejected {
-        let freed = rows.iter().filter_map(Released::freed).collect();
+    if !dry_run && !arguments.which.rejected {
+        let freed = told.freed.iter().map(String::as_str).collect();
         Messages::of(stack)?.forget(freed).await;
     }
-    output.list(&rows)?;
-    let kept = rows.iter().filter(|row| row.outcome == "kept").count();
-    match kept {
-        0 => Ok(()),
-        kept => Err(format!(
-            "{kept} of {} are kept where they are, for the reasons given",
-            rows.len()
-        )
-        .into()),
-    }
+    told.end()
 }
 
 impl Releasing {
     /// With what is configured today.
-    pub(super) async fn of(stack: &Stack, dry_run: bool) -> Result<Self> {
+    pub(super) async fn of(stack: &Stack, dry_run: bool, unsigned_too: bool) -> Result<Self> {
         let days: i64 = stack.output("RetentionDays")?.parse()?;
         Ok(Self {
             recorded: Recorded::of(stack, SignedDuration::from_hours(days * 24))?,
             document: Document::of(stack).await?,
+            unsigned_too,
             dry_run,
         })
     }
@@ -201,34 +247,52 @@ impl Releasing {
         })
     }
 
-    /// Tries what was rejected with today's secrets.
-    pub(super) async fn refused(&self, kept: &KeptRejected, journal: &Journal) -> Result<Released> {
+    /// Tries what was rejected with today's secrets, unless it was released before.
+    async fn rejected(&self, kept: &KeptRejected, journal: &Journal) -> Result<Released> {
         if let Some(event) = &kept.released_as {
             return Ok(Released::before(&kept.id, Some(event.clone())));
         }
-        let request = &kept.request;
-        let source = match self.source(&request.source) {
+        match refused::request(kept, journal, &self.recorded).await {
+            Ok(request) => self.refused(kept, &request, journal).await,
+            Err(error) => Ok(Released::kept(&kept.id, error)),
+        }
+    }
+
+    /// Tries a request that was rejected with today's secrets.
+    pub(super) async fn refused(
+        &self,
+        kept: &KeptRejected,
+        request: &Request,
+        journal: &Journal,
+    ) -> Result<Released> {
+        if let Some(event) = &kept.released_as {
+            return Ok(Released::before(&kept.id, Some(event.clone())));
+        }
+        let source = match self.source(&kept.source) {
             Ok(source) => source,
             Err(error) => return Ok(Released::kept(&kept.id, error)),
         };
-        let raw = match self.recorded.bytes(kept.body.clone()).await {
-            Ok(raw) => raw,
-            Err(error) => return Ok(Released::kept(&kept.id, error)),
-        };
-        let webhook = match verify(&source, request, &raw) {
+        let webhook = match verify(&source, request, self.unsigned_too) {
             Ok(webhook) => webhook,
             Err(error) => return Ok(Released::kept(&kept.id, error)),
         };
         let headers = request.headers.iter();
         let is_signature = |name: &str| name == source.vendor.signature_header();
         let headers = headers.filter(|(name, _)| !is_signature(name)).cloned();
-        let entry = |at| {
-            let name = request.source.clone();
-            Entry::of(name, &source, webhook, headers.clone().collect(), at)
+        let entry = |at| Entry {
+            // Whether it is a copy of another does not change by their being released together.
+            came_at: kept.at,
+            ..Entry::of(
+                kept.source.clone(),
+                &source,
+                webhook,
+                headers.clone().collect(),
+                at,
+            )
         };
         let now = Timestamp::now();
         if self.dry_run {
-            let was = Some(&*request.reason);
+            let was = Some(&*kept.reason);
             return Ok(Released::would_be(&kept.id, was, webhook, &entry(now)));
         }
         let Some(at) = journal
@@ -243,7 +307,7 @@ impl Releasing {
         };
         let entry = entry(at);
         // A second try, however late, finds the first.
-        let event = self.recorded.accept(&entry, raw.clone()).await?;
+        let event = self.recorded.accept(&entry, request.raw.clone()).await?;
         journal
             .end_release(kept, &event)
             .await
@@ -253,9 +317,13 @@ impl Releasing {
 }
 
 /// The request as authentic, by today's secrets.
-fn verify<'r>(source: &Source, request: &Rejected, raw: &'r [u8]) -> Result<Verified<'r>> {
+fn verify<'r>(source: &Source, request: &'r Request, unsigned_too: bool) -> Result<Verified<'r>> {
+    let raw = &request.raw;
     let Authentication::Signed(secrets) = &source.authentication else {
-        return Ok(Verified::recorded(raw));
+        return match unsigned_too {
+            true => Ok(Verified::recorded(raw)),
+            false => Err("its source is unsigned today, so that nothing tells a forgery: --unsigned-too accepts it without a check".into()),
+        };
     };
     let name = source.vendor.signature_header();
     let signatures = request.headers.iter().filter(|(it, _)| it == name);

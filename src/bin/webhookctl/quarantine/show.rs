@@ -22,15 +22,15 @@ struct Shown {
 }
 
 pub(super) async fn run(arguments: &Show, stack: &Stack, output: Output) -> Result<()> {
-    let releasing = Releasing::of(stack, true).await?;
+    let releasing = Releasing::of(stack, true, false).await?;
     let id = &arguments.id;
     let (listed, headers, raw, today) = if arguments.rejected {
         let journal = refused::journal(stack)?;
         let kept = refused::one(id, &journal).await?;
-        let today = releasing.refused(&kept, &journal).await?;
-        let raw = releasing.recorded().bytes(kept.body.clone()).await?;
-        let headers = kept.request.headers.iter().cloned().collect();
-        (Listed::rejected(&kept), headers, raw, today)
+        let request = refused::request(&kept, &journal, releasing.recorded()).await?;
+        let today = releasing.refused(&kept, &request, &journal).await?;
+        let headers = request.headers.into_iter().collect();
+        (Listed::rejected(&kept), headers, request.raw, today)
     } else {
         let recorded = releasing.recorded();
         let kept = recorded
@@ -39,7 +39,7 @@ pub(super) async fn run(arguments: &Show, stack: &Stack, output: Output) -> Resu
         let raw = recorded.bytes(kept.body.clone()).await?;
         let today = releasing.quarantined(&kept).await?;
         (
-            Listed::of(&kept.event, Some(&kept)),
+            Listed::of(&kept.event, Some(kept.brief())),
             kept.headers,
             raw,
             today,
