@@ -119,8 +119,9 @@ impl Delivery {
         let signatures = signatures(endpoint, &secrets, &record.id, now.as_second(), &body)?;
         let headers = headers(endpoint, &content_type, &signatures);
         let sendable = header_map(&headers)?;
+        let spelled = spelled(&headers);
         let started = Instant::now();
-        let answer = self.post(endpoint, sendable, body, sent).await;
+        let answer = self.post(endpoint, sendable, spelled, body, sent).await;
         let attempt = noted(&answer, now, started);
         record.tried(attempt, told(endpoint, headers));
         let attempts = record.scheduled_attempts();
@@ -158,6 +159,7 @@ impl Delivery {
         &self,
         endpoint: &Endpoint,
         headers: HeaderMap,
+        spelled: Vec<String>,
         body: Vec<u8>,
         sent: &Notify,
     ) -> Result<Reply, SendError> {
@@ -166,6 +168,7 @@ impl Delivery {
             endpoint: endpoint.id.clone(),
             target,
             headers,
+            spelled,
             body: body.into(),
             timeout: endpoint.timeout(),
         };
@@ -200,6 +203,17 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, HeaderError> {
         );
     }
     Ok(map)
+}
+
+/// The names that are not in lower case, as the operator spells them. Of one that is there twice, the last is sent.
+fn spelled(headers: &[(String, String)]) -> Vec<String> {
+    let mut names: Vec<&String> = Vec::new();
+    for (name, _) in headers {
+        names.retain(|it| !it.eq_ignore_ascii_case(name));
+        names.push(name);
+    }
+    names.retain(|it| it.contains(|letter: char| letter.is_ascii_uppercase()));
+    names.into_iter().cloned().collect()
 }
 
 /// Notes that an event could not be read, and when it is tried again. An endpoint that is tried once only does not

@@ -104,6 +104,7 @@ mod tests {
         Ok(Reply {
             status,
             retry_after: retry_after.map(str::to_owned),
+            location: None,
             body: Vec::new(),
         })
     }

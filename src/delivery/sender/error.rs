@@ -30,13 +30,13 @@ pub enum SendError {
     #[error("TLS failed; the endpoint must speak TLS 1.2 or 1.3 and ask for no client certificate")]
     Tls,
     /// The deadline passed.
-    #[error("there was no complete reply in time; answer first and work later, or allow more time")]
+    #[error("there was no reply in time; answer first and work later, or allow more time")]
     Timeout,
     /// The connection was lost on the way.
-    #[error("the endpoint closed the connection before its reply was complete")]
+    #[error("the endpoint closed the connection before it replied")]
     Reset,
     /// The reply cannot be read.
-    #[error("the reply is not HTTP/1.1, or has a header section above 64 KB or 100 lines")]
+    #[error("the reply is not HTTP/1.1, or its header section is longer than 64 KB")]
     Protocol,
 }
 

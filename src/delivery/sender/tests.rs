@@ -9,7 +9,7 @@ use super::*;
 use std::collections::VecDeque;
 use std::sync::Mutex as Lock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 /// Longer than anything takes that is not meant to time out.
@@ -28,7 +28,7 @@ struct Recorded {
     refusing: Vec<IpAddr>,
     silent: Vec<IpAddr>,
     lookups: AtomicUsize,
-    dialled: Lock<Vec<IpAddr>>,
+    dialled: Lock<Vec<(IpAddr, Instant)>>,
 }
 
 impl Recorded {
@@ -53,7 +53,8 @@ impl Recorded {
     }
 
     fn dialled(&self) -> Vec<IpAddr> {
-        self.dialled.lock().unwrap().clone()
+        let dialled = self.dialled.lock().unwrap();
+        dialled.iter().map(|(address, _)| *address).collect()
     }
 }
 
@@ -70,7 +71,8 @@ impl Network for Recorded {
     }
 
     async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
-        self.dialled.lock().unwrap().push(address.ip());
+        let dialled = (address.ip(), Instant::now());
+        self.dialled.lock().unwrap().push(dialled);
         if self.refusing.contains(&address.ip()) {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
@@ -92,6 +94,7 @@ fn sender(network: Recorded, tls: Option<TlsConnector>) -> Sender<Recorded> {
         network,
         tls: OnceCell::new_with(tls),
         idle: Mutex::default(),
+        good: Mutex::default(),
     }
 }
 
@@ -100,6 +103,7 @@ fn request(url: &str) -> Request {
         endpoint: "endpoint".to_owned(),
         target: Target::parse(url, Policy::Unrestricted).unwrap(),
         headers: HeaderMap::new(),
+        spelled: Vec::new(),
         body: Bytes::from_static(b"{}"),
         timeout: AMPLE,
     }

@@ -67,7 +67,7 @@ async fn the_record_tells_of_each_attempt_and_of_what_was_sent() {
     let mut script = [
         Reply::Whole(400, vec![("location", receiver.url())], "no".to_owned()),
         Reply::Whole(503, Vec::new(), long),
-        Reply::Drip,
+        Reply::Hang,
         Reply::Whole(201, Vec::new(), "thanks".to_owned()),
     ]
     .into_iter();
@@ -84,6 +84,13 @@ async fn the_record_tells_of_each_attempt_and_of_what_was_sent() {
         world.record("ep_b", 1).await["history"][0]["error"],
         "refused"
     );
+    // The body has no end, but the status stands.
+    let endless = Receiver::start().await;
+    endless.always(Reply::Drip);
+    world.endpoint("ep_c", &endless.url(), &json!({})).await;
+    world.offer("ep_c", 1).await;
+    world.pump(&mut function).await;
+    assert_eq!(course(&world.record("ep_c", 1).await), ("delivered", 1));
 
     let record = world.record("ep_a", 1).await;
     let history = record["history"].as_array().unwrap();

@@ -129,6 +129,15 @@ async fn a_connection_is_not_used_again_if_the_reply_says_so_or_was_cut_off() {
             2,
         ),
         (cut_off.leak(), 2),
+        (
+            "HTTP/1.1 200 X\r\ncontent-length: 0\r\nServer : x\r\n\r\n",
+            2,
+        ),
+        (
+            "HTTP/1.1 200 X\r\ncontent-length: 0\r\na: b\r\n c\r\n\r\n",
+            2,
+        ),
+        ("HTTP/1.1 200 X\r\ncontent-length: 0\r\njunk\r\n\r\n", 2),
     ] {
         let (sender, connections) = answered(with).await;
         post(&sender, "a", URL).await.unwrap();
@@ -251,4 +260,97 @@ async fn an_address_is_called_without_a_look_up_but_not_by_a_public_sender() {
 async fn an_attempt_may_move_between_threads() {
     fn is_send(_: impl Send) {}
     is_send(Sender::new(Policy::Public).post(request(URL), &Notify::new()));
+}
+
+#[tokio::test]
+async fn a_connection_closed_while_a_request_is_sent_is_replaced_within_the_attempt() {
+    let (address, connections) = server(|mut stream| async move {
+        read_request(&mut stream).await;
+        stream.write_all(OK.as_bytes()).await.unwrap();
+        // The second request is read, and the connection closed.
+        read_request(&mut stream).await;
+    })
+    .await;
+    let sender = sender(Recorded::leading_to(address), None);
+    for expected in [1, 2, 3] {
+        assert_eq!(post(&sender, "a", URL).await.unwrap(), 200);
+        assert_eq!(connections.load(Ordering::SeqCst), expected);
+    }
+    assert_eq!(sender.network.lookups(), 3, "it is one attempt");
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_ends_amid_an_answer_is_not_replaced() {
+    let (address, connections) = server(|mut stream| async move {
+        read_request(&mut stream).await;
+        stream.write_all(OK.as_bytes()).await.unwrap();
+        read_request(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 O").await.unwrap();
+    })
+    .await;
+    let sender = sender(Recorded::leading_to(address), None);
+    assert_eq!(post(&sender, "a", URL).await.unwrap(), 200);
+    assert_eq!(post(&sender, "a", URL).await.unwrap_err().class(), "reset");
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_address_has_a_quarter_of_a_second_to_itself() {
+    let addresses: Vec<IpAddr> = (1..=4).map(|it| [93, 184, 215, it].into()).collect();
+    let mut network = Recorded::leading_to(([127, 0, 0, 1], 1).into());
+    network.silent = addresses.clone();
+    let sender = sender(network.resolving([Some(addresses.clone())]), None);
+    let start = Instant::now();
+    post(&sender, "a", URL).await.unwrap_err();
+    let dialled = sender.network.dialled.lock().unwrap();
+    let times = dialled
+        .iter()
+        .map(|(address, at)| (*address, (*at - start).as_millis() / 10 * 10));
+    let expected = addresses.into_iter().zip([0, 250, 500, 750]);
+    assert!(times.eq(expected), "{dialled:?}");
+}
+
+#[tokio::test]
+async fn the_address_that_was_good_is_the_first_the_next_time() {
+    let (dead, good) = ([93, 184, 215, 1].into(), [93, 184, 215, 2].into());
+    let closing = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let (address, _) = server(move |stream| answer(stream, closing)).await;
+    let answers = [vec![dead, good], vec![dead, good], vec![dead]];
+    let mut network = Recorded::leading_to(address).resolving(answers.map(Some));
+    network.refusing = vec![dead];
+    let sender = sender(network, None);
+    for _ in 0..2 {
+        assert_eq!(post(&sender, "a", URL).await.unwrap(), 200);
+    }
+    assert_eq!(sender.network.dialled(), [dead, good, good]);
+    // Nothing but what was just looked up is called.
+    let error = post(&sender, "a", URL).await.unwrap_err();
+    assert_eq!(error.class(), "refused");
+    assert_eq!(sender.network.dialled()[3..], [dead]);
+}
+
+#[test]
+fn the_families_take_turns() {
+    let addresses = |hosts: &[&str]| -> Vec<SocketAddr> {
+        let address = |host: &&str| SocketAddr::new(host.parse().unwrap(), 443);
+        hosts.iter().map(address).collect()
+    };
+    for (found, good, expected) in [
+        (
+            &["::1", "::2", "1.1.1.1"][..],
+            None,
+            &["::1", "1.1.1.1", "::2"][..],
+        ),
+        (&["1.1.1.1", "::1", "::2"], None, &["1.1.1.1", "::1", "::2"]),
+        (
+            &["1.1.1.1", "1.1.1.2"],
+            Some("1.1.1.2"),
+            &["1.1.1.2", "1.1.1.1"],
+        ),
+        (&["::1", "1.1.1.1"], Some("9.9.9.9"), &["::1", "1.1.1.1"]),
+        (&[], None, &[]),
+    ] {
+        let good = good.map(|it: &str| it.parse().unwrap());
+        assert_eq!(ordered(&addresses(found), good), addresses(expected));
+    }
 }

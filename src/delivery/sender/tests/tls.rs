@@ -88,6 +88,30 @@ async fn an_endpoint_that_proves_its_name_is_posted_to_over_one_connection() {
 }
 
 #[tokio::test]
+async fn an_end_of_tls_that_is_not_said_is_an_end() {
+    let certificate = certificate(&["hooks.example.com"]);
+    let acceptor = acceptor(&certificate);
+    let server = server(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            read_request(&mut stream).await;
+            let answer = b"HTTP/1.0 200 OK\r\n\r\nok";
+            stream.write_all(answer).await.unwrap();
+            stream.flush().await.unwrap();
+            // The connection is closed below TLS, as Python's http.server does.
+        }
+    });
+    let network = Recorded::leading_to(server.await.0);
+    let sender = sender(network, Some(trusting(&certificate)));
+    let reply = sender
+        .post(request("https://hooks.example.com/"), &Notify::new())
+        .await;
+    let reply = reply.ok().unwrap();
+    assert_eq!((reply.status, &*reply.body), (200, &b"ok"[..]));
+}
+
+#[tokio::test]
 async fn an_endpoint_that_does_not_prove_its_name_is_not_posted_to() {
     let hooks = certificate(&["hooks.example.com"]);
     let another = certificate(&["other.example.com"]);

@@ -33,14 +33,10 @@ impl Case {
             .map(|it| self.dns_error.is_none().then_some(it));
         let mut network = Recorded::leading_to(server).resolving(answers);
         // All addresses but the last refuse, so that all of them are tried.
-        let refusing = self
-            .resolves_to
-            .split_last()
-            .map_or(&[][..], |(_, others)| others);
-        network.refusing = match &self.first_connect {
-            Some(_) => self.resolves_to.clone(),
-            None => refusing.to_vec(),
-        };
+        network.refusing = in_order(&self.resolves_to);
+        if self.first_connect.is_none() {
+            network.refusing.pop();
+        }
         network
     }
 
@@ -61,7 +57,7 @@ impl Case {
         } else {
             self.resolves_to.clone()
         };
-        self.connect_to.clone().unwrap_or(tried)
+        in_order(&self.connect_to.clone().unwrap_or(tried))
     }
 
     /// The status of the reply, or the class of the failure.
@@ -74,6 +70,13 @@ impl Case {
             _ => Ok(200),
         }
     }
+}
+
+/// The order in which these are tried.
+fn in_order(addresses: &[IpAddr]) -> Vec<IpAddr> {
+    let addresses: Vec<_> = addresses.iter().map(|it| (*it, 443).into()).collect();
+    let ordered = ordered(&addresses, None);
+    ordered.iter().map(SocketAddr::ip).collect()
 }
 
 #[tokio::test]
