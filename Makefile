@@ -28,8 +28,8 @@ $(deny): | $(venv)
 	CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --debug --locked --no-default-features --root .venv cargo-deny@$(@:.venv/cargo-deny-%=%)
 	@touch $@
 
-build: $(venv) ## build the functions for deployment (sam build)
-	@$(stack) build
+build: $(venv) ## build the functions (sam build); for deployment with the template's default, ARCH=arm64
+	@$(stack) build $(ARCH)
 
 up: $(venv) ## start the local AWS, deploy to it, write .local/outputs.json (PORT=4566)
 	@$(stack) up $(PORT)

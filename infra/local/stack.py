@@ -1,6 +1,6 @@
 """The local AWS: builds the functions, starts ministack in the background and deploys template.yaml to it.
 
-    stack.py build                    cargo lambda, then sam build, unless nothing changed
+    stack.py build [ARCHITECTURE]     cargo lambda, then sam build, unless nothing changed; for this machine, or arm64 or x86_64
     stack.py up PORT                  build, start, deploy, write outputs.json; each step only if it is due
     stack.py down                     stop what `up` started
     stack.py during PORT COMMAND ...  run a command against it, and stop it again unless it ran before
@@ -37,6 +37,8 @@ def main(arguments):
     match arguments:
         case ["build"]:
             build()
+        case ["build", ("arm64" | "x86_64") as architecture]:
+            build(architecture)
         case ["up", port]:
             up(int(port))
         case ["down"]:
@@ -92,26 +94,26 @@ def environment(port=None):
 # ---- build --------------------------------------------------------------------------------------------------------------------------
 
 
-def build():
+def build(architecture=ARCHITECTURE):
     """Builds both functions unless their sources are those of the last build; returns the sources' fingerprint."""
-    fingerprint = sources()
+    fingerprint = sources(architecture)
     stamp = BUILD / "built"
     if read(stamp) == fingerprint:
         say("build: up to date")
         return fingerprint
     stamp.unlink(missing_ok=True)
     # sam build hides cargo's progress, so cargo goes first and sam finds everything compiled.
-    say(f"build: both functions for {ARCHITECTURE} (minutes from scratch, seconds after a small change)")
-    compile_binaries("ingress", "delivery")
+    say(f"build: both functions for {architecture} (minutes from scratch, seconds after a small change)")
+    compile_binaries("ingress", "delivery", architecture=architecture)
     say("build: sam build")
-    run(["sam", "build", *sam_options()], build_environment())
+    run(["sam", "build", *sam_options(architecture)], build_environment())
     stamp.write_text(fingerprint)
     return fingerprint
 
 
-def compile_binaries(*names):
+def compile_binaries(*names, architecture=ARCHITECTURE):
     """Compiles binaries as they are deployed, into target/lambda/NAME/bootstrap."""
-    target = ["--arm64"] if ARCHITECTURE == "arm64" else []
+    target = ["--arm64"] if architecture == "arm64" else ["--x86-64"] if architecture != ARCHITECTURE else []
     binaries = [argument for name in names for argument in ("--bin", name)]
     run(["cargo", "lambda", "build", "--release", "--locked", *binaries, *target], build_environment())
 
@@ -121,20 +123,20 @@ def build_environment():
     return os.environ | {"PATH": environment()["PATH"], "SAM_CLI_TELEMETRY": "0"}
 
 
-def sources():
+def sources(architecture):
     files = [ROOT / name for name in ("template.yaml", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml")]
     files += (ROOT / "infra").glob("*.yaml")
     files += [path for path in (ROOT / "src").rglob("*") if path.is_file() and "webhookctl" not in path.parts]
-    digest = hashlib.sha256(ARCHITECTURE.encode())
+    digest = hashlib.sha256(architecture.encode())
     for path in sorted(files):
         digest.update(f"{path.relative_to(ROOT)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
 
 
-def sam_options():
-    """The architecture of this machine; endpoints on it, which speak HTTP on loopback."""
+def sam_options(architecture=ARCHITECTURE):
+    """The architecture, by default of this machine; endpoints on it, which speak HTTP on loopback."""
     options = ROOT / "infra/local/samconfig.toml"
-    return ["--config-file", str(options), "--parameter-overrides", f"Architecture={ARCHITECTURE}", "EndpointPolicy=unrestricted"]
+    return ["--config-file", str(options), "--parameter-overrides", f"Architecture={architecture}", "EndpointPolicy=unrestricted"]
 
 
 # ---- start and stop -----------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,5 @@
 //! What a vendor never sent before is told once, by the name of where it is, and then remembered by every copy of the
 //! function.
-//!
-//! Seen to fail:
 
 use crate::support::aws::Aws;
 use crate::support::eventually;

@@ -1,7 +1,5 @@
 //! A source that declares its longest gap is watched by one message, whatever comes between, and is told of once when it
 //! is silent for longer.
-//!
-//! Seen to fail:
 
 use crate::support::delivery::{World, now_ms};
 use crate::support::eventually;

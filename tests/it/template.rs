@@ -4,6 +4,7 @@
 //! Seen to fail: each assertion, with the template changed where it looks, and the longest wait with an hour more.
 
 mod monitoring;
+mod readme;
 mod trust;
 
 use saphyr::{LoadableYamlNode, Scalar, Yaml};

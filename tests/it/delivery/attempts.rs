@@ -1,6 +1,4 @@
 //! I6 and I9: each delivery has one id and one body over all its attempts, which its record counts, on a schedule.
-//!
-//! Seen to fail:
 
 use crate::support::delivery::{World, event, id, now_ms};
 use crate::support::free_port;

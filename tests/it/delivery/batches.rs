@@ -1,6 +1,4 @@
 //! I8: the messages of a batch do not stand in each other's way, nor do the copies of one.
-//!
-//! Seen to fail:
 
 use crate::support::delivery::World;
 use crate::support::eventually;

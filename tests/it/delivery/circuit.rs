@@ -1,7 +1,5 @@
 //! The circuit: an endpoint that fails ten times in a row is left alone but for one probe, and when it answers again
 //! all that was held for it is delivered.
-//!
-//! Seen to fail:
 
 use crate::support::delivery::{World, id};
 use crate::support::function::Function;

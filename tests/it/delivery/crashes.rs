@@ -1,6 +1,4 @@
 //! I6 and I7: wherever the process dies, nothing is lost, and what is posted again has the same id and the same bytes.
-//!
-//! Seen to fail:
 
 use super::traffic::Traffic;
 use crate::support::delivery::{World, id};

@@ -1,6 +1,4 @@
 //! I7: whatever call of AWS fails, and however, nothing is lost, and once it works again all is as if nothing had been.
-//!
-//! Seen to fail:
 
 use super::traffic::Traffic;
 use crate::support::delivery::World;

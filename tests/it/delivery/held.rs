@@ -1,7 +1,5 @@
 //! What is not sent: to an endpoint that is paused or disabled, faster than its rate, to one that was deleted, and of
 //! an event that is not there any more.
-//!
-//! Seen to fail:
 
 use crate::support::delivery::{World, event, id, now_ms};
 use crate::support::eventually;

@@ -1,6 +1,4 @@
 //! What an endpoint may say besides yes and no: that it is gone, and that it wants to be left alone for a while.
-//!
-//! Seen to fail:
 
 use crate::support::delivery::{World, id, now_ms};
 use crate::support::proxy::Proxy;

@@ -1,7 +1,5 @@
 //! The whole way: what a vendor sent, through both doors of ingress and the delivery queue, to the endpoints that want
 //! it, in the form and with the signature that each wants.
-//!
-//! Seen to fail:
 
 use crate::support::delivery::{SECRET, World, event};
 use crate::support::function::Function;
