@@ -1,9 +1,11 @@
 //! One JSON line per request, per fan-out batch and per delivery, which is the log and, in CloudWatch's
 //! [embedded metric format](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html),
-//! the metrics at once. No secret, signature or body has a place in it.
+//! the metrics at once. No secret, signature or body has a place in it. Each metric is also there without dimensions: two
+//! lines that count different things do so under different names.
 
 use crate::delivery::circuit::News;
 use crate::delivery::history::{Record, State};
+use crate::delivery::outcome::Outcome;
 use jiff::Timestamp;
 use metrique::emf::Emf;
 use metrique::emf::flags::NoMetric;
@@ -43,13 +45,13 @@ pub struct RequestLine {
     pub reason: Option<String>,
     /// From the call of the handler to its answer.
     #[metrics(unit = Millisecond)]
-    pub duration_ms: Duration,
+    pub request_ms: Duration,
     accepted: Option<u64>,
     duplicate: Option<u64>,
     conflict: Option<u64>,
     quarantined: Option<u64>,
     rejected: Option<u64>,
-    failed: Option<u64>,
+    failed_requests: Option<u64>,
     /// Why a request that was refused is not kept for its release.
     pub unkept_reason: Option<String>,
     unkept: Option<u64>,
@@ -74,12 +76,12 @@ pub struct BatchLine {
     /// Messages on the delivery queue.
     pub deliveries: usize,
     /// Messages on the quarantine queue.
-    pub quarantined: usize,
+    pub quarantine_messages: usize,
     /// Messages that a subscribed queue refused, on the dead-letter queue.
     pub dead_lettered: usize,
     /// From the call of the handler to its answer.
     #[metrics(unit = Millisecond)]
-    pub duration_ms: Duration,
+    pub batch_ms: Duration,
 }
 
 /// What became of a delivery in an invocation.
@@ -110,12 +112,12 @@ pub struct DeliveryLine {
     pub reason: Option<String>,
     /// How long the attempt took.
     #[metrics(unit = Millisecond)]
-    pub duration_ms: Option<Duration>,
+    pub attempt_ms: Option<Duration>,
     /// From the event's acceptance to the end of a first attempt.
     #[metrics(unit = Millisecond)]
     pub latency_ms: Option<Duration>,
     delivered: Option<u64>,
-    failed: Option<u64>,
+    failed_attempts: Option<u64>,
     held: Option<u64>,
     exhausted: Option<u64>,
     skipped: Option<u64>,
@@ -130,7 +132,7 @@ pub struct NewsLine {
     /// The id of the endpoint.
     pub endpoint: String,
     /// In one word, what happened.
-    pub news: String,
+    pub news: &'static str,
     /// Why.
     pub reason: Option<String>,
     disabled: Option<u64>,
@@ -197,12 +199,12 @@ impl SilentLine {
 
 impl NewsLine {
     /// The line of what happened to an endpoint.
-    pub fn of(endpoint: &str, news: &str, reason: Option<&str>) -> Self {
-        let count = |it: News| (news == it.name()).then_some(1);
+    pub fn of(endpoint: &str, news: News, reason: Option<&str>) -> Self {
+        let count = |it: News| (news == it).then_some(1);
         Self {
             timestamp: SystemTime::now(),
             endpoint: endpoint.to_owned(),
-            news: news.to_owned(),
+            news: news.name(),
             reason: reason.map(str::to_owned),
             disabled: count(News::Disabled),
             opened: count(News::Opened),
@@ -213,7 +215,7 @@ impl NewsLine {
 
 impl DeliveryLine {
     /// The line of a delivery, as its record has it.
-    pub fn of(record: &Record, outcome: Option<&'static str>) -> Self {
+    pub fn of(record: &Record, outcome: Option<Outcome>) -> Self {
         let count = |state| (record.state == state).then_some(1);
         let attempt = record.history.last().filter(|_| outcome.is_some());
         let duration = attempt.map(|it| Duration::from_millis(it.duration_ms));
@@ -227,20 +229,28 @@ impl DeliveryLine {
             delivery_id: record.id.clone(),
             event_id: record.event.id.clone(),
             state: record.state.name(),
-            outcome,
+            outcome: outcome.map(Outcome::name),
             attempts: record.attempts,
             status: attempt.and_then(|it| it.status),
             reason: attempt
                 .and_then(|it| it.error.clone())
                 .or(record.reason.clone()),
-            duration_ms: duration,
+            attempt_ms: duration,
             latency_ms: latency,
             delivered: count(State::Delivered),
-            failed: outcome.filter(|it| *it != "delivered").map(|_| 1),
+            failed_attempts: outcome.filter(|it| is_failed(*it)).map(|_| 1),
             held: count(State::Held),
             exhausted: count(State::Exhausted),
             skipped: count(State::Skipped),
         }
+    }
+}
+
+/// Whether an attempt failed. A wait that the endpoint asks for is no failure.
+fn is_failed(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Delivered | Outcome::Wait(_) => false,
+        Outcome::Gone | Outcome::Retry(_) | Outcome::Exhausted => true,
     }
 }
 
@@ -256,13 +266,13 @@ impl RequestLine {
             status: 500,
             secret_position: None,
             reason: None,
-            duration_ms: Duration::ZERO,
+            request_ms: Duration::ZERO,
             accepted: None,
             duplicate: None,
             conflict: None,
             quarantined: None,
             rejected: None,
-            failed: None,
+            failed_requests: None,
             unkept_reason: None,
             unkept: None,
         }
@@ -286,7 +296,7 @@ impl RequestLine {
             }
             "quarantined" => &mut self.quarantined,
             "rejected" => &mut self.rejected,
-            _ => &mut self.failed,
+            _ => &mut self.failed_requests,
         };
         *counter = Some(1);
     }
@@ -303,9 +313,9 @@ impl BatchLine {
             published: 0,
             subscribed: 0,
             deliveries: 0,
-            quarantined: 0,
+            quarantine_messages: 0,
             dead_lettered: 0,
-            duration_ms: Duration::ZERO,
+            batch_ms: Duration::ZERO,
         }
     }
 }
@@ -313,13 +323,15 @@ impl BatchLine {
 impl Metrics {
     /// Metrics in this namespace.
     pub fn to_stdout(namespace: String) -> Self {
+        Self::to(namespace, std::io::stdout())
+    }
+
+    fn to(namespace: String, writer: impl std::io::Write + Send + Sync + 'static) -> Self {
         let format = Emf::builder(namespace, vec![vec![]])
             // The lines are of a few fixed forms, which the tests look at.
             .skip_all_validations(true)
             .build();
-        Self(FlushImmediately::new_boxed(
-            format.output_to(std::io::stdout()),
-        ))
+        Self(FlushImmediately::new_boxed(format.output_to(writer)))
     }
 
     /// Writes the line of a request.
@@ -350,5 +362,155 @@ impl Metrics {
     /// Writes the line of a batch.
     pub fn batch(&self, line: BatchLine) {
         self.0.append(RootEntry::new(line.close()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::history::Attempt;
+    use crate::endpoints::test::event;
+    use serde_json::Value;
+    use std::collections::BTreeSet;
+    use std::io::{Result, Write};
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written by this.
+    fn written(write: impl FnOnce(&Metrics)) -> Vec<Value> {
+        let lines = Lines::default();
+        write(&Metrics::to("gateway".to_owned(), lines.clone()));
+        let bytes = lines.0.lock().unwrap().clone();
+        let text = String::from_utf8(bytes).unwrap();
+        let read = |line| serde_json::from_str(line).unwrap();
+        text.lines().map(read).collect()
+    }
+
+    /// The metrics that lines declare without dimensions.
+    fn names(lines: &[Value]) -> BTreeSet<String> {
+        let directives = lines
+            .iter()
+            .flat_map(|it| it["_aws"]["CloudWatchMetrics"].as_array().unwrap());
+        let bare = directives.filter(|it| {
+            let dimensions = it["Dimensions"].as_array().unwrap();
+            dimensions
+                .iter()
+                .any(|it| it.as_array().unwrap().is_empty())
+        });
+        let metrics = bare.flat_map(|it| it["Metrics"].as_array().unwrap());
+        let name = |it: &Value| it["Name"].as_str().unwrap().to_owned();
+        metrics.map(name).collect()
+    }
+
+    fn delivery(state: State, outcome: Option<Outcome>) -> DeliveryLine {
+        let mut record = Record::new("ep_1", "ep_1_1_1".to_owned(), event());
+        record.attempts = 1;
+        record.history.push(Attempt {
+            at: 0,
+            duration_ms: 1,
+            status: Some(500),
+            error: None,
+            response: None,
+        });
+        record.turn(state, None, Timestamp::UNIX_EPOCH);
+        DeliveryLine::of(&record, outcome)
+    }
+
+    /// Each kind of line, in all of its forms.
+    fn kinds() -> Vec<(&'static str, Vec<Value>)> {
+        let requests = [
+            "accepted",
+            "duplicate",
+            "conflict",
+            "quarantined",
+            "rejected",
+            "failed",
+        ];
+        let deliveries = [
+            (State::Delivered, Outcome::Delivered),
+            (State::Pending, Outcome::Retry(Duration::ZERO)),
+            (State::Held, Outcome::Wait(Timestamp::UNIX_EPOCH)),
+            (State::Held, Outcome::Gone),
+            (State::Exhausted, Outcome::Exhausted),
+        ];
+        let news = [News::Disabled, News::Opened, News::Recovered];
+        vec![
+            (
+                "request",
+                written(|metrics| {
+                    for outcome in requests {
+                        let mut line = RequestLine::begin();
+                        line.count(outcome);
+                        metrics.request(line);
+                    }
+                }),
+            ),
+            ("batch", written(|it| it.batch(BatchLine::begin()))),
+            (
+                "delivery",
+                written(|metrics| {
+                    for (state, outcome) in deliveries {
+                        metrics.delivery(delivery(state, Some(outcome)));
+                    }
+                    metrics.delivery(delivery(State::Skipped, None));
+                }),
+            ),
+            (
+                "news",
+                written(|metrics| {
+                    for news in news {
+                        metrics.news(NewsLine::of("ep_1", news, None));
+                    }
+                }),
+            ),
+            (
+                "silent",
+                written(|it| it.silent(SilentLine::of("studio", None))),
+            ),
+            (
+                "drift",
+                written(|it| it.drift(DriftLine::of("studio", "creads", "a.b", "$.c"))),
+            ),
+        ]
+    }
+
+    #[test]
+    fn no_two_kinds_of_lines_count_under_one_name() {
+        let mut seen: Vec<(String, &str)> = Vec::new();
+        for (kind, lines) in kinds() {
+            assert!(!lines.is_empty());
+            for name in names(&lines) {
+                let other = seen.iter().find(|(it, _)| *it == name);
+                assert_eq!(other, None, "{name} of {kind}");
+                seen.push((name, kind));
+            }
+        }
+        assert!(seen.len() > 20, "{seen:?}");
+    }
+
+    #[test]
+    fn a_wait_that_is_asked_for_is_no_failed_attempt() {
+        for (outcome, failed) in [
+            (Some(Outcome::Delivered), None),
+            (Some(Outcome::Wait(Timestamp::UNIX_EPOCH)), None),
+            (None, None),
+            (Some(Outcome::Gone), Some(1)),
+            (Some(Outcome::Retry(Duration::ZERO)), Some(1)),
+            (Some(Outcome::Exhausted), Some(1)),
+        ] {
+            assert_eq!(delivery(State::Held, outcome).failed_attempts, failed);
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::body::body;
 use super::guard::Target;
-use super::history::{Attempt, MAX_RESPONSE, Record, Sent};
+use super::history::{Attempt, MAX_RESPONSE, Record, Sent, UNREAD};
 use super::job::{Job, Verdict};
 use super::load::{Loaded, Loads};
 use super::outcome::{Outcome, again, classify};
@@ -124,11 +124,10 @@ impl Delivery {
         let answer = self.post(endpoint, sendable, spelled, body, sent).await;
         let attempt = noted(&answer, now, started);
         record.tried(attempt, told(endpoint, headers));
-        let attempts = record.scheduled_attempts();
         let jitter = random();
         Ok(Tried::Outcome(classify(
             &answer,
-            attempts,
+            record.failures,
             &endpoint.retry,
             Timestamp::now(),
             jitter,
@@ -223,10 +222,10 @@ fn unread(record: &mut Record, now: Timestamp) -> Outcome {
         at: now.as_millisecond(),
         duration_ms: 0,
         status: None,
-        error: Some("unread".to_owned()),
+        error: Some(UNREAD.to_owned()),
         response: None,
     });
-    again(record.scheduled_attempts(), &DEFAULT_RETRY, random())
+    again(record.unread().saturating_sub(1), &DEFAULT_RETRY, random())
 }
 
 /// What is told of a request.

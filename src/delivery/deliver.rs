@@ -2,6 +2,7 @@
 //! is left to `attempt`, and what is done afterwards to `settle`.
 
 use super::backoff;
+use super::circuit::SLOW;
 use super::history::Record;
 use super::job::{Job, Verdict};
 use super::message::{MAX_DELAY, Message, Order, early_by};
@@ -23,10 +24,7 @@ const MARGIN: Duration = Duration::from_secs(3);
 /// So long after the first attempts are done, they are settled without the slower ones.
 const LINGER: Duration = Duration::from_millis(250);
 
-/// An attempt that takes longer hangs.
-const SLOW: Duration = Duration::from_secs(2);
-
-/// How long that is good for; it is said again in time while an attempt hangs.
+/// For so long it is good to say that an attempt hangs; it is said again in time while it does.
 const SLOW_FOR: Duration = Duration::from_secs(3);
 
 /// When a copy of a message that is being worked on is looked at, in seconds.
@@ -36,8 +34,8 @@ const COPY: i32 = 30;
 struct Due<'a> {
     job: Job<'a>,
     endpoint: &'a Endpoint,
-    /// Until when attempts at the endpoint hung, if none has succeeded since.
-    hung_until: Option<i64>,
+    /// Until when an invocation had the turn, if the endpoint is not known to be quick.
+    slow_until: Option<i64>,
     received: &'a Received,
 }
 
@@ -114,28 +112,32 @@ impl Delivery {
         kept
     }
 
-    /// Lets one delivery at a time through to an endpoint whose attempts hung, until one succeeds; the others come
-    /// again. A dead endpoint then takes the place of one invocation and no more.
+    /// Takes the turn at each endpoint that is not known to be quick, for all that the batch has for it; where another
+    /// invocation has it, the deliveries come again. So an endpoint that hangs, however it answers in the end, takes the
+    /// place of one invocation and no more.
     async fn take_turns(&self, planned: &mut Planned<'_>) {
         let until = Timestamp::now() + 2 * SLOW_FOR;
-        let mut seen = HashSet::new();
+        let mut turns = HashMap::new();
         for due in std::mem::take(&mut planned.due) {
             let id = &due.endpoint.id;
-            let is_its_turn = match due.hung_until {
-                None => true,
-                Some(_) if !seen.insert(id.clone()) => false,
-                Some(hung) => {
-                    let taken = self.circuits.take_turn(id, hung, until).await;
-                    taken.unwrap_or_else(|error| {
+            let is_its_turn = match (due.slow_until, turns.get(id)) {
+                (None, _) => true,
+                (Some(_), Some(is_its_turn)) => *is_its_turn,
+                (Some(seen), None) => {
+                    let taken = self.circuits.take_turn(id, seen, until).await;
+                    let is_its_turn = taken.unwrap_or_else(|error| {
                         tracing::error!(endpoint.id = id, %error, "slow endpoint");
                         false
-                    })
+                    });
+                    turns.insert(id.clone(), is_its_turn);
+                    is_its_turn
                 }
             };
             if is_its_turn {
                 planned.due.push(due);
             } else {
-                planned.put_off_for(due.received, 2 * SLOW_FOR);
+                // By then it is known to be quick, or to be slow.
+                planned.put_off_for(due.received, SLOW);
             }
         }
     }
@@ -163,8 +165,9 @@ impl Delivery {
         let slow = Mutex::default();
         let tries = due.into_iter().map(async |due| {
             let sent = Notify::new();
+            let (id, had_turn) = (&due.endpoint.id, due.slow_until.is_some());
             let attempt = self.try_once(due.job, due.endpoint, &loads, &sent);
-            let tried = self.watch(attempt, &sent, &due.endpoint.id, &slow).await;
+            let tried = self.watch(attempt, &sent, id, had_turn, &slow).await;
             tried.ok_or_else(|| due.received.id.clone())
         });
         let mut pending: FuturesUnordered<_> = tries.collect();
@@ -190,13 +193,14 @@ impl Delivery {
 impl Delivery {
     /// Waits for an attempt; while it hangs, says so, once for all of the same endpoint.
     ///
-    /// Otherwise a dead endpoint would take one invocation after another for its whole time-out, until its circuit
-    /// opens, and leave none for the others.
+    /// Otherwise a slow endpoint would take one invocation after another for as long as it takes to answer, and leave
+    /// none for the others.
     async fn watch<T>(
         &self,
         attempt: impl Future<Output = T>,
         sent: &Notify,
         endpoint: &str,
+        had_turn: bool,
         slow: &Mutex<HashSet<String>>,
     ) -> T {
         let mut attempt = pin!(attempt);
@@ -217,10 +221,9 @@ impl Delivery {
                 return attempt.await;
             }
             (is_first, patience) = (false, SLOW_FOR);
-            let said = self
-                .circuits
-                .slow(endpoint, Timestamp::now() + 2 * SLOW_FOR)
-                .await;
+            let now = Timestamp::now();
+            let until = now + 2 * SLOW_FOR;
+            let said = self.circuits.slow(endpoint, had_turn, until, now).await;
             if let Err(error) = said {
                 tracing::warn!(endpoint.id = endpoint, %error, "slow endpoint");
             }
@@ -285,19 +288,21 @@ impl<'a> Planned<'a> {
                 self.due.push(Due {
                     job,
                     endpoint: &standing.endpoint,
-                    hung_until: standing.circuit.slow_until,
+                    slow_until: standing.circuit.slow_until,
                     received,
                 });
             }
             (Plan::Attempt, _) => self.put_off(received, 0),
-            (Plan::Later(wait), _) => self.put_off_for(received, wait),
+            (Plan::Later(left), _) => self.put_off_for(received, left.min(SLOW)),
             (Plan::Hold(reason), _) => self.decided.push((job, Verdict::Hold(reason))),
         }
     }
 
-    /// Puts a message off for as long as attempts hang; longer each time, and never together with others.
+    /// Puts a message off for as long as another invocation has the turn; longer each time, and never together with
+    /// others.
     fn put_off_for(&mut self, received: &Received, wait: Duration) {
-        let wait = wait.mul_f64(1.0 + random() / 2.0) + SLOW_FOR * received.receives;
+        let longer = SLOW_FOR * received.receives.saturating_sub(1);
+        let wait = wait.mul_f64(1.0 + random() / 2.0) + longer;
         self.put_off(received, backoff::visibility(wait, received.at.elapsed()));
     }
 

@@ -5,7 +5,7 @@ mod held;
 mod record;
 
 pub use held::HeldEntry;
-pub use record::{Attempt, RETENTION, Record, Sent, State};
+pub use record::{Attempt, RETENTION, Record, Sent, State, UNREAD};
 
 use crate::causes::Causes;
 use aws_sdk_dynamodb::Client;

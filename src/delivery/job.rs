@@ -16,6 +16,14 @@ pub(super) struct Job<'a> {
     pub(super) record: Record,
 }
 
+impl Job<'_> {
+    /// Whether it is the probe of a circuit that was open at the beginning.
+    pub(super) fn is_probe(&self) -> bool {
+        let is_open = |standing: &Standing| standing.circuit.is_open();
+        self.origin == Origin::Held && self.standing.is_some_and(is_open)
+    }
+}
+
 /// Where a delivery came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {

@@ -1,21 +1,24 @@
 //! What the attempts of an invocation say of their endpoints: failures are counted in a row, circuits open and close,
-//! an endpoint is disabled, and the operator is told. What becomes of the deliveries is left to `settle`.
+//! an endpoint is known to be slow or quick, it is disabled, and the operator is notified. What becomes of the deliveries
+//! is left to `settle`.
 
 use super::Delivery;
-use super::circuit::{Circuit, CircuitError, Failures, News};
+use super::circuit::{Circuit, CircuitError, Failures, News, PATIENCE, Pace, SLOW, Transition};
 use super::job::{Job, Origin, Verdict};
-use super::notice::Notice;
+use super::notice::{Notice, NoticeError};
 use super::outcome::Outcome;
+use super::probe::new_id;
 use crate::endpoints::Standing;
 use crate::metrics::NewsLine;
 use jiff::Timestamp;
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// Why an endpoint is disabled that says it is gone.
 const GONE: &str = "it answered 410 Gone";
 
-/// Why an endpoint is disabled that failed for too long.
-const DEAD: &str = "nothing but failures for 5 days";
+/// When a notice is given again that could not be given.
+const NOTIFY_AGAIN: Duration = Duration::from_secs(60);
 
 /// An endpoint that was tried, as it is now.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +35,8 @@ struct Tally {
     succeeded: bool,
     /// Whether a probe is among what succeeded.
     is_probed: bool,
+    /// Whether an attempt was slow, however it ended.
+    is_slow: bool,
     gone: bool,
     failures: Failures,
 }
@@ -67,29 +72,35 @@ impl Delivery {
     ) -> Result<After, CircuitError> {
         let Standing { endpoint, circuit } = standing;
         let id = &endpoint.id;
+        let pace = tally.pace(circuit);
         let mut after = After {
             circuit: circuit.clone(),
             is_active: true,
         };
-        if tally.succeeded && !circuit.is_clean(tally.is_probed) {
-            if self.circuits.clear(id, circuit, tally.is_probed).await? {
-                self.tell(standing, News::Recovered.name(), None).await;
+        let is_forgotten = circuit.is_clean(tally.is_probed) && pace == Pace::AsKnown;
+        if tally.succeeded && !is_forgotten {
+            let recovered = Transition::new(News::Recovered, now);
+            let cleared = self
+                .circuits
+                .clear(id, circuit, tally.is_probed, pace, recovered)
+                .await?;
+            if circuit.is_open() && cleared.is_some() {
+                self.notify(standing, recovered, None).await;
             }
-            after.circuit = Circuit {
-                wait_until: circuit.wait_until.filter(|_| !tally.is_probed),
-                ..Circuit::default()
-            };
+            after.circuit = cleared.unwrap_or_default();
         }
-        if tally.failures.count == 0 {
+        if tally.failures.is_none() {
             return Ok(after);
         }
-        after.circuit = self.circuits.count(id, tally.failures, now).await?;
-        let reason = if tally.gone { GONE } else { DEAD };
-        if tally.gone || after.circuit.is_beyond_patience(now) {
-            after.is_active = !self.disable(standing, reason, now).await;
+        after.circuit = self.circuits.count(id, tally.failures, pace, now).await?;
+        if tally.gone {
+            after.is_active = !self.disable(standing, GONE, now).await;
+        } else if after.circuit.is_beyond_patience(now) {
+            after.is_active = !self.disable(standing, &dead(), now).await;
         } else if after.circuit.is_to_open() {
-            if self.circuits.open(id, now).await? {
-                self.tell(standing, News::Opened.name(), None).await;
+            let opened = Transition::new(News::Opened, now);
+            if self.circuits.open(id, opened).await? {
+                self.notify(standing, opened, None).await;
             }
             after.circuit.opened_at = Some(now.as_millisecond());
             after.circuit.probes = 0;
@@ -99,15 +110,15 @@ impl Delivery {
 
     /// Disables an endpoint; whether it is inactive now.
     async fn disable(&self, standing: &Standing, reason: &str, now: Timestamp) -> bool {
+        let disabled = Transition::new(News::Disabled, now);
         match self
             .endpoints
-            .disable(&standing.endpoint.id, reason, now)
+            .disable(&standing.endpoint.id, reason, disabled)
             .await
         {
             Ok(is_news) => {
                 if is_news {
-                    self.tell(standing, News::Disabled.name(), Some(reason))
-                        .await;
+                    self.notify(standing, disabled, Some(reason)).await;
                 }
                 true
             }
@@ -118,21 +129,84 @@ impl Delivery {
         }
     }
 
-    /// Tells the operator; what was not told is told later, as the circuit keeps it.
-    pub(super) async fn tell(&self, standing: &Standing, news: &str, reason: Option<&str>) {
-        let endpoint = &standing.endpoint;
+    /// Gives the notices whose claim is over: whoever had it could not give them, or died.
+    pub(super) async fn notify_of_what_is_due(&self, standings: &HashMap<String, Standing>) {
         let now = Timestamp::now();
-        let notice = Notice::of_endpoint(endpoint, news, reason, now);
-        match self.notices.give(&self.queues, &notice, now).await {
-            Err(error) => {
-                tracing::error!(endpoint.id = endpoint.id, news, %error, "notice is not given")
-            }
-            Ok(()) => {
-                self.metrics.news(NewsLine::of(&endpoint.id, news, reason));
-                if let Err(error) = self.circuits.told(&endpoint.id, news).await {
-                    tracing::warn!(endpoint.id = endpoint.id, %error, "notice may come twice");
+        for standing in standings.values() {
+            let id = &standing.endpoint.id;
+            let due = standing.circuit.notice.filter(|it| it.is_due(now));
+            let Some(transition) = due else {
+                continue;
+            };
+            let reason = match transition.news {
+                News::Disabled => standing.endpoint.reason.as_deref(),
+                News::Opened | News::Recovered => None,
+            };
+            match self.circuits.claim(id, transition, now).await {
+                Ok(Some(claimed)) => self.notify(standing, claimed, reason).await,
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(endpoint.id = id, %error, "notice is not claimed")
                 }
             }
+        }
+    }
+
+    /// Notifies the operator of a transition, to which this invocation has the claim. What cannot be given stays in the
+    /// circuit, and is given later: a probe comes for that, as nothing else may come for the endpoint.
+    async fn notify(&self, standing: &Standing, transition: Transition, reason: Option<&str>) {
+        let id = &standing.endpoint.id;
+        let news = transition.news.name();
+        let Err(error) = self.give(standing, transition, reason).await else {
+            self.metrics.news(NewsLine::of(id, transition.news, reason));
+            if let Err(error) = self.circuits.notified(id, transition).await {
+                tracing::warn!(endpoint.id = id, %error, "notice may come twice");
+            }
+            return;
+        };
+        tracing::error!(endpoint.id = id, news, %error, "notice is not given");
+        let is_queued = transition.is_queued || matches!(error, NoticeError::Publish(_));
+        if let Err(error) = self.circuits.release(id, transition, is_queued).await {
+            tracing::warn!(endpoint.id = id, %error, "notice is given later");
+        }
+        let (probe, now) = (new_id(), Timestamp::now());
+        let sent = self.send_probe(id, &probe, None, NOTIFY_AGAIN, now);
+        if let Err(error) = sent.await {
+            tracing::warn!(endpoint.id = id, %error, "notice waits for the next delivery");
+        }
+    }
+
+    async fn give(
+        &self,
+        standing: &Standing,
+        transition: Transition,
+        reason: Option<&str>,
+    ) -> Result<(), NoticeError> {
+        let notice = Notice::of_endpoint(&standing.endpoint, transition, reason);
+        if !transition.is_queued {
+            let at = Timestamp::from_millisecond(transition.happened_at).unwrap_or_default();
+            self.notices.queue(&self.queues, &notice, at).await?;
+        }
+        self.notices.publish(&notice).await
+    }
+}
+
+/// Why an endpoint is disabled that took nothing for too long.
+fn dead() -> String {
+    format!("it took nothing for {} days", PATIENCE.as_hours() / 24)
+}
+
+impl Tally {
+    /// What it says of the pace of an endpoint of which this was known.
+    fn pace(&self, seen: &Circuit) -> Pace {
+        let was_quick = seen.slow_until.is_none() && !seen.is_slow();
+        match (self.is_slow, was_quick) {
+            (true, true) => Pace::Unsure,
+            (true, false) => Pace::Slow,
+            (false, true) => Pace::AsKnown,
+            (false, false) if self.succeeded => Pace::Quick,
+            // A failure at once says nothing of how long an answer takes.
+            (false, false) => Pace::Unsure,
         }
     }
 }
@@ -157,29 +231,42 @@ fn tally<'a>(jobs: &[(Job<'a>, Verdict)]) -> Vec<(&'a Standing, Tally)> {
             tallies.push((standing, Tally::default()));
             tallies.len() - 1
         });
-        let Some((_, tally)) = tallies.get_mut(index) else {
-            continue;
-        };
-        if outcome == Some(Outcome::Delivered) {
-            tally.succeeded = true;
-            tally.is_probed |= job.origin == Origin::Held;
-            tally.failures = Failures::default();
-            continue;
-        }
-        tally.failures.count += 1;
-        tally.failures.is_probe |= job.origin == Origin::Held && standing.circuit.is_open();
-        tally.gone |= outcome == Some(Outcome::Gone);
-        if let Some(Outcome::Wait(until)) = outcome {
-            tally.failures.wait_until = tally.failures.wait_until.max(Some(until.as_millisecond()));
+        if let Some((_, tally)) = tallies.get_mut(index) {
+            tally.add(job, outcome);
         }
     }
     tallies
 }
 
+impl Tally {
+    /// Adds what an attempt came to; none was made where the endpoint's settings make no request.
+    fn add(&mut self, job: &Job<'_>, outcome: Option<Outcome>) {
+        let took = job.record.history.last().filter(|_| outcome.is_some());
+        self.is_slow |= took.is_some_and(|it| Duration::from_millis(it.duration_ms) > SLOW);
+        match outcome {
+            Some(Outcome::Delivered) => {
+                self.succeeded = true;
+                self.is_probed |= job.origin == Origin::Held;
+                self.failures = Failures::default();
+            }
+            Some(Outcome::Wait(until)) => {
+                let until = Some(until.as_millisecond());
+                self.failures.wait_until = self.failures.wait_until.max(until);
+                self.failures.is_asked_again |= job.origin == Origin::Held;
+            }
+            Some(Outcome::Gone | Outcome::Retry(_) | Outcome::Exhausted) | None => {
+                self.failures.count += 1;
+                self.failures.is_probe |= job.is_probe();
+                self.gone |= outcome == Some(Outcome::Gone);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::history::Record;
+    use crate::delivery::history::{Attempt, Record};
     use crate::delivery::plan;
     use crate::endpoints::test::{endpoint, event};
     use std::time::{Duration, Instant};
@@ -212,8 +299,24 @@ mod tests {
     }
 
     fn tallied(outcomes: &[Outcome]) -> Tally {
+        let quick: Vec<_> = outcomes.iter().map(|outcome| (*outcome, 50)).collect();
+        timed(&quick)
+    }
+
+    /// The tally of attempts that took so many milliseconds each.
+    fn timed(outcomes: &[(Outcome, u64)]) -> Tally {
         let standing = standing();
-        let tried = |outcome: &Outcome| (job(&standing, queue()), Verdict::Tried(*outcome));
+        let tried = |(outcome, duration_ms): &(Outcome, u64)| {
+            let mut job = job(&standing, queue());
+            job.record.history.push(Attempt {
+                at: 0,
+                duration_ms: *duration_ms,
+                status: None,
+                error: None,
+                response: None,
+            });
+            (job, Verdict::Tried(*outcome))
+        };
         let jobs: Vec<_> = outcomes.iter().map(tried).collect();
         let mut tallies = tally(&jobs);
         assert_eq!(tallies.len(), 1);
@@ -242,13 +345,89 @@ mod tests {
         let wait = Outcome::Wait(Timestamp::from_millisecond(5).unwrap());
         let asked = tallied(&[retry(), wait, Outcome::Delivered]);
         let failures = Failures {
-            count: 1,
-            is_probe: false,
             wait_until: Some(5),
+            ..Failures::default()
         };
         assert_eq!((asked.succeeded, asked.failures), (true, failures));
         let gone = tallied(&[Outcome::Gone, Outcome::Delivered]);
         assert!(gone.gone && gone.failures.count == 1);
+    }
+
+    #[test]
+    fn a_wait_that_is_asked_for_is_no_failure_and_interrupts_none() {
+        let wait = Outcome::Wait(Timestamp::from_millisecond(5).unwrap());
+        for (outcomes, count) in [
+            (&[wait][..], 0),
+            (&[wait, wait, wait][..], 0),
+            (&[retry(), wait, retry()][..], 2),
+            (&[retry(), Outcome::Delivered, wait][..], 0),
+        ] {
+            let failures = tallied(outcomes).failures;
+            assert_eq!((failures.count, failures.wait_until), (count, Some(5)));
+            assert!(!failures.is_none() && !failures.is_asked_again);
+        }
+        assert!(tallied(&[Outcome::Delivered]).failures.is_none());
+    }
+
+    #[test]
+    fn only_a_quick_success_and_no_slow_attempt_make_an_endpoint_quick() {
+        use Outcome::{Delivered, Exhausted};
+        let wait = Outcome::Wait(Timestamp::from_millisecond(5).unwrap());
+        let (quick, slow) = (2_000, 2_001);
+        let unsure = |it: &mut Circuit| it.slow_until = Some(0);
+        let known = |it: &mut Circuit| it.slow_since = Some(0);
+        type Case<'a> = (&'a [(Outcome, u64)], Pace, Pace);
+        let cases: [Case<'_>; 9] = [
+            (&[(Delivered, quick)], Pace::AsKnown, Pace::Quick),
+            (&[(Delivered, slow)], Pace::Unsure, Pace::Slow),
+            (
+                &[(Delivered, quick), (Delivered, slow)],
+                Pace::Unsure,
+                Pace::Slow,
+            ),
+            (
+                &[(Delivered, slow), (Delivered, quick)],
+                Pace::Unsure,
+                Pace::Slow,
+            ),
+            (
+                &[(retry(), slow), (Delivered, quick)],
+                Pace::Unsure,
+                Pace::Slow,
+            ),
+            (&[(Exhausted, slow)], Pace::Unsure, Pace::Slow),
+            (&[(wait, slow)], Pace::Unsure, Pace::Slow),
+            (&[(retry(), quick)], Pace::AsKnown, Pace::Unsure),
+            (
+                &[(retry(), quick), (Delivered, quick)],
+                Pace::AsKnown,
+                Pace::Quick,
+            ),
+        ];
+        for (attempts, of_a_quick_one, of_another) in cases {
+            let tally = timed(attempts);
+            let pace = |change: fn(&mut Circuit)| {
+                let mut circuit = Circuit::default();
+                change(&mut circuit);
+                tally.pace(&circuit)
+            };
+            assert_eq!(pace(|_| {}), of_a_quick_one, "{attempts:?}");
+            assert_eq!(pace(unsure), of_another, "{attempts:?}");
+            assert_eq!(pace(known), of_another, "{attempts:?}");
+        }
+    }
+
+    #[test]
+    fn a_probe_that_is_asked_to_wait_is_asked_again() {
+        for (origin, is_again) in [(queue(), false), (Origin::Held, true)] {
+            let standing = standing();
+            let wait = Outcome::Wait(Timestamp::from_millisecond(5).unwrap());
+            let jobs = [
+                (job(&standing, origin.clone()), Verdict::Tried(wait)),
+                (job(&standing, origin), Verdict::Tried(wait)),
+            ];
+            assert_eq!(tally(&jobs)[0].1.failures.is_asked_again, is_again);
+        }
     }
 
     #[test]

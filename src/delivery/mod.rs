@@ -183,7 +183,7 @@ impl Delivery {
             .map(|(it, message)| self.work_on(it, message, &standings));
         let (delivered, others) = join(self.deliver(orders, &standings), join_all(others)).await;
         self.replace_lost_probes(&standings).await;
-        self.tell_what_is_due(&standings).await;
+        self.notify_of_what_is_due(&standings).await;
         kept.extend(delivered);
         kept.extend(others.into_iter().flatten());
         kept
@@ -233,16 +233,6 @@ impl Delivery {
             tracing::error!(message.id = received.id, %error, "message is not set aside");
         }
         (!is_done).then(|| received.id.clone())
-    }
-
-    /// Gives the notices that an earlier invocation could not give.
-    async fn tell_what_is_due(&self, standings: &HashMap<String, Standing>) {
-        for standing in standings.values() {
-            if let Some(news) = &standing.circuit.notice {
-                self.tell(standing, news, standing.endpoint.reason.as_deref())
-                    .await;
-            }
-        }
     }
 }
 

@@ -1,7 +1,9 @@
-//! What the operator is told without asking: that an endpoint was disabled, that its circuit opened, that it recovered, or
-//! that a source is silent. A notice goes to the SNS topic, and as an event to the events queue. That one is due stands in
-//! the circuit, or in the charge of a source, until it was given, so that none is lost; one may come twice.
+//! What the operator is notified of without asking: that an endpoint was disabled, that its circuit opened, that it
+//! recovered, or that a source is silent. A notice goes to the SNS topic, and as an event to the events queue. That one is
+//! due stands in the circuit, or in the charge of a source, until it was given, so that none is lost. One comes twice only
+//! if the process ends between giving it and noting that, and then its copies have one id.
 
+use super::circuit::{MAX_FAILURES, News, Transition};
 use crate::causes::Causes;
 use crate::endpoints::Endpoint;
 use crate::event::CONTENT_TYPE;
@@ -63,9 +65,23 @@ impl Notices {
         notice: &Notice,
         now: Timestamp,
     ) -> Result<(), NoticeError> {
-        queues
-            .send_one(&self.events_queue_url, notice.event(now))
-            .await?;
+        self.queue(queues, notice, now).await?;
+        self.publish(notice).await
+    }
+
+    /// Puts a notice onto the events queue, as what happened at a time.
+    pub async fn queue(
+        &self,
+        queues: &Queues,
+        notice: &Notice,
+        at: Timestamp,
+    ) -> Result<(), NoticeError> {
+        let event = notice.event(at);
+        Ok(queues.send_one(&self.events_queue_url, event).await?)
+    }
+
+    /// Publishes a notice on the topic.
+    pub async fn publish(&self, notice: &Notice) -> Result<(), NoticeError> {
         let publish = self.client.publish().topic_arn(&self.topic);
         let publish = publish.subject(notice.title()).message(&notice.text);
         publish.send().await.map_err(Box::new)?;
@@ -74,32 +90,27 @@ impl Notices {
 }
 
 impl Notice {
-    /// What happened to an endpoint, in one word: `disabled`, `opened`, `recovered`; and why.
-    pub fn of_endpoint(
-        endpoint: &Endpoint,
-        news: &str,
-        reason: Option<&str>,
-        now: Timestamp,
-    ) -> Self {
+    /// What happened to an endpoint; why, if it was disabled. The same for each copy.
+    pub fn of_endpoint(endpoint: &Endpoint, transition: Transition, reason: Option<&str>) -> Self {
         let Endpoint { id, name, .. } = endpoint;
         let data = json!({"endpoint": id, "name": name, "reason": reason});
-        let reason = reason.unwrap_or("10 attempts in a row failed");
-        let (event_type, title, text) = match news {
-            "disabled" => (
+        let (event_type, title, text) = match transition.news {
+            News::Disabled => (
                 "io.webhook-gateway.endpoint.disabled",
                 "Webhook endpoint disabled",
                 format!(
-                    "The endpoint {name} ({id}) is disabled: {reason}. Its deliveries are held. When it is well again:\n\n  webhookctl endpoint enable {id}\n"
+                    "The endpoint {name} ({id}) is disabled: {}. Its deliveries are held. When it is well again:\n\n  webhookctl endpoint enable {id}\n",
+                    reason.unwrap_or("the reason is not known any more")
                 ),
             ),
-            "opened" => (
+            News::Opened => (
                 "io.webhook-gateway.endpoint.circuit-opened",
                 "Webhook endpoint is failing",
                 format!(
-                    "The endpoint {name} ({id}) is failing: {reason}. Its deliveries are held and it is probed until it answers again. To see why:\n\n  webhookctl delivery list --endpoint {id}\n"
+                    "The endpoint {name} ({id}) is failing: {MAX_FAILURES} attempts in a row failed. Its deliveries are held and it is probed until it answers again. To see why:\n\n  webhookctl delivery list --endpoint {id}\n"
                 ),
             ),
-            _ => (
+            News::Recovered => (
                 "io.webhook-gateway.endpoint.recovered",
                 "Webhook endpoint recovered",
                 format!(
@@ -108,7 +119,7 @@ impl Notice {
             ),
         };
         Self {
-            id: format!("{id}_{news}_{}", now.as_millisecond()),
+            id: format!("{id}_{}_{}", transition.news.name(), transition.happened_at),
             event_type,
             subject: format!("endpoint/{id}"),
             data,
@@ -191,8 +202,8 @@ mod tests {
             name: name.to_owned(),
             ..endpoint()
         };
-        let reason = Some("it answered 410 Gone");
-        Notice::of_endpoint(&endpoint, "disabled", reason, Timestamp::UNIX_EPOCH)
+        let disabled = Transition::new(News::Disabled, Timestamp::UNIX_EPOCH);
+        Notice::of_endpoint(&endpoint, disabled, Some("it answered 410 Gone"))
     }
 
     fn event(notice: &Notice) -> Value {
@@ -204,6 +215,35 @@ mod tests {
         let text = disabled("search").text;
         assert!(text.contains("it answered 410 Gone"), "{text}");
         assert!(text.contains("webhookctl endpoint enable ep_1"), "{text}");
+    }
+
+    #[test]
+    fn each_transition_has_its_notice_and_each_copy_of_that_one_id() {
+        for (news, event_type, says) in [
+            (News::Disabled, "disabled", "is disabled: the reason"),
+            (
+                News::Opened,
+                "circuit-opened",
+                "10 attempts in a row failed",
+            ),
+            (News::Recovered, "recovered", "answers again"),
+        ] {
+            let at = Timestamp::from_millisecond(1_790_000_000_000).unwrap();
+            let transition = Transition::new(news, at);
+            let notice = Notice::of_endpoint(&endpoint(), transition, None);
+            let event_of = event(&notice);
+            let event_type = format!("io.webhook-gateway.endpoint.{event_type}");
+            assert_eq!(event_of["type"], event_type);
+            let id = format!("ep_1_{}_1790000000000", news.name());
+            assert_eq!(event_of["id"], id);
+            assert!(notice.text.contains(says), "{}", notice.text);
+            let claimed = Transition {
+                claimed_until: 7,
+                is_queued: true,
+                ..transition
+            };
+            assert_eq!(Notice::of_endpoint(&endpoint(), claimed, None), notice);
+        }
     }
 
     #[test]

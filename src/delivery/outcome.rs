@@ -37,13 +37,13 @@ impl Outcome {
     }
 }
 
-/// Classifies an answer. `attempts` counts this one; `schedule` has the waits between attempts, in seconds; `jitter`
-/// is a random number from 0 to 1.
+/// Classifies an answer. `failures` counts those before this attempt; `schedule` has the waits between attempts, in
+/// seconds; `jitter` is a random number from 0 to 1.
 ///
 /// A redirect is a failure like any other: where it points to was never checked.
 pub fn classify(
     answer: &Result<Reply, SendError>,
-    attempts: u32,
+    failures: u32,
     schedule: &[u64],
     now: Timestamp,
     jitter: f64,
@@ -59,12 +59,12 @@ pub fn classify(
         }
         _ => {}
     }
-    again(attempts, schedule, jitter)
+    again(failures, schedule, jitter)
 }
 
-/// When a delivery is tried again that was tried so often, or that its attempts are used up.
-pub(super) fn again(attempts: u32, schedule: &[u64], jitter: f64) -> Outcome {
-    let next = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
+/// When a delivery is tried again that failed so often before, or that its attempts are used up.
+pub(super) fn again(failures: u32, schedule: &[u64], jitter: f64) -> Outcome {
+    let next = usize::try_from(failures).unwrap_or(usize::MAX);
     match schedule.get(next) {
         Some(&seconds) => Outcome::Retry(jittered(Duration::from_secs(seconds), jitter)),
         None => Outcome::Exhausted,
@@ -109,10 +109,10 @@ mod tests {
         })
     }
 
-    fn classified(status: u16, retry_after: Option<&str>, attempts: u32) -> Outcome {
+    fn classified(status: u16, retry_after: Option<&str>, failures: u32) -> Outcome {
         classify(
             &reply(status, retry_after),
-            attempts,
+            failures,
             &DEFAULT_RETRY,
             now(),
             0.5,
@@ -129,27 +129,27 @@ mod tests {
     fn an_answer_is_classified_by_its_status() {
         for status in [200, 201, 202, 204, 299] {
             assert_eq!(
-                classified(status, Some("60"), 1),
+                classified(status, Some("60"), 0),
                 Outcome::Delivered,
                 "{status}"
             );
         }
-        assert_eq!(classified(410, Some("60"), 12), Outcome::Gone);
+        assert_eq!(classified(410, Some("60"), 11), Outcome::Gone);
         for status in [
             300, 301, 302, 304, 307, 308, 400, 401, 404, 408, 409, 418, 500, 502, 504, 599,
         ] {
-            assert_eq!(classified(status, Some("60"), 1), FIRST, "{status}");
+            assert_eq!(classified(status, Some("60"), 0), FIRST, "{status}");
         }
     }
 
     #[test]
     fn an_endpoint_that_asks_for_a_wait_gets_it() {
         for status in [429, 503] {
-            assert_eq!(classified(status, Some("60"), 1), wait(60));
-            assert_eq!(classified(status, Some(" 60 "), 12), wait(60));
-            assert_eq!(classified(status, Some("86400"), 1), wait(12 * 3600));
+            assert_eq!(classified(status, Some("60"), 0), wait(60));
+            assert_eq!(classified(status, Some(" 60 "), 11), wait(60));
+            assert_eq!(classified(status, Some("86400"), 0), wait(12 * 3600));
             assert_eq!(
-                classified(status, Some("99999999999999999999999"), 1),
+                classified(status, Some("99999999999999999999999"), 0),
                 wait(12 * 3600)
             );
             // In the three forms that RFC 9110 has recipients take.
@@ -158,10 +158,10 @@ mod tests {
                 "Monday, 21-Sep-26 14:14:20 GMT",
                 "Mon Sep 21 14:14:20 2026",
             ] {
-                assert_eq!(classified(status, Some(date), 1), wait(60), "{date}");
+                assert_eq!(classified(status, Some(date), 0), wait(60), "{date}");
             }
             assert_eq!(
-                classified(status, Some("Fri, 21 Sep 2029 14:14:20 GMT"), 1),
+                classified(status, Some("Fri, 21 Sep 2029 14:14:20 GMT"), 0),
                 wait(12 * 3600)
             );
         }
@@ -182,7 +182,7 @@ mod tests {
                 Some("60, 60"),
                 Some("Mon, 21 Sep 2026 14:12:20 GMT"),
             ] {
-                assert_eq!(classified(status, value, 1), FIRST, "{value:?}");
+                assert_eq!(classified(status, value, 0), FIRST, "{value:?}");
             }
         }
     }
@@ -190,20 +190,20 @@ mod tests {
     #[test]
     fn what_was_not_answered_is_tried_again() {
         for error in [SendError::Timeout, SendError::Dns, SendError::Tls] {
-            assert_eq!(classify(&Err(error), 1, &DEFAULT_RETRY, now(), 0.5), FIRST);
+            assert_eq!(classify(&Err(error), 0, &DEFAULT_RETRY, now(), 0.5), FIRST);
         }
     }
 
     #[test]
     fn the_schedule_is_kept_to_its_end() {
-        for (number, seconds) in (1..).zip(DEFAULT_RETRY) {
+        for (number, seconds) in (0..).zip(DEFAULT_RETRY) {
             let expected = Outcome::Retry(Duration::from_secs(seconds));
             assert_eq!(classified(500, None, number), expected, "{number}");
         }
         assert_eq!(classified(500, None, 12), Outcome::Exhausted);
-        assert_eq!(classified(500, None, 13), Outcome::Exhausted);
+        assert_eq!(classified(500, None, 11), Outcome::Exhausted);
         assert_eq!(
-            classify(&reply(500, None), 1, &[], now(), 0.5),
+            classify(&reply(500, None), 0, &[], now(), 0.5),
             Outcome::Exhausted
         );
     }

@@ -50,7 +50,7 @@ impl Delivery {
         };
         record.turn(state, reason, Timestamp::now());
         let outcome = match tried {
-            Ok(Tried::Outcome(outcome)) => Some(outcome.name()),
+            Ok(Tried::Outcome(outcome)) => Some(outcome),
             _ => None,
         };
         self.metrics.delivery(DeliveryLine::of(&record, outcome));

@@ -33,8 +33,8 @@ pub const SECRET: &str = "its secret cannot be opened";
 /// a header of its own cannot be sent,
 pub const HEADERS: &str = "its headers cannot be sent";
 
-/// attempts at it hang,
-pub const HANGING: &str = "attempts at the endpoint hang";
+/// it is slow, so that its probe alone tries it,
+pub const SLOW: &str = "the endpoint is slow";
 
 /// or it was held before, and its turn comes.
 pub const DRAINING: &str = "what was held before it comes first";
@@ -51,7 +51,7 @@ pub enum Plan {
     Skip(&'static str),
     /// It waits for its endpoint, off the queue, for this reason.
     Hold(&'static str),
-    /// It comes again after so long: attempts at its endpoint hang, and more of them would take the place of others.
+    /// It comes again after so long: another invocation has the turn at its endpoint, which is not known to be quick.
     Later(Duration),
     /// It is tried.
     Attempt,
@@ -72,6 +72,7 @@ pub fn plan(record: &Record, standing: Option<&Standing>, receives: u32, now: Ti
         State::Active if circuit.is_open() => Some(OPEN),
         State::Active if !circuit.wait(now).is_zero() => Some(ASKED),
         State::Active if endpoint.rate.is_some() => Some(PACED),
+        State::Active if circuit.is_slow() => Some(SLOW),
         // The probe that works off what is held has it already.
         State::Active if record.state == Course::Held => Some(DRAINING),
         State::Active => None,
@@ -79,7 +80,7 @@ pub fn plan(record: &Record, standing: Option<&Standing>, receives: u32, now: Ti
     match (reason, circuit.slow(now)) {
         (Some(reason), _) => Plan::Hold(reason),
         // The queue gives up on a message that comes too often.
-        (None, Some(_)) if receives >= RENEWAL => Plan::Hold(HANGING),
+        (None, Some(_)) if receives >= RENEWAL => Plan::Hold(SLOW),
         (None, Some(left)) => Plan::Later(left),
         (None, None) => Plan::Attempt,
     }
@@ -91,7 +92,7 @@ pub fn begin_anew(record: &mut Record, resend: Option<&str>, replayed: bool) {
     if let Some(resend) = resend.filter(|resend| record.resend.as_deref() != Some(*resend)) {
         record.event.replayed |= replayed;
         record.resend = Some(resend.to_owned());
-        record.resent_at = record.attempts;
+        record.failures = 0;
         record.state = Course::Pending;
         record.reason = None;
     }
@@ -144,12 +145,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sent_now_is_held() {
-        let changes: [(fn(&mut Standing), _); 5] = [
+        let changes: [(fn(&mut Standing), _); 6] = [
             (|it| it.endpoint.state = State::Paused, PAUSED),
             (|it| it.endpoint.state = State::Disabled, DISABLED),
             (|it| it.circuit.opened_at = Some(1), OPEN),
             (|it| it.circuit.wait_until = Some(NOW + 1), ASKED),
             (|it| it.endpoint.rate = Some(5), PACED),
+            (|it| it.circuit.slow_since = Some(1), SLOW),
         ];
         for (change, reason) in changes {
             let mut standing = standing();
@@ -171,34 +173,35 @@ mod tests {
     }
 
     #[test]
-    fn where_attempts_hang_no_more_are_made() {
+    fn where_another_invocation_has_the_turn_none_is_made() {
         let now = Timestamp::from_millisecond(NOW).unwrap();
         let mut slow = standing();
         slow.circuit.slow_until = Some(NOW + 2_000);
         let planned = |receives| plan(&record(Course::Pending), Some(&slow), receives, now);
         assert_eq!(planned(1), Plan::Later(Duration::from_secs(2)));
         assert_eq!(planned(19), Plan::Later(Duration::from_secs(2)));
-        assert_eq!(planned(20), Plan::Hold(HANGING));
+        assert_eq!(planned(20), Plan::Hold(SLOW));
+        slow.circuit.slow_until = Some(NOW);
+        let planned = plan(&record(Course::Pending), Some(&slow), 20, now);
+        assert_eq!(planned, Plan::Attempt, "the turn is free");
     }
 
     #[test]
     fn a_resending_begins_the_schedule_anew_and_once() {
         let mut exhausted = record(Course::Exhausted);
         exhausted.attempts = 12;
+        exhausted.failures = 12;
         begin_anew(&mut exhausted, None, true);
         assert!(!exhausted.event.replayed);
         assert_eq!(planned(&exhausted, Some(&standing())), Plan::Done);
         begin_anew(&mut exhausted, Some("a"), false);
         assert_eq!(planned(&exhausted, Some(&standing())), Plan::Attempt);
-        assert_eq!(
-            (exhausted.attempts, exhausted.scheduled_attempts()),
-            (12, 0)
-        );
+        assert_eq!((exhausted.attempts, exhausted.failures), (12, 0));
         exhausted.state = Course::Delivered;
-        exhausted.attempts = 13;
+        exhausted.failures = 1;
         begin_anew(&mut exhausted, Some("a"), false);
         assert_eq!(planned(&exhausted, Some(&standing())), Plan::Done);
-        assert_eq!(exhausted.scheduled_attempts(), 1);
+        assert_eq!(exhausted.failures, 1);
     }
 
     #[test]

@@ -233,6 +233,9 @@ impl Delivery {
             let is_open = standing.circuit.is_open();
             let limit = if is_open {
                 WINDOW
+            } else if standing.circuit.is_slow() {
+                // Side by side, as many take no longer than one.
+                left
             } else {
                 left.min(rate.div_ceil(10))
             };
@@ -358,7 +361,7 @@ impl Delivery {
     }
 
     /// Sends a probe, which takes the charge when it arrives, if it does not have it by then.
-    async fn send_probe(
+    pub(super) async fn send_probe(
         &self,
         endpoint: &str,
         id: &str,
@@ -383,7 +386,7 @@ impl Delivery {
 }
 
 /// A name for a new probe.
-fn new_id() -> String {
+pub(super) fn new_id() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
 
@@ -409,14 +412,16 @@ fn early(probe: &Probe, now: Timestamp) -> Option<Duration> {
     early_by(probe.not_before, now)
 }
 
-/// The delivery to probe an open circuit with: the oldest that has attempts left, or else the oldest.
+/// The delivery to probe an open circuit with: the oldest that was tried no more often than its schedule has it, or else
+/// the one that was tried least often.
 ///
 /// One that its endpoint refuses, and nothing else, must not keep the circuit open for the others.
 fn chosen(mut records: Vec<Record>, retries: usize) -> Option<Record> {
-    let has_attempts =
-        |it: &Record| usize::try_from(it.scheduled_attempts()).is_ok_and(|it| it <= retries);
-    let index = records.iter().position(has_attempts).unwrap_or(0);
-    (index < records.len()).then(|| records.swap_remove(index))
+    let is_within = |it: &Record| usize::try_from(it.attempts).is_ok_and(|it| it <= retries);
+    match records.iter().position(is_within) {
+        Some(index) => Some(records.swap_remove(index)),
+        None => records.into_iter().min_by_key(|it| it.attempts),
+    }
 }
 
 #[cfg(test)]
@@ -447,25 +452,27 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_that_has_attempts_left_is_probed_with() {
+    fn the_oldest_is_probed_with_until_it_was_tried_as_often_as_its_schedule_has_it() {
         let record = |id: &str, attempts| {
             let mut record = Record::new("ep_1", id.to_owned(), event());
             record.attempts = attempts;
             record
         };
-        let id = |records| chosen(records, 11).map(|it| it.id);
-        assert_eq!(id(vec![]), None);
-        assert_eq!(
-            id(vec![record("a", 11), record("b", 0)]).as_deref(),
-            Some("a")
-        );
-        assert_eq!(
-            id(vec![record("a", 12), record("b", 0)]).as_deref(),
-            Some("b")
-        );
-        assert_eq!(
-            id(vec![record("a", 12), record("b", 13)]).as_deref(),
-            Some("a")
-        );
+        for (attempts, expected) in [
+            (&[][..], None),
+            (&[11][..], Some("0")),
+            (&[1, 0, 1][..], Some("0")),
+            (&[11, 0, 0][..], Some("0")),
+            (&[12, 0, 0][..], Some("1")),
+            (&[12, 13, 11][..], Some("2")),
+            (&[13, 12, 12][..], Some("1")),
+            (&[13, 13, 13][..], Some("0")),
+        ] {
+            let records = (0..).zip(attempts);
+            let records =
+                records.map(|(id, attempts): (usize, _)| record(&id.to_string(), *attempts));
+            let id = chosen(records.collect(), 11).map(|it| it.id);
+            assert_eq!(id.as_deref(), expected, "{attempts:?}");
+        }
     }
 }

@@ -206,22 +206,53 @@ fn order(record: &Record, wait: Duration) -> Result<queues::Message, serde_json:
     order.queued(seconds)
 }
 
-/// What an outcome means for a delivery, as its endpoint is now.
-fn disposed(outcome: Outcome, is_held: bool, after: &After) -> Verdict {
-    let shut = match after {
-        After {
-            is_active: false, ..
-        } => Some(plan::DISABLED),
-        After { circuit, .. } if circuit.is_open() => Some(plan::OPEN),
-        _ => None,
-    };
-    match (outcome, shut) {
-        (Outcome::Gone, _) => Verdict::Hold(plan::DISABLED),
-        (Outcome::Wait(_), _) => Verdict::Hold(shut.unwrap_or(plan::ASKED)),
-        (Outcome::Retry(_), Some(reason)) => Verdict::Hold(reason),
-        // To probe a dead endpoint is no fault of the delivery that it is probed with.
-        (Outcome::Exhausted, Some(reason)) if is_held => Verdict::Hold(reason),
-        (outcome, _) => Verdict::Tried(outcome),
+/// What becomes of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Fate {
+    /// The endpoint has it.
+    Delivered,
+    /// It is tried again after so long.
+    Pending(Duration),
+    /// Its attempts are used up.
+    Exhausted,
+    /// It waits for its endpoint, for this reason.
+    Held(&'static str),
+    /// It can never be delivered, for this reason.
+    Skipped(String),
+    /// It was dealt with before, and is only taken out of what is held.
+    Released,
+}
+
+impl Fate {
+    /// By what its attempt came to and what its endpoint is by now; `is_probe` tells the probe of an open circuit.
+    fn of_attempt(outcome: Outcome, is_probe: bool, after: Option<&After>) -> Self {
+        let shut = match after {
+            Some(After {
+                is_active: false, ..
+            }) => Some(plan::DISABLED),
+            Some(After { circuit, .. }) if circuit.is_open() => Some(plan::OPEN),
+            Some(_) | None => None,
+        };
+        match (outcome, shut) {
+            (Outcome::Delivered, _) => Self::Delivered,
+            (Outcome::Gone, _) => Self::Held(plan::DISABLED),
+            (Outcome::Wait(_), shut) => Self::Held(shut.unwrap_or(plan::ASKED)),
+            // To probe a dead endpoint is no fault of the delivery that it is probed with.
+            (Outcome::Retry(_) | Outcome::Exhausted, shut) if is_probe => {
+                Self::Held(shut.unwrap_or(plan::DRAINING))
+            }
+            (Outcome::Retry(_), Some(reason)) => Self::Held(reason),
+            (Outcome::Retry(wait), None) => Self::Pending(wait),
+            (Outcome::Exhausted, _) => Self::Exhausted,
+        }
+    }
+}
+
+/// Whether an attempt is one of the delivery's schedule, and used it up by a step.
+fn is_failure(outcome: Outcome, is_probe: bool) -> bool {
+    match outcome {
+        Outcome::Retry(_) | Outcome::Exhausted => !is_probe,
+        Outcome::Delivered | Outcome::Gone | Outcome::Wait(_) => false,
     }
 }
 
@@ -233,28 +264,37 @@ impl Effects {
         after: &HashMap<String, After>,
         now: Timestamp,
     ) {
+        let is_probe = job.is_probe();
         let Job {
             origin, mut record, ..
         } = job;
         let is_held = origin == Origin::Held;
-        let outcome = match &verdict {
-            Verdict::Tried(outcome) | Verdict::Unread(outcome) => Some(outcome.name()),
-            _ => None,
-        };
-        let verdict = match (verdict, after.get(&record.endpoint)) {
-            (Verdict::Tried(outcome), Some(after)) => disposed(outcome, is_held, after),
-            (verdict, _) => verdict,
-        };
         if let Origin::Queue { message, .. } = &origin {
             self.messages.push(message.clone());
         }
-        match verdict {
-            Verdict::Tried(Outcome::Delivered) => {
+        let mut outcome = None;
+        let fate = match verdict {
+            Verdict::Tried(it) => {
+                outcome = Some(it);
+                record.failures += u32::from(is_failure(it, is_probe));
+                Fate::of_attempt(it, is_probe, after.get(&record.endpoint))
+            }
+            // Of the gateway's own fault, whatever its endpoint is.
+            Verdict::Unread(it) => {
+                outcome = Some(it);
+                Fate::of_attempt(it, false, None)
+            }
+            Verdict::Hold(reason) | Verdict::Faulty(reason) => Fate::Held(reason),
+            Verdict::Skip(reason) => Fate::Skipped(reason),
+            Verdict::Release => Fate::Released,
+        };
+        match fate {
+            Fate::Delivered => {
                 record.turn(State::Delivered, None, now);
                 self.line(&record, outcome);
                 self.write(record, origin, None, is_held);
             }
-            Verdict::Tried(Outcome::Retry(wait)) | Verdict::Unread(Outcome::Retry(wait)) => {
+            Fate::Pending(wait) => {
                 record.turn(State::Pending, None, now);
                 let due = SignedDuration::try_from(wait)
                     .ok()
@@ -267,18 +307,18 @@ impl Effects {
                     self.write(record, origin, Some(wait), false);
                 }
             }
-            Verdict::Tried(_) | Verdict::Unread(_) => {
+            Fate::Exhausted => {
                 record.turn(State::Exhausted, None, now);
                 self.line(&record, outcome);
                 self.write(record, origin, None, is_held);
             }
-            Verdict::Release => self.releases.push(record.release()),
-            Verdict::Skip(reason) => {
+            Fate::Released => self.releases.push(record.release()),
+            Fate::Skipped(reason) => {
                 record.turn(State::Skipped, Some(reason), now);
                 self.line(&record, outcome);
                 self.write(record, origin, None, is_held);
             }
-            Verdict::Hold(reason) | Verdict::Faulty(reason) => {
+            Fate::Held(reason) => {
                 record.turn(State::Held, Some(reason.to_owned()), now);
                 self.line(&record, outcome);
                 if !is_held {
@@ -299,7 +339,7 @@ impl Effects {
         });
     }
 
-    fn line(&mut self, record: &Record, outcome: Option<&'static str>) {
+    fn line(&mut self, record: &Record, outcome: Option<Outcome>) {
         self.lines.push(DeliveryLine::of(record, outcome));
     }
 }
@@ -309,12 +349,8 @@ mod tests {
     use super::*;
     use crate::delivery::circuit::Circuit;
 
-    fn retry() -> Outcome {
-        Outcome::Retry(Duration::from_secs(5))
-    }
-
     #[test]
-    fn a_failure_is_held_where_its_endpoint_is_shut() {
+    fn what_becomes_of_a_delivery_goes_by_its_attempt_and_by_its_endpoint() {
         let well = After {
             circuit: Circuit::default(),
             is_active: true,
@@ -323,24 +359,42 @@ mod tests {
         open.circuit.opened_at = Some(1);
         let mut disabled = well.clone();
         disabled.is_active = false;
-        assert_eq!(disposed(retry(), false, &well), Verdict::Tried(retry()));
-        for (shut, reason) in [(&open, plan::OPEN), (&disabled, plan::DISABLED)] {
-            let held = Verdict::Hold(reason);
-            assert_eq!(disposed(retry(), false, shut), held);
-            assert_eq!(disposed(retry(), true, shut), held);
-            assert_eq!(disposed(Outcome::Exhausted, true, shut), held);
-            assert_eq!(
-                disposed(Outcome::Exhausted, false, shut),
-                Verdict::Tried(Outcome::Exhausted)
-            );
-            assert_eq!(
-                disposed(Outcome::Delivered, true, shut),
-                Verdict::Tried(Outcome::Delivered)
-            );
+        let (well, open, disabled) = (Some(&well), Some(&open), Some(&disabled));
+
+        let wait = Duration::from_secs(5);
+        let (retry, asked) = (Outcome::Retry(wait), Outcome::Wait(Timestamp::MAX));
+        let (delivered, gone, exhausted) = (Outcome::Delivered, Outcome::Gone, Outcome::Exhausted);
+        let held = |reason| Fate::Held(reason);
+        for (outcome, is_probe, after, fate, counts) in [
+            (delivered, false, well, Fate::Delivered, false),
+            (delivered, false, open, Fate::Delivered, false),
+            (delivered, true, well, Fate::Delivered, false),
+            (delivered, true, disabled, Fate::Delivered, false),
+            (delivered, false, None, Fate::Delivered, false),
+            (gone, false, disabled, held(plan::DISABLED), false),
+            (gone, true, open, held(plan::DISABLED), false),
+            (gone, false, None, held(plan::DISABLED), false),
+            (asked, false, well, held(plan::ASKED), false),
+            (asked, false, None, held(plan::ASKED), false),
+            (asked, true, open, held(plan::OPEN), false),
+            (asked, false, disabled, held(plan::DISABLED), false),
+            (retry, false, well, Fate::Pending(wait), true),
+            (retry, false, None, Fate::Pending(wait), true),
+            (retry, false, open, held(plan::OPEN), true),
+            (retry, false, disabled, held(plan::DISABLED), true),
+            (retry, true, open, held(plan::OPEN), false),
+            (retry, true, disabled, held(plan::DISABLED), false),
+            (retry, true, well, held(plan::DRAINING), false),
+            (exhausted, false, well, Fate::Exhausted, true),
+            (exhausted, false, None, Fate::Exhausted, true),
+            (exhausted, false, open, Fate::Exhausted, true),
+            (exhausted, false, disabled, Fate::Exhausted, true),
+            (exhausted, true, open, held(plan::OPEN), false),
+            (exhausted, true, well, held(plan::DRAINING), false),
+        ] {
+            let what = format!("{outcome:?}, {is_probe}, {after:?}");
+            assert_eq!(Fate::of_attempt(outcome, is_probe, after), fate, "{what}");
+            assert_eq!(is_failure(outcome, is_probe), counts, "{what}");
         }
-        let gone = disposed(Outcome::Gone, false, &disabled);
-        assert_eq!(gone, Verdict::Hold(plan::DISABLED));
-        let asked = disposed(Outcome::Wait(Timestamp::MAX), false, &well);
-        assert_eq!(asked, Verdict::Hold(plan::ASKED));
     }
 }

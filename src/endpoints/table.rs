@@ -3,7 +3,7 @@
 
 use super::{Endpoint, MAX_AGE, Standing};
 use crate::causes::Causes;
-use crate::delivery::circuit::{Circuit, News};
+use crate::delivery::circuit::{Circuit, Transition};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
@@ -15,7 +15,6 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem, Update,
 };
-use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -198,14 +197,14 @@ impl Endpoints {
         }
     }
 
-    /// Disables an active endpoint, and notes that the operator is to be told; false if it is not active any more.
+    /// Disables an active endpoint, and notes that the operator is to be notified; false if it is not active any more.
     ///
     /// Both at once, so that neither is without the other if this is interrupted.
     pub async fn disable(
         &self,
         id: &str,
         reason: &str,
-        now: Timestamp,
+        disabled: Transition,
     ) -> Result<bool, EndpointError> {
         let endpoint = Update::builder()
             .table_name(&self.table)
@@ -220,14 +219,14 @@ impl Endpoints {
             .expression_attribute_values(":reason", text(reason))
             .expression_attribute_values(
                 ":now",
-                AttributeValue::N(now.as_millisecond().to_string()),
+                AttributeValue::N(disabled.happened_at.to_string()),
             )
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
         let circuit = Update::builder()
             .table_name(&self.table)
             .set_key(Some(key(Circuit::KIND, id)))
-            .update_expression("SET notice = :news")
-            .expression_attribute_values(":news", text(News::Disabled.name()));
+            .update_expression("SET notice = :notice")
+            .expression_attribute_values(":notice", disabled.attribute());
         let mut transaction = self.client.transact_write_items();
         for update in [endpoint, circuit] {
             let item = TransactWriteItem::builder().update(update.build()?);

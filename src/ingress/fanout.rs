@@ -81,7 +81,7 @@ impl Ingress {
             Ok(()) => line.outcome = "published",
             Err(error) => line.reason = Some(error.to_string()),
         }
-        line.duration_ms = started.elapsed();
+        line.batch_ms = started.elapsed();
         self.metrics.batch(line);
         result
     }
@@ -213,7 +213,7 @@ impl Ingress {
         line: &mut BatchLine,
     ) -> Result<(), FanoutError> {
         let message = self.payloads.fitting(message).await?;
-        line.quarantined += 1;
+        line.quarantine_messages += 1;
         self.put(outbox, &self.quarantine_queue_url, &message, line)
             .await
     }
@@ -269,7 +269,7 @@ impl Ingress {
         for Refused { message, code } in refused {
             tracing::error!(queue, code, "message is refused");
             *(if is_ours {
-                &mut line.quarantined
+                &mut line.quarantine_messages
             } else {
                 &mut line.dead_lettered
             }) += 1;

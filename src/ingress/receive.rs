@@ -40,7 +40,7 @@ impl Ingress {
                 response::refusal(&error)
             });
         line.status = u16::try_from(response.status_code).unwrap_or_default();
-        line.duration_ms = started.elapsed();
+        line.request_ms = started.elapsed();
         self.metrics.request(line);
         response
     }

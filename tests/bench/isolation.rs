@@ -1,8 +1,10 @@
-//! What dead endpoints cost the others: the time from the acceptance of an event to its first attempt at a healthy
-//! endpoint, in a run where all are healthy and in one where three of ten take every request and never answer. Lambda's
-//! mapping is played by as many functions as run side by side, each fed from the queue.
+//! What dead and slow endpoints cost the others: the time from the acceptance of an event to its first attempt at a
+//! healthy endpoint, in runs where three of ten endpoints take every request and never answer, or answer 200 after 19
+//! seconds, or do so every other time; beside runs of the same load where all are healthy. Lambda's mapping is played by as
+//! many functions as run side by side, each fed from the queue.
 //!
-//!     cargo bench --bench isolation
+//!     cargo bench --profile dev --bench isolation
+//!     cargo bench --profile dev --bench isolation -- "after 19 s"    # the runs of this name alone
 
 #![allow(
     clippy::unwrap_used,
@@ -16,10 +18,11 @@
 mod support;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use support::delivery::World;
 use support::function::{Answer, Function};
 use support::items::item;
@@ -30,47 +33,138 @@ use webhook_gateway::signature::sha256;
 /// The functions that run side by side.
 const CONCURRENCY: usize = 20;
 const ENDPOINTS: u32 = 20;
-/// Of these, the ones that hang in the second run: 30 %.
-const HANGING: u32 = 6;
-/// Each endpoint gets an event in so long.
+/// Of these, the ones that are not healthy in the second run: 30 %.
+const ILL: u32 = 6;
+/// A healthy endpoint gets an event in so long.
 const INTERVAL: Duration = Duration::from_secs(2);
-const EVENTS: u32 = 40;
+/// For so long events are offered.
+const TIME: Duration = Duration::from_secs(80);
+/// How long a slow endpoint takes, whose time-out is 20 seconds.
+const SLOW: Duration = Duration::from_secs(19);
+
+/// What an endpoint that is not healthy does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Illness {
+    Hangs,
+    Slow,
+    /// Every other time.
+    ByTurns,
+}
+
+/// Two runs to compare.
+struct Case {
+    name: &'static str,
+    illness: Illness,
+    /// The events that each of these endpoints gets in a second.
+    rate: f64,
+}
+
+const CASES: [Case; 5] = [
+    Case {
+        name: "30 % hang, 0.5 events/s each",
+        illness: Illness::Hangs,
+        rate: 0.5,
+    },
+    Case {
+        name: "30 % answer 200 after 19 s, 2 events/s each",
+        illness: Illness::Slow,
+        rate: 2.0,
+    },
+    Case {
+        name: "30 % answer 200 after 19 s every other time, 2 events/s each",
+        illness: Illness::ByTurns,
+        rate: 2.0,
+    },
+    Case {
+        name: "30 % answer 200 after 19 s, 10 events/s each",
+        illness: Illness::Slow,
+        rate: 10.0,
+    },
+    Case {
+        name: "30 % hang, 10 events/s each",
+        illness: Illness::Hangs,
+        rate: 10.0,
+    },
+];
+
+/// What came of a run.
+struct Run {
+    /// The delays of first attempts at healthy endpoints, in milliseconds, sorted.
+    delays: Vec<u64>,
+    /// The attempts at the others.
+    others: usize,
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let healthy = run(0).await;
-    let with_hanging = run(HANGING).await;
+    let wanted: Vec<_> = std::env::args()
+        .skip(1)
+        .filter(|it| !it.starts_with("--"))
+        .collect();
+    let is_wanted =
+        |case: &&Case| wanted.is_empty() || wanted.iter().any(|it| case.name.contains(it.as_str()));
+    let mut healthy: HashMap<String, Run> = HashMap::new();
+    let mut rows = Vec::new();
+    for case in CASES.iter().filter(is_wanted) {
+        let key = case.rate.to_string();
+        if !healthy.contains_key(&key) {
+            healthy.insert(key.clone(), run(None, case.rate).await);
+        }
+        let run = run(Some(case.illness), case.rate).await;
+        let of = |run: &Run| [0.5, 0.9, 0.99].map(|share| at(&run.delays, share));
+        let (well, ill) = (of(&healthy[&key]), of(&run));
+        let ratio = |place: usize| ill[place] as f64 / well[place] as f64;
+        rows.push(format!(
+            "| {} | {} / {} / {} | {} / {} / {} | {:.2} / {:.2} / {:.2} | {} |",
+            case.name,
+            well[0],
+            well[1],
+            well[2],
+            ill[0],
+            ill[1],
+            ill[2],
+            ratio(0),
+            ratio(1),
+            ratio(2),
+            run.others,
+        ));
+    }
     println!(
-        "| first attempt at healthy endpoints, ms | all healthy | 30 % hang | ratio |\n|---|---:|---:|---:|"
+        "| first attempt at healthy endpoints, p50 / p90 / p99 | all healthy, ms | so, ms | ratio | attempts at the others |\n\
+         |---|---:|---:|---:|---:|"
     );
-    for (name, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)] {
-        let (one, other) = (at(&healthy, share), at(&with_hanging, share));
-        println!(
-            "| {name} | {one} | {other} | {:.2} |",
-            other as f64 / one as f64
-        );
+    for row in rows {
+        println!("{row}");
     }
 }
 
-/// The delays of first attempts at healthy endpoints, in milliseconds, sorted.
-async fn run(hanging: u32) -> Vec<u64> {
-    eprintln!("{EVENTS} events for each of {ENDPOINTS} endpoints, of which {hanging} hang");
+async fn run(illness: Option<Illness>, rate: f64) -> Run {
+    eprintln!(
+        "{ENDPOINTS} endpoints for {TIME:?}, {ILL} of them with {rate} events/s each: {illness:?}"
+    );
     let world = World::start().await;
     let receiver = Receiver::start().await;
+    let mut turns: HashMap<u32, u32> = HashMap::new();
     receiver.answer(move |request| {
         let endpoint = number(&request.path);
-        if endpoint < hanging {
-            Reply::Hang
-        } else {
-            Reply::status(200)
+        if endpoint >= ILL {
+            return Reply::status(200);
+        }
+        let turn = turns.entry(endpoint).or_default();
+        *turn += 1;
+        match illness {
+            Some(Illness::Hangs) => Reply::Hang,
+            Some(Illness::Slow) => Reply::Late(SLOW, 200),
+            Some(Illness::ByTurns) if turn.is_multiple_of(2) => Reply::Late(SLOW, 200),
+            Some(Illness::ByTurns) | None => Reply::status(200),
         }
     });
     for number in 0..ENDPOINTS {
         let url = format!("{}/{number}", receiver.url().trim_end_matches('/'));
-        let members = json!({"timeout": 20});
-        world
-            .endpoint(&format!("ep_{number}"), &url, &members)
-            .await;
+        let id = format!("ep_{number}");
+        world.endpoint(&id, &url, &json!({"timeout": 20})).await;
+        // As the operator's tool creates it.
+        world.put_circuit(&id, &json!({"slow_until": 0})).await;
     }
     let event = recorded(&world).await;
     let mut functions = Vec::new();
@@ -80,18 +174,21 @@ async fn run(hanging: u32) -> Vec<u64> {
     let is_over = AtomicBool::new(false);
     let work = functions.iter_mut().map(|it| work(&world, it, &is_over));
     let offer = async {
-        offer(&world, &event).await;
-        let expected = ((ENDPOINTS - hanging) * EVENTS) as usize;
-        support::eventually("the last delivery", || async {
-            first_attempts(&receiver, hanging).len() >= expected
-        })
-        .await;
+        let offered = offer(&world, &event, rate).await;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while first_attempts(&receiver).len() < offered && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
         is_over.store(true, Ordering::Relaxed);
+        offered
     };
-    futures_util::future::join(offer, futures_util::future::join_all(work)).await;
-    let mut delays: Vec<_> = first_attempts(&receiver, hanging).into_values().collect();
+    let (offered, _) = join(offer, join_all(work)).await;
+    let mut delays: Vec<_> = first_attempts(&receiver).into_values().collect();
+    assert_eq!(delays.len(), offered, "deliveries are missing");
     delays.sort_unstable();
-    delays
+    let requests = receiver.requests().into_iter();
+    let others = requests.filter(|it| number(&it.path) < ILL).count();
+    Run { delays, others }
 }
 
 /// Puts an event into the ledger that serves for all: its key is the hash of its body.
@@ -109,21 +206,52 @@ async fn recorded(world: &World) -> EventRef {
     event
 }
 
-/// Puts an event for one endpoint after the other onto the queue, at a steady pace.
-async fn offer(world: &World, event: &EventRef) {
-    let mut pace = tokio::time::interval(INTERVAL / ENDPOINTS);
-    for number in 0..EVENTS * ENDPOINTS {
-        pace.tick().await;
-        let mut event = event.clone();
-        event.accepted_at = i64::try_from(now()).unwrap();
-        let endpoint = format!("ep_{}", number % ENDPOINTS);
-        world
-            .send(&json!({"kind": "delivery/1", "endpoint": endpoint, "event": event}))
-            .await;
-        if number % (ENDPOINTS * 5) == 0 {
-            eprintln!("  {number} of {}", EVENTS * ENDPOINTS);
+/// When, from the beginning, which endpoint gets an event: each at a steady pace, none at the same time as another.
+fn schedule(rate: f64) -> Vec<(Duration, u32)> {
+    let mut all = Vec::new();
+    for endpoint in 0..ENDPOINTS {
+        let interval = if endpoint < ILL {
+            Duration::from_secs_f64(1.0 / rate)
+        } else {
+            INTERVAL
+        };
+        let mut at = interval * endpoint / ENDPOINTS;
+        while at < TIME {
+            all.push((at, endpoint));
+            at += interval;
         }
     }
+    all.sort_unstable();
+    all
+}
+
+/// Puts events onto the queue, each at its time; how many of them are for healthy endpoints.
+async fn offer(world: &World, event: &EventRef, rate: f64) -> usize {
+    let began = tokio::time::Instant::now();
+    let schedule = schedule(rate);
+    let mut last = HashMap::new();
+    let mut due = schedule.iter().peekable();
+    while due.peek().is_some() {
+        let mut sends = Vec::new();
+        while let Some((_, endpoint)) = due.next_if(|(at, _)| *at <= began.elapsed()) {
+            // The same event of another time is another delivery.
+            let accepted_at = last.entry(*endpoint).or_insert(0);
+            *accepted_at = i64::try_from(now()).unwrap().max(*accepted_at + 1);
+            let mut event = event.clone();
+            event.accepted_at = *accepted_at;
+            let endpoint = format!("ep_{endpoint}");
+            let order = json!({"kind": "delivery/1", "endpoint": endpoint, "event": event});
+            sends.push(async move { world.send(&order).await });
+        }
+        join_all(sends).await;
+        if let Some((at, _)) = due.peek() {
+            tokio::time::sleep_until(began + *at).await;
+        }
+    }
+    schedule
+        .iter()
+        .filter(|(_, endpoint)| *endpoint >= ILL)
+        .count()
 }
 
 /// Hands messages to a function until all is over.
@@ -133,7 +261,16 @@ async fn work(world: &World, function: &mut Function, is_over: &AtomicBool) {
         if batch.is_empty() {
             continue;
         }
-        let Answer::Success(answer) = function.invoke(&json!({"Records": batch})).await else {
+        let mut answer = function.begin(&json!({"Records": batch}));
+        let answer = loop {
+            match tokio::time::timeout(Duration::from_secs(1), &mut answer).await {
+                Ok(answer) => break answer.unwrap(),
+                // What it still waits for is of no interest any more.
+                Err(_) if is_over.load(Ordering::Relaxed) => return,
+                Err(_) => {}
+            }
+        };
+        let Answer::Success(answer) = answer else {
             panic!("an invocation failed");
         };
         world.delete(batch, &answer).await;
@@ -141,17 +278,17 @@ async fn work(world: &World, function: &mut Function, is_over: &AtomicBool) {
 }
 
 /// How long each delivery to a healthy endpoint took to be tried, by its id.
-fn first_attempts(receiver: &Receiver, hanging: u32) -> HashMap<String, u64> {
+fn first_attempts(receiver: &Receiver) -> HashMap<String, u64> {
     let mut delays = HashMap::new();
     for request in receiver.requests() {
-        let endpoint = number(&request.path);
+        if number(&request.path) < ILL {
+            continue;
+        }
         let body: Value = serde_json::from_slice(&request.body).unwrap();
         let accepted: jiff::Timestamp = body["recordedtime"].as_str().unwrap().parse().unwrap();
         let came = request.at.duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
         let delay = came.saturating_sub(accepted.as_millisecond().unsigned_abs());
-        if endpoint >= hanging {
-            delays.entry(request.id()).or_insert(delay);
-        }
+        delays.entry(request.id()).or_insert(delay);
     }
     delays
 }

@@ -214,10 +214,10 @@ async fn a_delivery_is_one_line_each_time_that_something_becomes_of_it() {
     for (line, of_attempt) in lines.iter().zip([1, 2, 1]) {
         assert!(line["_aws"].is_object(), "{line} counts in no metric");
         assert_eq!(
-            (&line["attempts"], &line["failed"]),
+            (&line["attempts"], &line["failed_attempts"]),
             (&json!(of_attempt), &json!(1))
         );
-        assert!(line["duration_ms"].is_number(), "{line}");
+        assert!(line["attempt_ms"].is_number(), "{line}");
         assert_eq!(line["latency_ms"].is_number(), of_attempt == 1, "{line}");
     }
     let ids = [&deliveries[0], &deliveries[0], &deliveries[1]].map(|it| &it["id"]);
@@ -268,7 +268,7 @@ async fn a_request_is_one_line_with_its_source_event_outcome_and_duration() {
     );
     for line in &lines {
         assert_eq!(line["vendor"], "creative-force");
-        assert!(line["duration_ms"].is_number(), "{line}");
+        assert!(line["request_ms"].is_number(), "{line}");
         assert!(line["_aws"].is_object(), "{line} counts in no metric");
         let outcome = line["outcome"].as_str().unwrap();
         assert_eq!(line[outcome], 1, "{line}");

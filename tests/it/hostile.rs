@@ -251,7 +251,7 @@ async fn no_secret_signature_or_body_is_in_any_line_that_the_function_writes() {
         (&accepted["source"], &accepted["event.id"]),
         (&json!("studio"), &json!("p-1"))
     );
-    assert!(accepted["duration_ms"].is_number() && accepted["accepted"] == 1);
+    assert!(accepted["request_ms"].is_number() && accepted["accepted"] == 1);
     let metrics = &accepted["_aws"]["CloudWatchMetrics"][0];
     assert_eq!(metrics["Dimensions"], json!([["source", "vendor"], []]));
 }

@@ -11,6 +11,9 @@ pub const RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The most attempts that are told of; the oldest go first.
 const MAX_HISTORY: usize = 50;
 
+/// The error of an attempt that was not made, as the gateway could not read its event.
+pub const UNREAD: &str = "unread";
+
 /// What became of one event at one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -27,9 +30,10 @@ pub struct Record {
     pub reason: Option<String>,
     /// How often it was tried.
     pub attempts: u32,
-    /// How often it had been tried when the operator last resent it: its schedule begins there.
+    /// How many attempts failed since the operator last resent it: its schedule goes by them. A wait that the endpoint
+    /// asked for is none, nor is the probe of an open circuit.
     #[serde(default)]
-    pub resent_at: u32,
+    pub failures: u32,
     /// That resending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resend: Option<String>,
@@ -125,7 +129,7 @@ impl Record {
             state: State::Pending,
             reason: None,
             attempts: 0,
-            resent_at: 0,
+            failures: 0,
             resend: None,
             history: Vec::new(),
             request: None,
@@ -160,8 +164,6 @@ impl Record {
         let stands = self.state == State::Delivered || stored.state != State::Delivered;
         let merged = Self {
             attempts: self.attempts.saturating_add(others),
-            // Its schedule has seen its own attempts alone.
-            resent_at: self.resent_at.saturating_add(others),
             history,
             seen: stored.seen,
             ..self.clone()
@@ -177,9 +179,11 @@ impl Record {
         (delivered, false)
     }
 
-    /// How many attempts its schedule has seen.
-    pub fn scheduled_attempts(&self) -> u32 {
-        self.attempts.saturating_sub(self.resent_at)
+    /// How often in a row the gateway could not read its event.
+    pub fn unread(&self) -> u32 {
+        let is_unread = |it: &&Attempt| it.error.as_deref() == Some(UNREAD);
+        let unread = self.history.iter().rev().take_while(is_unread).count();
+        u32::try_from(unread).unwrap_or(u32::MAX)
     }
 
     /// Adds an attempt, and what it sent.
@@ -255,14 +259,29 @@ mod tests {
         ] {
             let stored = tried(before, theirs, State::Pending);
             let mut own = tried(before, ours, State::Exhausted);
-            own.resent_at = u32::try_from(before.len()).unwrap();
+            own.failures = 1;
             let (merged, stands) = own.after(stored.clone());
             assert_eq!(times(&merged), all);
             assert_eq!(merged.attempts as usize, all.len());
             assert_eq!((merged.state, stands), (State::Exhausted, true));
-            assert_eq!(merged.scheduled_attempts() as usize, ours.len());
+            assert_eq!(merged.failures, 1, "its schedule has seen its own alone");
             assert_eq!(merged.seen, stored.read().seen, "it replaces what is there");
         }
+    }
+
+    #[test]
+    fn what_could_not_be_read_counts_in_a_row() {
+        let mut record = tried(&[1], &[2], State::Pending);
+        assert_eq!(record.unread(), 0);
+        let unread = |at| Attempt {
+            error: Some(UNREAD.to_owned()),
+            ..attempt(at)
+        };
+        record.add(unread(3));
+        record.add(unread(4));
+        assert_eq!((record.unread(), record.attempts), (2, 4));
+        record.add(attempt(5));
+        assert_eq!(record.unread(), 0);
     }
 
     #[test]

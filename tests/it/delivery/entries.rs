@@ -67,7 +67,8 @@ async fn a_notice_that_is_refused_is_given_later() {
     world.offer("ep_a", 1).await;
     world.tap.refuse(Some("circuit-opened"));
     world.pump(&mut function).await;
-    assert_eq!(world.standing("circuit", "ep_a").await["notice"], "opened");
+    let circuit = world.standing("circuit", "ep_a").await;
+    assert_eq!(circuit["notice"]["news"], "opened");
     assert_eq!(world.aws.drain("notices").await.len(), 0);
     world.tap.refuse(None);
     world.pump(&mut function).await;

@@ -130,6 +130,7 @@ impl Traffic {
     /// Sends another event to the endpoints of which there may be something to tell.
     pub(super) async fn follow_up(&self, world: &World) {
         for kind in ["gone", "dead"] {
+            world.end_claim(&self.endpoint(kind)).await;
             world.order(&self.endpoint(kind), self.case).await;
         }
     }

@@ -116,6 +116,15 @@ impl World {
         self.aws.call("DynamoDB_20120810.PutItem", &request).await;
     }
 
+    /// Lets the time pass for which an invocation has claimed the notice of an endpoint.
+    pub(crate) async fn end_claim(&self, id: &str) {
+        let mut circuit = self.standing("circuit", id).await;
+        if circuit["notice"].is_object() {
+            circuit["notice"]["claimed_until"] = json!(0);
+            self.put_circuit(id, &circuit).await;
+        }
+    }
+
     /// An item of the endpoints table: an `endpoint` or a `circuit`.
     pub(crate) async fn standing(&self, kind: &str, id: &str) -> Value {
         let request =

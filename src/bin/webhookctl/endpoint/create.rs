@@ -44,6 +44,9 @@ pub(super) async fn run(arguments: Create, stack: &Stack, output: Output) -> Res
     )?;
     let secret = NewSecret::take(endpoint.signature, arguments.secret_stdin)?;
     endpoint.secrets = vec![secret.seal(&endpoint.id, stack).await?];
+    // Nothing is known of how quick it is. First, as its secret is shown once it is there.
+    let reset = reach::circuits(stack)?.reset(&endpoint.id, now).await;
+    reset.map_err(failure::circuit)?;
     let put = endpoints.put(&mut endpoint).await;
     put.map_err(failure::endpoint)?;
     note_unmatched(&endpoint.events, output);

@@ -102,7 +102,7 @@ Examples:
     },
     /// Lets an endpoint that the gateway disabled have its deliveries again.
     #[command(after_help = "\
-An endpoint is disabled after five days of nothing but failures, or when it answers 410. Its failures are forgotten, and
+An endpoint is disabled when it took nothing for five days, or answers 410. Its failures are forgotten, and
 what is held for it is delivered, the oldest first.
 
 With --json: the object of `endpoint get`, without held.

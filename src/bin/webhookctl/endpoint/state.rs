@@ -51,7 +51,7 @@ pub(super) async fn activate(
         output.note("it is active already; what is held for it is tried");
     }
     let probe = standing.circuit.probe.take();
-    set_going(&standing.endpoint.id, probe, stack)
+    set_going(&standing.endpoint.id, probe, now, stack)
         .await
         .map_err(|error| format!("the endpoint is active, but what is held for it is not tried yet: {error}; run the command again"))?;
     standing.circuit = Circuit::default();
@@ -73,9 +73,14 @@ pub(super) async fn set(
 }
 
 /// Forgets the failures, and sends a probe that takes over from the one in charge.
-async fn set_going(endpoint: &str, replaces: Option<String>, stack: &Stack) -> Result<()> {
-    let circuits = reach::circuits(stack)?;
-    circuits.reset(endpoint).await.map_err(failure::circuit)?;
+async fn set_going(
+    endpoint: &str,
+    replaces: Option<String>,
+    now: Timestamp,
+    stack: &Stack,
+) -> Result<()> {
+    let reset = reach::circuits(stack)?.reset(endpoint, now).await;
+    reset.map_err(failure::circuit)?;
     let probe = Probe {
         endpoint: endpoint.to_owned(),
         id: random_hex()?,

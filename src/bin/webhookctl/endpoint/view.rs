@@ -38,7 +38,7 @@ pub(super) struct View {
 /// How the endpoint is doing.
 #[derive(Debug, Serialize)]
 pub(super) struct CircuitView {
-    /// `closed`, `open`, `waiting` because the endpoint asked for it, or `slow` while attempts hang.
+    /// `closed`, `open`, `waiting` because the endpoint asked for it, or `slow`.
     pub(super) state: &'static str,
     pub(super) failures: u64,
     pub(super) failing_since: Option<String>,
@@ -94,6 +94,7 @@ impl CircuitView {
             _ if circuit.is_open() => ("open", wait),
             _ if !wait.is_zero() => ("waiting", wait),
             Some(slow) => ("slow", slow),
+            None if circuit.is_slow() => ("slow", wait),
             None => ("closed", wait),
         };
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -194,6 +195,11 @@ pub(super) mod tests {
             slow_until: Some(NOW + 30_000),
             ..Circuit::default()
         };
+        let known = Circuit {
+            slow_until: Some(NOW),
+            slow_since: Some(NOW),
+            ..Circuit::default()
+        };
         let open = Circuit {
             failures: 12,
             opened_at: Some(NOW),
@@ -209,6 +215,10 @@ pub(super) mod tests {
             (
                 slow,
                 json!({"state": "slow", "failures": 0, "failing_since": null, "opened_at": null, "wait": "30s"}),
+            ),
+            (
+                known,
+                json!({"state": "slow", "failures": 0, "failing_since": null, "opened_at": null, "wait": null}),
             ),
             (
                 open,

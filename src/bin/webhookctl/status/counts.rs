@@ -74,9 +74,9 @@ pub(super) fn of_source(namespace: &str, source: &str, vendor: &str) -> [Query; 
 pub(super) fn of_endpoint(namespace: &str, endpoint: &str) -> [Query; OF_ENDPOINT] {
     [
         ("delivered", "Sum", STEP),
-        ("failed", "Sum", STEP),
-        ("duration_ms", "p50", HOUR),
-        ("duration_ms", "p99", HOUR),
+        ("failed_attempts", "Sum", STEP),
+        ("attempt_ms", "p50", HOUR),
+        ("attempt_ms", "p99", HOUR),
     ]
     .map(|(name, statistic, period)| Query {
         namespace: namespace.to_owned(),

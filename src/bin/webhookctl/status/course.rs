@@ -12,7 +12,7 @@ pub(super) fn state(standing: &Standing, now: Timestamp) -> &'static str {
         State::Disabled => "disabled",
         State::Active if circuit.is_open() => "open",
         State::Active if !circuit.wait(now).is_zero() => "waiting",
-        State::Active if circuit.slow(now).is_some() => "slow",
+        State::Active if circuit.is_slow() || circuit.slow(now).is_some() => "slow",
         State::Active => "active",
     }
 }
@@ -80,7 +80,7 @@ mod tests {
             pending(Some(NOW + 1), Course::Exhausted),
             pending(None, Course::Pending),
         ];
-        let changes: [(fn(&mut Standing), _, _); 6] = [
+        let changes: [(fn(&mut Standing), _, _); 7] = [
             (|_| {}, "active", Some(NOW + 5)),
             (|it| it.endpoint.state = State::Paused, "paused", None),
             (|it| it.endpoint.state = State::Disabled, "disabled", None),
@@ -99,6 +99,7 @@ mod tests {
                 "slow",
                 Some(NOW + 5),
             ),
+            (|it| it.circuit.slow_since = Some(1), "slow", Some(NOW + 5)),
         ];
         for (change, name, next) in changes {
             let standing = standing(change);

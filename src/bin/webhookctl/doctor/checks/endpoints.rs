@@ -84,6 +84,17 @@ fn course(kept: &Kept, now: Timestamp) -> Finding {
             name,
             format!("waiting, as it asked to be left alone for a while; {held}"),
         ),
+        State::Active if circuit.is_slow() => Finding::warning(
+            CHECK,
+            name,
+            format!(
+                "slow since {}, so that one invocation at a time tries it; {held}",
+                since(circuit.slow_since.unwrap_or_default())
+            ),
+            format!(
+                "have it answer first and work later, or raise its rate: `webhookctl endpoint update {id} --rate N` has N tried side by side"
+            ),
+        ),
         State::Active if circuit.failures > 0 => Finding::ok(
             CHECK,
             name,
@@ -164,12 +175,17 @@ pub(super) mod tests {
     #[test]
     fn an_endpoint_that_gets_nothing_is_told_with_how_long_and_how_much_is_held() {
         type Change = fn(&mut Standing);
-        let changes: [(Change, _, &str); 7] = [
+        let changes: [(Change, _, &str); 8] = [
             (|_| {}, Right, "active; 7 deliveries are held"),
             (
                 |it| it.circuit.failures = 2,
                 Right,
                 "active, with 2 failures in a row; 7",
+            ),
+            (
+                |it| it.circuit.slow_since = Some((NOW - 3_600) * 1000),
+                Warning,
+                "slow since 60 min ago, so that one invocation at a time tries it; 7",
             ),
             (
                 |it| it.endpoint.state = State::Paused,
