@@ -3,7 +3,7 @@
 use crate::document::Document;
 use crate::output::{Output, Row, chain};
 use crate::stack::Stack;
-use crate::{Result, vendors};
+use crate::{Result, vendors, web};
 use clap::Args;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url, redirect};
@@ -116,11 +116,11 @@ impl Sender {
         };
         match self.post(body).await {
             Ok((status, answer)) => Sent::answered(name, status, &answer),
-            Err(error) => Sent::failed(name, &error),
+            Err(error) => Sent::failed(name, &*error),
         }
     }
 
-    async fn post(&self, body: Vec<u8>) -> reqwest::Result<(u16, Vec<u8>)> {
+    async fn post(&self, body: Vec<u8>) -> Result<(u16, Vec<u8>)> {
         let mut request = self.client.post(self.url.clone());
         if let Some(secret) = &self.secret {
             let signature = self.vendor.sign(secret, &body);
@@ -129,8 +129,9 @@ impl Sender {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let answer = request.body(body).send().await?;
-        Ok((answer.status().as_u16(), answer.bytes().await?.into()))
+        let answer = request.body(body).send().await;
+        let answer = answer.map_err(|error| chain(&error))?;
+        Ok((answer.status().as_u16(), web::body(answer).await?))
     }
 }
 
