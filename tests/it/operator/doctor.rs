@@ -223,8 +223,11 @@ async fn an_interrupted_repair_ends_after_the_batch() {
     forget(&mut aws).await;
 
     let mut gate = tap.hold(Point::Before, "UpdateItem", "studio#b");
-    let tool = operator.start(&[&REPAIR[..], &["--rate", "1"]].concat());
-    gate.met().await;
+    let mut tool = operator.start(&[&REPAIR[..], &["--rate", "1"]].concat());
+    tokio::select! {
+        () = gate.met() => {}
+        _ = tool.wait() => panic!("the second event was not published"),
+    }
     let pid = tool.id().unwrap().to_string();
     let interrupt = Command::new("kill").args(["-INT", &pid]).status().await;
     assert!(interrupt.unwrap().success());
@@ -249,6 +252,29 @@ async fn what_cannot_be_read_is_not_said_to_be_published() {
     aws.put_item(&item).await;
     let error = operator.run(&RECONCILE).await.error();
     assert!(error.contains("1 items of the ledger"), "{error}");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_asked_for_a_long_wait_is_not_said_to_be_well() {
+    let world = World::start().await;
+    deploy(&world.aws).await;
+    let operator = Operator::of(&world.aws).await;
+    let now = jiff::Timestamp::now().as_millisecond();
+    for (id, wait, level) in [
+        ("ep_minute", 60_000, "ok"),
+        // What a time for a number of seconds comes to.
+        ("ep_epoch", 12 * 3_600_000, "warning"),
+    ] {
+        world.endpoint(id, "http://localhost:1/", &json!({})).await;
+        let circuit = json!({"wait_until": now + wait, "failures": 1});
+        world.put_circuit(id, &circuit).await;
+        let findings = operator.run(&["doctor"]).await.json();
+        let of_endpoints = findings.iter().filter(|it| it["check"] == "endpoints");
+        let levels: Vec<_> = of_endpoints
+            .map(|it| it["level"].as_str().unwrap())
+            .collect();
+        assert!(levels.contains(&level), "{id}: {findings:#?}");
+    }
 }
 
 /// The events `a` and `b`, published for an endpoint, and their messages on the delivery queue.

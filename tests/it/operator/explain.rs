@@ -5,6 +5,7 @@ use crate::support::delivery::World;
 use crate::support::function::Function;
 use crate::support::operator::{Operator, accept, column};
 use crate::support::receiver::{Receiver, Reply};
+use crate::support::tap::{Point, Tap};
 use crate::support::webhook::{SECRET, creative_force, request, signed};
 use serde_json::{Value, json};
 
@@ -342,4 +343,21 @@ async fn what_was_dropped_as_a_copy_is_listed_with_the_event_it_was_taken_for() 
     assert!(of(&["--until", "1h"]).await.json().is_empty());
     let refused = of(&["--type", "com.creads.*"]).await.error();
     assert!(refused.contains("--type"), "{refused}");
+}
+
+#[tokio::test]
+async fn the_log_is_searched_in_a_span_of_time_that_has_an_end() {
+    let mut aws = Aws::start().await;
+    let mut ingress = aws.ingress().await;
+    accept(&mut aws, &mut ingress, &["a"]).await;
+    let tap = Tap::start(aws.url()).await;
+    let operator = Operator::behind(&aws, tap.url()).await;
+    let mut gate = tap.hold(Point::Before, "FilterLogEvents", "\"endTime\"");
+    let mut explained = operator.start(&["event", "explain", "a"]);
+    tokio::select! {
+        () = gate.met() => {}
+        _ = explained.wait() => panic!("no end was asked for"),
+    }
+    gate.open();
+    Operator::finish(explained).await.json();
 }
