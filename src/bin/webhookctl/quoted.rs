@@ -79,6 +79,7 @@ fn words(command: &str) -> Vec<String> {
     let words = words.take_while(|it| !is_shells(it));
     let value = |word: String| match &*word {
         "T" | "…" => "2h".to_owned(),
+        "N" => "7".to_owned(),
         _ if word.starts_with('{') => "7".to_owned(),
         _ => word,
     };
