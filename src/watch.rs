@@ -79,6 +79,15 @@ pub fn is_wanted(heard: &Heard, now: Timestamp) -> bool {
     })
 }
 
+/// Whether a source declares a gap, is not known to be silent, and is watched by nobody: the message never began, or is
+/// lost.
+pub fn is_lost(heard: &Heard, now: Timestamp) -> bool {
+    let comes = heard.watch_due_at.filter(|_| heard.watch.is_some());
+    due_at(heard).is_some()
+        && heard.silent_since.is_none()
+        && comes.is_none_or(|comes| now.duration_since(comes) > OVERDUE)
+}
+
 /// How long after now that is; nothing if it is past.
 pub fn left(until: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(until.duration_since(now)).unwrap_or_default()
@@ -242,6 +251,33 @@ mod tests {
             (comes(721), 0, true),
         ] {
             assert_eq!(is_wanted(&heard, at(now)), expected, "{heard:?}");
+        }
+    }
+
+    #[test]
+    fn a_watch_is_lost_an_hour_after_its_message_was_due_unless_it_has_told() {
+        let silent = Heard {
+            watch: None,
+            watch_due_at: None,
+            silent_since: Some(at(660)),
+            ..heard()
+        };
+        let never_begun = Heard {
+            silent_since: None,
+            ..silent.clone()
+        };
+        let undeclared = Heard {
+            silent_after: None,
+            ..heard()
+        };
+        for (heard, now, expected) in [
+            (heard(), 660 + 3_600, false),
+            (heard(), 660 + 3_601, true),
+            (silent, 100_000, false),
+            (never_begun, 0, true),
+            (undeclared, 100_000, false),
+        ] {
+            assert_eq!(is_lost(&heard, at(now)), expected, "{heard:?}");
         }
     }
 }

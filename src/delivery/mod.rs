@@ -4,7 +4,7 @@
 //! (`load`, `body`, `request`), has it checked and posted (`guard`, `sender`) and classified (`outcome`); `judge` tells the
 //! endpoint's `circuit`, and `settle` writes the `history` and puts the message off or lets it go. What cannot be tried
 //! is held, and worked off by the endpoint's `probe`. Beside deliveries there are the `ping` of an operator who asks, and
-//! the `watch` over a source that may fall silent.
+//! the `watch` over a source that may fall silent. `lost` finds probes and watches whose messages are lost.
 
 mod attempt;
 pub mod backoff;
@@ -16,6 +16,7 @@ pub mod history;
 mod job;
 mod judge;
 mod load;
+mod lost;
 pub mod message;
 pub mod notice;
 pub mod outcome;
@@ -51,6 +52,7 @@ use sender::{Sender, System};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
 
 /// The delivery function with all that it talks to.
 pub struct Delivery {
@@ -68,6 +70,8 @@ pub struct Delivery {
     policy: Policy,
     delivery_queue_url: String,
     dead_letter_queue_url: String,
+    /// When probes and watches that are lost were looked for.
+    looked_at: Mutex<Option<Instant>>,
 }
 
 /// A message, as it was received.
@@ -119,6 +123,7 @@ impl Delivery {
             policy,
             delivery_queue_url: config.delivery_queue_url,
             dead_letter_queue_url: config.dead_letter_queue_url,
+            looked_at: Mutex::default(),
         }
     }
 
@@ -178,11 +183,16 @@ impl Delivery {
                 other => others.push((it, other)),
             }
         }
+        let is_one_of_a_kind = |it: &Message| matches!(it, Message::Probe(_) | Message::Watch(_));
+        let looks_for_lost = others.iter().any(|(_, it)| is_one_of_a_kind(it));
         let others = others
             .iter()
             .map(|(it, message)| self.work_on(it, message, &standings));
         let (delivered, others) = join(self.deliver(orders, &standings), join_all(others)).await;
         self.replace_lost_probes(&standings).await;
+        if looks_for_lost {
+            self.replace_lost(Instant::now()).await;
+        }
         self.notify_of_what_is_due(&standings).await;
         kept.extend(delivered);
         kept.extend(others.into_iter().flatten());

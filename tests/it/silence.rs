@@ -360,3 +360,50 @@ async fn the_message_that_watches_never_grows_old_however_long_the_gap_is() {
         assert!(renewals > 0, "{gap}");
     }
 }
+
+/// Whoever has to do with a probe or a watch looks, once an hour, whether others are lost.
+#[tokio::test]
+async fn what_is_lost_of_others_is_replaced_by_an_invocation_that_watches() {
+    let mut world = world(json!("2h")).await;
+    let overdue = now_ms() - 3_700_000;
+    let lost = json!({
+        "kind": "source", "id": "lost", "last_accepted_at": overdue, "silent_after": 86_400, "watch": "gone",
+        "watch_due_at": overdue,
+    });
+    let silent = json!({
+        "kind": "source", "id": "silent", "last_accepted_at": overdue, "silent_after": 60, "silent_since": overdue,
+    });
+    for source in [lost, silent] {
+        let request = json!({"TableName": "journal", "Item": item(&source)});
+        world.aws.call("DynamoDB_20120810.PutItem", &request).await;
+    }
+    for (id, due) in [("ep_lost", overdue), ("ep_well", now_ms())] {
+        world
+            .endpoint(id, "http://127.0.0.1:9", &json!({"sources": ["other"]}))
+            .await;
+        let circuit = json!({"probe": "gone", "probe_due_at": due});
+        world.put_circuit(id, &circuit).await;
+    }
+    hear(&mut world, "a").await;
+    world.tap.sent();
+    let mut function = world.function().await;
+    assert!(look(&world, &mut function, 1).await);
+    let mut sent = world.tap.sent();
+    sent.sort_by_key(|it| it.body["kind"].to_string());
+    let of = |it: usize| [&sent[it].body["endpoint"], &sent[it].body["source"]];
+    assert_eq!(sent.len(), 2, "{sent:?}");
+    assert_eq!(of(0), [&json!("ep_lost"), &Value::Null]);
+    assert_eq!(of(1), [&Value::Null, &json!("lost")]);
+    let circuit = world.standing("circuit", "ep_lost").await;
+    assert_eq!(circuit["probe"], sent[0].body["id"]);
+
+    world
+        .put_circuit(
+            "ep_lost",
+            &json!({"probe": "gone", "probe_due_at": overdue}),
+        )
+        .await;
+    world.pump_kind(&mut function, "watch/1").await;
+    let sent = world.tap.sent();
+    assert_eq!(sent.len(), 0, "it has looked already: {sent:?}");
+}

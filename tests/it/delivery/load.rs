@@ -1,6 +1,6 @@
 //! I11: whatever is to be delivered at the same time, the function stays within its memory, and all of it is delivered.
 //!
-//! Seen to fail: with everything loaded that is held or in a batch.
+//! Seen to fail: with everything loaded that is held.
 
 use crate::support::delivery::{World, event, id};
 use crate::support::function::{Answer, Function};

@@ -56,6 +56,15 @@ fn course(kept: &Kept, now: Timestamp) -> Finding {
             format!("paused {}{reason}; {held}", since(endpoint.updated_at)),
             format!("`webhookctl endpoint resume {id}`, once it is to get them"),
         ),
+        State::Active if kept.held > 0 && circuit.is_probe_lost(now) => Finding::warning(
+            CHECK,
+            name,
+            format!(
+                "its probe is lost, which was due {}; {held}",
+                circuit.probe_due_at.map_or("?".to_owned(), since)
+            ),
+            format!("`webhookctl endpoint resume {id}` sends another"),
+        ),
         State::Active if circuit.is_open() => Finding::warning(
             CHECK,
             name,
@@ -175,7 +184,16 @@ pub(super) mod tests {
     #[test]
     fn an_endpoint_that_gets_nothing_is_told_with_how_long_and_how_much_is_held() {
         type Change = fn(&mut Standing);
-        let changes: [(Change, _, &str); 8] = [
+        let changes: [(Change, _, &str); 9] = [
+            (
+                |it| {
+                    it.circuit.opened_at = Some((NOW - 3_600) * 1000);
+                    it.circuit.probe = Some("p".to_owned());
+                    it.circuit.probe_due_at = Some((NOW - 31 * 60) * 1000);
+                },
+                Warning,
+                "its probe is lost, which was due 31 min ago; 7",
+            ),
             (|_| {}, Right, "active; 7 deliveries are held"),
             (
                 |it| it.circuit.failures = 2,
@@ -204,6 +222,8 @@ pub(super) mod tests {
                 |it| {
                     it.circuit.opened_at = Some((NOW - 3_600) * 1000);
                     it.circuit.failures = 12;
+                    it.circuit.probe = Some("p".to_owned());
+                    it.circuit.probe_due_at = Some((NOW - 29 * 60) * 1000);
                 },
                 Warning,
                 "its circuit opened 60 min ago after 12 failures in a row; 7",

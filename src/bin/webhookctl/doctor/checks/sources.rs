@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use webhook_gateway::journal::Heard;
 use webhook_gateway::sources::SourceError;
 use webhook_gateway::vendor::Vendor;
+use webhook_gateway::watch;
 
 const SOURCES: &str = "sources";
 const URLS: &str = "payload URLs";
@@ -47,6 +48,17 @@ fn source(source: &Source, heard: Option<&Heard>, now: Timestamp) -> Finding {
                 "`webhookctl source remove {name}`, and `webhookctl source add` with its secret"
             ),
         ),
+        Ok(_) if heard.is_some_and(|it| watch::is_lost(it, now)) => {
+            let gap = heard.and_then(|it| it.silent_after).unwrap_or_default();
+            Finding::warning(
+                SOURCES,
+                name,
+                "nobody watches over its silence: the message that does is lost",
+                format!(
+                    "`webhookctl source update {name} --silent-after {gap:#}` sends another; the source's next webhook does, too"
+                ),
+            )
+        }
         Ok((_, Secrets::Unsigned)) => Finding::warning(
             SOURCES,
             name,
@@ -169,5 +181,25 @@ mod tests {
             assert_eq!(payload_urls(&[source], is_local)[0].level, level);
         }
         assert!(payload_urls(&[of(Err(SourceError::NoSecret), 0)], false).is_empty());
+    }
+
+    #[test]
+    fn a_source_whose_silence_nobody_watches_is_told() {
+        let now = Timestamp::UNIX_EPOCH;
+        let ago = |minutes| Some(now - jiff::SignedDuration::from_mins(minutes));
+        for (due, level) in [(60, Level::Ok), (61, Level::Warning)] {
+            let heard = Heard {
+                last_accepted_at: ago(5),
+                silent_after: Some(jiff::SignedDuration::from_hours(2)),
+                watch: Some("w".to_owned()),
+                watch_due_at: ago(due),
+                ..Heard::default()
+            };
+            let heard = HashMap::from([("studio".to_owned(), heard)]);
+            let finding = sources(&[signed()], &heard, now).remove(0);
+            assert_eq!(finding.level, level, "{finding:?}");
+            let to_do = finding.to_do.unwrap_or_default();
+            assert_eq!(to_do.contains("--silent-after 2h"), level == Level::Warning);
+        }
     }
 }

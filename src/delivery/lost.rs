@@ -1,0 +1,57 @@
+//! Probes and silence checks whose messages are lost: an invocation that has to do with one of them looks for the others.
+//! Therefore nothing runs by the clock, and no delivery pays for it.
+
+use super::Delivery;
+use crate::endpoints::EndpointError;
+use crate::watch::{self, WatchError};
+use futures_util::future::join;
+use jiff::Timestamp;
+use std::time::{Duration, Instant};
+
+/// How often each copy of the function looks, at most.
+const EVERY: Duration = Duration::from_hours(1);
+
+/// How many endpoints are read at the same time: each has two items, and a batch reads a hundred.
+const ENDPOINTS: usize = 50;
+
+impl Delivery {
+    /// Sends probes and silence checks in the place of all that are lost, unless this copy of the function has looked
+    /// for them within the last hour.
+    pub(super) async fn replace_lost(&self, now: Instant) {
+        let mut looked_at = self.looked_at.lock().await;
+        if looked_at.is_some_and(|at| now.saturating_duration_since(at) < EVERY) {
+            return;
+        }
+        *looked_at = Some(now);
+        drop(looked_at);
+        let (probes, watches) = join(self.look_at_endpoints(), self.look_at_sources()).await;
+        if let Err(error) = probes {
+            tracing::warn!(%error, "lost probes are not looked for");
+        }
+        if let Err(error) = watches {
+            tracing::warn!(%error, "lost silence checks are not looked for");
+        }
+    }
+
+    async fn look_at_endpoints(&self) -> Result<(), EndpointError> {
+        let endpoints = self.endpoints.list().await?;
+        for some in endpoints.chunks(ENDPOINTS) {
+            let ids = some.iter().map(|it| &*it.id).collect();
+            let standings = self.endpoints.standings(&ids).await?;
+            self.replace_lost_probes(&standings).await;
+        }
+        Ok(())
+    }
+
+    async fn look_at_sources(&self) -> Result<(), WatchError> {
+        let now = Timestamp::now();
+        for (source, heard) in self.journal.heard().await? {
+            if watch::is_lost(&heard, now) {
+                tracing::warn!(source, "the silence check is lost: another takes its place");
+                let queue = &self.delivery_queue_url;
+                watch::begin(&source, &heard, now, &self.journal, &self.queues, queue).await?;
+            }
+        }
+        Ok(())
+    }
+}
