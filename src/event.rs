@@ -8,6 +8,7 @@ use crate::vendor::{Normalized, Vendor};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::json;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -16,6 +17,9 @@ pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 
 /// What stands before the payload in the JSON of an event.
 const MEMBER: &str = ",\"data\":";
+
+/// The source of the gateway's own events.
+pub(crate) const GATEWAY_SOURCE: &str = "urn:webhook-gateway";
 
 /// The content type of what came with none, or with one that is none.
 pub(crate) const UNKNOWN_CONTENT_TYPE: &str = "application/octet-stream";
@@ -201,6 +205,21 @@ impl<'a> CloudEvent<'a> {
     }
 }
 
+/// What is no item of the ledger's as a quarantined event: the record of the stream as it is, and the reason.
+pub(crate) fn unreadable(id: &str, reason: &str, record: &RawValue) -> String {
+    let attributes = json!({
+        "specversion": "1.0",
+        "id": id,
+        "source": GATEWAY_SOURCE,
+        "type": QUARANTINED,
+        "datacontenttype": "application/json",
+        "reason": reason,
+    });
+    let attributes = attributes.to_string();
+    let attributes = attributes.trim_end_matches('}');
+    escape_noncharacters(format!("{attributes}{MEMBER}{record}}}"))
+}
+
 fn source(receipt: &Receipt) -> Cow<'static, str> {
     format!("urn:webhook:{}", receipt.source).into()
 }
@@ -284,7 +303,7 @@ pub(crate) fn escape_noncharacters(json: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     fn receipt(conflict: bool) -> Receipt {
         Receipt {

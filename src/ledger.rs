@@ -17,6 +17,8 @@ use crate::deflate::{deflate, inflate};
 use crate::event::{Receipt, UNKNOWN_CONTENT_TYPE};
 use crate::secret::Matched;
 use crate::signature::Digest256;
+use crate::sources::is_source_name;
+use crate::vendor::is_name;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -355,7 +357,15 @@ fn read(image: &Image<'_>) -> Result<Record, UnreadableItem> {
         .get("accepted_at")
         .and_then(|attribute| attribute.number.as_deref());
     let accepted_at = accepted_at.and_then(|number| number.parse().ok());
+    // What has no year of four digits is no time to who reads the event.
+    let accepted_at = accepted_at.filter(|number| *number >= 0);
     let accepted_at = accepted_at.and_then(|number| Timestamp::from_millisecond(number).ok());
+    let named = |name, is_one: fn(&str) -> bool| {
+        move |text: &str| match is_one(text) {
+            true => Ok(text.to_owned()),
+            false => Err(UnreadableItem(name)),
+        }
+    };
     let binary = |name: &'static str| {
         let attribute = image.get(name)?.binary.as_deref()?;
         Some(STANDARD.decode(attribute).map_err(|_| UnreadableItem(name)))
@@ -368,8 +378,8 @@ fn read(image: &Image<'_>) -> Result<Record, UnreadableItem> {
     Ok(Record {
         key: text("pk")?.to_owned(),
         receipt: Receipt {
-            id: text("id")?.to_owned(),
-            source: text("gatewaysource")?.to_owned(),
+            id: text("id").and_then(named("id", is_name))?,
+            source: text("gatewaysource").and_then(named("gatewaysource", is_source_name))?,
             vendor: text("vendor")?
                 .parse()
                 .map_err(|_| UnreadableItem("vendor"))?,

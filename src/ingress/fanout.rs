@@ -8,12 +8,15 @@ use super::Ingress;
 use super::note::Notes;
 use crate::delivery::message::{self as delivery, Order};
 use crate::endpoints::EndpointError;
-use crate::event::{CloudEvent, EventRef, QUARANTINED, Receipt, escape_noncharacters};
+use crate::event::{
+    self, CONTENT_TYPE, CloudEvent, EventRef, GATEWAY_SOURCE, QUARANTINED, Receipt,
+};
 use crate::journal::Published;
 use crate::ledger::{Change, Record, StoredBody, UnreadableItem};
 use crate::metrics::BatchLine;
 use crate::payloads::PayloadError;
 use crate::queues::{MAX_BYTES, MAX_ENTRIES, Message, Refused, SendError};
+use crate::signature::sha256;
 use crate::subscriptions::SubscriptionError;
 use crate::vendor::Verified;
 use lambda_runtime::Diagnostic;
@@ -329,12 +332,16 @@ fn quarantined(
 
 /// What is no item of ours, as it is.
 fn unreadable(record: &RawValue, error: UnreadableItem) -> Message {
+    let hash = hex::encode(sha256(record.get().as_bytes()));
+    let (id, reason) = (format!("sha256:{hash}"), error.to_string());
     Message {
-        body: escape_noncharacters(record.get().to_owned()),
+        body: event::unreadable(&id, &reason, record),
         attributes: vec![
-            ("content-type", "application/json".to_owned()),
+            ("content-type", CONTENT_TYPE.to_owned()),
+            ("ce-id", id),
+            ("ce-source", GATEWAY_SOURCE.to_owned()),
             ("ce-type", QUARANTINED.to_owned()),
-            ("reason", error.to_string()),
+            ("reason", reason),
         ],
         offloaded_bytes: None,
         group: None,

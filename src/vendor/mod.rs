@@ -305,7 +305,7 @@ fn is_zeros(text: &str) -> bool {
 }
 
 /// Whether a text can name something: not blank, and no control or non-characters in it.
-fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     !text.trim().is_empty() && is_text(text)
 }
 

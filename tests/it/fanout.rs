@@ -1,6 +1,7 @@
 //! What comes onto which queue, by the real binary.
 
 use crate::support::aws::Aws;
+use crate::support::cloudevents::assert_strict;
 use crate::support::function::Answer;
 use crate::support::proxy::Proxy;
 use crate::support::webhook::{creative_force, signed};
@@ -140,6 +141,17 @@ async fn a_poison_record_goes_to_quarantine_and_the_batch_goes_on() {
         .await;
     aws.put_item(&json!({"pk": {"S": "made by hand, worse"}, "body": {"S": "not binary"}}))
         .await;
+    let item = aws.recorded().await.remove(0);
+    for (name, value) in [
+        ("gatewaysource", json!({"S": "a b"})),
+        ("id", json!({"S": "a\u{1}"})),
+        ("accepted_at", json!({"N": "-62135596800001"})),
+    ] {
+        let mut item = item.clone();
+        item["pk"] = json!({"S": format!("changed by hand: {name}")});
+        item[name] = value;
+        aws.put_item(&item).await;
+    }
     let claimed = aws
         .recorded()
         .await
@@ -153,14 +165,15 @@ async fn a_poison_record_goes_to_quarantine_and_the_batch_goes_on() {
     aws.drain_stream(&mut function).await;
     let ids = aws.drain_event_ids().await;
     assert_eq!(ids, ["p-1", "p-2"]);
-    let reasons: Vec<_> = aws
-        .drain("quarantine")
-        .await
+    let quarantined = aws.drain("quarantine").await;
+    let reasons: Vec<_> = quarantined
         .iter()
         .map(|it| it.attributes["reason"]["StringValue"].to_string())
         .collect();
-    assert_eq!(reasons.len(), 3, "{reasons:?}");
+    assert_eq!(reasons.len(), 6, "{reasons:?}");
     assert!(reasons[0].contains("not in the bucket"), "{reasons:?}");
+    let texts: Vec<_> = quarantined.into_iter().map(|it| it.text).collect();
+    assert_strict(&texts);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A source that declares its longest gap is watched by one message, whatever comes between, and is told of once when it
 //! is silent for longer.
 
+use crate::support::cloudevents::assert_strict;
 use crate::support::delivery::{World, now_ms};
 use crate::support::eventually;
 use crate::support::function::{Answer, Function};
@@ -68,6 +69,7 @@ async fn fall_silent(world: &World) {
 async fn told(world: &World) -> Vec<Value> {
     let events = world.aws.drain("events").await;
     let silent = "io.webhook-gateway.source.silent";
+    assert_strict(&events.iter().map(|it| it.text.clone()).collect::<Vec<_>>());
     let events: Vec<_> = events.into_iter().map(|it| it.body).collect();
     assert!(events.iter().all(|it| it["type"] == silent), "{events:?}");
     assert_eq!(world.aws.drain("notices").await.len(), events.len());

@@ -1,6 +1,7 @@
 //! The circuit: an endpoint that fails ten times in a row is left alone but for one probe, and when it answers again
 //! all that was held for it is delivered.
 
+use crate::support::cloudevents::assert_strict;
 use crate::support::delivery::{World, id};
 use crate::support::function::Function;
 use crate::support::receiver::{Receiver, Reply};
@@ -73,6 +74,7 @@ async fn ten_failures_in_a_row_open_the_circuit_and_leave_one_probe_on_the_queue
         .map(|it| it.body["type"].as_str().unwrap())
         .collect();
     assert_eq!(types, ["io.webhook-gateway.endpoint.circuit-opened"]);
+    assert_strict(std::slice::from_ref(&events[0].text));
     assert_eq!(world.aws.drain("notices").await.len(), 1);
     let mut sent = world.tap.sent();
     sent.retain(|it| it.queue == "deliveries");
@@ -129,6 +131,7 @@ async fn a_success_closes_the_circuit_and_what_was_held_is_delivered_the_oldest_
         .map(|it| it.body["type"].as_str().unwrap())
         .collect();
     assert_eq!(types, ["io.webhook-gateway.endpoint.recovered"]);
+    assert_strict(std::slice::from_ref(&events[0].text));
     assert_eq!(world.aws.drain("notices").await.len(), 1);
     assert_eq!(world.held("ep_a").await, ids(11..=25));
 

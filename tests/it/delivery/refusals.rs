@@ -1,5 +1,6 @@
 //! What an endpoint may say besides yes and no: that it is gone, and that it wants to be left alone for a while.
 
+use crate::support::cloudevents::assert_strict;
 use crate::support::delivery::{World, id, now_ms};
 use crate::support::proxy::Proxy;
 use crate::support::receiver::{Receiver, Reply};
@@ -24,6 +25,7 @@ async fn an_endpoint_that_is_gone_is_disabled_at_once_and_its_deliveries_wait_fo
 
     let events = world.aws.drain("events").await;
     assert_eq!(events.len(), 1);
+    assert_strict(std::slice::from_ref(&events[0].text));
     let event = &events[0].body;
     assert_eq!(event["type"], "io.webhook-gateway.endpoint.disabled");
     assert_eq!(event["subject"], "endpoint/ep_a");
