@@ -6,7 +6,7 @@
 mod table;
 
 pub(crate) use table::key;
-pub use table::{EndpointError, Endpoints};
+pub use table::{Current, EndpointError, Endpoints};
 
 use crate::delivery::circuit::Circuit;
 use crate::event::EventRef;

@@ -351,7 +351,8 @@ fn read(image: &Image<'_>) -> Result<Record, UnreadableItem> {
         let text = image
             .get(name)
             .and_then(|attribute| attribute.text.as_deref());
-        text.ok_or(UnreadableItem(name))
+        // An empty one names nothing: no event, no source, no object.
+        text.filter(|it| !it.is_empty()).ok_or(UnreadableItem(name))
     };
     let accepted_at = image
         .get("accepted_at")

@@ -63,7 +63,7 @@ pub struct RequestLine {
 pub struct BatchLine {
     #[metrics(timestamp)]
     timestamp: SystemTime,
-    /// `published`, or `failed`: then the stream offers the batch again.
+    /// `published`; or `partial` or `failed`, and the stream offers the rest or all of the batch again.
     pub outcome: &'static str,
     /// What failed.
     pub reason: Option<String>,
@@ -77,8 +77,10 @@ pub struct BatchLine {
     pub deliveries: usize,
     /// Messages on the quarantine queue.
     pub quarantine_messages: usize,
-    /// Messages that a subscribed queue refused, on the dead-letter queue.
+    /// Messages that a subscribed queue did not take, on the dead-letter queue.
     pub dead_lettered: usize,
+    /// Endpoints and subscriptions that get nothing, as their items are not readable.
+    pub unreadable: usize,
     /// From the call of the handler to its answer.
     #[metrics(unit = Millisecond)]
     pub batch_ms: Duration,
@@ -315,6 +317,7 @@ impl BatchLine {
             deliveries: 0,
             quarantine_messages: 0,
             dead_lettered: 0,
+            unreadable: 0,
             batch_ms: Duration::ZERO,
         }
     }

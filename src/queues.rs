@@ -1,5 +1,9 @@
 //! Sending to SQS: in batches, of which what failed is sent again, and nothing counts as sent unless the answer
 //! lists it. Which message goes to which queue is left to `ingress::fanout`.
+//!
+//! [`Queues::send`] is for the stack's own queues: its errors fail the invocation, and the message comes again.
+//! [`Queues::offer`] is for the queues of consumers: it never fails, it ends in time, and it gives back what the queue did
+//! not take.
 
 use crate::causes::Causes;
 use crate::event::{CONTENT_TYPE, CloudEvent, Receipt};
@@ -12,6 +16,7 @@ use aws_sdk_sqs::types::{
 };
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
 /// A batch, and each message in it, with its attributes:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>.
@@ -20,7 +25,7 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 /// The most messages in a batch.
 pub const MAX_ENTRIES: usize = 10;
 
-/// How often the failed part of a batch is sent before the whole is left to the stream's next try.
+/// How often the failed part of a batch is sent before it is given up.
 const TRIES: u32 = 4;
 
 /// The pause before the failed part is sent again; it doubles each time.
@@ -70,6 +75,17 @@ impl Message {
         self.body.len() + self.attributes.iter().map(attribute).sum::<usize>() + offloaded
     }
 
+    /// The same message with attributes that every queue takes: each without the characters that
+    /// [SQS refuses](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html), not too
+    /// long, and left out if it is empty.
+    pub fn with_plain_attributes(mut self) -> Self {
+        for (_, value) in &mut self.attributes {
+            *value = plain(value);
+        }
+        self.attributes.retain(|(_, value)| !value.is_empty());
+        self
+    }
+
     fn entry(&self, id: usize) -> Result<SendMessageBatchRequestEntry, BuildError> {
         let attribute = |kind: &str, value: &str| {
             MessageAttributeValue::builder()
@@ -96,19 +112,58 @@ impl Message {
 /// The attribute by which the Amazon SQS Extended Client knows a pointer.
 const OFFLOADED_BYTES: &str = "ExtendedPayloadSize";
 
-/// A message that a queue will never take, and what SQS says of it.
+/// The longest value of a plain attribute, in bytes: far above every queue URL, event type and name of a source.
+const MAX_PLAIN: usize = 1024;
+
+/// A text as SQS takes it for the value of an attribute.
+fn plain(text: &str) -> String {
+    let is_allowed = |it: char| !matches!(it, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}');
+    let end = text.floor_char_boundary(MAX_PLAIN);
+    text[..end].chars().filter(|it| is_allowed(*it)).collect()
+}
+
+/// Messages, in their order, in batches that SQS takes.
+pub fn in_batches<T>(messages: Vec<T>, size: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+    let mut batches: Vec<Vec<T>> = Vec::new();
+    let mut bytes = 0;
+    for message in messages {
+        let added = size(&message);
+        match batches.last_mut() {
+            Some(batch) if batch.len() < MAX_ENTRIES && bytes + added <= MAX_BYTES => {
+                bytes += added;
+                batch.push(message);
+            }
+            _ => {
+                bytes = added;
+                batches.push(vec![message]);
+            }
+        }
+    }
+    batches
+}
+
+/// A message that a queue did not take, and why.
 #[derive(Debug)]
 pub struct Refused {
     /// The message.
     pub message: Arc<Message>,
-    /// The error code of SQS.
+    /// The error code of SQS, or a sentence where SQS gave none.
     pub code: String,
+}
+
+/// What became of messages that were offered to a consumer's queue.
+#[derive(Debug, Default)]
+pub struct Offered {
+    /// The messages that the queue did not take.
+    pub refused: Vec<Refused>,
+    /// Why the queue takes no message at all; it is pointless to offer it more.
+    pub closed: Option<String>,
 }
 
 /// Why messages were not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// The queue does not exist, or does not let us send: for its owner to mend.
+    /// The queue does not exist, or does not let us send: its owner has to change something.
     #[error("the queue {queue} refuses messages: {code}")]
     QueueRefuses {
         /// The URL of the queue.
@@ -123,14 +178,33 @@ pub enum SendError {
     #[error("a batch is refused: {0}")]
     BatchRefused(String),
     /// A part of a batch failed each time it was sent.
-    #[error("{0} messages of a batch were not sent in {TRIES} tries")]
-    PartlySent(usize),
+    #[error("{messages} messages of a batch were not sent in {TRIES} tries: {code}")]
+    PartlySent {
+        /// How many.
+        messages: usize,
+        /// The error code of one of them.
+        code: String,
+    },
     /// A message could not be built.
     #[error("a message is not complete: {0}")]
     Incomplete(#[from] BuildError),
     /// A message has no form.
     #[error("a message was not encoded: {0}")]
     Encode(#[from] serde_json::Error),
+}
+
+impl SendError {
+    /// The error code of SQS, or a sentence where SQS gave none; fit for an attribute.
+    pub fn reason(&self) -> String {
+        let reason = match self {
+            Self::QueueRefuses { code, .. }
+            | Self::BatchRefused(code)
+            | Self::PartlySent { code, .. } => code.clone(),
+            Self::NotSent(error) => code(error).unwrap_or_else(|| self.to_string()),
+            Self::Incomplete(_) | Self::Encode(_) => self.to_string(),
+        };
+        plain(&reason)
+    }
 }
 
 /// SQS.
@@ -155,33 +229,100 @@ impl Queues {
         messages: Vec<Arc<Message>>,
     ) -> Result<Vec<Refused>, SendError> {
         let mut refused = Vec::new();
-        let mut batches = vec![messages];
+        self.send_all(queue, &mut vec![messages], &mut refused)
+            .await?;
+        Ok(refused)
+    }
+
+    /// Offers messages to a consumer's queue, for as long as `patience` lasts. All that the queue did not take for
+    /// certain comes back, whatever the reason.
+    pub async fn offer(
+        &self,
+        queue: &str,
+        messages: Vec<Arc<Message>>,
+        patience: Duration,
+    ) -> Offered {
+        let deadline = Instant::now() + patience;
+        let mut left = in_batches(messages, |message| message.size());
+        left.reverse();
+        let mut offered = Offered::default();
+        // How often the batch at hand failed, with how many left, and why at last.
+        let (mut failures, mut at, mut last) = (0, left.len(), None);
+        while !left.is_empty() && offered.closed.is_none() {
+            let sending = self.send_all(queue, &mut left, &mut offered.refused);
+            match timeout_at(deadline, sending).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error @ SendError::QueueRefuses { .. })) => {
+                    offered.closed = Some(error.reason());
+                }
+                Ok(Err(error)) => {
+                    failures = if at == left.len() { failures + 1 } else { 1 };
+                    at = left.len();
+                    last = Some(error.reason());
+                    let is_repeated = matches!(error, SendError::NotSent(_)) && failures < TRIES;
+                    if is_repeated {
+                        tokio::time::sleep(PAUSE * 2_u32.pow(failures - 1)).await;
+                    } else {
+                        // The next batch may do better.
+                        offered.refuse(left.pop(), &error.reason());
+                    }
+                }
+                Err(_) => {
+                    let seconds = patience.as_secs();
+                    let late = || format!("the queue took no messages within {seconds} s");
+                    offered.closed = Some(last.clone().unwrap_or_else(late));
+                }
+            }
+        }
+        let closed = offered.closed.clone().unwrap_or_default();
+        offered.refuse(left, &closed);
+        offered
+    }
+
+    /// Sends batches, the last one first. Whatever ends this, a batch of which a message may be unsent is still in
+    /// `left`, and is the last one there if it is the cause.
+    async fn send_all(
+        &self,
+        queue: &str,
+        left: &mut Vec<Vec<Arc<Message>>>,
+        refused: &mut Vec<Refused>,
+    ) -> Result<(), SendError> {
         let mut failures = 0;
-        while let Some(mut batch) = batches.pop() {
-            match self.send_batch(queue, &batch).await {
-                Ok(answer) => {
-                    let failed = unsent(&answer, batch, &mut refused);
-                    if failed.is_empty() {
+        while let Some(batch) = left.last_mut() {
+            // On the heap, as the compiler follows futures only so deep.
+            let code = match Box::pin(self.send_batch(queue, batch)).await {
+                Ok(answer) => match unsent(&answer, batch, refused) {
+                    Some(code) => code,
+                    None => {
+                        left.pop();
+                        failures = 0;
                         continue;
                     }
-                    failures += 1;
-                    if failures == TRIES {
-                        return Err(SendError::PartlySent(failed.len()));
-                    }
-                    tokio::time::sleep(PAUSE * 2_u32.pow(failures - 1)).await;
-                    batches.push(failed);
-                }
+                },
                 Err(SendError::BatchRefused(code)) if batch.len() == 1 => {
-                    refused.extend(batch.pop().map(|message| Refused { message, code }));
+                    let refuse = |message| Refused {
+                        message,
+                        code: code.clone(),
+                    };
+                    refused.extend(batch.drain(..).map(refuse));
+                    left.pop();
+                    continue;
                 }
                 Err(SendError::BatchRefused(_)) => {
                     let half = batch.split_off(batch.len() / 2);
-                    batches.extend([batch, half]);
+                    left.push(half);
+                    continue;
                 }
                 Err(error) => return Err(error),
+            };
+            failures += 1;
+            if failures == TRIES {
+                let messages = batch.len();
+                return Err(SendError::PartlySent { messages, code });
             }
+            tokio::time::sleep(PAUSE * 2_u32.pow(failures - 1)).await;
         }
-        Ok(refused)
+        Ok(())
     }
 
     /// Sends one message; that the queue will never take it is an error as well.
@@ -202,14 +343,32 @@ impl Queues {
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         let request = self.client.send_message_batch().queue_url(queue);
         let sent = request.set_entries(Some(entries)).send().await;
-        sent.map_err(|error| match blame(error.code().unwrap_or_default()) {
-            Blame::Queue(code) => SendError::QueueRefuses {
+        sent.map_err(|error| match blame(&error) {
+            Blame::Queue => SendError::QueueRefuses {
                 queue: queue.to_owned(),
-                code,
+                code: code(&error).unwrap_or_default(),
             },
-            Blame::Messages(code) => SendError::BatchRefused(code),
+            Blame::Messages => SendError::BatchRefused(code(&error).unwrap_or_default()),
             Blame::Circumstances => Box::new(error).into(),
         })
+    }
+}
+
+impl Offered {
+    /// What becomes of messages for a queue that is known to take none.
+    pub fn by_closed(messages: Vec<Arc<Message>>, code: &str) -> Self {
+        let mut offered = Self::default();
+        offered.refuse([messages], code);
+        offered
+    }
+
+    fn refuse(&mut self, batches: impl IntoIterator<Item = Vec<Arc<Message>>>, code: &str) {
+        let refuse = |message| Refused {
+            message,
+            code: code.to_owned(),
+        };
+        let messages = batches.into_iter().flatten();
+        self.refused.extend(messages.map(refuse));
     }
 }
 
@@ -286,63 +445,85 @@ impl Queues {
     }
 }
 
-/// What of a batch is to be sent again: all that the answer does not list as sent or as refused for good.
+/// Leaves in a batch what is to be sent again: all that the answer does not list as sent or as refused for good. The
+/// error code of one of them, if there is any.
 fn unsent(
     answer: &SendMessageBatchOutput,
-    batch: Vec<Arc<Message>>,
+    batch: &mut Vec<Arc<Message>>,
     refused: &mut Vec<Refused>,
-) -> Vec<Arc<Message>> {
-    let mut again = Vec::new();
-    for (id, message) in batch.into_iter().enumerate() {
+) -> Option<String> {
+    let mut code = None;
+    for (id, message) in std::mem::take(batch).into_iter().enumerate() {
         let id = id.to_string();
         let failure = answer.failed().iter().find(|failed| failed.id() == id);
-        match failure.filter(|failed| failed.sender_fault()) {
+        match failure {
             _ if answer.successful().iter().any(|sent| sent.id() == id) => {}
-            Some(failed) => refused.push(Refused {
+            Some(failed) if failed.sender_fault() => refused.push(Refused {
                 message,
-                code: failed.code().to_owned(),
+                code: short(failed.code()).to_owned(),
             }),
-            None => again.push(message),
+            failed => {
+                let unlisted = "the answer does not list the message";
+                code = Some(failed.map_or(unlisted, |it| short(it.code())).to_owned());
+                batch.push(message);
+            }
         }
     }
-    again
+    code
 }
 
 /// Who has to change something before a call can succeed.
 #[derive(Debug, PartialEq, Eq)]
 enum Blame {
-    Queue(String),
-    Messages(String),
+    Queue,
+    Messages,
     Circumstances,
 }
 
-/// Reads an error code of
+/// Reads an error of
 /// [SendMessageBatch](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html).
-fn blame(code: &str) -> Blame {
-    let short = code
-        .strip_prefix("AWS.SimpleQueueService.")
-        .unwrap_or(code)
-        .to_owned();
-    match short.as_str() {
-        "NonExistentQueue"
-        | "QueueDoesNotExist"
-        | "AccessDenied"
-        | "AccessDeniedException"
-        | "InvalidAddress"
-        | "InvalidSecurity"
-        | "UnsupportedOperation"
-        | "MissingParameter"
-        | "KmsAccessDenied"
-        | "KmsDisabled"
-        | "KmsInvalidKeyUsage"
-        | "KmsInvalidState"
-        | "KmsNotFound"
-        | "KmsOptInRequired" => Blame::Queue(short),
-        "BatchRequestTooLong" | "InvalidMessageContents" | "InvalidParameterValue" => {
-            Blame::Messages(short)
+fn blame(error: &SdkError<SendMessageBatchError>) -> Blame {
+    use SendMessageBatchError as E;
+    match error.as_service_error() {
+        Some(
+            E::InvalidAddress(_)
+            | E::InvalidSecurity(_)
+            | E::KmsAccessDenied(_)
+            | E::KmsDisabled(_)
+            | E::KmsInvalidKeyUsage(_)
+            | E::KmsInvalidState(_)
+            | E::KmsNotFound(_)
+            | E::KmsOptInRequired(_)
+            | E::QueueDoesNotExist(_)
+            | E::UnsupportedOperation(_),
+        ) => Blame::Queue,
+        Some(
+            E::BatchEntryIdsNotDistinct(_)
+            | E::BatchRequestTooLong(_)
+            | E::EmptyBatchRequest(_)
+            | E::InvalidBatchEntryId(_)
+            | E::TooManyEntriesInBatchRequest(_),
+        ) => Blame::Messages,
+        // The SDK has no type for these two in this call; SQS answers them for a message that it does not take.
+        Some(other)
+            if matches!(
+                other.code(),
+                Some("InvalidMessageContents" | "InvalidParameterValue")
+            ) =>
+        {
+            Blame::Messages
         }
         _ => Blame::Circumstances,
     }
+}
+
+/// The error code of SQS, for people.
+fn code(error: &SdkError<SendMessageBatchError>) -> Option<String> {
+    Some(short(error.code()?).to_owned()).filter(|code| !code.is_empty())
+}
+
+fn short(code: &str) -> &str {
+    code.strip_prefix("AWS.SimpleQueueService.").unwrap_or(code)
 }
 
 #[cfg(test)]

@@ -129,8 +129,11 @@ pub fn is_match(pattern: &str, text: &str) -> bool {
 pub struct Subscriptions {
     client: Client,
     table: String,
-    cache: Mutex<Option<(Instant, Arc<[Subscription]>)>>,
+    cache: Mutex<Option<(Instant, Current)>>,
 }
+
+/// The subscriptions that are readable, and how many are not.
+pub type Current = (Arc<[Subscription]>, usize);
 
 impl Subscriptions {
     /// The subscriptions in the table of this name.
@@ -145,23 +148,25 @@ impl Subscriptions {
     /// The subscriptions as they were at most half a minute ago.
     ///
     /// There is no going on without them: an event would miss the queues that are subscribed to it.
-    pub async fn current(&self, now: Instant) -> Result<Arc<[Subscription]>, SubscriptionError> {
+    pub async fn current(&self, now: Instant) -> Result<Current, SubscriptionError> {
         let mut cache = self.cache.lock().await;
-        if let Some((read_at, subscriptions)) = &*cache
+        if let Some((read_at, current)) = &*cache
             && now.saturating_duration_since(*read_at) < MAX_AGE
         {
-            return Ok(Arc::clone(subscriptions));
+            return Ok(current.clone());
         }
-        let mut subscriptions = Vec::new();
+        let (mut subscriptions, mut unreadable) = (Vec::new(), 0);
         for subscription in self.list().await? {
             match subscription {
                 Ok(subscription) => subscriptions.push(subscription),
-                Err(error) => tracing::error!(%error, "subscription is ignored"),
+                Err(error) => {
+                    unreadable += 1;
+                    tracing::error!(%error, "subscription is ignored");
+                }
             }
         }
-        let subscriptions: Arc<[Subscription]> = subscriptions.into();
-        *cache = Some((now, Arc::clone(&subscriptions)));
-        Ok(subscriptions)
+        let current = (subscriptions.into(), unreadable);
+        Ok(cache.insert((now, current)).1.clone())
     }
 
     /// All subscriptions, by name. One that is not readable is told, and does not hide the others.

@@ -147,6 +147,45 @@ def lineage(message):
     return int(found[1]) if found else 0
 
 
+def name_errors_of_keys_as_sqs_does():
+    """The header x-amzn-query-error, by which the SDKs know an error, says KMS.DisabledException for KmsDisabled, and so on."""
+    names = ("AccessDenied", "Disabled", "InvalidKeyUsage", "InvalidState", "NotFound")
+    sqs._QUERY_COMPAT_CODES.update({f"Kms{name}": f"KMS.{name}Exception" for name in names})
+    sqs._QUERY_COMPAT_CODES.update({"KmsOptInRequired": "KMS.OptInRequired", "KmsThrottled": "KMS.ThrottlingException"})
+
+
+def offer_the_rest_of_a_stream_batch():
+    """A function may say which record of a batch is the first that it has not handled: the stream goes on there."""
+    original = lambda_svc._execute_function
+    first_left = {}  # sequence numbers, by function
+
+    def execute(func, event, *rest, **more):
+        records = event.get("Records") or [{}]
+        function = func["config"]["FunctionArn"]
+        if records[0].get("eventSource") != "aws:dynamodb" or not reports_item_failures(function):
+            return original(func, event, *rest, **more)
+        numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
+        done = numbers.index(first_left[function]) if first_left.get(function) in numbers else 0
+        result = original(func, event | {"Records": records[done:]}, *rest, **more)
+        body = result.get("body")
+        failures = body.get("batchItemFailures") if isinstance(body, dict) and not result.get("error") else None
+        if not failures:
+            return result
+        first_left[function] = min((it["itemIdentifier"] for it in failures), key=numbers.index)
+        # The mapping does not go on after an error; what was handled is left out when the batch comes again.
+        return result | {"error": True, "body": {"errorType": "BatchItemFailures", "errorMessage": f"from {first_left[function]} on"}}
+
+    lambda_svc._execute_function = execute
+
+
+def reports_item_failures(function):
+    mappings = (mapping for _, _, mapping in lambda_svc._iter_all_esms() if mapping.get("FunctionArn") == function)
+    return any(
+        ":dynamodb:" in mapping.get("EventSourceArn", "") and "ReportBatchItemFailures" in mapping.get("FunctionResponseTypes", [])
+        for mapping in mappings
+    )
+
+
 def make_metrics_of_log_lines():
     """CloudWatch reads the lines of a log that are in the embedded metric format."""
     original = lambda_svc._emit_lambda_logs
@@ -208,5 +247,7 @@ if __name__ == "__main__":
     take_concurrency_from_a_parameter()
     keep_trace_headers_with_messages()
     stop_recursive_loops_of_queues()
+    name_errors_of_keys_as_sqs_does()
+    offer_the_rest_of_a_stream_batch()
     make_metrics_of_log_lines()
     app.main()

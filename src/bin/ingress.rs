@@ -6,7 +6,7 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use lambda_runtime::{Error, LambdaEvent, service_fn, tracing};
 use serde_json::value::RawValue;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 use webhook_gateway::{config::IngressConfig, ingress::Ingress, log};
 
 /// A call that takes longer is tried again; the calls here take milliseconds.
@@ -33,7 +33,9 @@ async fn main() -> Result<(), Error> {
     lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| {
         // An invocation that runs out of time leaves no other line.
         tracing::debug!("invocation begins");
-        ingress.handle(event.payload)
+        let left = event.context.deadline().duration_since(SystemTime::now());
+        let deadline = Instant::now() + left.unwrap_or_default();
+        ingress.handle(event.payload, deadline)
     }))
     .await
 }

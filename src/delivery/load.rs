@@ -162,7 +162,7 @@ async fn downloaded<T>(
 ) -> Result<T, Loaded> {
     match timeout(DOWNLOAD_TIMEOUT, part).await {
         Ok(Ok(part)) => Ok(part),
-        Ok(Err(error @ PayloadError::Gone(_))) => Err(Loaded::Gone(error.to_string())),
+        Ok(Err(error)) if error.is_final() => Err(Loaded::Gone(error.to_string())),
         Ok(Err(error)) => {
             tracing::error!(key, %error, "payload is not readable");
             Err(Loaded::Failed)

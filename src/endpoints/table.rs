@@ -66,8 +66,11 @@ pub enum EndpointError {
 pub struct Endpoints {
     client: Client,
     table: String,
-    cache: Mutex<Option<(Instant, Arc<[Endpoint]>)>>,
+    cache: Mutex<Option<(Instant, Current)>>,
 }
+
+/// The endpoints that are readable, and how many are not.
+pub type Current = (Arc<[Endpoint]>, usize);
 
 impl Endpoints {
     /// The endpoints in the table of this name.
@@ -82,20 +85,27 @@ impl Endpoints {
     /// The endpoints as they were at most half a minute ago, for the fan-out.
     ///
     /// There is no going on without them: an event would miss the endpoints that want it.
-    pub async fn current(&self, now: Instant) -> Result<Arc<[Endpoint]>, EndpointError> {
+    pub async fn current(&self, now: Instant) -> Result<Current, EndpointError> {
         let mut cache = self.cache.lock().await;
-        if let Some((read_at, endpoints)) = &*cache
+        if let Some((read_at, current)) = &*cache
             && now.saturating_duration_since(*read_at) < MAX_AGE
         {
-            return Ok(Arc::clone(endpoints));
+            return Ok(current.clone());
         }
-        let endpoints: Arc<[Endpoint]> = self.list().await?.into();
-        *cache = Some((now, Arc::clone(&endpoints)));
-        Ok(endpoints)
+        let items = self.items().await?;
+        let all = items.len();
+        let endpoints: Arc<[Endpoint]> = items.into_iter().filter_map(read).collect();
+        let unreadable = all - endpoints.len();
+        Ok(cache.insert((now, (endpoints, unreadable))).1.clone())
     }
 
     /// All endpoints, by id; one that is not as the tool writes them is left out, and logged.
     pub async fn list(&self) -> Result<Vec<Endpoint>, EndpointError> {
+        let items = self.items().await?;
+        Ok(items.into_iter().filter_map(read).collect())
+    }
+
+    async fn items(&self) -> Result<Vec<HashMap<String, AttributeValue>>, EndpointError> {
         let pages = self
             .client
             .query()
@@ -106,11 +116,8 @@ impl Endpoints {
             .into_paginator()
             .items()
             .send();
-        let items = pages
-            .collect::<Result<Vec<_>, _>>()
-            .await
-            .map_err(Box::new)?;
-        Ok(items.into_iter().filter_map(read).collect())
+        let items = pages.collect::<Result<Vec<_>, _>>().await;
+        Ok(items.map_err(Box::new)?)
     }
 
     /// These endpoints as they are at this moment, by id, with how they are doing.

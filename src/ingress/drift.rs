@@ -56,6 +56,11 @@ impl Sightings {
             self.unseen.push(unseen);
         }
     }
+
+    /// Keeps the events of another part of the batch, as far as there is room.
+    pub(super) fn extend(&mut self, other: Self) {
+        other.unseen.into_iter().for_each(|it| self.keep(it));
+    }
 }
 
 impl Ingress {

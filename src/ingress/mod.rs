@@ -25,6 +25,7 @@ use crate::sources::Sources;
 use crate::subscriptions::Subscriptions;
 use aws_config::SdkConfig;
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use aws_lambda_events::streams::DynamoDbEventResponse;
 use drift::Known;
 use futures_util::future::join;
 use serde::Serialize;
@@ -60,6 +61,8 @@ pub enum Answer {
     Http(Box<ApiGatewayV2httpResponse>),
     /// To the stream: the batch is done.
     Done,
+    /// To the stream: from this record on, the batch is to be offered again.
+    Rest(DynamoDbEventResponse),
 }
 
 impl Ingress {
@@ -97,14 +100,17 @@ impl Ingress {
         }
     }
 
-    /// Handles an invocation. Only the stream is answered with an error: it offers the batch again.
+    /// Handles an invocation, in time. Only the stream is answered with an error: it offers the batch again.
     ///
     /// Which door it is for is told by the shape of the event, which a caller of the API has no hand in; the
     /// path is not asked.
-    pub async fn handle(&self, event: Box<RawValue>) -> Result<Answer, FanoutError> {
+    pub async fn handle(
+        &self,
+        event: Box<RawValue>,
+        deadline: Instant,
+    ) -> Result<Answer, FanoutError> {
         let Some(request) = Request::read(event.get()) else {
-            self.fan_out(event.get()).await?;
-            return Ok(Answer::Done);
+            return self.fan_out(event.get(), deadline).await;
         };
         // Megabytes, which the request has a copy of.
         drop(event);

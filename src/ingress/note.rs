@@ -11,7 +11,7 @@ use crate::sources::SourceTable;
 use crate::watch::{self, WatchError};
 use futures_util::future::join;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 /// For so long after a source declared its gap, or took it back, what is known of the sources may be older.
@@ -35,6 +35,19 @@ impl Notes {
             last.and_modify(|last| *last = at.max(*last)).or_insert(at);
         }
         self.published.push(published);
+    }
+
+    /// Adds the notes of a part of a batch, but nothing of events that have a message on no queue: the operator finds them
+    /// by it.
+    pub(super) fn extend(&mut self, part: Self, nowhere: &BTreeSet<String>) {
+        let published = part.published.into_iter();
+        self.published
+            .extend(published.filter(|it| !nowhere.contains(&it.event.key)));
+        for (who, at) in part.heard {
+            let last = self.heard.entry(who);
+            last.and_modify(|last| *last = at.max(*last)).or_insert(at);
+        }
+        self.sightings.extend(part.sightings);
     }
 }
 

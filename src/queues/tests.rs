@@ -1,5 +1,7 @@
 use super::*;
+use aws_sdk_s3::primitives::SdkBody;
 use aws_sdk_sqs::Config;
+use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::error::ErrorMetadata;
 use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchResultEntry};
@@ -111,7 +113,10 @@ async fn what_fails_every_time_is_an_error() {
     let failing: Vec<Rule> = (0..TRIES).map(|_| batch(&["a"], &[Some(false)])).collect();
     let failing: Vec<&Rule> = failing.iter().collect();
     let error = send(&failing, &["a"]).await.unwrap_err();
-    assert!(matches!(error, SendError::PartlySent(1)), "{error}");
+    assert!(
+        matches!(&error, SendError::PartlySent { messages: 1, code } if code == "Code"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -130,27 +135,265 @@ async fn one_message_that_spoils_a_batch_is_found_and_the_rest_is_sent() {
     );
 }
 
+/// The error code that SQS sends in its header, for each error that the SDK knows of this call; and some that it does
+/// not know. Each beside the name in the body, which is the shape's; and what it means.
+const CODES: [(&str, &str, Blame); 24] = [
+    (
+        "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+        "BatchEntryIdsNotDistinct",
+        Blame::Messages,
+    ),
+    (
+        "AWS.SimpleQueueService.BatchRequestTooLong",
+        "BatchRequestTooLong",
+        Blame::Messages,
+    ),
+    (
+        "AWS.SimpleQueueService.EmptyBatchRequest",
+        "EmptyBatchRequest",
+        Blame::Messages,
+    ),
+    ("InvalidAddress", "InvalidAddress", Blame::Queue),
+    (
+        "AWS.SimpleQueueService.InvalidBatchEntryId",
+        "InvalidBatchEntryId",
+        Blame::Messages,
+    ),
+    ("InvalidSecurity", "InvalidSecurity", Blame::Queue),
+    ("KMS.AccessDeniedException", "KmsAccessDenied", Blame::Queue),
+    ("KMS.DisabledException", "KmsDisabled", Blame::Queue),
+    (
+        "KMS.InvalidKeyUsageException",
+        "KmsInvalidKeyUsage",
+        Blame::Queue,
+    ),
+    ("KMS.InvalidStateException", "KmsInvalidState", Blame::Queue),
+    ("KMS.NotFoundException", "KmsNotFound", Blame::Queue),
+    ("KMS.OptInRequired", "KmsOptInRequired", Blame::Queue),
+    (
+        "KMS.ThrottlingException",
+        "KmsThrottled",
+        Blame::Circumstances,
+    ),
+    (
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueDoesNotExist",
+        Blame::Queue,
+    ),
+    ("RequestThrottled", "RequestThrottled", Blame::Circumstances),
+    (
+        "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+        "TooManyEntriesInBatchRequest",
+        Blame::Messages,
+    ),
+    (
+        "AWS.SimpleQueueService.UnsupportedOperation",
+        "UnsupportedOperation",
+        Blame::Queue,
+    ),
+    (
+        "InvalidMessageContents",
+        "InvalidMessageContents",
+        Blame::Messages,
+    ),
+    (
+        "InvalidParameterValue",
+        "InvalidParameterValueException",
+        Blame::Messages,
+    ),
+    (
+        "AccessDenied",
+        "AccessDeniedException",
+        Blame::Circumstances,
+    ),
+    (
+        "ExpiredToken",
+        "ExpiredTokenException",
+        Blame::Circumstances,
+    ),
+    ("OverLimit", "OverLimit", Blame::Circumstances),
+    ("InternalError", "InternalFailure", Blame::Circumstances),
+    (
+        "AWS.SimpleQueueService.InventedTomorrow",
+        "InventedTomorrow",
+        Blame::Circumstances,
+    ),
+];
+
+/// An answer of SQS as it is on the wire.
+fn refusal(code: &'static str, shape: &'static str) -> Rule {
+    mock!(Client::send_message_batch).then_http_response(move || {
+        let body = format!(r#"{{"__type":"com.amazonaws.sqs#{shape}","message":"Said."}}"#);
+        let mut answer = HttpResponse::new(400.try_into().unwrap(), SdkBody::from(body));
+        let header = format!("{code};Sender");
+        answer.headers_mut().insert("x-amzn-query-error", header);
+        answer
+    })
+}
+
+fn plain_message(body: &str) -> Arc<Message> {
+    Arc::new(Message {
+        body: body.to_owned(),
+        attributes: Vec::new(),
+        offloaded_bytes: None,
+        group: None,
+        delay: None,
+    })
+}
+
+#[tokio::test]
+async fn each_error_of_sqs_is_known_by_what_is_really_sent() {
+    for (code, shape, expected) in CODES {
+        let answer = refusal(code, shape);
+        let sent = queues(&[&answer]).client.send_message_batch();
+        let error = sent.queue_url(QUEUE).send().await.unwrap_err();
+        assert_eq!(blame(&error), expected, "{code}");
+        assert_eq!(super::code(&error).as_deref(), Some(short(code)), "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_a_consumers_queue_answers_what_it_did_not_take_comes_back() {
+    for (code, shape, blamed) in CODES {
+        // What may pass is tried again.
+        let is_repeated = blamed == Blame::Circumstances;
+        let tries = if is_repeated { TRIES as usize } else { 1 };
+        let answers: Vec<Rule> = (0..tries).map(|_| refusal(code, shape)).collect();
+        let rules: Vec<&Rule> = answers.iter().collect();
+        let queues = queues(&rules);
+        let offered = queues
+            .offer(QUEUE, vec![plain_message("a")], Duration::from_secs(60))
+            .await;
+        let refused: Vec<_> = offered
+            .refused
+            .iter()
+            .map(|it| (&*it.message.body, &*it.code))
+            .collect();
+        assert_eq!(refused, [("a", short(code))]);
+        assert_eq!(offered.closed.is_some(), blamed == Blame::Queue, "{code}");
+        // The SDK repeats what it knows to be throttled, besides.
+        let calls: usize = answers.iter().map(Rule::num_calls).sum();
+        let is_more = code == "RequestThrottled" && calls > tries;
+        assert!(calls == tries || is_more, "{code}: {calls}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_batch_that_fails_costs_the_next_nothing() {
+    let bodies: Vec<_> = (0..12).map(|id| id.to_string()).collect();
+    let denied = || refusal("AccessDenied", "AccessDeniedException");
+    let fails: Vec<Rule> = (0..TRIES).map(|_| denied()).collect();
+    let works = batch(&["10", "11"], &[None, None]);
+    let mut rules: Vec<_> = fails.iter().collect();
+    rules.push(&works);
+    let messages = bodies.iter().map(|it| plain_message(it)).collect();
+    let offered = queues(&rules)
+        .offer(QUEUE, messages, Duration::from_secs(60))
+        .await;
+    assert_eq!(works.num_calls(), 1);
+    let refused: Vec<_> = offered.refused.iter().map(|it| &*it.message.body).collect();
+    assert_eq!(refused, &bodies[..10]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_that_passes_costs_a_consumer_nothing() {
+    let fails = refusal("InventedTomorrow", "InventedTomorrow");
+    let works = batch(&["a"], &[None]);
+    let offered = queues(&[&fails, &works])
+        .offer(QUEUE, vec![plain_message("a")], Duration::from_secs(60))
+        .await;
+    assert!(offered.refused.is_empty(), "{offered:?}");
+}
+
+#[tokio::test]
+async fn a_queue_that_takes_nothing_is_asked_once() {
+    let denies = refusal("KMS.AccessDeniedException", "KmsAccessDenied");
+    let messages = (0..25).map(|id| plain_message(&id.to_string())).collect();
+    let offered = queues(&[&denies])
+        .offer(QUEUE, messages, Duration::from_secs(60))
+        .await;
+    assert_eq!(offered.refused.len(), 25);
+    assert_eq!(offered.closed.as_deref(), Some("KMS.AccessDeniedException"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_consumers_batch_only_what_failed_comes_back() {
+    let first = batch(&["a", "b", "c"], &[None, Some(true), Some(false)]);
+    let again: Vec<Rule> = (1..TRIES).map(|_| batch(&["c"], &[Some(false)])).collect();
+    let mut rules = vec![&first];
+    rules.extend(&again);
+    let messages = ["a", "b", "c"].map(plain_message).into();
+    let offered = queues(&rules)
+        .offer(QUEUE, messages, Duration::from_secs(60))
+        .await;
+    let refused: Vec<_> = offered
+        .refused
+        .iter()
+        .map(|it| (&*it.message.body, &*it.code))
+        .collect();
+    assert_eq!(refused, [("b", "Code"), ("c", "Code")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_does_not_answer_is_waited_for_no_longer_than_that() {
+    let sent = batch(
+        &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+        &[None; 10],
+    );
+    let failing: Vec<Rule> = (1..TRIES).map(|_| batch(&["10"], &[Some(false)])).collect();
+    let mut rules = vec![&sent];
+    rules.extend(&failing);
+    let messages = (0..11).map(|id| plain_message(&id.to_string())).collect();
+    // The pause after the first failure ends later.
+    let offered = queues(&rules).offer(QUEUE, messages, PAUSE / 2).await;
+    let refused: Vec<_> = offered.refused.iter().map(|it| &*it.message.body).collect();
+    assert_eq!(refused, ["10"]);
+    assert!(
+        offered
+            .closed
+            .is_some_and(|it| it.contains("took no messages"))
+    );
+}
+
 #[tokio::test]
 async fn a_queue_that_refuses_is_told_from_a_fault_that_may_pass() {
     let gone = refused_batch(&["a"], "AWS.SimpleQueueService.NonExistentQueue");
     let error = send(&[&gone], &["a"]).await.unwrap_err();
-    assert!(
-        matches!(&error, SendError::QueueRefuses { code, .. } if code == "NonExistentQueue"),
-        "{error}"
-    );
-    for (code, expected) in [
-        ("AccessDenied", Blame::Queue("AccessDenied".to_owned())),
-        ("KmsDisabled", Blame::Queue("KmsDisabled".to_owned())),
+    assert_eq!(error.reason(), "NonExistentQueue", "{error}");
+}
+
+#[test]
+fn messages_are_sent_ten_at_a_time_and_one_mebibyte() {
+    let sizes = |sizes: &[usize]| {
+        let batches = in_batches(sizes.to_vec(), |it| *it);
+        batches.iter().map(Vec::len).collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(&[]), [0; 0]);
+    assert_eq!(sizes(&[1; MAX_ENTRIES]), [10]);
+    assert_eq!(sizes(&[1; 2 * MAX_ENTRIES + 1]), [10, 10, 1]);
+    assert_eq!(sizes(&[MAX_BYTES, 1, MAX_BYTES - 1, 1]), [1, 2, 1]);
+    // One that is too large is for the queue to refuse.
+    assert_eq!(sizes(&[1, MAX_BYTES + 1, 1]), [1, 1, 1]);
+}
+
+#[test]
+fn plain_attributes_are_what_every_queue_takes() {
+    let mut message = Message::clone(&plain_message("a"));
+    message.attributes = vec![
         (
-            "BatchRequestTooLong",
-            Blame::Messages("BatchRequestTooLong".to_owned()),
+            "ce-id",
+            "a\u{0}\u{1f}\u{b}b\t\n\r\u{fffe}\u{ffff}\u{fffd}\u{7f}é".to_owned(),
         ),
-        ("RequestThrottled", Blame::Circumstances),
-        ("ExpiredToken", Blame::Circumstances),
-        ("", Blame::Circumstances),
-    ] {
-        assert_eq!(blame(code), expected, "{code}");
-    }
+        ("ce-source", String::new()),
+        ("ce-type", "\u{1}".to_owned()),
+        ("reason", "é".repeat(MAX_PLAIN)),
+    ];
+    let plain = message.with_plain_attributes().attributes;
+    let expected = [
+        ("ce-id", "ab\t\n\r\u{fffd}\u{7f}é".to_owned()),
+        ("reason", "é".repeat(MAX_PLAIN / 2)),
+    ];
+    assert_eq!(plain, expected);
 }
 
 #[test]

@@ -3,9 +3,13 @@
 use crate::support::aws::Aws;
 use crate::support::cloudevents::assert_strict;
 use crate::support::function::Answer;
+use crate::support::items::plain;
+use crate::support::operator::Operator;
 use crate::support::proxy::Proxy;
+use crate::support::tap::Tap;
 use crate::support::webhook::{creative_force, signed};
 use serde_json::{Value, json};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[tokio::test]
 async fn an_event_goes_to_the_events_queue_and_to_every_subscription_that_matches() {
@@ -141,7 +145,9 @@ async fn a_poison_record_goes_to_quarantine_and_the_batch_goes_on() {
         .await;
     aws.put_item(&json!({"pk": {"S": "made by hand, worse"}, "body": {"S": "not binary"}}))
         .await;
-    let item = aws.recorded().await.remove(0);
+    let recorded = aws.recorded().await;
+    let item = recorded.iter().find(|it| it["id"]["S"] == "p-1");
+    let item = item.unwrap();
     for (name, value) in [
         ("gatewaysource", json!({"S": "a b"})),
         ("id", json!({"S": "a\u{1}"})),
@@ -152,10 +158,21 @@ async fn a_poison_record_goes_to_quarantine_and_the_batch_goes_on() {
         item[name] = value;
         aws.put_item(&item).await;
     }
+    for name in ["id", "gatewaysource", "body_s3"] {
+        let mut item = item.clone();
+        for body in ["body", "body_z"] {
+            item.as_object_mut().unwrap().remove(body);
+        }
+        item["body_s3"] = json!({"S": "bodies/1"});
+        item[name] = json!({"S": ""});
+        item["pk"] = json!({"S": format!("an empty {name}")});
+        aws.put_item(&item).await;
+    }
     let claimed = aws
         .recorded()
         .await
         .into_iter()
+        .filter(|item| item["id"]["S"] == "claimed")
         .find_map(|item| item["body_s3"]["S"].as_str().map(str::to_owned));
     aws.delete_object(&claimed.unwrap()).await;
     function
@@ -170,8 +187,15 @@ async fn a_poison_record_goes_to_quarantine_and_the_batch_goes_on() {
         .iter()
         .map(|it| it.attributes["reason"]["StringValue"].to_string())
         .collect();
-    assert_eq!(reasons.len(), 6, "{reasons:?}");
+    assert_eq!(reasons.len(), 9, "{reasons:?}");
     assert!(reasons[0].contains("not in the bucket"), "{reasons:?}");
+    for name in ["id", "gatewaysource", "body_s3"] {
+        let expected = format!("no valid {name}");
+        assert!(
+            reasons.iter().any(|it| it.contains(&expected)),
+            "{reasons:?}"
+        );
+    }
     let texts: Vec<_> = quarantined.into_iter().map(|it| it.text).collect();
     assert_strict(&texts);
 }
@@ -230,4 +254,176 @@ async fn what_is_neither_a_request_nor_a_batch_is_an_error() {
             "{event}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_function_whose_time_runs_short_says_how_far_it_came() {
+    let mut aws = Aws::start().await;
+    let tap = Tap::start(aws.url()).await;
+    let mut function = aws.ingress_behind(tap.url()).await;
+    let ids: Vec<_> = (0..10).map(|id| format!("p-{id}")).collect();
+    for id in &ids {
+        let webhook = signed("studio", &creative_force(id, &"x".repeat(300 * 1024)));
+        assert!(matches!(
+            function.invoke(&webhook).await,
+            Answer::Success(_)
+        ));
+    }
+    // All of them take 20 s, of which an invocation has 16 for reading.
+    tap.slow_down("/bodies/", Duration::from_secs(2));
+    let mut interrupted = 0;
+    loop {
+        let (batch, after) = aws.next_batch().await;
+        if batch["Records"].as_array().unwrap().is_empty() {
+            break;
+        }
+        let answer = function.begin_within(&batch, Duration::from_secs(24)).await;
+        let Answer::Success(answer) = answer.unwrap() else {
+            panic!("{:?}", function.output().await);
+        };
+        interrupted += usize::from(answer != Value::Null);
+        aws.go_on(&answer, after).await;
+    }
+    assert!(interrupted > 0, "one invocation did it all");
+    assert_eq!(aws.drain_event_ids().await, ids);
+    let outcomes: Vec<_> = batch_lines(&function.output().await)
+        .iter()
+        .map(|it| it["outcome"].clone())
+        .collect();
+    assert_eq!(outcomes.len(), interrupted + 1);
+    assert_eq!(outcomes[interrupted], "published");
+    assert!(outcomes[..interrupted].iter().all(|it| it == "partial"));
+    let operator = Operator::of(&aws).await;
+    let noted = operator.run(&["event", "list"]).await.json();
+    assert_eq!(noted.len(), ids.len());
+}
+
+#[tokio::test]
+async fn a_function_without_time_takes_nothing() {
+    let mut aws = Aws::start().await;
+    let mut function = aws.ingress().await;
+    let webhook = signed("studio", &creative_force("p-1", ""));
+    function.invoke(&webhook).await;
+    let (batch, _) = aws.next_batch().await;
+    let answer = function.begin_within(&batch, Duration::ZERO).await;
+    assert!(matches!(answer.unwrap(), Answer::Error(_)));
+    assert_eq!(aws.drain("events").await.len(), 0);
+    aws.drain_stream(&mut function).await;
+    assert_eq!(aws.drain_event_ids().await, ["p-1"]);
+}
+
+#[tokio::test]
+async fn a_journal_that_hangs_does_not_take_the_invocation_with_it() {
+    let mut aws = Aws::start().await;
+    let tap = Tap::start(aws.url()).await;
+    let mut function = aws.ingress_behind(tap.url()).await;
+    let webhook = signed("studio", &creative_force("p-1", ""));
+    function.invoke(&webhook).await;
+    let (batch, after) = aws.next_batch().await;
+    // It goes on for longer than the invocation has: the SDK alone waits for 3 s, three times.
+    tap.hang("PutItem", "published#");
+    let answer = function.begin_within(&batch, Duration::from_secs(6)).await;
+    assert_eq!(answer.unwrap(), Answer::Success(Value::Null));
+    aws.acknowledge(after);
+    let output = function.output().await;
+    let said = |it: &String| it.contains("the time ran out before");
+    assert!(output.iter().any(said), "{output:?}");
+    assert_eq!(aws.drain_event_ids().await, ["p-1"]);
+}
+
+#[tokio::test]
+async fn a_record_whose_payload_stays_out_of_reach_ends_in_quarantine_and_not_in_a_stuck_shard() {
+    let mut aws = Aws::start().await;
+    let proxy = Proxy::start(aws.url()).await;
+    let mut function = aws.ingress_behind(&proxy.url()).await;
+    for (id, bytes) in [("claimed", 300 * 1024), ("after", 0)] {
+        let webhook = signed("studio", &creative_force(id, &"x".repeat(bytes)));
+        function.invoke(&webhook).await;
+    }
+    proxy
+        .break_down("s3", "GetObject", "AccessDenied", 403)
+        .await;
+    let (mut batch, after) = aws.next_batch().await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let created_at = |hours: u64| json!(now.as_secs() - hours * 3600);
+    batch["Records"][0]["dynamodb"]["ApproximateCreationDateTime"] = created_at(5);
+    let failed = function.invoke(&batch).await;
+    assert!(matches!(failed, Answer::Error(_)), "{failed:?}");
+    // Behind others, its own time has not come: the stream offers them without it.
+    batch["Records"][0]["dynamodb"]["ApproximateCreationDateTime"] = created_at(7);
+    let mut behind = batch.clone();
+    behind["Records"].as_array_mut().unwrap().reverse();
+    let failed = function.invoke(&behind).await;
+    assert!(matches!(failed, Answer::Error(_)), "{failed:?}");
+    assert_eq!(aws.drain("events").await.len(), 0);
+
+    let answer = function.invoke(&batch).await;
+    assert_eq!(answer, Answer::Success(Value::Null));
+    aws.acknowledge(after);
+    assert_eq!(aws.drain_event_ids().await, ["after"]);
+    let kept = aws.drain("quarantine").await;
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].attributes["ce-id"]["StringValue"], "claimed");
+    let reason = kept[0].attributes["reason"]["StringValue"].as_str();
+    assert!(
+        reason.unwrap().contains("given up after 6 hours"),
+        "{reason:?}"
+    );
+
+    // It is not noted as published. Once it is in reach again, the operator has it published.
+    let operator = Operator::of(&aws).await;
+    let noted = operator.run(&["event", "list"]).await.json();
+    assert_eq!(noted.len(), 1, "{noted:?}");
+    proxy.heal().await;
+    let replay = ["event", "replay", "--id", "claimed", "--queue", "events"];
+    let replayed = operator.run(&replay).await;
+    assert_eq!(replayed.code, Some(0), "{replayed:?}");
+    assert_eq!(aws.drain_event_ids().await, ["claimed"]);
+}
+
+#[tokio::test]
+async fn a_body_that_somebody_changed_is_not_published() {
+    let mut aws = Aws::start().await;
+    let mut function = aws.ingress().await;
+    for id in ["changed", "well"] {
+        let webhook = signed("studio", &creative_force(id, &"x".repeat(300 * 1024)));
+        function.invoke(&webhook).await;
+    }
+    let items: Vec<_> = aws.recorded().await.iter().map(plain).collect();
+    let of = |id: &str| items.iter().find(|it| it["id"] == id).unwrap();
+    let other = creative_force("changed", "another body").into_bytes();
+    let key = of("changed")["body_s3"].as_str().unwrap();
+    aws.put_object(key, other).await;
+    aws.drain_stream(&mut function).await;
+    assert_eq!(aws.drain_event_ids().await, ["well"]);
+    let kept = aws.drain("quarantine").await;
+    assert_eq!(kept.len(), 1);
+    let reason = kept[0].attributes["reason"]["StringValue"]
+        .as_str()
+        .unwrap();
+    assert!(reason.contains(key) && reason.contains("hash"), "{reason}");
+}
+
+#[tokio::test]
+async fn who_gets_nothing_as_his_item_is_not_readable_is_counted() {
+    let mut aws = Aws::start().await;
+    let mut function = aws.ingress().await;
+    for kind in ["subscription", "endpoint"] {
+        let item = json!({"kind": {"S": kind}, "id": {"S": "newer"}, "form": {"N": "2"}});
+        let put = json!({"TableName": "endpoints", "Item": item});
+        aws.call("DynamoDB_20120810.PutItem", &put).await;
+    }
+    let webhook = signed("studio", &creative_force("p-1", ""));
+    function.invoke(&webhook).await;
+    aws.drain_stream(&mut function).await;
+    let line = batch_lines(&function.output().await).remove(0);
+    assert_eq!(line["unreadable"], 2);
+    let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].to_string();
+    assert!(metrics.contains("\"unreadable\""), "{metrics}");
+}
+
+/// The lines of batches in the output of a function.
+fn batch_lines(output: &[String]) -> Vec<Value> {
+    let lines = output.iter().filter(|it| it.contains("\"changes\""));
+    lines.map(|it| serde_json::from_str(it).unwrap()).collect()
 }

@@ -7,6 +7,7 @@
 )]
 
 mod aws_rules;
+mod consumers;
 mod corpus;
 mod delivery;
 mod drift;

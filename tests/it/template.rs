@@ -13,6 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 use webhook_gateway::delivery::backoff::{jittered, visibility};
 use webhook_gateway::endpoints::{DEFAULT_RETRY, MAX_TIMEOUT};
+use webhook_gateway::queues::MAX_BYTES;
 
 /// The longest that SQS keeps a message invisible.
 const MAX_INVISIBLE: Duration = Duration::from_hours(12);
@@ -247,6 +248,40 @@ fn a_failed_message_is_reported_alone() {
         assert!(
             types.contains(&json!("ReportBatchItemFailures")),
             "{name}: without ReportBatchItemFailures one failed message brings back its whole batch, or loses itself"
+        );
+    }
+}
+
+#[test]
+fn the_stream_goes_on_where_the_function_says() {
+    let template = Template::read();
+    let sources = template.event_sources();
+    let streams: Vec<_> = sources
+        .iter()
+        .filter(|it| it.1["Type"] == "DynamoDB")
+        .collect();
+    assert!(!streams.is_empty(), "no function reads a stream");
+    for (name, source) in streams {
+        let properties = &source["Properties"];
+        assert!(
+            list(&properties["FunctionResponseTypes"]).contains(&json!("ReportBatchItemFailures")),
+            "{name}: without ReportBatchItemFailures Lambda takes a batch for done that is done in part"
+        );
+        assert_eq!(
+            properties["BisectBatchOnFunctionError"], true,
+            "{name}: a record that ends its function takes the others with it"
+        );
+    }
+}
+
+#[test]
+fn every_queue_takes_what_the_functions_send() {
+    let template = Template::read();
+    for (name, queue) in template.of_type("AWS::SQS::Queue") {
+        assert_eq!(
+            queue["Properties"]["MaximumMessageSize"],
+            json!(MAX_BYTES),
+            "{name}: the code sends messages of up to {MAX_BYTES} bytes"
         );
     }
 }

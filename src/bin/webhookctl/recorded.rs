@@ -53,12 +53,13 @@ impl Recorded {
     }
 
     /// A message as it fits onto a queue.
-    pub(crate) async fn fitting(&self, message: Message) -> Result<Arc<Message>> {
-        Ok(self
-            .payloads
-            .fitting(message)
-            .await
-            .map_err(failure::payload)?)
+    pub(crate) async fn fitting(
+        &self,
+        message: &Arc<Message>,
+        queue: &str,
+    ) -> Result<Arc<Message>> {
+        let fitting = self.payloads.fitting(message, queue).await;
+        Ok(fitting.map_err(failure::payload)?)
     }
 
     /// What is recorded under these keys.

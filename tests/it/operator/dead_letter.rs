@@ -3,6 +3,7 @@
 use crate::support::aws::Aws;
 use crate::support::delivery::World;
 use crate::support::operator::Operator;
+use crate::support::webhook::{creative_force, signed};
 use serde_json::{Value, json};
 
 async fn put(aws: &Aws, body: &str, queue: Option<&str>, reason: &str, id: &str) {
@@ -89,4 +90,44 @@ async fn dead_letters_go_back_to_where_they_belong_once() {
     assert_eq!(outcomes(&again.lines()), ["kept"]);
     assert!(aws.drain("search").await.is_empty());
     assert_eq!(operator.run(&["dead-letter", "list"]).await.json().len(), 3);
+}
+
+/// Each message has an object of its own, so that a consumer that deletes it with the message takes it from nobody.
+#[tokio::test]
+async fn a_dead_letter_that_is_a_pointer_goes_back_with_an_object_of_its_own() {
+    let mut aws = Aws::start().await;
+    let gone = aws.queue_url("gone");
+    aws.subscribe("gone", &gone, &["*"], &[]).await;
+    let mut ingress = aws.ingress().await;
+    let large = creative_force("large", &"n".repeat(1_100_000));
+    ingress.invoke(&signed("studio", &large)).await;
+    aws.drain_stream(&mut ingress).await;
+    let create = json!({"QueueName": "gone"});
+    aws.call("AmazonSQS.CreateQueue", &create).await;
+
+    let operator = Operator::of(&aws).await;
+    let redrive = ["dead-letter", "redrive", "--all"];
+    let sent = operator.run(&redrive).await.json();
+    assert_eq!(outcomes(&sent), ["sent"]);
+    let message = aws.drain("gone").await.remove(0);
+    let key = message.body[1]["s3Key"].as_str().unwrap();
+    assert!(key.starts_with("events/000000000000/gone/"), "{key}");
+    assert_eq!(message.attributes["queue"], Value::Null);
+    assert_ne!(message.attributes["ExtendedPayloadSize"], Value::Null);
+    let event: Value = serde_json::from_slice(&aws.object(key).await).unwrap();
+    assert_eq!(event["id"], "large");
+}
+
+#[tokio::test]
+async fn a_dead_letter_whose_object_is_gone_stays_where_it_is() {
+    let aws = Aws::start().await;
+    let pointer = r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3BucketName":"payloads","s3Key":"events/1/dead/gone"}]"#;
+    put(&aws, pointer, Some("search"), "AccessDenied", "a").await;
+    let operator = Operator::of(&aws).await;
+    let kept = operator.run(&["dead-letter", "redrive", "--all"]).await;
+    assert_eq!(outcomes(&kept.lines()), ["kept"]);
+    let problem = kept.lines()[0]["problem"].to_string();
+    assert!(problem.contains("not in the bucket"), "{problem}");
+    assert_eq!(aws.drain("search").await.len(), 0);
+    assert_eq!(aws.drain("dead").await.len(), 1);
 }

@@ -309,6 +309,15 @@ impl Aws {
         answer("PutObject", put.body(bytes)).await;
     }
 
+    /// The keys of the bucket's objects that begin so.
+    pub(crate) async fn objects(&self, prefix: &str) -> Vec<String> {
+        let url = format!("{}/payloads?list-type=2&prefix={prefix}", self.url);
+        let listed = answer("ListObjectsV2", self.http.get(url)).await;
+        let keys = listed.split("<Key>").skip(1);
+        keys.map(|it| it.split("</Key>").next().unwrap().to_owned())
+            .collect()
+    }
+
     /// Deletes an object of the bucket.
     pub(crate) async fn delete_object(&self, key: &str) {
         let answer = self
@@ -335,6 +344,15 @@ impl Aws {
         self.shard_iterator = after;
     }
 
+    /// Goes on as Lambda's mapping does after an answer that is a success: after the batch, or where the function says.
+    pub(crate) async fn go_on(&mut self, answer: &Value, after: String) {
+        let first = &answer["batchItemFailures"][0]["itemIdentifier"];
+        self.shard_iterator = match first.as_str() {
+            Some(first) => self.shard_iterator_at(first).await,
+            None => after,
+        };
+    }
+
     /// Offers the stream until it is drained, a failed batch again each time, as Lambda's mapping does.
     pub(crate) async fn drain_stream(&mut self, function: &mut Function) {
         let mut failures = 0;
@@ -344,7 +362,7 @@ impl Aws {
                 return;
             }
             match function.invoke(&batch).await {
-                Answer::Success(_) => self.acknowledge(after),
+                Answer::Success(answer) => self.go_on(&answer, after).await,
                 failed => {
                     failures += 1;
                     assert!(failures < 10, "the stream does not drain: {failed:?}");
@@ -354,6 +372,16 @@ impl Aws {
     }
 
     async fn first_shard_iterator(&self) -> String {
+        let place = json!({"ShardIteratorType": "TRIM_HORIZON"});
+        self.shard_iterator_of(place).await
+    }
+
+    async fn shard_iterator_at(&self, record: &str) -> String {
+        let place = json!({"ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": record});
+        self.shard_iterator_of(place).await
+    }
+
+    async fn shard_iterator_of(&self, mut request: Value) -> String {
         let streams = self
             .call(
                 "DynamoDBStreams_20120810.ListStreams",
@@ -367,9 +395,8 @@ impl Aws {
                 &json!({"StreamArn": stream}),
             )
             .await;
-        let shard = &described["StreamDescription"]["Shards"][0]["ShardId"];
-        let request =
-            json!({"StreamArn": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"});
+        request["StreamArn"] = stream.clone();
+        request["ShardId"] = described["StreamDescription"]["Shards"][0]["ShardId"].clone();
         let answer = self
             .call("DynamoDBStreams_20120810.GetShardIterator", &request)
             .await;

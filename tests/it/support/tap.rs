@@ -1,12 +1,13 @@
 //! What the function asks of AWS, on its way there. How long a message is to be delayed or hidden is noted, and not
-//! done, so that no test has to wait; a call can be held up until a test lets it go; and single entries of a batch can be
-//! refused. All else goes through as it is.
+//! done, so that no test has to wait; a call can be held up until a test lets it go; and single entries of a batch, or
+//! all that is sent to a queue, can be refused, in the words of SQS. All else goes through as it is.
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -22,6 +23,19 @@ pub(crate) struct Sent {
     pub(crate) body: Value,
     /// In seconds.
     pub(crate) delay: u64,
+    /// Its size as SQS counts it: the body and the names, types and values of the attributes.
+    pub(crate) bytes: usize,
+}
+
+/// What a queue answers to a batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Refusal {
+    /// This status and error code, the latter in the header that the SDKs read it from.
+    Code(u16, &'static str),
+    /// Each message fails with this code, by the sender's fault or not.
+    Entries(&'static str, bool),
+    /// Nothing.
+    Hang,
 }
 
 /// A call of DynamoDB or S3, with its answer.
@@ -74,6 +88,10 @@ struct Shared {
     called: Mutex<Vec<Called>>,
     barrier: Mutex<Option<Barrier>>,
     refused: Mutex<Option<&'static str>>,
+    closed: Mutex<HashMap<String, Refusal>>,
+    closings: Mutex<Vec<String>>,
+    slow: Mutex<Option<(&'static str, Duration)>>,
+    hang: Mutex<Option<(&'static str, &'static str)>>,
 }
 
 impl Tap {
@@ -87,6 +105,10 @@ impl Tap {
             called: Mutex::default(),
             barrier: Mutex::default(),
             refused: Mutex::default(),
+            closed: Mutex::default(),
+            closings: Mutex::default(),
+            slow: Mutex::default(),
+            hang: Mutex::default(),
         });
         let routes = Router::new()
             .fallback(forward)
@@ -145,6 +167,28 @@ impl Tap {
         *self.shared.refused.lock().unwrap() = text;
     }
 
+    /// From now on a queue does not take what is sent to it.
+    pub(crate) fn close(&self, queue: &str, refusal: Refusal) {
+        let mut closed = self.shared.closed.lock().unwrap();
+        closed.insert(queue.to_owned(), refusal);
+    }
+
+    /// From now on every queue takes what is sent to it. Which of them did not, each time that one did not.
+    pub(crate) fn heal(&self) -> Vec<String> {
+        self.shared.closed.lock().unwrap().clear();
+        std::mem::take(&mut *self.shared.closings.lock().unwrap())
+    }
+
+    /// From now on, reading an object whose path has this text in it takes so long.
+    pub(crate) fn slow_down(&self, path: &'static str, time: Duration) {
+        *self.shared.slow.lock().unwrap() = Some((path, time));
+    }
+
+    /// From now on, calls of an operation whose request has this text in it are not answered.
+    pub(crate) fn hang(&self, operation: &'static str, text: &'static str) {
+        *self.shared.hang.lock().unwrap() = Some((operation, text));
+    }
+
     /// The messages that were sent since the last look.
     pub(crate) fn sent(&self) -> Vec<Sent> {
         std::mem::take(&mut *self.shared.sent.lock().unwrap())
@@ -199,6 +243,23 @@ async fn forward(
 ) -> (StatusCode, HeaderMap, Bytes) {
     let target = headers.get("x-amz-target");
     let target = target.map_or("", |it| it.to_str().unwrap()).to_owned();
+    if method == Method::GET {
+        let slow = *shared.slow.lock().unwrap();
+        if let Some((_, time)) = slow.filter(|(path, _)| uri.path().contains(path)) {
+            tokio::time::sleep(time).await;
+        }
+    }
+    let hang = *shared.hang.lock().unwrap();
+    let text = String::from_utf8_lossy(&body);
+    if hang.is_some_and(|(operation, it)| target.ends_with(operation) && text.contains(it)) {
+        std::future::pending::<()>().await;
+    }
+    if target == "AmazonSQS.SendMessageBatch" {
+        let request = serde_json::from_slice(&body).unwrap();
+        if let Some(answer) = shared.closed(&request).await {
+            return answer;
+        }
+    }
     let (body, refused) = match &*target {
         "AmazonSQS.SendMessageBatch" => shared.note(&body, "DelaySeconds"),
         "AmazonSQS.ChangeMessageVisibilityBatch" => shared.note(&body, "VisibilityTimeout"),
@@ -279,6 +340,38 @@ impl Shared {
         (status, headers, answer)
     }
 
+    /// What a queue answers to a batch, if it does not take all of it.
+    async fn closed(&self, request: &Value) -> Option<(StatusCode, HeaderMap, Bytes)> {
+        let queue = request["QueueUrl"].as_str().unwrap().rsplit('/').next();
+        let queue = queue.unwrap();
+        let refusal = *self.closed.lock().unwrap().get(queue)?;
+        let entries = request["Entries"].as_array().unwrap();
+        self.closings.lock().unwrap().push(queue.to_owned());
+        let mut headers = HeaderMap::new();
+        let (status, body) = match refusal {
+            Refusal::Hang => std::future::pending().await,
+            Refusal::Code(status, code) => {
+                let error = format!(
+                    "{code};{}",
+                    if status < 500 { "Sender" } else { "Receiver" }
+                );
+                headers.insert("x-amzn-query-error", error.parse().unwrap());
+                (
+                    status,
+                    json!({"__type": "com.amazonaws.sqs#SomeShape", "message": "Said."}),
+                )
+            }
+            Refusal::Entries(code, sender_fault) => {
+                let failed =
+                    |it: &Value| json!({"Id": it["Id"], "Code": code, "SenderFault": sender_fault});
+                let failed: Vec<_> = entries.iter().map(failed).collect();
+                (200, json!({"Successful": [], "Failed": failed}))
+            }
+        };
+        let status = status.try_into().unwrap();
+        Some((status, headers, body.to_string().into()))
+    }
+
     /// Makes a call from which entries were taken, and answers that these are refused.
     async fn call_without(
         &self,
@@ -325,10 +418,26 @@ impl Shared {
                     queue: queue.clone(),
                     body: serde_json::from_str(body).unwrap_or_else(|_| json!(body)),
                     delay: seconds,
+                    bytes: size(entry),
                 });
             }
             entry[wait] = json!(0);
         }
         (request.to_string().into(), refused)
     }
+}
+
+/// The attributes of a message, with their types and values.
+fn attributes(entry: &Value) -> impl Iterator<Item = (&str, &str, &str)> {
+    let attributes = entry["MessageAttributes"].as_object();
+    attributes.into_iter().flatten().map(|(name, it)| {
+        let text = |name: &str| it[name].as_str().unwrap();
+        (&**name, text("DataType"), text("StringValue"))
+    })
+}
+
+fn size(entry: &Value) -> usize {
+    let attribute = |(name, kind, value): (&str, &str, &str)| name.len() + kind.len() + value.len();
+    let body = entry["MessageBody"].as_str().unwrap();
+    body.len() + attributes(entry).map(attribute).sum::<usize>()
 }

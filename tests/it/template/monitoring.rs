@@ -65,11 +65,12 @@ const OF_AWS: [(&str, &str, &str, &str, u64); 10] = {
 };
 
 /// The alarms on metrics of our own, all sources and endpoints together: name, metric, and threshold.
-const OUR_OWN: [(&str, &str, u64); 4] = [
+const OUR_OWN: [(&str, &str, u64); 5] = [
     ("RejectedRequests", "rejected", 10),
     ("SilentSource", "silent", 0),
     ("Drift", "drift", 0),
     ("DisabledEndpoint", "disabled", 0),
+    ("UnreadableRegistrations", "unreadable", 0),
 ];
 
 /// The properties of the alarms by name.

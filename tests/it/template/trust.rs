@@ -201,6 +201,24 @@ fn roles_name_what_they_may_do_and_where() {
     }
 }
 
+#[test]
+fn a_key_of_a_consumer_is_used_through_its_queue_alone() {
+    let template = Template::read();
+    let keys = json!({"Ref": "ConsumerKeyArns"});
+    let statements = template.statements();
+    let uses: Vec<_> = statements
+        .iter()
+        .filter(|(_, it)| list(&it["Resource"]).contains(&keys))
+        .collect();
+    assert_eq!(uses.len(), 1, "{uses:?}");
+    let (name, statement) = uses[0];
+    assert!(name.starts_with("IngressRole."), "{name}");
+    let actions = json!(["kms:Decrypt", "kms:GenerateDataKey"]);
+    assert_eq!(statement["Action"], actions, "{name}");
+    let by_sqs = json!({"StringEquals": {"kms:ViaService": {"Fn::Sub": "sqs.${AWS::Region}.amazonaws.com"}}});
+    assert_eq!(statement["Condition"], by_sqs, "{name}");
+}
+
 /// Whether it is a resource of the stack, something below one, or what a parameter names.
 fn is_of_the_stack(resource: &Value) -> bool {
     let below = resource["Fn::Sub"]

@@ -2,11 +2,13 @@
 
 use super::reason::Reason;
 use crate::Result;
+use crate::failure;
 use crate::output::explain;
 use crate::stack::Stack;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
 use std::collections::BTreeMap;
+use webhook_gateway::payloads::Payloads;
 
 /// For so long, in seconds, nobody else gets what is looked at.
 const LOOK: i32 = 120;
@@ -35,6 +37,7 @@ pub(super) struct Queue {
     client: Client,
     url: String,
     delivery_queue_url: String,
+    payloads: Payloads,
 }
 
 impl Letter {
@@ -78,6 +81,10 @@ impl Queue {
             client: Client::new(&stack.aws),
             url: stack.output("DeadLetterQueueUrl")?.to_owned(),
             delivery_queue_url: stack.output("DeliveryQueueUrl")?.to_owned(),
+            payloads: Payloads::new(
+                aws_sdk_s3::Client::new(&stack.aws),
+                stack.output("PayloadBucketName")?.to_owned(),
+            ),
         })
     }
 
@@ -124,11 +131,14 @@ impl Queue {
     pub(super) async fn send_back(&self, letter: &Letter) -> Result<()> {
         let queue = letter.reason.queue.as_deref();
         let queue = queue.ok_or("it is none of the gateway's, and belongs nowhere")?;
+        // The queue's consumer deletes the object that its message points to: it gets one of its own.
+        let body = self.payloads.pointing_anew(&letter.body, queue).await;
+        let body = body.map_err(failure::payload)?;
         let mut send = self
             .client
             .send_message()
             .queue_url(queue)
-            .message_body(&letter.body);
+            .message_body(body);
         for (name, value) in &letter.attributes {
             if !OURS.contains(&&**name) {
                 send = send.message_attributes(name, value.clone());

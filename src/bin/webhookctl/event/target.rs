@@ -113,12 +113,10 @@ impl Target {
             .collect();
         if !queues.is_empty() {
             let raw = recorded.bytes(stored.body.clone()).await?;
-            let message = recorded.fitting(message_of(&event, &raw)?).await?;
-            messages.extend(
-                queues
-                    .into_iter()
-                    .map(|url| (url.clone(), Arc::clone(&message))),
-            );
+            let message = Arc::new(message_of(&event, &raw)?);
+            for url in queues {
+                messages.push((url.clone(), recorded.fitting(&message, url).await?));
+            }
         }
         Ok(messages)
     }
