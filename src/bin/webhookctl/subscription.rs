@@ -4,10 +4,12 @@ use crate::Result;
 use crate::output::{Output, Row, explain};
 use crate::source::note_unknown;
 use crate::stack::Stack;
+use aws_sdk_sqs::types::QueueAttributeName;
 use clap::{Args, Subcommand};
 use reqwest::Url;
 use serde::Serialize;
 use serde_json::json;
+use webhook_gateway::queues::MAX_BYTES;
 use webhook_gateway::sources::is_source_name;
 use webhook_gateway::subscriptions::{Subscription, SubscriptionError, Subscriptions, is_match};
 use webhook_gateway::vendor::Vendor;
@@ -25,8 +27,12 @@ pub(crate) enum Command {
     /// Adds a subscription of an SQS standard queue.
     #[command(after_help = "\
 In a pattern `*` stands for any characters; `webhookctl event-types` lists what it may match. An event goes to the
-queue once if any pattern matches. A queue outside the stack has to be allowed by the template's parameter
-ConsumerQueueArns.
+queue once if any pattern matches.
+
+The queue is a standard queue in the region of the stack. Three things are for you to see to, and this command tells
+what it finds: the template's parameter ConsumerQueueArns lists the queue; ConsumerKeyArns lists its KMS key, if it has
+one of your own, and the key's policy lets the ingress function use it; and its MaximumMessageSize is 1048576. What the
+queue does not take goes to the dead-letter queue, with the reason.
 
 With --json: {\"name\": …, \"queue_url\": …, \"events\": […], \"sources\": […]}.
 
@@ -124,7 +130,74 @@ async fn add(
     output.note(
         "a queue outside the stack has to be allowed by the template's parameter ConsumerQueueArns",
     );
+    look_at(&subscription.queue_url, stack, output).await;
     output.one(&View(subscription))
+}
+
+/// Tells of what the queue will not take. To look is not to be allowed to: then that is told.
+async fn look_at(queue_url: &str, stack: &Stack, output: Output) {
+    let sqs = aws_sdk_sqs::Client::new(&stack.aws);
+    let asked = sqs
+        .get_queue_attributes()
+        .queue_url(queue_url)
+        .attribute_names(QueueAttributeName::MaximumMessageSize)
+        .attribute_names(QueueAttributeName::KmsMasterKeyId)
+        .send()
+        .await;
+    let attributes = match asked {
+        Ok(answer) => answer.attributes.unwrap_or_default(),
+        Err(error) => {
+            let why = explain(&error);
+            return output.note(&format!(
+                "the attributes of the queue cannot be read ({why}): see to it that its MaximumMessageSize is {MAX_BYTES}, and that ConsumerKeyArns lists its KMS key if it has one of your own"
+            ));
+        }
+    };
+    let size = attributes.get(&QueueAttributeName::MaximumMessageSize);
+    if let Some(problem) = size.and_then(|size| size_problem(size)) {
+        output.note(&problem);
+    }
+    let key = attributes.get(&QueueAttributeName::KmsMasterKeyId);
+    let Some(key) = key.filter(|key| !key.is_empty()) else {
+        return;
+    };
+    // Without keys, the stack has no such output.
+    let allowed = stack.output("ConsumerKeyArns").unwrap_or_default();
+    match key_problem(key, allowed) {
+        Some(_) if key.contains("alias/") => match arn_of(key, stack).await {
+            Ok(arn) => key_problem(&arn, allowed).map_or((), |it| output.note(&it)),
+            Err(why) => output.note(&format!(
+                "the KMS key {key} of the queue cannot be read ({why}): see to it that ConsumerKeyArns lists its ARN"
+            )),
+        },
+        problem => problem.map_or((), |it| output.note(&it)),
+    }
+}
+
+/// The ARN of the key behind an alias.
+async fn arn_of(key: &str, stack: &Stack) -> Result<String> {
+    let kms = aws_sdk_kms::Client::new(&stack.aws);
+    let asked = kms.describe_key().key_id(key).send().await;
+    let key = asked.map_err(|error| explain(&error))?.key_metadata;
+    Ok(key.and_then(|it| it.arn).ok_or("it has no ARN")?)
+}
+
+fn size_problem(size: &str) -> Option<String> {
+    let bytes = size.parse::<usize>().ok()?;
+    (bytes < MAX_BYTES).then(|| {
+        format!("the queue takes messages of up to {bytes} bytes: larger events go to the dead-letter queue; set its MaximumMessageSize to {MAX_BYTES}")
+    })
+}
+
+/// Of the key that a queue names, by its id or its ARN, and the ARNs in `ConsumerKeyArns`.
+fn key_problem(key: &str, allowed: &str) -> Option<String> {
+    // AWS's own key lets in whoever is in the account of the queue.
+    let is_of_aws = key.ends_with("alias/aws/sqs");
+    let is_named = |arn: &str| arn == key || arn.rsplit('/').next() == Some(key);
+    let is_allowed = is_of_aws || allowed.split(',').any(|arn| is_named(arn.trim()));
+    (!is_allowed).then(|| {
+        format!("the queue is encrypted with the KMS key {key}, which the template's parameter ConsumerKeyArns does not list: every event for it goes to the dead-letter queue until it does, and until the key's policy lets the ingress function use it")
+    })
 }
 
 async fn list(subscriptions: &Subscriptions, output: Output) -> Result<()> {
@@ -196,10 +269,37 @@ fn queue_problem(queue_url: &str, stack: &Stack) -> Option<String> {
             ));
         }
     }
+    let region = url.as_ref().and_then(|url| region_of(url.host_str()?));
+    let own = stack.aws.region().map(AsRef::as_ref);
+    if let (Some(region), Some(own)) = (region, own)
+        && region != own
+    {
+        return Some(format!(
+            "the queue is in {region}, and the stack in {own}: SQS takes messages for a queue in its own region only; subscribe a queue in {own}"
+        ));
+    }
     let has_all = stack
         .output("EventsQueueUrl")
         .is_ok_and(|it| it == queue_url);
     has_all.then(|| "this is the stack's events queue, which gets every event anyway".to_owned())
+}
+
+/// The region in the name of a host of SQS; of others, such as the local AWS, none is known.
+fn region_of(host: &str) -> Option<&str> {
+    if host == "queue.amazonaws.com" {
+        return Some("us-east-1"); // as it was called before there were others
+    }
+    let old = host.split_once(".queue.amazonaws.com");
+    if let Some((region, "" | ".cn")) = old {
+        return Some(region);
+    }
+    let is_of_aws = [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"];
+    if !is_of_aws.iter().any(|it| host.ends_with(it)) {
+        return None;
+    }
+    let mut labels = host.split('.');
+    labels.find(|label| matches!(*label, "sqs" | "sqs-fips"))?;
+    labels.next()
 }
 
 /// Tells of patterns that match no documented event type: most likely they are misspelt.
@@ -245,6 +345,8 @@ mod tests {
     fn on_aws() -> Stack {
         let mut stack = Stack::with_outputs(&[("EventsQueueUrl", EVENTS)]);
         stack.is_local = false;
+        let region = aws_config::Region::new("eu-central-1");
+        stack.aws = stack.aws.into_builder().region(region).build();
         stack
     }
 
@@ -279,6 +381,63 @@ mod tests {
         ] {
             let problem = queue_problem(wrong, &on_aws()).unwrap();
             assert!(problem.contains(why), "{wrong}: {problem}");
+        }
+    }
+
+    #[test]
+    fn a_queue_of_another_region_is_refused() {
+        let stack = on_aws();
+        for host in [
+            "sqs.eu-west-1.amazonaws.com",
+            "sqs-fips.us-east-1.amazonaws.com",
+            "eu-west-1.queue.amazonaws.com",
+            "queue.amazonaws.com",
+            "vpce-0a-1b.sqs.eu-west-1.vpce.amazonaws.com",
+            "sqs.eu-west-1.api.aws",
+            "sqs.cn-north-1.amazonaws.com.cn",
+            "cn-north-1.queue.amazonaws.com.cn",
+        ] {
+            let queue = format!("https://{host}/123456789012/search");
+            let problem = queue_problem(&queue, &stack).unwrap_or_else(|| panic!("{host}"));
+            assert!(problem.contains("the stack in eu-central-1"), "{problem}");
+            for (other, own) in [("eu-west-1", "eu-central-1"), ("us-east-1", "eu-central-1")] {
+                let queue = queue.replace(other, own);
+                let is_own = queue.contains(own);
+                assert_eq!(queue_problem(&queue, &stack).is_none(), is_own, "{queue}");
+            }
+        }
+        // Whose region nobody can tell is left to the operator.
+        let odd = "https://sqs.example.com/123456789012/search";
+        assert_eq!(queue_problem(odd, &stack), None);
+    }
+
+    #[test]
+    fn a_queue_that_takes_less_than_the_stacks_own_is_noticed() {
+        assert_eq!(size_problem("1048576"), None);
+        assert_eq!(size_problem("what"), None);
+        let problem = size_problem("262144").unwrap();
+        assert!(
+            problem.contains("262144") && problem.contains("1048576"),
+            "{problem}"
+        );
+    }
+
+    #[test]
+    fn a_key_that_the_function_may_not_use_is_noticed() {
+        let arn = |id: &str| format!("arn:aws:kms:eu-central-1:123456789012:key/{id}");
+        let allowed = format!("{},{}", arn("1-a"), arn("2-b"));
+        let by_aws = "arn:aws:kms:eu-central-1:123456789012:alias/aws/sqs";
+        for right in ["1-a", "2-b", &arn("2-b"), "alias/aws/sqs", by_aws] {
+            assert_eq!(key_problem(right, &allowed), None, "{right}");
+        }
+        for (wrong, allowed) in [
+            ("a", &*allowed),
+            (&arn("3"), &*allowed),
+            ("alias/mine", &*allowed),
+            ("1-a", ""),
+        ] {
+            let problem = key_problem(wrong, allowed).unwrap();
+            assert!(problem.contains("ConsumerKeyArns"), "{problem}");
         }
     }
 

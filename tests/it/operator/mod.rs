@@ -12,5 +12,6 @@ mod replay;
 mod replay_interrupted;
 mod since;
 mod status;
+mod subscription;
 mod woodwing;
 mod woodwing_answers;

@@ -127,6 +127,18 @@ impl Function {
         }
     }
 
+    /// Hands a webhook to the function until it is accepted: on a busy machine, AWS may come up more slowly than the
+    /// function waits for it.
+    pub(crate) async fn accept(&mut self, webhook: &Value) {
+        for _ in 0..10 {
+            let answer = self.invoke(webhook).await;
+            if matches!(&answer, Answer::Success(answer) if answer["statusCode"] == 200) {
+                return;
+            }
+        }
+        panic!("the webhook is not accepted: {:?}", self.output().await);
+    }
+
     /// The id of the process.
     pub(crate) fn id(&self) -> u32 {
         self.process.id().unwrap()

@@ -79,10 +79,19 @@ impl Operator {
         Self::behind(aws, aws.url()).await
     }
 
+    /// The same, of a stack that may use a key of a consumer.
+    pub(crate) async fn allowing(aws: &Aws, key: &str) -> Self {
+        Self::with(aws, aws.url(), json!({"ConsumerKeyArns": key})).await
+    }
+
     /// The same, with an endpoint in between.
     pub(crate) async fn behind(aws: &Aws, endpoint: &str) -> Self {
+        Self::with(aws, endpoint, json!({})).await
+    }
+
+    async fn with(aws: &Aws, endpoint: &str, mut outputs: Value) -> Self {
         let key = aws.call("TrentService.CreateKey", &json!({})).await;
-        let outputs = json!({
+        let all = json!({
             "AwsEndpointUrl": endpoint, "AwsRegion": "us-east-1",
             "WebhookUrl": format!("{}/webhooks", aws.url()),
             "LedgerTableName": "ledger", "EndpointsTableName": "endpoints", "DeliveriesTableName": "deliveries",
@@ -93,6 +102,8 @@ impl Operator {
             "IngressLogGroupName": "ingress", "RetentionDays": "30",
             "Version": env!("CARGO_PKG_VERSION"), "MetricsNamespace": "WebhookGateway",
         });
+        let outputs_of_all = outputs.as_object_mut().unwrap();
+        outputs_of_all.extend(all.as_object().unwrap().clone());
         let home = tempfile::tempdir().unwrap();
         std::fs::create_dir(home.path().join(".local")).unwrap();
         std::fs::write(home.path().join(".local/outputs.json"), outputs.to_string()).unwrap();
