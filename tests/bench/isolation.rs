@@ -21,7 +21,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use support::delivery::World;
 use support::function::{Answer, Function};
@@ -39,6 +39,8 @@ const ILL: u32 = 6;
 const INTERVAL: Duration = Duration::from_secs(2);
 /// For so long events are offered.
 const TIME: Duration = Duration::from_secs(80);
+/// An invocation that lasts longer waits for an endpoint that is not healthy.
+const LONG: Duration = Duration::from_secs(3);
 /// How long a slow endpoint takes, whose time-out is 20 seconds.
 const SLOW: Duration = Duration::from_secs(19);
 
@@ -93,6 +95,8 @@ struct Run {
     delays: Vec<u64>,
     /// The attempts at the others.
     others: usize,
+    /// How many functions waited for these, on average.
+    taken: f64,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -115,7 +119,7 @@ async fn main() {
         let (well, ill) = (of(&healthy[&key]), of(&run));
         let ratio = |place: usize| ill[place] as f64 / well[place] as f64;
         rows.push(format!(
-            "| {} | {} / {} / {} | {} / {} / {} | {:.2} / {:.2} / {:.2} | {} |",
+            "| {} | {} / {} / {} | {} / {} / {} | {:.2} / {:.2} / {:.2} | {} | {:.1} |",
             case.name,
             well[0],
             well[1],
@@ -127,11 +131,12 @@ async fn main() {
             ratio(1),
             ratio(2),
             run.others,
+            run.taken,
         ));
     }
     println!(
-        "| first attempt at healthy endpoints, p50 / p90 / p99 | all healthy, ms | so, ms | ratio | attempts at the others |\n\
-         |---|---:|---:|---:|---:|"
+        "| first attempt at healthy endpoints, p50 / p90 / p99 | all healthy, ms | so, ms | ratio | attempts at the others | functions taken, of {CONCURRENCY} |\n\
+         |---|---:|---:|---:|---:|---:|"
     );
     for row in rows {
         println!("{row}");
@@ -171,8 +176,11 @@ async fn run(illness: Option<Illness>, rate: f64) -> Run {
     for _ in 0..CONCURRENCY {
         functions.push(world.function_behind(world.aws.url()).await);
     }
-    let is_over = AtomicBool::new(false);
-    let work = functions.iter_mut().map(|it| work(&world, it, &is_over));
+    let (is_over, taken) = (AtomicBool::new(false), AtomicU64::new(0));
+    let work = functions
+        .iter_mut()
+        .map(|it| work(&world, it, &is_over, &taken));
+    let began = Instant::now();
     let offer = async {
         let offered = offer(&world, &event, rate).await;
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -183,12 +191,17 @@ async fn run(illness: Option<Illness>, rate: f64) -> Run {
         offered
     };
     let (offered, _) = join(offer, join_all(work)).await;
+    let taken = taken.into_inner() as f64 / began.elapsed().as_millis() as f64;
     let mut delays: Vec<_> = first_attempts(&receiver).into_values().collect();
     assert_eq!(delays.len(), offered, "deliveries are missing");
     delays.sort_unstable();
     let requests = receiver.requests().into_iter();
     let others = requests.filter(|it| number(&it.path) < ILL).count();
-    Run { delays, others }
+    Run {
+        delays,
+        others,
+        taken,
+    }
 }
 
 /// Puts an event into the ledger that serves for all: its key is the hash of its body.
@@ -254,22 +267,29 @@ async fn offer(world: &World, event: &EventRef, rate: f64) -> usize {
         .count()
 }
 
-/// Hands messages to a function until all is over.
-async fn work(world: &World, function: &mut Function, is_over: &AtomicBool) {
+/// Hands messages to a function until all is over, and counts the milliseconds of its long invocations.
+async fn work(world: &World, function: &mut Function, is_over: &AtomicBool, taken: &AtomicU64) {
     while !is_over.load(Ordering::Relaxed) {
         let batch = world.receive_some(1).await;
         if batch.is_empty() {
             continue;
         }
+        let began = Instant::now();
+        let note = || {
+            let took = began.elapsed();
+            let took = if took > LONG { took } else { Duration::ZERO };
+            taken.fetch_add(took.as_millis() as u64, Ordering::Relaxed);
+        };
         let mut answer = function.begin(&json!({"Records": batch}));
         let answer = loop {
             match tokio::time::timeout(Duration::from_secs(1), &mut answer).await {
                 Ok(answer) => break answer.unwrap(),
                 // What it still waits for is of no interest any more.
-                Err(_) if is_over.load(Ordering::Relaxed) => return,
+                Err(_) if is_over.load(Ordering::Relaxed) => return note(),
                 Err(_) => {}
             }
         };
+        note();
         let Answer::Success(answer) = answer else {
             panic!("an invocation failed");
         };
