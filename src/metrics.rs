@@ -110,7 +110,10 @@ pub struct DeliveryLine {
     /// The HTTP status of the answer.
     #[metrics(flags(NoMetric))]
     pub status: Option<u16>,
-    /// In one word, why there was no answer; or why it is in its state.
+    /// In one word, why there was no answer.
+    #[metrics(flags(NoMetric))]
+    pub error: Option<String>,
+    /// In a sentence, why the attempt failed; or why the delivery is in its state.
     pub reason: Option<String>,
     /// How long the attempt took.
     #[metrics(unit = Millisecond)]
@@ -234,8 +237,9 @@ impl DeliveryLine {
             outcome: outcome.map(Outcome::name),
             attempts: record.attempts,
             status: attempt.and_then(|it| it.status),
+            error: attempt.and_then(|it| it.error.clone()),
             reason: attempt
-                .and_then(|it| it.error.clone())
+                .and_then(|it| it.reason.clone())
                 .or(record.reason.clone()),
             attempt_ms: duration,
             latency_ms: latency,
@@ -425,6 +429,7 @@ mod tests {
             duration_ms: 1,
             status: Some(500),
             error: None,
+            reason: None,
             response: None,
         });
         record.turn(state, None, Timestamp::UNIX_EPOCH);

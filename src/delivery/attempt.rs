@@ -2,11 +2,11 @@
 //! decided by `outcome`, and what is done about it by `settle`.
 
 use super::body::body;
-use super::guard::Target;
+use super::guard::{Target, without_query};
 use super::history::{Attempt, MAX_RESPONSE, Record, Sent, UNREAD};
 use super::job::{Job, Verdict};
 use super::load::{Loaded, Loads};
-use super::outcome::{Outcome, again, classify};
+use super::outcome::{Outcome, again, classify, remark};
 use super::plan::{HEADERS, SECRET};
 use super::request::{
     HeaderError, SIGNATURE, UnusableSecret, check_headers, is_reserved, signatures,
@@ -24,8 +24,15 @@ use tokio::sync::Notify;
 /// What receivers see of us.
 const USER_AGENT: &str = concat!("webhook-gateway/", env!("CARGO_PKG_VERSION"));
 
-/// What is kept in the place of a signature.
+/// What is kept in the place of a signature and of an endpoint's own header.
 const REDACTED: &str = "[REDACTED]";
+
+/// A shorter value is taken for no secret where an answer repeats it.
+const MIN_SECRET: usize = 8;
+
+/// What is told of an attempt for which the event could not be read.
+const UNREAD_REASON: &str =
+    "the gateway cannot read the event's body in the payload bucket; its log says why";
 
 /// What became of an attempt.
 #[derive(Debug)]
@@ -122,8 +129,12 @@ impl Delivery {
         let spelled = spelled(&headers);
         let started = Instant::now();
         let answer = self.post(endpoint, sendable, spelled, body, sent).await;
-        let attempt = noted(&answer, now, started);
-        record.tried(attempt, told(endpoint, headers));
+        let mut attempt = noted(&answer, now, started);
+        if let Ok(reply) = &answer {
+            let response = beginning(&reply.body, endpoint, &headers);
+            attempt.response = Some(response).filter(|text| !text.is_empty());
+        }
+        record.tried(attempt, told(endpoint, &headers));
         let jitter = random();
         Ok(Tried::Outcome(classify(
             &answer,
@@ -223,47 +234,125 @@ fn unread(record: &mut Record, now: Timestamp) -> Outcome {
         duration_ms: 0,
         status: None,
         error: Some(UNREAD.to_owned()),
+        reason: Some(UNREAD_REASON.to_owned()),
         response: None,
     });
     again(record.unread().saturating_sub(1), &DEFAULT_RETRY, random())
 }
 
-/// What is told of a request.
-fn told(endpoint: &Endpoint, mut headers: Vec<(String, String)>) -> Sent {
-    let signature = endpoint.signature_header.as_deref().unwrap_or(SIGNATURE);
-    for (name, value) in &mut headers {
-        if name.eq_ignore_ascii_case(signature) || name == SIGNATURE {
-            REDACTED.clone_into(value);
-        }
-    }
+/// What is told of a request: no value that may be a credential, and no query.
+fn told(endpoint: &Endpoint, headers: &[(String, String)]) -> Sent {
+    let headers = headers.iter().map(|(name, value)| {
+        let value = if is_secret(endpoint, name) {
+            REDACTED
+        } else {
+            value
+        };
+        (name.clone(), value.to_owned())
+    });
     Sent {
-        url: endpoint.url.clone(),
-        headers,
+        url: without_query(&endpoint.url),
+        headers: headers.collect(),
     }
+}
+
+/// Whether the value of a header is told nobody: that of a signature, and of each of the endpoint's own.
+fn is_secret(endpoint: &Endpoint, name: &str) -> bool {
+    let signature = endpoint.signature_header.as_deref().unwrap_or(SIGNATURE);
+    let own = endpoint.headers.iter().map(|(name, _)| &**name);
+    let mut secret = own.chain([signature, SIGNATURE]);
+    secret.any(|it| it.eq_ignore_ascii_case(name))
+}
+
+/// The beginning of an answer, without what it repeats of the secrets that were sent to it.
+fn beginning(body: &[u8], endpoint: &Endpoint, headers: &[(String, String)]) -> String {
+    let mut text = String::from_utf8_lossy(body).into_owned();
+    let values = headers.iter().filter(|(name, _)| is_secret(endpoint, name));
+    let values = values.map(|(_, value)| &**value);
+    let query = endpoint.url.split_once('?').map(|(_, query)| query);
+    let secrets = values.chain(query).flat_map(|secret| {
+        let parts = secret.split([' ', ',', '&', '=', '#']);
+        std::iter::once(secret).chain(parts)
+    });
+    for secret in secrets.filter(|secret| secret.len() >= MIN_SECRET) {
+        text = text.replace(secret, REDACTED);
+    }
+    text.truncate(text.floor_char_boundary(MAX_RESPONSE));
+    text
 }
 
 fn noted(answer: &Result<Reply, SendError>, at: Timestamp, started: Instant) -> Attempt {
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let attempt = Attempt {
+    Attempt {
         at: at.as_millisecond(),
         duration_ms,
-        status: None,
-        error: None,
+        status: answer.as_ref().ok().map(|reply| reply.status),
+        error: answer.as_ref().err().map(|it| it.class().to_owned()),
+        reason: remark(answer, Timestamp::now()),
         response: None,
-    };
-    match answer {
-        Ok(reply) => {
-            let beginning = reply.body.get(..MAX_RESPONSE).unwrap_or(&reply.body);
-            let response = String::from_utf8_lossy(beginning).into_owned();
-            Attempt {
-                status: Some(reply.status),
-                response: (!response.is_empty()).then_some(response),
-                ..attempt
-            }
-        }
-        Err(error) => Attempt {
-            error: Some(error.class().to_owned()),
-            ..attempt
-        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoints::test::endpoint;
+
+    fn text(text: &str) -> String {
+        text.to_owned()
+    }
+
+    fn secretive() -> (Endpoint, Vec<(String, String)>) {
+        let mut endpoint = endpoint();
+        endpoint.url = text("https://u:pass@example.com/in?key=hunter2hunter2");
+        endpoint.headers = vec![
+            (text("X-Pass"), text("Bearer canary-canary")),
+            (text("X-Env"), text("test")),
+        ];
+        let signatures = [(text(SIGNATURE), text("v1,digits=="))];
+        let headers = headers(&endpoint, "text/x", &signatures);
+        (endpoint, headers)
+    }
+
+    #[test]
+    fn what_is_told_of_a_request_holds_no_value_of_the_operators() {
+        let (endpoint, headers) = secretive();
+        let told = told(&endpoint, &headers);
+        assert_eq!(told.url, "https://example.com/in");
+        let told: Vec<_> = told
+            .headers
+            .iter()
+            .map(|(name, value)| (&**name, &**value))
+            .collect();
+        let expected = [
+            ("X-Pass", REDACTED),
+            ("X-Env", REDACTED),
+            ("content-type", "text/x"),
+            ("user-agent", USER_AGENT),
+            (SIGNATURE, REDACTED),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn an_answer_that_repeats_a_secret_is_told_without_it() {
+        let (endpoint, headers) = secretive();
+        let body = b"it is a test: Bearer canary-canary, canary-canary, key=hunter2hunter2, hunter2hunter2";
+        let expected = "it is a test: [REDACTED], [REDACTED], [REDACTED], [REDACTED]";
+        assert_eq!(beginning(body, &endpoint, &headers), expected);
+        // Also where the end of what is kept would cut it apart.
+        let late = [&[b'a'; MAX_RESPONSE - 4][..], b"canary-canary"].concat();
+        assert!(!beginning(&late, &endpoint, &headers).contains("cana"));
+        let cut = "\u{e9}".repeat(1000);
+        assert_eq!(
+            beginning(cut.as_bytes(), &endpoint, &headers).len(),
+            MAX_RESPONSE
+        );
+    }
+
+    #[test]
+    fn a_name_that_is_there_twice_is_spelled_as_the_last() {
+        let headers = ["x-sig", "a", "X-SIG", "B"].map(|name| (text(name), String::new()));
+        assert_eq!(spelled(&headers), ["X-SIG", "B"]);
     }
 }

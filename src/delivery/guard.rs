@@ -204,6 +204,20 @@ impl fmt::Debug for Target {
     }
 }
 
+/// A URL as it may be stored and shown: without a user, a query and a fragment, where many a service puts a secret.
+pub fn without_query(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    match url.split_once("//") {
+        Some((scheme, rest)) if scheme.is_empty() || scheme.ends_with(':') => {
+            let path = rest.find(['/', '\\']).unwrap_or(rest.len());
+            let (authority, path) = rest.split_at(path);
+            let host = authority.rsplit('@').next().unwrap_or_default();
+            format!("{scheme}//{host}{path}")
+        }
+        _ => url.to_owned(),
+    }
+}
+
 /// What stands between `://` and the path, before any repair.
 ///
 /// The URL standard repairs missing and additional slashes, backslashes, and white space and controls at the ends

@@ -313,6 +313,7 @@ mod tests {
                 duration_ms: *duration_ms,
                 status: None,
                 error: None,
+                reason: None,
                 response: None,
             });
             (job, Verdict::Tried(*outcome))

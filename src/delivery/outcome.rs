@@ -2,12 +2,25 @@
 //! is done about it is left to `settle`.
 
 use super::backoff::jittered;
+use super::guard::without_query;
 use super::sender::{Reply, SendError};
 use jiff::{SignedDuration, Timestamp};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// The longest wait that an endpoint may ask for: what SQS hides a message for at most.
 const MAX_WAIT: Duration = Duration::from_hours(12);
+
+/// The most characters that are told of where a redirect leads.
+const MAX_LOCATION: usize = 300;
+
+/// What is told of a `Retry-After` that is not as it should be.
+const IS_TIME: &str =
+    "its Retry-After is a time, where seconds from now are expected: it is left alone until then";
+const IS_OVER: &str =
+    "its Retry-After is a time that is over, where seconds from now are expected: it is not heeded";
+const IS_LONG: &str = "its Retry-After is longer than 12 h: it is left alone for 12 h";
+const IS_NEITHER: &str =
+    "its Retry-After is neither a number of seconds nor a date: it is not heeded";
 
 /// What an attempt came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +61,7 @@ pub fn classify(
     now: Timestamp,
     jitter: f64,
 ) -> Outcome {
-    let asked = |reply: &Reply| retry_after(reply.retry_after.as_deref()?, now);
+    let asked = |reply: &Reply| asked(reply.retry_after.as_deref()?, now).0;
     match answer {
         Ok(reply) if (200..300).contains(&reply.status) => return Outcome::Delivered,
         Ok(reply) if reply.status == 410 => return Outcome::Gone,
@@ -71,22 +84,75 @@ pub(super) fn again(failures: u32, schedule: &[u64], jitter: f64) -> Outcome {
     }
 }
 
-/// Reads a [Retry-After](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3), in seconds or as a date; none for
-/// what is neither, or over already.
-fn retry_after(value: &str, now: Timestamp) -> Option<Timestamp> {
-    let value = value.trim();
-    let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than a number has room for are a long time.
-        Duration::from_secs(value.parse().unwrap_or(u64::MAX))
-    } else {
-        let date = httpdate::parse_http_date(value).ok()?;
-        date.duration_since(SystemTime::from(now)).ok()?
+/// What the operator is told of an answer beside its status; nothing of most.
+pub fn remark(answer: &Result<Reply, SendError>, now: Timestamp) -> Option<String> {
+    let reply = match answer {
+        Ok(reply) => reply,
+        Err(error) => return Some(error.to_string()),
     };
-    if wait.is_zero() {
-        return None;
+    match reply.status {
+        300..400 => {
+            let to: String = without_query(reply.location.as_deref()?);
+            let to: String = to.chars().take(MAX_LOCATION).collect();
+            Some(format!(
+                "it redirects to {to}, and no redirect is followed: let the endpoint's URL be the final one"
+            ))
+        }
+        429 | 503 => asked(reply.retry_after.as_deref()?, now)
+            .1
+            .map(str::to_owned),
+        _ => None,
     }
-    let wait = SignedDuration::try_from(wait.min(MAX_WAIT)).ok()?;
-    now.checked_add(wait).ok()
+}
+
+/// Until when an endpoint asks to be left alone by [Retry-After](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3),
+/// in seconds or as a date; none for what is neither, or over already. And what is to be told of it.
+fn asked(value: &str, now: Timestamp) -> (Option<Timestamp>, Option<&'static str>) {
+    let value = value.trim();
+    let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    let (wait, remark) = if is_number {
+        // More digits than a number has room for are a long time.
+        let number = value.parse().unwrap_or(u64::MAX);
+        match time_of(number, now) {
+            Some(time) => (time.duration_since(now), Some(IS_TIME)),
+            None => (
+                SignedDuration::try_from(Duration::from_secs(number))
+                    .unwrap_or(SignedDuration::MAX),
+                None,
+            ),
+        }
+    } else {
+        let Ok(date) = httpdate::parse_http_date(value) else {
+            return (None, Some(IS_NEITHER));
+        };
+        match Timestamp::try_from(date) {
+            Ok(date) => (date.duration_since(now), None),
+            Err(_) => return (None, Some(IS_NEITHER)),
+        }
+    };
+    if !wait.is_positive() {
+        return (None, remark.and(Some(IS_OVER)));
+    }
+    let longest = SignedDuration::try_from(MAX_WAIT).unwrap_or(SignedDuration::MAX);
+    let remark = if wait > longest {
+        Some(IS_LONG)
+    } else {
+        remark
+    };
+    (now.checked_add(wait.min(longest)).ok(), remark)
+}
+
+/// The time that a number of seconds or milliseconds since 1970 means, if it is within a year from now: as a wait it
+/// would be decades, which nobody asks for.
+fn time_of(number: u64, now: Timestamp) -> Option<Timestamp> {
+    let number = i64::try_from(number).ok()?;
+    let times = [
+        Timestamp::from_second(number),
+        Timestamp::from_millisecond(number),
+    ];
+    let year = SignedDuration::from_hours(365 * 24);
+    let mut times = times.into_iter().flatten();
+    times.find(|time| time.duration_since(now).abs() <= year)
 }
 
 #[cfg(test)]
@@ -163,6 +229,53 @@ mod tests {
             assert_eq!(
                 classified(status, Some("Fri, 21 Sep 2029 14:14:20 GMT"), 0),
                 wait(12 * 3600)
+            );
+        }
+    }
+
+    #[test]
+    fn a_time_in_the_place_of_a_wait_is_taken_for_a_time() {
+        let long = Some(wait(12 * 3600));
+        for (value, expected, remark) in [
+            (NOW + 60, Some(wait(60)), Some(IS_TIME)),
+            ((NOW + 60) * 1000, Some(wait(60)), Some(IS_TIME)),
+            (NOW + 86_400, long, Some(IS_LONG)),
+            (NOW, None, Some(IS_OVER)),
+            (NOW - 60, None, Some(IS_OVER)),
+            ((NOW - 60) * 1000, None, Some(IS_OVER)),
+            (43_200, long, None),
+            (43_201, long, Some(IS_LONG)),
+            (86_400 * 365, long, Some(IS_LONG)),
+            (i64::MAX, long, Some(IS_LONG)),
+        ] {
+            let text = value.to_string();
+            let expected = expected.unwrap_or(FIRST);
+            assert_eq!(classified(429, Some(&text), 0), expected, "{value}");
+            let told = super::remark(&reply(503, Some(&text)), now());
+            assert_eq!(told.as_deref(), remark, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_a_status_does_not_say_is_told() {
+        let told = |answer| super::remark(&answer, now());
+        assert_eq!(told(reply(200, Some("soon"))), None);
+        assert_eq!(told(reply(500, None)), None);
+        assert_eq!(told(reply(429, Some("60"))), None);
+        assert_eq!(told(reply(429, Some("soon"))).as_deref(), Some(IS_NEITHER));
+        assert!(told(Err(SendError::Dns)).unwrap().contains("DNS records"));
+        for (status, is_told) in [(301, true), (308, true), (200, false), (404, false)] {
+            let mut answer = reply(status, None).unwrap();
+            answer.location = Some(format!(
+                "https://u:p@b.example/in?key=hunter2{}",
+                "x".repeat(9999)
+            ));
+            let told = told(Ok(answer));
+            assert_eq!(told.is_some(), is_told, "{status}");
+            let told = told.unwrap_or_default();
+            assert!(
+                !is_told || told.contains(" https://b.example/in, "),
+                "{told}"
             );
         }
     }

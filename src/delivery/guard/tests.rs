@@ -226,3 +226,25 @@ fn a_target_does_not_print_what_may_be_secret() {
     let target = parse("https://example.com/T0/B0/token?key=token").unwrap();
     assert_eq!(format!("{target:?}"), "Target(example.com:443)");
 }
+
+#[test]
+fn what_is_shown_of_a_url_holds_no_query_and_no_user() {
+    for (url, shown) in [
+        ("https://example.com/a?key=token#b", "https://example.com/a"),
+        ("https://example.com?key=token", "https://example.com"),
+        (
+            "https://user:password@example.com:8443/a@b",
+            "https://example.com:8443/a@b",
+        ),
+        ("//user@example.com/a", "//example.com/a"),
+        ("/a//b@c?key", "/a//b@c"),
+        ("?key", ""),
+        (
+            "https://example.com/#access_token=x",
+            "https://example.com/",
+        ),
+        ("", ""),
+    ] {
+        assert_eq!(without_query(url), shown, "{url}");
+    }
+}

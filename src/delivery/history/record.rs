@@ -92,7 +92,10 @@ pub struct Attempt {
     /// In one word, why there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The beginning of the answer's body.
+    /// In a sentence, why it failed, where its status does not say so; or what was made of what the endpoint asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The beginning of the answer's body, without what was sent as a credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<String>,
 }
@@ -100,9 +103,9 @@ pub struct Attempt {
 /// What an attempt sent, but for its body, which the ledger has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
-    /// Where it was posted to.
+    /// Where it was posted to, without the query.
     pub url: String,
-    /// Its headers; of signatures, the names alone.
+    /// Its headers; of signatures and of the endpoint's own, the names alone.
     pub headers: Vec<(String, String)>,
 }
 
@@ -231,6 +234,7 @@ mod tests {
             duration_ms: 1,
             status: Some(500),
             error: None,
+            reason: None,
             response: None,
         }
     }

@@ -111,15 +111,29 @@ async fn the_record_tells_of_each_attempt_and_of_what_was_sent() {
     ];
     assert_eq!(told, expected);
     assert!(history[2]["duration_ms"].as_u64().unwrap() >= 1000);
+    let reason = history[2]["reason"].as_str().unwrap();
+    assert!(reason.contains("no reply in time"), "{reason}");
+    assert_eq!(history[0].get("reason"), None);
+    let refused = world.record("ep_b", 1).await["history"][0]["reason"].clone();
+    assert!(refused.as_str().unwrap().contains("refuses connections"));
+    let output = function.output().await;
+    for part in [
+        "no reply in time",
+        "refuses connections",
+        "\"error\":\"refused\"",
+    ] {
+        assert!(output.iter().any(|it| it.contains(part)), "{part}");
+    }
     assert!(
         history
             .iter()
             .all(|it| (before..=now_ms()).contains(&it["at"].as_u64().unwrap()))
     );
-    assert_eq!(record["request"]["url"], json!(receiver.url()));
+    let url = receiver.url();
+    assert_eq!(record["request"]["url"], url.split('?').next().unwrap());
     let headers = record["request"]["headers"].as_array().unwrap();
     for (name, value) in [
-        ("x-team", "search"),
+        ("x-team", "[REDACTED]"),
         ("webhook-id", &*id("ep_a", 1)),
         ("webhook-signature", "[REDACTED]"),
     ] {
@@ -252,4 +266,33 @@ async fn attempts_side_by_side_are_all_told_of() {
         assert_eq!(course(&record), (expected, 4));
         assert_eq!(record["history"].as_array().unwrap().len(), 4);
     }
+}
+
+#[tokio::test]
+async fn no_record_holds_what_may_be_a_credential() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    // It answers with all that it was sent.
+    receiver.answer(|request| {
+        let sent = format!("{} {:?}", request.path, request.headers);
+        let location = format!("https://user:canary-user@b.example/{}", request.path);
+        Reply::Whole(307, vec![("location", location)], sent)
+    });
+    let members =
+        json!({"headers": [["X-Pass", "canary-header"], ["authorization", "Bearer canary-token"]]});
+    let url = format!("{}&key=canary-query#canary-fragment", receiver.url());
+    world.endpoint("ep_a", &url, &members).await;
+    world.offer("ep_a", 1).await;
+    let mut function = world.function().await;
+    world.pump(&mut function).await;
+    assert_eq!(receiver.requests()[0].header("X-Pass"), "canary-header");
+    let record = world.record("ep_a", 1).await;
+    let reason = record["history"][0]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("redirects to https://b.example//hooks,"),
+        "{reason}"
+    );
+    assert!(record["history"][0]["response"].is_string());
+    let all = format!("{record}{:?}", function.output().await);
+    assert!(!all.contains("canary"), "{all}");
 }

@@ -211,6 +211,7 @@ mod tests {
                 duration_ms,
                 status,
                 error: error.map(str::to_owned),
+                reason: error.map(|_| "there was no reply in time".to_owned()),
                 response: response.map(str::to_owned),
             };
             record.tried(attempt, sent.clone());

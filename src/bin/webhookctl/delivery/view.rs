@@ -42,6 +42,7 @@ pub(super) struct Tried {
     at: Option<String>,
     status: Option<u16>,
     error: Option<String>,
+    reason: Option<String>,
     duration_ms: u64,
     response: Option<String>,
 }
@@ -127,6 +128,7 @@ impl Tried {
             at: shown(attempt.at),
             status: attempt.status,
             error: attempt.error.clone(),
+            reason: attempt.reason.clone(),
             duration_ms: attempt.duration_ms,
             response: attempt.response.clone(),
         }
@@ -142,6 +144,7 @@ impl Row for Tried {
             ("at", or_dash(self.at.as_deref())),
             ("result", or_dash(status.as_ref().or(self.error.as_ref()))),
             ("ms", self.duration_ms.to_string()),
+            ("reason", or_dash(self.reason.as_ref())),
             ("response", or_dash(response)),
         ]
     }
@@ -212,9 +215,10 @@ mod tests {
         assert_eq!(text["state"], "exhausted");
         assert_eq!(text["attempts"], 2);
         let expected = json!([
-            {"at": "2026-09-21T14:13:21.000Z", "status": 500, "error": null, "duration_ms": 30,
+            {"at": "2026-09-21T14:13:21.000Z", "status": 500, "error": null, "reason": null, "duration_ms": 30,
              "response": "it is\n down"},
-            {"at": "2026-09-21T14:13:26.000Z", "status": null, "error": "timeout", "duration_ms": 20000,
+            {"at": "2026-09-21T14:13:26.000Z", "status": null, "error": "timeout",
+             "reason": "there was no reply in time", "duration_ms": 20000,
              "response": null},
         ]);
         assert_eq!(text["history"], expected);

@@ -77,13 +77,13 @@ impl Answer {
     fn of(record: Record) -> Self {
         let attempt = record.history.into_iter().next_back();
         let duration_ms = attempt.as_ref().map(|attempt| attempt.duration_ms);
-        let (status, error, response) = attempt
-            .map(|attempt| (attempt.status, attempt.error, attempt.response))
+        let (status, error, reason, response) = attempt
+            .map(|it| (it.status, it.error, it.reason, it.response))
             .unwrap_or_default();
         Self {
             delivery: record.id,
             state: record.state,
-            reason: record.reason,
+            reason: record.reason.or(reason),
             status,
             error,
             duration_ms,
@@ -95,10 +95,12 @@ impl Answer {
         if self.state == State::Delivered {
             return Ok(());
         }
-        let why = match (&self.status, self.error.as_ref().or(self.reason.as_ref())) {
-            (Some(status), _) => format!("it answered {status}"),
-            (None, Some(why)) => why.clone(),
-            (None, None) => format!("it is {}", self.state.name()),
+        let why = match (&self.status, &self.error, &self.reason) {
+            (Some(status), _, None) => format!("it answered {status}"),
+            (Some(status), _, Some(reason)) => format!("it answered {status}: {reason}"),
+            (None, Some(error), Some(reason)) => format!("{error}: {reason}"),
+            (None, Some(why), None) | (None, None, Some(why)) => why.clone(),
+            (None, None, None) => format!("it is {}", self.state.name()),
         };
         Err(format!("the endpoint did not take the test: {why}").into())
     }
@@ -137,6 +139,7 @@ mod tests {
             duration_ms: 12,
             status,
             error: error.map(str::to_owned),
+            reason: error.map(|_| "there was no reply in time".to_owned()),
             response: status.map(|_| "thank you".to_owned()),
         };
         let sent = Sent {
@@ -163,7 +166,12 @@ mod tests {
     fn only_a_delivered_test_is_a_success() {
         for (state, status, error, why) in [
             (State::Exhausted, Some(500), None, "answered 500"),
-            (State::Exhausted, None, Some("timeout"), "timeout"),
+            (
+                State::Exhausted,
+                None,
+                Some("timeout"),
+                "timeout: there was no reply in time",
+            ),
             (State::Skipped, None, None, "skipped"),
         ] {
             let refused = Answer::of(record(state, status, error)).judge();

@@ -24,6 +24,8 @@ pub(super) struct Account {
     attempts: u32,
     /// The status of the last attempt, or why it had none.
     last: Value,
+    /// In a sentence, why the last attempt failed, where its status does not say so.
+    last_reason: Option<String>,
     /// When something last became of it.
     pub(super) updated_at: Option<String>,
     next_attempt_at: Option<String>,
@@ -51,6 +53,7 @@ impl Account {
                     reason,
                     attempts: 0,
                     last: Value::Null,
+                    last_reason: None,
                     updated_at: None,
                     next_attempt_at: None,
                 }
@@ -69,6 +72,7 @@ impl Account {
     /// At an endpoint of this name.
     fn recorded(name: Option<String>, record: &Record) -> Self {
         let last = record.history.last();
+        let last_reason = last.and_then(|it| it.reason.clone());
         let last = last.map_or(Value::Null, |it| match (&it.status, &it.error) {
             (Some(status), _) => (*status).into(),
             (None, error) => error.clone().into(),
@@ -81,6 +85,7 @@ impl Account {
             reason: of_record(record),
             attempts: record.attempts,
             last,
+            last_reason,
             updated_at: shown(record.updated_at),
             next_attempt_at: record.next_attempt_at.and_then(shown),
         }
@@ -110,6 +115,9 @@ impl Account {
             0 => {}
             1 => text += &format!("; 1 attempt: {last}"),
             attempts => text += &format!("; {attempts} attempts, the last: {last}"),
+        }
+        if let Some(reason) = &self.last_reason {
+            text += &format!(" ({reason})");
         }
         if let Some(next) = &self.next_attempt_at {
             text += &format!("; the next at {next}");
@@ -279,6 +287,7 @@ mod tests {
             duration_ms: 1,
             status: None,
             error: Some("timeout".to_owned()),
+            reason: Some("there was no reply in time".to_owned()),
             response: None,
         };
         let sent = Sent {
@@ -288,7 +297,7 @@ mod tests {
         record.tried(attempt, sent);
         record.state = Course::Exhausted;
         let account = Account::of(&other, &event(), Some(&record), now(0));
-        let text = "endpoint search (ep_1): exhausted, because its attempts are used up; 1 attempt: timeout";
+        let text = "endpoint search (ep_1): exhausted, because its attempts are used up; 1 attempt: timeout (there was no reply in time)";
         assert_eq!(account.text(), text);
         record.state = Course::Held;
         record.reason = Some("the endpoint is paused".to_owned());
