@@ -22,6 +22,9 @@ const FORBIDDEN_NAMES: [&str; 12] = [
     "ulh.us",
 ];
 
+/// The longest URL, in characters: longer ones are refused by many a server, and are no URLs of webhooks.
+const MAX_URL: usize = 2048;
+
 /// What is not globally reachable in the [IANA registry](https://www.iana.org/assignments/iana-ipv4-special-registry)
 /// or not for one host: network, and length of its prefix.
 const SPECIAL_V4: [(Ipv4Addr, u32); 15] = [
@@ -96,6 +99,12 @@ pub enum Denied {
         "the URL is not valid; give all of it, as in https://hooks.example.com/path, without spaces or backslashes"
     )]
     Invalid,
+    /// Longer than servers take.
+    #[error("the URL is longer than {MAX_URL} characters; give the endpoint a shorter one")]
+    TooLong,
+    /// Port 0, at which nobody can listen.
+    #[error("the URL has the port 0; give the port that the endpoint listens at, or none")]
+    Port,
     /// Another scheme than the policy allows.
     #[error("the URL must begin with https://; http:// is for local stacks only")]
     Scheme,
@@ -141,6 +150,9 @@ impl Target {
     /// The parts are those of the [URL standard](https://url.spec.whatwg.org): the host in lower case and ASCII,
     /// without the dot of the root. A fragment is dropped, as it is never sent.
     pub fn parse(url: &str, policy: Policy) -> Result<Self, Denied> {
+        if url.chars().nth(MAX_URL).is_some() {
+            return Err(Denied::TooLong);
+        }
         let parsed = Url::parse(url).map_err(|_| Denied::Invalid)?;
         let https = match (parsed.scheme(), policy) {
             ("https", _) => true,
@@ -149,6 +161,9 @@ impl Target {
         };
         if authority(url, parsed.scheme())?.contains('@') {
             return Err(Denied::Credentials);
+        }
+        if parsed.port() == Some(0) {
+            return Err(Denied::Port);
         }
         let host = match parsed.host().ok_or(Denied::Invalid)? {
             Host::Domain(name) => Host::Domain(name.strip_suffix('.').unwrap_or(name).to_owned()),

@@ -35,7 +35,11 @@ fn every_vector_has_its_verdict_and_its_reason() {
         assert_eq!(refusal, case.refusal, "{}: {}", case.id, case.url);
         reasons.extend(refusal);
     }
-    assert_eq!(reasons.len(), 8, "each reason has its vectors: {reasons:?}");
+    assert_eq!(
+        reasons.len(),
+        10,
+        "each reason has its vectors: {reasons:?}"
+    );
 }
 
 #[test]
@@ -247,4 +251,21 @@ fn what_is_shown_of_a_url_holds_no_query_and_no_user() {
     ] {
         assert_eq!(without_query(url), shown, "{url}");
     }
+}
+
+#[test]
+fn a_url_is_as_long_as_servers_take_and_no_longer() {
+    let url = |length: usize| {
+        let start = "https://example.com/";
+        format!("{start}{}", "\u{e9}".repeat(length - start.len()))
+    };
+    for policy in [Policy::Public, Policy::Unrestricted] {
+        assert!(Target::parse(&url(2048), policy).is_ok());
+        assert_eq!(Target::parse(&url(2049), policy), Err(Denied::TooLong));
+        for port in ["0", "00", "000000"] {
+            let zero = Target::parse(&format!("https://example.com:{port}/a"), policy);
+            assert_eq!(zero, Err(Denied::Port), "{port}");
+        }
+    }
+    assert!(parse("https://example.com:1/0").is_ok());
 }

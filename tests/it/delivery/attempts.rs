@@ -24,7 +24,8 @@ async fn all_attempts_of_a_delivery_have_one_id_and_one_body_and_each_its_own_ti
     let mut function = world.function().await;
     world.offer("ep_a", 1).await;
     let late = Reply::Late(Duration::from_millis(1100), 500);
-    let mut script = [late, Reply::Drop, Reply::status(200)].into_iter();
+    // A kept connection that is closed is replaced within the attempt; the new one is closed, too.
+    let mut script = [late, Reply::Drop, Reply::Drop, Reply::status(200)].into_iter();
     receiver.answer(move |_| script.next().unwrap());
     for attempt in 1..=3 {
         world.pump(&mut function).await;
@@ -36,6 +37,7 @@ async fn all_attempts_of_a_delivery_have_one_id_and_one_body_and_each_its_own_ti
     assert_eq!(world.receive().await.len(), 0);
 
     let requests = receiver.requests();
+    assert_eq!(requests.len(), 4);
     for request in &requests {
         assert_eq!(
             (&*request.method, &*request.path),

@@ -28,13 +28,14 @@ pub(crate) struct Create {
     #[command(flatten)]
     settings: Settings,
     /// Reads the secret from standard input instead of generating one.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "header_stdin")]
     secret_stdin: bool,
 }
 
-pub(super) async fn run(arguments: Create, stack: &Stack, output: Output) -> Result<()> {
+pub(super) async fn run(mut arguments: Create, stack: &Stack, output: Output) -> Result<()> {
     let now = Timestamp::now();
     let mut endpoint = blank(id()?, arguments.name, arguments.url, now);
+    arguments.settings.read()?;
     arguments.settings.apply(&mut endpoint)?;
     check::refuse_unless_allowed(&endpoint.url, stack).await?;
     let endpoints = reach::endpoints(stack)?;

@@ -47,11 +47,12 @@ pub(crate) enum Command {
 The URL is called over HTTPS and has a public name, unless the stack's EndpointPolicy is unrestricted. What is posted is
 signed as Standard Webhooks says, or by a header of your choice with the HMAC-SHA256 of the body in hexadecimal digits.
 
-With --json: one object, that of `endpoint get` without held, and its secret.
+With --json: one object, that of `endpoint get` without held, and its secret if it was generated.
 
 Examples:
   webhookctl endpoint create --name search --url https://search.example.com/hooks
   webhookctl endpoint create --name payroll --url https://payroll.example.com/in --event 'io.peopleforce.*' --source hr
+  webhookctl endpoint create --name orders --url https://orders.example.com/in --header-stdin Authorization < credential
   webhookctl endpoint create --name legacy --url https://legacy.example.com/in --format raw --timeout 5s \\
       --retry 5s,1m,1h --rate 10 --signature hmac-sha256-hex --signature-header X-Signature --secret-stdin < secret")]
     Create(create::Create),
@@ -78,9 +79,9 @@ Examples:
     Get(Which),
     /// Changes what is said of an endpoint, and nothing else.
     #[command(after_help = "\
---event, --source and --header replace those that there are. An empty --description or --signature-prefix removes it.
+--event and --source replace those that there are; so do --header and --header-stdin together. An empty --description or --signature-prefix removes it.
 
-With --json: the object of `endpoint get`, without held, and a secret that was given.
+With --json: the object of `endpoint get`, without held.
 
 Examples:
   webhookctl endpoint update search --url https://search.example.com/v2/hooks --timeout 10s
@@ -230,7 +231,7 @@ fn tell(shown: Shown, secret: NewSecret, output: Output) -> Result<()> {
     if secret.is_generated() {
         output.note("the secret is shown this once: give it to the receiver");
     }
-    output.one(&shown.secret(secret.shown(output)))
+    output.one(&shown.secret(secret.shown()))
 }
 
 /// What tells a new thing from all others: 16 hexadecimal digits.

@@ -1,6 +1,5 @@
 //! The signing secrets of an endpoint: made or read, checked, sealed, and rotated.
 
-use crate::output::Output;
 use crate::source::read_secret;
 use crate::stack::Stack;
 use crate::{Result, failure};
@@ -49,9 +48,9 @@ impl NewSecret {
         self.is_generated
     }
 
-    /// What is shown of it, once; nothing to somebody at a terminal who has just given it.
-    pub(super) fn shown(self, output: Output) -> Option<String> {
-        (self.is_generated || output.json).then_some(self.text)
+    /// What is shown of it, once: nothing to who has just given it, as output ends up in the logs of scripts.
+    pub(super) fn shown(self) -> Option<String> {
+        self.is_generated.then_some(self.text)
     }
 }
 
@@ -153,16 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_was_given_is_shown_to_programs_alone() {
-        let secret = |is_generated| NewSecret {
-            text: "s".to_owned(),
-            is_generated,
+    fn only_a_generated_secret_is_shown() {
+        let shown = |is_generated| {
+            let text = "s".to_owned();
+            NewSecret { text, is_generated }.shown()
         };
-        let shown = |is_generated, json| secret(is_generated).shown(Output { json });
-        assert_eq!(shown(true, false).as_deref(), Some("s"));
-        assert_eq!(shown(false, false), None);
-        assert_eq!(shown(true, true).as_deref(), Some("s"));
-        assert_eq!(shown(false, true).as_deref(), Some("s"));
+        assert_eq!(shown(true).as_deref(), Some("s"));
+        assert_eq!(shown(false), None);
     }
 
     #[test]

@@ -3,8 +3,10 @@
 
 use super::parse;
 use crate::Result;
+use crate::source::read_secret;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use webhook_gateway::delivery::request;
 use webhook_gateway::endpoints::{Endpoint, Format, Scheme};
 
 #[derive(Debug, Default, Args)]
@@ -18,6 +20,9 @@ pub(super) struct Settings {
     /// A header of each request, besides the gateway's own.
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse::header)]
     headers: Vec<(String, String)>,
+    /// A header of each request whose value, a credential, is read from standard input.
+    #[arg(long, value_name = "NAME", value_parser = parse::header_name)]
+    header_stdin: Option<String>,
     /// What it is for.
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
@@ -45,6 +50,16 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// Reads the header whose value is on standard input, if there is one: an argument would be in the shell's history
+    /// and in the list of processes.
+    pub(super) fn read(&mut self) -> Result<()> {
+        if let Some(name) = self.header_stdin.take() {
+            let value = parse::printable(&read_secret()?)?;
+            self.headers.push((name, value));
+        }
+        Ok(())
+    }
+
     /// Changes an endpoint as the flags say, and nothing else of it.
     pub(super) fn apply(self, endpoint: &mut Endpoint) -> Result<()> {
         if !self.events.is_empty() {
@@ -95,8 +110,9 @@ fn sign(endpoint: &mut Endpoint, header: Option<String>, prefix: Option<String>)
     Ok(())
 }
 
-/// Refuses a header that is there twice: receivers differ in which one they read.
+/// Refuses more headers than requests take, and one that is there twice: receivers differ in which one they read.
 fn check_headers(endpoint: &Endpoint) -> Result<()> {
+    request::check_headers(&endpoint.headers)?;
     let headers = endpoint.headers.iter().map(|(name, _)| name);
     let names: Vec<_> = headers.chain(&endpoint.signature_header).collect();
     for (at, name) in names.iter().enumerate() {
@@ -178,6 +194,19 @@ mod tests {
         let endpoint = applied(&before(), &hmac).unwrap();
         let back = applied(&endpoint, &["--signature", "standard-webhooks"]);
         assert_eq!(back, Ok(before()));
+    }
+
+    #[test]
+    fn headers_are_as_many_and_as_long_as_requests_take() {
+        let many: Vec<_> = (0..33).map(|it| format!("--header=X-{it}: a")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        assert!(applied(&before(), &many[..32]).is_ok());
+        let refused = applied(&before(), &many).unwrap_err();
+        assert!(refused.contains("at most 32"), "{refused}");
+        let long = format!("--header=X-Long: {}", "a".repeat(8192));
+        let refused = applied(&before(), &[&long]).unwrap_err();
+        assert!(refused.contains("at most 8192"), "{refused}");
+        assert!(!refused.contains("aaa"), "{refused}");
     }
 
     #[test]

@@ -31,23 +31,24 @@ pub(crate) struct Update {
     #[arg(long, conflicts_with = "sources")]
     all_sources: bool,
     /// Removes the further headers.
-    #[arg(long, conflicts_with = "headers")]
+    #[arg(long, conflicts_with_all = ["headers", "header_stdin"])]
     no_headers: bool,
     /// Removes the limit of deliveries a second.
     #[arg(long, conflicts_with = "rate")]
     no_rate: bool,
     /// Reads a secret from standard input, which replaces the present ones at once; `rotate-secret` lets them overlap.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "header_stdin")]
     secret_stdin: bool,
 }
 
-pub(super) async fn run(arguments: Update, stack: &Stack, output: Output) -> Result<()> {
+pub(super) async fn run(mut arguments: Update, stack: &Stack, output: Output) -> Result<()> {
     let now = Timestamp::now();
     let endpoints = reach::endpoints(stack)?;
     let mut standing = reach::find(&arguments.which, &endpoints).await?;
     let before = standing.endpoint.clone();
     let endpoint = &mut standing.endpoint;
     let from_stdin = arguments.secret_stdin;
+    arguments.settings.read()?;
     arguments.apply(endpoint)?;
     if *endpoint == before && !from_stdin {
         output.note("nothing was changed: it is so already");
@@ -56,11 +57,9 @@ pub(super) async fn run(arguments: Update, stack: &Stack, output: Output) -> Res
     if endpoint.url != before.url {
         check::refuse_unless_allowed(&endpoint.url, stack).await?;
     }
-    let mut secret = None;
     if from_stdin {
         let new = NewSecret::take(endpoint.signature, true)?;
         endpoint.secrets = vec![new.seal(&endpoint.id, stack).await?];
-        secret = new.shown(output);
     } else if endpoint.signature != before.signature {
         secret::check_all(endpoint, now.as_second(), stack).await?;
     }
@@ -78,7 +77,7 @@ pub(super) async fn run(arguments: Update, stack: &Stack, output: Output) -> Res
     if let Some(way) = waiting(&standing, now) {
         output.note(&way);
     }
-    output.one(&Shown::of(View::of(&standing, now)).secret(secret))
+    output.one(&Shown::of(View::of(&standing, now)))
 }
 
 /// How an endpoint that gets nothing at the moment is tried at once, now that it was changed.
@@ -186,6 +185,8 @@ mod tests {
         for line in [
             "--all-sources --source a",
             "--no-headers --header X-Env:a",
+            "--no-headers --header-stdin X-Env",
+            "--secret-stdin --header-stdin X-Env",
             "--no-rate --rate 1",
         ] {
             assert!(parsed(&format!("ep_1 {line}")).is_err(), "{line}");
