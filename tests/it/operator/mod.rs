@@ -6,6 +6,7 @@ mod endpoint;
 mod event;
 mod explain;
 mod output;
+mod permissions;
 mod quarantine;
 mod reach;
 mod replay;

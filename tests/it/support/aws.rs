@@ -6,7 +6,9 @@
 use super::function::{Answer, Function};
 use super::webhook::SECRET;
 use super::{eventually, free_port, tool};
+use axum::http::Method;
 use serde_json::{Value, json};
+use std::path::Path;
 use std::process::Stdio;
 use tokio::process::{Child, Command};
 
@@ -44,30 +46,16 @@ impl Aws {
     pub(crate) async fn start() -> Self {
         let port = free_port();
         let directory = tempfile::tempdir().unwrap();
-        let emulator = concat!(env!("CARGO_MANIFEST_DIR"), "/infra/local/emulator.py");
-        let process = Command::new(tool("python"))
-            .arg(emulator)
-            .env("BROKEN_RULES", directory.path().join(BROKEN_RULES))
-            .env("GATEWAY_PORT", port.to_string())
-            .env("BIND_HOST", "127.0.0.1")
-            .env("MINISTACK_REGION", "us-east-1")
-            .env("TMPDIR", directory.path())
-            .env("S3_DATA_DIR", directory.path().join("s3"))
-            .env("STATE_DIR", directory.path().join("state"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
         let mut aws = Self {
-            _process: process,
+            _process: emulator(port, directory.path()),
             directory,
             url: format!("http://127.0.0.1:{port}"),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             shard_iterator: String::new(),
         };
+        // Any answer will do: moto has no such path.
         let health = format!("{}/_ministack/health", aws.url);
-        eventually("ministack", || async {
+        eventually("the emulator", || async {
             aws.http.get(&health).send().await.is_ok()
         })
         .await;
@@ -126,7 +114,7 @@ impl Aws {
         let deliveries =
             json!({"QueueName": "deliveries", "Attributes": {"VisibilityTimeout": "360"}});
         self.call("AmazonSQS.CreateQueue", &deliveries).await;
-        let bucket = self.http.put(format!("{}/payloads", self.url));
+        let bucket = self.object_request(Method::PUT, "");
         bucket.send().await.unwrap().error_for_status().unwrap();
         let studio = json!({"studio": {"vendor": "creative-force", "secrets": [SECRET]}});
         let sources = json!({"sources": studio}).to_string();
@@ -286,14 +274,18 @@ impl Aws {
         items
     }
 
+    /// A request for an object of the bucket, or for the bucket itself.
+    fn object_request(&self, method: Method, key: &str) -> reqwest::RequestBuilder {
+        let url = format!("{}/payloads/{key}", self.url);
+        let url = url.trim_end_matches('/');
+        let request = self.http.request(method, url);
+        request.header("authorization", credential("s3"))
+    }
+
     /// The object of a bucket.
     pub(crate) async fn object(&self, key: &str) -> Vec<u8> {
-        let answer = self
-            .http
-            .get(format!("{}/payloads/{key}", self.url))
-            .send()
-            .await
-            .unwrap();
+        let get = self.object_request(Method::GET, key);
+        let answer = get.send().await.unwrap();
         answer
             .error_for_status()
             .unwrap()
@@ -305,7 +297,7 @@ impl Aws {
 
     /// Puts an object into the bucket.
     pub(crate) async fn put_object(&self, key: &str, bytes: Vec<u8>) {
-        let put = self.http.put(format!("{}/payloads/{key}", self.url));
+        let put = self.object_request(Method::PUT, key);
         answer("PutObject", put.body(bytes)).await;
     }
 
@@ -320,12 +312,8 @@ impl Aws {
 
     /// Deletes an object of the bucket.
     pub(crate) async fn delete_object(&self, key: &str) {
-        let answer = self
-            .http
-            .delete(format!("{}/payloads/{key}", self.url))
-            .send()
-            .await
-            .unwrap();
+        let delete = self.object_request(Method::DELETE, key);
+        let answer = delete.send().await.unwrap();
         answer.error_for_status().unwrap();
     }
 
@@ -451,6 +439,43 @@ impl Aws {
             .header("authorization", credential("sns"))
             .body(form)
     }
+}
+
+/// Starts the emulator that `AWS_EMULATOR` names: ministack if it is not set, or `moto`.
+///
+/// Only ministack checks requests against AWS's rules.
+fn emulator(port: u16, directory: &Path) -> Child {
+    let mut command = match std::env::var("AWS_EMULATOR").as_deref() {
+        Err(_) | Ok("ministack") => {
+            let mut command = Command::new(tool("python"));
+            command
+                .arg(concat!(
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/infra/local/emulator.py"
+                ))
+                .env("BROKEN_RULES", directory.join(BROKEN_RULES))
+                .env("GATEWAY_PORT", port.to_string())
+                .env("BIND_HOST", "127.0.0.1")
+                .env("MINISTACK_REGION", "us-east-1")
+                .env("S3_DATA_DIR", directory.join("s3"))
+                .env("STATE_DIR", directory.join("state"));
+            command
+        }
+        Ok("moto") => {
+            let mut command = Command::new(tool("moto_server"));
+            command
+                .args(["--host", "127.0.0.1", "--port", &port.to_string()])
+                .env("MOTO_ACCOUNT_ID", "000000000000");
+            command
+        }
+        Ok(other) => panic!("AWS_EMULATOR is {other}, and not ministack or moto"),
+    };
+    let command = command
+        .env("TMPDIR", directory)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    command.spawn().unwrap()
 }
 
 fn credential(scope: &str) -> String {

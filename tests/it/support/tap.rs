@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -92,6 +92,7 @@ struct Shared {
     closings: Mutex<Vec<String>>,
     slow: Mutex<Option<(&'static str, Duration)>>,
     hang: Mutex<Option<(&'static str, &'static str)>>,
+    calls: Mutex<BTreeSet<String>>,
 }
 
 impl Tap {
@@ -104,6 +105,7 @@ impl Tap {
             waits: Mutex::default(),
             called: Mutex::default(),
             barrier: Mutex::default(),
+            calls: Mutex::default(),
             refused: Mutex::default(),
             closed: Mutex::default(),
             closings: Mutex::default(),
@@ -189,6 +191,11 @@ impl Tap {
         *self.shared.hang.lock().unwrap() = Some((operation, text));
     }
 
+    /// What was called since the last look, as IAM names it.
+    pub(crate) fn calls(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.shared.calls.lock().unwrap())
+    }
+
     /// The messages that were sent since the last look.
     pub(crate) fn sent(&self) -> Vec<Sent> {
         std::mem::take(&mut *self.shared.sent.lock().unwrap())
@@ -243,6 +250,8 @@ async fn forward(
 ) -> (StatusCode, HeaderMap, Bytes) {
     let target = headers.get("x-amz-target");
     let target = target.map_or("", |it| it.to_str().unwrap()).to_owned();
+    let action = action(&target, &method, &uri);
+    shared.calls.lock().unwrap().insert(action);
     if method == Method::GET {
         let slow = *shared.slow.lock().unwrap();
         if let Some((_, time)) = slow.filter(|(path, _)| uri.path().contains(path)) {
@@ -288,6 +297,38 @@ async fn forward(
         true => answer,
         false => failed(),
     }
+}
+
+/// The action of IAM that a request takes.
+fn action(target: &str, method: &Method, uri: &Uri) -> String {
+    let path = uri.path();
+    let Some((service, operation)) = target.split_once('.') else {
+        return match path.rsplit_once("/operation/") {
+            Some((_, operation)) => format!("cloudwatch:{operation}"),
+            None if path.ends_with("/configuration") => {
+                "lambda:GetFunctionConfiguration".to_owned()
+            }
+            None if path.contains("/event-source-mappings") => {
+                "lambda:ListEventSourceMappings".to_owned()
+            }
+            None if method == Method::PUT => "s3:PutObject".to_owned(),
+            None => "s3:GetObject".to_owned(),
+        };
+    };
+    let service = match service {
+        "AmazonSQS" => "sqs",
+        "TrentService" => "kms",
+        "Logs_20140328" => "logs",
+        "GraniteServiceVersion20100801" => "cloudwatch",
+        "secretsmanager" => "secretsmanager",
+        _ => "dynamodb",
+    };
+    // SQS has no actions for batches; those of DynamoDB begin with the word.
+    let operation = match operation {
+        "TransactWriteItems" => "UpdateItem",
+        other => other.strip_suffix("Batch").unwrap_or(other),
+    };
+    format!("{service}:{operation}")
 }
 
 fn failed() -> (StatusCode, HeaderMap, Bytes) {

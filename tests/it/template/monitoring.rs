@@ -1,6 +1,9 @@
 //! What the alarms of infra/monitoring.yaml look at, whom they tell, and that README's runbook says what to do.
 
 use super::{Template, list, text_of, with_jitter};
+use crate::support::aws::Aws;
+use crate::support::function::Answer;
+use crate::support::webhook::{creative_force, request, signed};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,7 +13,7 @@ use webhook_gateway::endpoints::DEFAULT_RETRY;
 const FILE: &str = "infra/monitoring.yaml";
 
 /// The alarms on metrics of AWS: name, namespace, metric, of which resource, and threshold.
-const OF_AWS: [(&str, &str, &str, &str, u64); 10] = {
+const OF_AWS: [(&str, &str, &str, &str, u64); 11] = {
     const VISIBLE: &str = "ApproximateNumberOfMessagesVisible";
     const IN_FLIGHT: &str = "ApproximateNumberOfMessagesNotVisible";
     const AGE: &str = "ApproximateAgeOfOldestMessage";
@@ -61,6 +64,13 @@ const OF_AWS: [(&str, &str, &str, &str, u64); 10] = {
             "DeliveryFunction",
             0,
         ),
+        (
+            "StoppedLoop",
+            "AWS/Lambda",
+            "RecursiveInvocationsDropped",
+            "DeliveryFunction",
+            0,
+        ),
     ]
 };
 
@@ -82,6 +92,14 @@ fn alarms(monitoring: &Template) -> BTreeMap<&str, &Value> {
 /// The resource that an alarm looks at, if it is one.
 fn watched(alarm: &Value) -> Option<&str> {
     alarm.pointer("/Dimensions/0/Value/Ref")?.as_str()
+}
+
+/// The metrics that an alarm looks at: one, or those of an expression.
+fn metrics(alarm: &Value) -> Vec<&Value> {
+    match alarm["Metrics"].as_array() {
+        None => vec![alarm],
+        Some(all) => all.iter().filter_map(|it| it.get("MetricStat")).collect(),
+    }
 }
 
 /// A name in words, as a heading has it: `DeadLetters` is "Dead letters".
@@ -141,7 +159,11 @@ fn nothing_that_can_fail_is_without_an_alarm() {
     let alarms = alarms(&monitoring);
     let watches = |resource: &str, metric: &str| {
         let mut of = alarms.values().filter(|it| watched(it) == Some(resource));
-        of.any(|it| it["MetricName"].as_str().unwrap().contains(metric))
+        of.any(|it| {
+            it["MetricName"]
+                .as_str()
+                .is_some_and(|it| it.contains(metric))
+        })
     };
     for (queue, _) in template.of_type("AWS::SQS::Queue") {
         assert!(watches(queue, "Approximate"), "{queue} has no alarm");
@@ -166,8 +188,10 @@ fn each_alarm_tells_the_topic_and_nothing_happening_is_fine() {
         assert_eq!(alarm["TreatMissingData"], "notBreaching", "{name}");
         let named = json!({"Fn::Sub": format!("${{Gateway}}-{name}")});
         assert_eq!(alarm["AlarmName"], named, "{name}");
-        let seconds =
-            alarm["Period"].as_u64().unwrap() * alarm["EvaluationPeriods"].as_u64().unwrap();
+        let metrics = metrics(alarm);
+        let period = metrics.iter().map(|it| it["Period"].as_u64());
+        let period = period.max().unwrap().unwrap();
+        let seconds = period * alarm["EvaluationPeriods"].as_u64().unwrap();
         assert!(
             seconds <= 86_400,
             "{name} looks back {seconds} s, CloudWatch a day at most"
@@ -297,15 +321,92 @@ fn what_waits_as_it_should_is_no_alarm_and_what_is_forgotten_was_one_before() {
 #[test]
 fn monitoring_costs_what_its_parameter_says() {
     let (template, monitoring) = (Template::read(), Template::from(FILE));
-    let (alarms, dashboards) = (
-        alarms(&monitoring).len(),
-        monitoring.of_type("AWS::CloudWatch::Dashboard").len(),
-    );
-    let cents = alarms * 10 + dashboards * 300;
+    // CloudWatch bills the metrics that alarms watch, not the alarms.
+    let watched: usize = alarms(&monitoring)
+        .values()
+        .map(|it| metrics(it).len())
+        .sum();
+    let dashboards = monitoring.of_type("AWS::CloudWatch::Dashboard").len();
+    let cents = watched * 10 + dashboards * 300;
     let price = format!("${}.{:02} a month", cents / 100, cents % 100);
     let description = template
         .at("Parameters/Monitoring/Description")
         .as_str()
         .unwrap();
-    assert!(description.contains(&price), "{alarms} alarms: {price}");
+    assert!(description.contains(&price), "{watched} metrics: {price}");
+    let row = format!("watch {watched} metrics, and the dashboard");
+    assert!(text_of("README.md").contains(&row), "README's costs: {row}");
+}
+
+/// What a function counted under a name, over all sources, as CloudWatch adds up its lines.
+fn counted(output: &[String], name: &str) -> u64 {
+    let lines = output.iter().filter_map(|it| serde_json::from_str(it).ok());
+    let counts = lines.filter(|line: &Value| {
+        let directives = list(&line["_aws"]["CloudWatchMetrics"]);
+        directives.iter().any(|directive| {
+            let is_whole = list(&directive["Dimensions"]).contains(&json!([]));
+            let mut metrics = list(&directive["Metrics"]).iter();
+            is_whole && metrics.any(|it| it["Name"] == name)
+        })
+    });
+    counts.map(|line| line[name].as_u64().unwrap()).sum()
+}
+
+/// The sum of the metric of this id in the alarm's expression.
+fn sum(alarm: &Value, id: &str, output: &[String]) -> u64 {
+    let mut metrics = list(&alarm["Metrics"]).iter();
+    let metric = &metrics.find(|it| it["Id"] == id).unwrap()["MetricStat"];
+    assert_eq!(metric["Stat"], "Sum");
+    assert_eq!(metric["Period"], 900);
+    let metric = &metric["Metric"];
+    assert_eq!(metric["Namespace"], json!({"Ref": "Gateway"}));
+    assert!(metric["Dimensions"].is_null());
+    counted(output, metric["MetricName"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn what_is_accepted_and_not_published_is_missed_though_nothing_is_invoked() {
+    let monitoring = Template::from(FILE);
+    let alarm = alarms(&monitoring)["StoppedPublishing"];
+    let missing = &alarm["Metrics"][0];
+    assert_eq!(missing["Id"], "missing");
+    let (accepted, published) = ("FILL(accepted, 0)", "FILL(published, 0)");
+    let expression = format!("IF({accepted} > 2 * {published}, {accepted} - {published}, 0)");
+    assert_eq!(missing["Expression"], expression);
+    let returned = list(&alarm["Metrics"])
+        .iter()
+        .filter(|it| it["ReturnData"] != false);
+    assert_eq!(returned.count(), 1, "CloudWatch takes one result");
+    assert_eq!(alarm["Threshold"], 0);
+    // One quarter of an hour may end between a webhook and its publication.
+    assert_eq!(alarm["DatapointsToAlarm"], 2);
+
+    let mut aws = Aws::start().await;
+    let mut ingress = aws.ingress().await;
+    let new = creative_force("p-1", "");
+    let webhooks = [
+        signed("studio", &new),
+        signed("studio", &new),               // a duplicate
+        signed("studio", &format!("{new} ")), // a conflict
+        signed("studio", "no JSON"),          // quarantined
+        request("POST", "studio", &new, &[]), // rejected
+        request("POST", "unknown", &new, &[]),
+    ];
+    for webhook in &webhooks {
+        assert!(matches!(ingress.invoke(webhook).await, Answer::Success(_)));
+    }
+    let output = ingress.output().await;
+    let counts = (
+        sum(alarm, "accepted", &output),
+        sum(alarm, "published", &output),
+    );
+    assert_eq!(counts, (2, 0), "the stream did not start the function");
+
+    aws.drain_stream(&mut ingress).await;
+    let output = ingress.output().await;
+    let counts = (
+        sum(alarm, "accepted", &output),
+        sum(alarm, "published", &output),
+    );
+    assert_eq!(counts, (2, 2), "all that is accepted is published");
 }

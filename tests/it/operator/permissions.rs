@@ -1,0 +1,149 @@
+//! README's table of permissions names what each command calls, and nothing that none calls.
+//!
+//! Seen to fail: with actions in the table that none of these commands calls.
+
+use crate::support::delivery::World;
+use crate::support::function::Answer;
+use crate::support::operator::Operator;
+use crate::support::webhook::{creative_force, request, signed};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What commands call only in cases that this test does not bring about: of large bodies, of a subscribed queue, of deliveries to
+/// resend and dead letters to send back, and of deployed functions and alarms.
+const IN_OTHER_CASES: [&str; 9] = [
+    "cloudwatch:DescribeAlarms",
+    "dynamodb:BatchWriteItem",
+    "kms:DescribeKey",
+    "lambda:GetFunctionConfiguration",
+    "lambda:ListEventSourceMappings",
+    "s3:GetObject",
+    "s3:PutObject",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+];
+
+/// The actions of each command, by README's table.
+fn table() -> BTreeMap<String, BTreeSet<String>> {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let (_, section) = readme.split_once("\n### Permissions\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let words = |cell: &str| -> Vec<String> {
+        let words = cell.split('`').skip(1).step_by(2);
+        words.map(str::to_owned).collect()
+    };
+    let mut table = BTreeMap::new();
+    for row in section.lines().filter(|it| it.starts_with("| `")) {
+        let mut cells = row.split(" | ");
+        let (commands, actions) = (cells.next().unwrap(), cells.next().unwrap());
+        let actions = words(actions).into_iter().filter(|it| it.contains(':'));
+        let actions: BTreeSet<_> = actions.collect();
+        for command in words(commands) {
+            table.insert(command, actions.clone());
+        }
+    }
+    table
+}
+
+/// The actions of a command line: those of the longest beginning of it in the table.
+fn allowed<'a>(
+    table: &'a BTreeMap<String, BTreeSet<String>>,
+    line: &str,
+) -> (&'a str, &'a BTreeSet<String>) {
+    let rows = table.iter().filter(|(command, _)| {
+        let rest = line.strip_prefix(command.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    });
+    let row = rows.max_by_key(|(command, _)| command.len());
+    let (command, actions) = row.unwrap_or_else(|| panic!("README has no row for {line}"));
+    (command, actions)
+}
+
+#[tokio::test]
+async fn the_table_of_permissions_has_what_each_command_calls() {
+    let mut world = World::start().await;
+    let operator = Operator::behind(&world.aws, world.tap.url()).await;
+    let table = table();
+    let mut called: BTreeSet<String> = BTreeSet::new();
+    let mut ingress = world.aws.ingress().await;
+    let webhooks = [
+        signed("studio", &creative_force("p-1", "")),
+        signed("studio", "no JSON"),
+        request(
+            "POST",
+            "studio",
+            "{}",
+            &[("x-cf-signature", &"0".repeat(64))],
+        ),
+    ];
+    for webhook in &webhooks {
+        assert!(matches!(ingress.invoke(webhook).await, Answer::Success(_)));
+    }
+    world.aws.drain_stream(&mut ingress).await;
+    world
+        .endpoint("ep_test", "http://127.0.0.1:9/", &json!({"name": "old"}))
+        .await;
+    let dead = json!({"QueueUrl": world.aws.queue_url("dead"), "MessageBody": "hello"});
+    world.aws.call("AmazonSQS.SendMessage", &dead).await;
+    let queue = world.aws.queue_url("search");
+
+    let lines = [
+        "source add perm --vendor creative-force",
+        "source list",
+        "source url perm",
+        "source update perm --silent-after 2h",
+        "source rotate perm",
+        "source remove perm",
+        &format!("subscription add search --queue {queue} --source studio"),
+        "subscription list",
+        "subscription remove search",
+        "endpoint create --name new --url http://127.0.0.1:9/ --source studio",
+        "endpoint list",
+        "endpoint get new",
+        "endpoint update new --timeout 5s",
+        "endpoint pause new",
+        "endpoint resume new",
+        "endpoint enable new",
+        "endpoint rotate-secret new",
+        "event list --since 1h",
+        "event show p-1",
+        "event explain p-1",
+        "event replay --since 1h --endpoint new",
+        "event replay --since 1h --queue search",
+        "delivery list --endpoint new",
+        "delivery resend --endpoint new --state exhausted --since 1h",
+        "quarantine list",
+        "quarantine list --rejected",
+        "quarantine release --since 1h",
+        "quarantine release --rejected --since 1h",
+        "dead-letter list",
+        "dead-letter redrive --all",
+        "status",
+        "doctor",
+        "doctor --reconcile --since 1h",
+        "endpoint delete new",
+    ];
+    for line in lines {
+        world.tap.calls();
+        let arguments: Vec<_> = line.split(' ').collect();
+        let said = operator.run(&arguments).await;
+        // What a command finds may be a failure; what it is not may not.
+        assert_ne!(said.code, Some(2), "{line}: {said:?}");
+        let calls = world.tap.calls();
+        let (row, allowed) = allowed(&table, line);
+        let missing: Vec<_> = calls.difference(allowed).collect();
+        assert!(
+            missing.is_empty(),
+            "{line} calls {missing:?}, which the row of {row} lacks"
+        );
+        called.extend(calls);
+    }
+    let named: BTreeSet<_> = table.into_values().flatten().collect();
+    let superfluous: Vec<_> = named
+        .difference(&called)
+        .filter(|it| !IN_OTHER_CASES.contains(&it.as_str()))
+        .collect();
+    assert!(superfluous.is_empty(), "no command calls {superfluous:?}");
+}
