@@ -78,10 +78,7 @@ async fn nothing_is_lost(fault: Fault) {
         };
         let traffic = Traffic::offer(&world, case).await;
         proxy.inject(call, fault).await;
-        for _ in 0..4 {
-            world.pump(&mut function).await;
-        }
-        assert!(proxy.fired().await > 0, "{what} never happened");
+        world.pump_into(&mut function, &proxy, 4, &what).await;
         proxy.heal().await;
         world.drain(&mut function).await;
         traffic.follow_up(&world).await;

@@ -4,6 +4,7 @@
 use super::aws::Aws;
 use super::function::{Answer, Function};
 use super::items::{item, plain};
+use super::proxy::Proxy;
 use super::tap::Tap;
 use super::webhook;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -295,6 +296,25 @@ impl World {
             self.run(function, batch.to_vec()).await;
         }
         self.put_back(&others).await;
+    }
+
+    /// Pumps at least so often, and until a fault of the proxy has struck.
+    ///
+    /// On a busy machine another call may run into its time-out first, and the one that is to fail comes later.
+    pub(crate) async fn pump_into(
+        &self,
+        function: &mut Function,
+        proxy: &Proxy,
+        rounds: usize,
+        what: &str,
+    ) {
+        for round in 1.. {
+            self.pump(function).await;
+            if round >= rounds && proxy.fired().await > 0 {
+                return;
+            }
+            assert!(round < 50, "{what} never happened");
+        }
     }
 
     /// Pumps until the queue is empty.
