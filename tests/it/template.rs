@@ -357,6 +357,22 @@ fn payloads_outlive_whatever_names_them() {
     }
 }
 
+/// SAM takes the name of an output for that of the parameter, and fails if its value is a list.
+#[test]
+fn no_output_has_the_name_of_a_parameter_that_is_a_list() {
+    let template = Template::read();
+    let parameters = template.at("Parameters").as_object().unwrap();
+    let lists = parameters
+        .iter()
+        .filter(|(_, parameter)| parameter["Type"] == "CommaDelimitedList");
+    let lists: Vec<_> = lists.map(|(name, _)| name).collect();
+    assert!(lists.len() >= 2, "{lists:?}");
+    let outputs = template.at("Outputs").as_object().unwrap();
+    for name in lists {
+        assert!(!outputs.contains_key(name), "`sam build` fails for {name}");
+    }
+}
+
 #[test]
 fn a_deployment_tells_its_version() {
     let template = Template::read();

@@ -162,7 +162,7 @@ async fn look_at(queue_url: &str, stack: &Stack, output: Output) {
         return;
     };
     // Without keys, the stack has no such output.
-    let allowed = stack.output("ConsumerKeyArns").unwrap_or_default();
+    let allowed = stack.output("AllowedConsumerKeyArns").unwrap_or_default();
     match key_problem(key, allowed) {
         Some(_) if key.contains("alias/") => match arn_of(key, stack).await {
             Ok(arn) => key_problem(&arn, allowed).map_or((), |it| output.note(&it)),

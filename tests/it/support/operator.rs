@@ -81,7 +81,7 @@ impl Operator {
 
     /// The same, of a stack that may use a key of a consumer.
     pub(crate) async fn allowing(aws: &Aws, key: &str) -> Self {
-        Self::with(aws, aws.url(), json!({"ConsumerKeyArns": key})).await
+        Self::with(aws, aws.url(), json!({"AllowedConsumerKeyArns": key})).await
     }
 
     /// The same, with an endpoint in between.
