@@ -206,7 +206,13 @@ async fn a_delivery_is_one_line_each_time_that_something_becomes_of_it() {
     };
     let expected = json!([
         [events[0], "pending", "retry", 500, null],
-        [events[0], "exhausted", "exhausted", null, "timeout"],
+        [
+            events[0],
+            "exhausted",
+            "exhausted",
+            null,
+            "there was no reply in time; answer first and work later, or allow more time"
+        ],
         [events[1], "held", "gone", 410, deliveries[1]["reason"]],
     ]);
     let of_all: Vec<_> = lines.iter().map(told).collect();

@@ -152,10 +152,10 @@ async fn an_endpoint_that_hangs_delays_no_other() {
     let events = source.events(25).await;
     healthy.all("delivered", &events).await;
     assert!(!stuck.receiver.requests().is_empty());
-    assert_eq!(
-        stuck.deliveries().await,
-        [] as [Value; 0],
-        "the other got all of them before the first attempt was over"
+    let stuck_deliveries = stuck.deliveries().await;
+    assert!(
+        stuck_deliveries.iter().all(|it| it["attempts"] == 0),
+        "the other got all of them before the first attempt was over: {stuck_deliveries:?}"
     );
     stuck.delete().await;
     healthy.delete().await;

@@ -72,9 +72,12 @@ async fn the_operator_is_shown_the_exact_request_but_for_its_credentials() {
         (&json!(202), &json!(answer))
     );
     let request = &shown["request"];
+    let url = endpoint.receiver.url();
+    let (without_query, _) = url.split_once('?').unwrap();
     assert_eq!(
         (&request["method"], &request["url"]),
-        (&json!("POST"), &json!(endpoint.receiver.url()))
+        (&json!("POST"), &json!(without_query)),
+        "a query may hold a credential"
     );
     assert_eq!(
         request["body"],
