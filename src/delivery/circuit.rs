@@ -32,6 +32,9 @@ pub const SLOW: Duration = Duration::from_secs(2);
 /// invocation lasts.
 const CLAIM: SignedDuration = SignedDuration::from_secs(90);
 
+/// How often a message comes for a notice alone that cannot be given, which is within 15 hours.
+const MAX_NOTIFICATIONS: u32 = 20;
+
 /// The wait before the first probe of an open circuit; it doubles with each that fails.
 const FIRST_PROBE: Duration = Duration::from_secs(60);
 
@@ -99,6 +102,9 @@ pub struct Transition {
     /// Whether its event is on the events queue already.
     #[serde(default)]
     pub is_queued: bool,
+    /// How often it could not be given.
+    #[serde(default)]
+    pub failures: u32,
 }
 
 /// Reads a transition. One that this version does not know is left alone: all else that is known of the endpoint
@@ -241,7 +247,16 @@ impl Transition {
             happened_at: now.as_millisecond(),
             claimed_until: claim(now),
             is_queued: false,
+            failures: 0,
         }
+    }
+
+    /// After how long it is given again that could not be given so often: 1 minute, then 2, 4, … up to an hour. None
+    /// after 20 failures: no message waits for it any more, and the endpoint's next one gives it.
+    pub fn again_after(&self) -> Option<Duration> {
+        let doublings = self.failures.saturating_sub(1);
+        let wait = FIRST_PROBE.saturating_mul(2_u32.saturating_pow(doublings));
+        (self.failures <= MAX_NOTIFICATIONS).then(|| wait.min(LONGEST_PROBE))
     }
 
     /// Whether nobody has the claim to notify the operator any more.
@@ -264,6 +279,7 @@ impl Transition {
             ("happened_at".to_owned(), number(self.happened_at)),
             ("claimed_until".to_owned(), number(self.claimed_until)),
             ("is_queued".to_owned(), AttributeValue::Bool(self.is_queued)),
+            ("failures".to_owned(), number(self.failures.into())),
         ]))
     }
 }
@@ -564,13 +580,8 @@ impl Circuits {
         &self,
         id: &str,
         transition: Transition,
-        is_queued: bool,
+        released: Transition,
     ) -> Result<(), CircuitError> {
-        let released = Transition {
-            claimed_until: 0,
-            is_queued,
-            ..transition
-        };
         self.replace(id, transition, Some(released))
             .await
             .map(|_| ())
@@ -683,6 +694,20 @@ mod tests {
                 Duration::from_mins(minutes),
                 "{probes}"
             );
+        }
+    }
+
+    #[test]
+    fn a_notice_that_cannot_be_given_is_given_again_ever_more_seldom_and_not_without_end() {
+        let mut transition = Transition::new(News::Opened, now());
+        for (failures, minutes) in [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (20, 60)] {
+            transition.failures = failures;
+            let wait = Some(Duration::from_mins(minutes));
+            assert_eq!(transition.again_after(), wait, "{failures}");
+        }
+        for failures in [21, u32::MAX] {
+            transition.failures = failures;
+            assert_eq!(transition.again_after(), None, "{failures}");
         }
     }
 

@@ -17,9 +17,6 @@ use std::time::Duration;
 /// Why an endpoint is disabled that says it is gone.
 const GONE: &str = "it answered 410 Gone";
 
-/// When a notice is given again that could not be given.
-const NOTIFY_AGAIN: Duration = Duration::from_secs(60);
-
 /// An endpoint that was tried, as it is now.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct After {
@@ -165,12 +162,21 @@ impl Delivery {
             return;
         };
         tracing::error!(endpoint.id = id, news, %error, "notice is not given");
-        let is_queued = transition.is_queued || matches!(error, NoticeError::Publish(_));
-        if let Err(error) = self.circuits.release(id, transition, is_queued).await {
+        let released = Transition {
+            claimed_until: 0,
+            is_queued: transition.is_queued || matches!(error, NoticeError::Publish(_)),
+            failures: transition.failures.saturating_add(1),
+            ..transition
+        };
+        if let Err(error) = self.circuits.release(id, transition, released).await {
             tracing::warn!(endpoint.id = id, %error, "notice is given later");
         }
+        let Some(wait) = released.again_after() else {
+            tracing::error!(endpoint.id = id, "notice waits for the next delivery");
+            return;
+        };
         let (probe, now) = (new_id(), Timestamp::now());
-        let sent = self.send_probe(id, &probe, None, NOTIFY_AGAIN, now);
+        let sent = self.send_probe(id, &probe, None, wait, now);
         if let Err(error) = sent.await {
             tracing::warn!(endpoint.id = id, %error, "notice waits for the next delivery");
         }

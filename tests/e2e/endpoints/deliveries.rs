@@ -85,7 +85,7 @@ async fn the_operator_is_shown_the_exact_request_but_for_its_credentials() {
     );
     let shown = request["headers"].as_object().unwrap();
     for (name, value) in shown {
-        let is_credential = ["webhook-signature", "authorization"]
+        let is_credential = ["webhook-signature", "authorization", "x-env"]
             .iter()
             .any(|it| name.eq_ignore_ascii_case(it));
         let (value, sent) = (value.as_str().unwrap(), got.header(name));
