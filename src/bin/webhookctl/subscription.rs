@@ -134,7 +134,7 @@ async fn add(
     output.one(&View(subscription))
 }
 
-/// Tells of what the queue will not take. To look is not to be allowed to: then that is told.
+/// Warns about messages that the queue will not take. A note says so if the operator may not read its attributes.
 async fn look_at(queue_url: &str, stack: &Stack, output: Output) {
     let sqs = aws_sdk_sqs::Client::new(&stack.aws);
     let asked = sqs

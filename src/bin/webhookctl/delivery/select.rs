@@ -92,7 +92,7 @@ pub(crate) fn endpoint<'e>(
     }
 }
 
-/// Refuses a time that is still to come, and tells of one that is before anything is told of.
+/// Refuses a time in the future. Writes a note about a time from which no record is kept any more.
 pub(super) fn check_since(since: Option<Timestamp>, output: Output) -> Result<()> {
     let (Some(since), now) = (since, Timestamp::now()) else {
         return Ok(());

@@ -112,7 +112,7 @@ pub(super) struct Releasing {
     dry_run: bool,
 }
 
-/// What became of them so far. One that is told is not kept, as all of their events together may be gigabytes.
+/// What became of them so far. An outcome that is printed is dropped: all events together may be gigabytes.
 struct Told {
     output: Output,
     rows: Vec<Released>,

@@ -27,8 +27,8 @@ pub(crate) fn rotate_entry(entry: &mut serde_json::Value, secret: &str) -> Resul
     entry::rotate(entry, Some(secret), 1).map(|_| ())
 }
 
-/// Tells of sources that are not configured: most likely their names are misspelt. Who may not read the sources is told
-/// nothing.
+/// Warns about sources that are not configured: most likely their names are misspelt. An operator who may not read the
+/// sources gets no warning.
 pub(crate) async fn note_unknown(names: &[String], stack: &Stack, output: Output) {
     if names.is_empty() {
         return;
