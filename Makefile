@@ -37,12 +37,13 @@ up: $(venv) ## start the local AWS, deploy to it, write .local/outputs.json (POR
 down: $(venv) ## stop the local AWS
 	@$(stack) down
 
-demo: $(venv) ## send every vendor's samples through a local deployment and show what became of them
+demo: $(venv) ## send every provider's samples through a local deployment and show what became of them
 	@$(stack) during $(PORT) .venv/bin/python infra/local/demo.py
 
 test: lint ## everything: lint, unit and integration tests, end to end against the local AWS
 	@echo "== test: unit and integration"
-	cargo test --locked --lib --bins --test it
+	cargo build --locked --workspace --exclude webhook-gateway-fuzz --bins
+	cargo test --locked --workspace --exclude webhook-gateway-fuzz --lib --bins --test it
 	@echo "== test: end to end"
 	@$(MAKE) --no-print-directory e2e
 
@@ -59,9 +60,9 @@ test-moto: $(venv) ## the integration tests against another emulator of AWS, mot
 
 lint: $(venv) $(deny) ## formatting, clippy, documentation, dependencies, templates
 	@echo "== lint: cargo"
-	cargo fmt --check
-	cargo clippy --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --locked --document-private-items
+	cargo fmt --all --check
+	cargo clippy --workspace --exclude webhook-gateway-fuzz --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --locked --workspace --exclude webhook-gateway-fuzz --document-private-items
 	@echo "== lint: dependencies"
 	cargo deny --locked check --hide-inclusion-graph bans licenses sources
 	@echo "== lint: templates"

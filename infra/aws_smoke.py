@@ -83,7 +83,7 @@ class Smoke:
             self.outputs = json.loads(local.read_text())
             self.session = boto3.Session("test", "test", region_name=self.outputs["AwsRegion"])
         self.role = self.client("lambda").get_function_configuration(FunctionName=self.outputs["IngressFunctionName"])["Role"]
-        self.sources = {vendor: self.add_source(vendor) for vendor in SAMPLES}
+        self.sources = {provider: self.add_source(provider) for provider in SAMPLES}
         self.queue = self.subscribe_encrypted_queue()
         self.arrived = {}
 
@@ -101,10 +101,10 @@ class Smoke:
 
     # ---- what is set up --------------------------------------------------------------------------------------------------------
 
-    def add_source(self, vendor):
-        name = f"{NAME}-{vendor}"
+    def add_source(self, provider):
+        name = f"{NAME}-{provider}"
         self.cleanup.callback(self.tool, "source", "remove", name, succeeds=False)
-        source = self.tool("source", "add", name, "--vendor", vendor)[0]
+        source = self.tool("source", "add", name, "--provider", provider)[0]
         return {"name": name, "url": f"{self.outputs['WebhookUrl']}/{name}", "secret": source["secret"]}
 
     def subscribe_encrypted_queue(self):
@@ -190,13 +190,13 @@ class Smoke:
     # ---- what is tried ---------------------------------------------------------------------------------------------------------
 
     def each_kind_of_webhook(self):
-        for vendor, sample in SAMPLES.items():
+        for provider, sample in SAMPLES.items():
             body = (PAYLOADS / sample).read_bytes()
-            self.accepted(vendor, body)
-            self.answers("duplicate", self.sources[vendor], body, vendor)
-            wrong = self.sources[vendor] | {"secret": "wrong"}
-            self.answers(401, wrong, body, vendor)
-            self.answers("quarantined", self.sources[vendor], b"no JSON", vendor)
+            self.accepted(provider, body)
+            self.answers("duplicate", self.sources[provider], body, provider)
+            wrong = self.sources[provider] | {"secret": "wrong"}
+            self.answers(401, wrong, body, provider)
+            self.answers("quarantined", self.sources[provider], b"no JSON", provider)
         source = self.sources["creative-force"]
         known = product("known")
         self.accepted("creative-force", known)
@@ -249,16 +249,16 @@ class Smoke:
 
     # ---- webhooks --------------------------------------------------------------------------------------------------------------
 
-    def accepted(self, vendor, body):
-        answer = self.answers("accepted", self.sources[vendor], body, vendor)
+    def accepted(self, provider, body):
+        answer = self.answers("accepted", self.sources[provider], body, provider)
         self.arrived.setdefault(answer["id"], False)
 
-    def answers(self, wanted, source, body, vendor):
+    def answers(self, wanted, source, body, provider):
         """Sends a webhook, and checks its answer: an HTTP status, or the outcome in a 200."""
-        answer = eventually(lambda: known(send(source, body, vendor), wanted), f"{vendor} is answered {wanted}", every=2)
+        answer = eventually(lambda: known(send(source, body, provider), wanted), f"{provider} is answered {wanted}", every=2)
         status, text = answer
         got = status if isinstance(wanted, int) else json.loads(text).get("status")
-        check(got == wanted, f"{vendor} is answered {wanted}", answer)
+        check(got == wanted, f"{provider} is answered {wanted}", answer)
         return json.loads(text)
 
     def wait_for_messages(self):
@@ -279,15 +279,15 @@ def product(name, note=""):
     return json.dumps(body).encode()
 
 
-def send(source, body, vendor):
-    """Posts a webhook, signed as its vendor does; the status and the text of the answer."""
+def send(source, body, provider):
+    """Posts a webhook, signed as its provider does; the status and the text of the answer."""
     digest = hmac.new(source["secret"].encode(), body, hashlib.sha256).hexdigest()
     header, value = {
         "creative-force": ("x-cf-signature", digest),
         "woodwing": ("x-hook-signature", digest),
         "creads": ("x-partners-signature", digest),
         "people-force": ("x-peopleforce-signature", f"sha256={digest}"),
-    }[vendor]
+    }[provider]
     request = urllib.request.Request(source["url"], body, {header: value, "content-type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=35) as answer:

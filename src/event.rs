@@ -1,10 +1,10 @@
 //! The event as it stands on the queues: a CloudEvent 1.0 in structured JSON.
 //!
 //! The payload goes in as the text it came as: no number, key order or duplicate key of it changes. What the
-//! vendors' payloads mean is left to `vendor`, and the queues to `queues`.
+//! providers' payloads mean is left to `provider`, and the queues to `queues`.
 
-use crate::vendor::attribute::is_media_type;
-use crate::vendor::{Normalized, Vendor};
+use crate::providers::attribute::is_media_type;
+use crate::providers::{Normalized, Provider};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -24,10 +24,10 @@ pub(crate) const GATEWAY_SOURCE: &str = "urn:webhook-gateway";
 /// The content type of what came with none, or with one that is none.
 pub(crate) const UNKNOWN_CONTENT_TYPE: &str = "application/octet-stream";
 
-/// The attributes that only the gateway gives. Those that came with an event are left out, as a vendor must not speak
+/// The attributes that only the gateway gives. Those that came with an event are left out, as a provider must not speak
 /// for the gateway or for another source.
 const OWN: [&str; 8] = [
-    "vendor",
+    "provider",
     "gatewaysource",
     "recordedtime",
     "conflict",
@@ -43,12 +43,12 @@ pub const QUARANTINED: &str = "io.webhook-gateway.event.quarantined";
 /// What the gateway itself knows of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// The id of the event: the vendor's where it has one.
+    /// The id of the event: the provider's where it has one.
     pub id: String,
     /// The name of the source that the webhook came in by.
     pub source: String,
     /// Whose webhook it is.
-    pub vendor: Vendor,
+    pub provider: Provider,
     /// When it was accepted.
     pub accepted_at: Timestamp,
     /// Whether an earlier event had the same id, but another body.
@@ -70,7 +70,7 @@ pub struct EventRef {
     /// The name of the source that it came in by.
     pub source: String,
     /// Whose it is, by name.
-    pub vendor: String,
+    pub provider: String,
     /// When it was accepted, in milliseconds.
     pub accepted_at: i64,
     /// Whether an earlier event had the same id, but another body.
@@ -89,7 +89,7 @@ pub struct CloudEvent<'a> {
     event_type: Cow<'a, str>,
     subject: Option<Cow<'a, str>>,
     time: Cow<'a, str>,
-    /// Members as they came with the vendor's own CloudEvent, but those of the gateway.
+    /// Members as they came with the provider's own CloudEvent, but those of the gateway.
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
     /// Extensions of the gateway.
     extensions: Vec<(&'static str, Extension<'a>)>,
@@ -120,7 +120,7 @@ impl EventRef {
             id: receipt.id.clone(),
             event_type: event_type.to_owned(),
             source: receipt.source.clone(),
-            vendor: receipt.vendor.name().to_owned(),
+            provider: receipt.provider.name().to_owned(),
             accepted_at: receipt.accepted_at.as_millisecond(),
             conflict: receipt.conflict,
             replayed: receipt.replayed,
@@ -226,7 +226,7 @@ fn source(receipt: &Receipt) -> Cow<'static, str> {
 
 fn extensions<'a>(receipt: &'a Receipt, accepted_at: &str) -> Vec<(&'static str, Extension<'a>)> {
     let mut extensions = vec![
-        ("vendor", Extension::Text(receipt.vendor.name().into())),
+        ("provider", Extension::Text(receipt.provider.name().into())),
         (
             "gatewaysource",
             Extension::Text(receipt.source.as_str().into()),
@@ -309,7 +309,7 @@ mod tests {
         Receipt {
             id: "evt-1".to_owned(),
             source: "studio".to_owned(),
-            vendor: Vendor::CreativeForce,
+            provider: Provider::CreativeForce,
             accepted_at: "2026-11-22T10:00:00.250Z".parse().unwrap(),
             conflict,
             replayed: false,
@@ -339,7 +339,7 @@ mod tests {
             "specversion": "1.0", "id": "evt-1", "source": "urn:webhook:studio",
             "type": "io.creativeforce.product.reset", "subject": "product/7",
             "time": "2026-11-22T10:00:00.25Z", "datacontenttype": "application/json",
-            "vendor": "creative-force", "gatewaysource": "studio",
+            "provider": "creative-force", "gatewaysource": "studio",
             "recordedtime": "2026-11-22T10:00:00.25Z", "partitionkey": "product/7",
             "actorid": "ada", "conflict": true, "data": {},
         });
@@ -382,7 +382,7 @@ mod tests {
         for member in OWN {
             assert_ne!(value[member], "theirs", "{member}");
         }
-        assert_eq!(value["vendor"], "creative-force");
+        assert_eq!(value["provider"], "creative-force");
         for member in ["conflict", "replayed", "reason"] {
             assert_eq!(value.get(member), None);
         }

@@ -1,40 +1,28 @@
 //! A webhook gateway on AWS, in two functions.
 //!
-//! A webhook goes through `ingress` in two steps:
+//! A webhook goes through the code in this order:
 //!
-//! 1. [`ingress`] `receive`: the request of API Gateway; its source is looked up in [`sources`],
-//! 2. [`vendor`]: its [`signature`] is verified over the raw bytes, and what it says is normalized,
-//! 3. [`ledger`]: it is recorded, once; a body that is too large for an item goes to [`payloads`] before;
-//! 4. only then the vendor hears 2xx.
-//! 5. [`ingress`] `fanout`: the ledger's stream brings what was recorded; it becomes a CloudEvent ([`event`]),
-//! 6. [`subscriptions`] name its queues, and [`endpoints`] who else wants it; [`queues`] sends it there.
+//! 1. [`ingress`] `receive` takes the request of API Gateway and looks its source up in [`store::sources`].
+//! 2. [`providers`] verifies its signature over the raw bytes ([`crypto`]) and normalizes what it says.
+//! 3. [`store::ledger`] records it, once. A body that is too large for an item goes to [`store::payloads`] before that.
+//! 4. Only then does the sender get its 2xx.
+//! 5. [`ingress`] `fanout` gets what was recorded from the ledger's stream and makes a CloudEvent of it ([`event`]).
+//! 6. [`store::subscriptions`] names its queues, [`store::endpoints`] the endpoints that want it; [`aws::sqs`] sends it there.
+//! 7. [`delivery`] takes what is for endpoints from the delivery queue ([`messages`]), signs it, posts it and settles it.
 //!
-//! An event that an endpoint wants goes on through [`delivery`], file by file as that module says: planned, signed with
-//! a secret that [`seal`] opens, checked, posted, and settled.
-//!
-//! What happened is noted in the [`journal`], for the operator who asks; who may not fall silent is under [`watch`].
-//!
-//! [`config`] is what both functions are told by their environment, [`metrics`] and [`log`] what they tell of themselves; a
-//! [`secret`] is in none of them, and [`causes`] keeps it out of what they say of failures.
+//! [`store::journal`] notes what happened, for the operator who asks. [`silence`] watches sources that must not fall silent.
 
-pub mod causes;
-pub mod config;
-pub mod deflate;
+pub mod aws;
+pub mod backoff;
+pub mod crypto;
 pub mod delivery;
-pub mod endpoints;
+pub mod env;
 pub mod event;
 pub mod ingress;
-pub mod journal;
-pub mod ledger;
 pub mod log;
+pub mod messages;
 pub mod metrics;
-pub mod payloads;
-pub mod queues;
+pub mod providers;
 mod raw;
-pub mod seal;
-pub mod secret;
-pub mod signature;
-pub mod sources;
-pub mod subscriptions;
-pub mod vendor;
-pub mod watch;
+pub mod silence;
+pub mod store;

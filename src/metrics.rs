@@ -3,9 +3,9 @@
 //! the metrics at once. No secret, signature or body has a place in it. Each metric is also there without dimensions: two
 //! lines that count different things do so under different names.
 
-use crate::delivery::circuit::News;
-use crate::delivery::history::{Record, State};
 use crate::delivery::outcome::Outcome;
+use crate::store::deliveries::{Record, State};
+use crate::store::endpoints::circuit::News;
 use jiff::Timestamp;
 use metrique::emf::Emf;
 use metrique::emf::flags::NoMetric;
@@ -21,15 +21,15 @@ use std::time::{Duration, SystemTime};
 pub struct Metrics(BoxEntrySink);
 
 /// What became of a request.
-#[metrics(emf::dimension_sets = [["source", "vendor"], []])]
+#[metrics(emf::dimension_sets = [["source", "provider"], []])]
 #[derive(Debug)]
 pub struct RequestLine {
     #[metrics(timestamp)]
     timestamp: SystemTime,
     /// The source, or `unknown`: the names that strangers make up must not become metrics.
     pub source: String,
-    /// Its vendor, or `unknown`.
-    pub vendor: &'static str,
+    /// Its provider, or `unknown`.
+    pub provider: &'static str,
     /// The id of the event, if there is one.
     #[metrics(name = "event.id")]
     pub event_id: Option<String>,
@@ -158,7 +158,7 @@ pub struct SilentLine {
     silent: u64,
 }
 
-/// That a vendor sends what it never sent before. Its names are told, and no value.
+/// That a provider sends what it never sent before. Its names are told, and no value.
 #[metrics(emf::dimension_sets = [["source"], []])]
 #[derive(Debug)]
 pub struct DriftLine {
@@ -166,8 +166,8 @@ pub struct DriftLine {
     timestamp: SystemTime,
     /// The name of the source.
     pub source: String,
-    /// Its vendor.
-    pub vendor: &'static str,
+    /// Its provider.
+    pub provider: &'static str,
     /// The type of the event.
     #[metrics(name = "event.type")]
     pub event_type: String,
@@ -178,11 +178,11 @@ pub struct DriftLine {
 
 impl DriftLine {
     /// The line of what is new at a path of a payload.
-    pub fn of(source: &str, vendor: &'static str, event_type: &str, path: &str) -> Self {
+    pub fn of(source: &str, provider: &'static str, event_type: &str, path: &str) -> Self {
         Self {
             timestamp: SystemTime::now(),
             source: source.to_owned(),
-            vendor,
+            provider,
             event_type: event_type.to_owned(),
             path: path.to_owned(),
             drift: 1,
@@ -266,7 +266,7 @@ impl RequestLine {
         Self {
             timestamp: SystemTime::now(),
             source: "unknown".to_owned(),
-            vendor: "unknown",
+            provider: "unknown",
             event_id: None,
             outcome: "failed",
             status: 500,
@@ -356,7 +356,7 @@ impl Metrics {
         self.0.append(RootEntry::new(line.close()));
     }
 
-    /// Writes the line of what a vendor never sent before.
+    /// Writes the line of what a provider never sent before.
     pub fn drift(&self, line: DriftLine) {
         self.0.append(RootEntry::new(line.close()));
     }
@@ -375,8 +375,8 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::history::Attempt;
-    use crate::endpoints::test::event;
+    use crate::store::deliveries::Attempt;
+    use crate::store::endpoints::test::event;
     use serde_json::Value;
     use std::collections::BTreeSet;
     use std::io::{Result, Write};

@@ -1,4 +1,4 @@
-"""Sends every vendor's sample payloads through the local gateway, and shows what became of each: `make demo`.
+"""Sends every provider's sample payloads through the local gateway, and shows what became of each: `make demo`.
 
 What is expected stands in EXPECTED; a row that is not as expected is marked, and fails the demo.
 """
@@ -20,7 +20,7 @@ from stack import compile_binaries
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / os.environ.get("LOCAL_DIR", ".local")
 PAYLOADS = ROOT / "tests" / "payloads"
-VENDORS = ("creative-force", "woodwing", "people-force", "creads")
+PROVIDERS = ("creative-force", "woodwing", "people-force", "creads")
 QUEUES = {"events": "EventsQueueUrl", "quarantine": "QuarantineQueueUrl", "delivery": "DeliveryQueueUrl", "dead letters": "DeadLetterQueueUrl"}
 KNOWN_SECONDS = 60  # a new source is known to every function by then
 QUEUE_SECONDS = 60  # from an answer to the message; it takes about a second
@@ -35,7 +35,7 @@ def quarantined(reason):
     return {"answer": "200 quarantined", "queue": "quarantine", "reason": reason}
 
 
-# In the order of sending: vendor, file, how it is sent, what is to become of it. Creative Force's document prints one PayloadId in
+# In the order of sending: provider, file, how it is sent, what is to become of it. Creative Force's document prints one PayloadId in
 # all but two of its samples: as events of the same id and another body, they are accepted as conflicts. Three of the samples are
 # printed as malformed JSON. Creads prints no payload: these are composed from its tables.
 EXPECTED = [
@@ -73,18 +73,18 @@ EXPECTED = [
 def main():
     outputs = json.loads((LOCAL / "outputs.json").read_text())
     mark = f"demo-{secrets.token_hex(4)}"
-    sources = {vendor: f"{mark}-{vendor}" for vendor in VENDORS}
+    sources = {provider: f"{mark}-{provider}" for provider in PROVIDERS}
     with tempfile.TemporaryDirectory() as folder:
         os.symlink(LOCAL, Path(folder) / ".local")  # where webhookctl looks for the stack
         tool = Tool(build(), folder)
         added = []
         try:
-            say("register one source per vendor")
-            for vendor, source in sources.items():
-                tool("source", "add", source, "--vendor", vendor)
+            say("register one source per provider")
+            for provider, source in sources.items():
+                tool("source", "add", source, "--provider", provider)
                 added.append(source)
-                print(f"   {vendor}: {outputs['WebhookUrl']}/{source}", flush=True)
-            say(f"send {len(EXPECTED)} webhooks, signed as their vendors sign")
+                print(f"   {provider}: {outputs['WebhookUrl']}/{source}", flush=True)
+            say(f"send {len(EXPECTED)} webhooks, signed as their providers sign")
             rows = [send(tool, sources[row[0]], row) for row in EXPECTED]
             say("wait for the queues")
             messages = receive(outputs, set(sources.values()), sum("queue" in row[3] for row in EXPECTED))
@@ -119,11 +119,11 @@ def build():
 
 def send(tool, source, row):
     """Sends one webhook and returns its answer. A function that has not read the new source yet answers 404."""
-    vendor, what, how, _ = row
+    provider, what, how, _ = row
     arguments = ["send", "--source", source]
     if how == "forged":
         arguments.append("--forge")
-    arguments.append("-" if how == "not JSON" else str(PAYLOADS / vendor / what))
+    arguments.append("-" if how == "not JSON" else str(PAYLOADS / provider / what))
     deadline = time.monotonic() + KNOWN_SECONDS
     waiting = False
     while True:
@@ -131,11 +131,11 @@ def send(tool, source, row):
         if sent["status"] != 404 or time.monotonic() > deadline:
             break
         if not waiting:
-            print(f"   {vendor}: the gateway does not know the new source yet", flush=True)
+            print(f"   {provider}: the gateway does not know the new source yet", flush=True)
             waiting = True
         time.sleep(1)
     answer = f"{sent['status']} {sent.get('answer') or sent.get('error')}"
-    print(f"   {title(vendor, what, how)}: {answer}", flush=True)
+    print(f"   {title(provider, what, how)}: {answer}", flush=True)
     return {"source": source, "answer": answer, "id": sent.get("id")}
 
 
@@ -171,11 +171,11 @@ def show(rows, messages):
     """Prints the table; true if everything is as expected."""
     table = [("", "sent", "answer", "events queue", "quarantine", "id")]
     wrong = 0
-    for (vendor, what, how, expected), row in zip(EXPECTED, rows, strict=True):
+    for (provider, what, how, expected), row in zip(EXPECTED, rows, strict=True):
         mine = [] if "queue" not in expected else [it for it in messages if (it["source"], it["event"]["id"]) == (row["source"], row["id"])]
         is_right = row["answer"] == expected["answer"] and [found(it) for it in mine] == ([wanted(expected)] if "queue" in expected else [])
         messages = [it for it in messages if it not in mine]
-        table.append(("ok" if is_right else "WRONG", title(vendor, what, how), row["answer"], *cells(mine), short(row["id"] or "-")))
+        table.append(("ok" if is_right else "WRONG", title(provider, what, how), row["answer"], *cells(mine), short(row["id"] or "-")))
         if not is_right:
             wrong += 1
             table.append(("", "  expected", expected["answer"], *cells_of(wanted(expected) if "queue" in expected else None), ""))
@@ -191,8 +191,8 @@ def show(rows, messages):
     return not wrong
 
 
-def title(vendor, what, how):
-    return f"{vendor} {what}" + (f" ({how})" if how else "")
+def title(provider, what, how):
+    return f"{provider} {what}" + (f" ({how})" if how else "")
 
 
 def found(message):
@@ -200,7 +200,7 @@ def found(message):
     event = message["event"]
     if message["queue"] == "quarantine":
         return ("quarantine", event["reason"])
-    # The id of an event in conflict is the vendor's and the beginning of the body's hash.
+    # The id of an event in conflict is the provider's and the beginning of the body's hash.
     is_conflict = event.get("conflict", False) and re.search("#[0-9a-f]{16}$", event["id"]) is not None
     return (message["queue"], event["type"], event.get("subject"), is_conflict)
 

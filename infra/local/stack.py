@@ -126,7 +126,7 @@ def build_environment():
 def sources(architecture):
     files = [ROOT / name for name in ("template.yaml", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml")]
     files += (ROOT / "infra").glob("*.yaml")
-    files += [path for path in (ROOT / "src").rglob("*") if path.is_file() and "webhookctl" not in path.parts]
+    files += [path for path in (ROOT / "src").rglob("*") if path.is_file()]
     digest = hashlib.sha256(architecture.encode())
     for path in sorted(files):
         digest.update(f"{path.relative_to(ROOT)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())

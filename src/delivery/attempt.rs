@@ -2,20 +2,20 @@
 //! decided by `outcome`, and what is done about it by `settle`.
 
 use super::body::body;
-use super::guard::{Target, without_query};
-use super::history::{Attempt, MAX_RESPONSE, Record, Sent, UNREAD};
 use super::job::{Job, Verdict};
 use super::load::{Loaded, Loads};
 use super::outcome::{Outcome, again, classify, remark};
 use super::plan::{HEADERS, SECRET};
-use super::request::{
+use super::signing::{
     HeaderError, SIGNATURE, UnusableSecret, check_headers, is_reserved, signatures,
 };
-use super::sender::{Reply, Request, SendError};
 use super::{Delivery, random};
-use crate::endpoints::{DEFAULT_RETRY, Endpoint};
-use crate::seal::SealError;
-use crate::secret::Secret;
+use crate::aws::kms::SealError;
+use crate::crypto::secret::Secret;
+use crate::delivery::http::guard::{Target, without_query};
+use crate::delivery::http::sender::{Reply, Request, SendError};
+use crate::store::deliveries::{Attempt, MAX_RESPONSE, Record, Sent, UNREAD};
+use crate::store::endpoints::{DEFAULT_RETRY, Endpoint};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use std::time::Instant;
@@ -296,7 +296,7 @@ fn noted(answer: &Result<Reply, SendError>, at: Timestamp, started: Instant) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoints::test::endpoint;
+    use crate::store::endpoints::test::endpoint;
 
     fn text(text: &str) -> String {
         text.to_owned()

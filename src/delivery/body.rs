@@ -1,15 +1,15 @@
-//! The body of a request: the event in structured JSON, or the vendor's own bytes. Pure: the same event makes the same
+//! The body of a request: the event in structured JSON, or the provider's own bytes. Pure: the same event makes the same
 //! bytes, at each attempt and for the operator who asks for them later. Where the recorded bytes come from is left to
 //! others.
 
-use crate::endpoints::Format;
 use crate::event::{CONTENT_TYPE, CloudEvent, EventRef, Receipt};
-use crate::vendor::{NormalizeError, Verified};
+use crate::providers::{NormalizeError, Verified};
+use crate::store::endpoints::Format;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// The vendor of what the gateway itself tells an endpoint.
+/// The provider of what the gateway itself tells an endpoint.
 pub const GATEWAY: &str = "webhook-gateway";
 
 /// The type of the event by which an endpoint is tried; it is in no ledger.
@@ -18,12 +18,12 @@ pub const PING: &str = "io.webhook-gateway.endpoint.ping";
 /// Why an event has no body.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// The recorded bytes are none of the vendor's payloads.
+    /// The recorded bytes are none of the provider's payloads.
     #[error("{0}")]
     NotUnderstood(#[from] NormalizeError),
-    /// No vendor has this name.
-    #[error("there is no vendor {0:?}")]
-    UnknownVendor(String),
+    /// No provider has this name.
+    #[error("there is no provider {0:?}")]
+    UnknownProvider(String),
     /// It was accepted at no time.
     #[error("the event has no valid time of its acceptance: {0}")]
     NoTime(#[from] jiff::Error),
@@ -63,7 +63,7 @@ pub fn body(
 
 fn cloud_event(event: &EventRef, raw: &[u8]) -> Result<String, BodyError> {
     let receipt = event.receipt()?;
-    let normalized = receipt.vendor.normalize(Verified::recorded(raw))?;
+    let normalized = receipt.provider.normalize(Verified::recorded(raw))?;
     Ok(CloudEvent::accepted(&receipt, normalized).encode()?)
 }
 
@@ -89,16 +89,16 @@ fn ping(format: Format, event: &EventRef) -> Result<(String, Vec<u8>), BodyError
 impl EventRef {
     /// Whether it is the gateway's own, which no ledger has.
     pub fn is_ping(&self) -> bool {
-        self.vendor == GATEWAY && self.event_type == PING
+        self.provider == GATEWAY && self.event_type == PING
     }
 
     /// What the gateway knows of the event, as it knew it when the event was fanned out.
     pub fn receipt(&self) -> Result<Receipt, BodyError> {
-        let vendor = self.vendor.parse();
+        let provider = self.provider.parse();
         Ok(Receipt {
             id: self.id.clone(),
             source: self.source.clone(),
-            vendor: vendor.map_err(|_| BodyError::UnknownVendor(self.vendor.clone()))?,
+            provider: provider.map_err(|_| BodyError::UnknownProvider(self.provider.clone()))?,
             accepted_at: Timestamp::from_millisecond(self.accepted_at)?,
             conflict: self.conflict,
             replayed: self.replayed,
@@ -110,13 +110,13 @@ impl EventRef {
 mod tests {
     use super::*;
 
-    fn event(vendor: &str, event_type: &str) -> EventRef {
+    fn event(provider: &str, event_type: &str) -> EventRef {
         EventRef {
             key: "hr#1".to_owned(),
             id: "1".to_owned(),
             event_type: event_type.to_owned(),
             source: "hr".to_owned(),
-            vendor: vendor.to_owned(),
+            provider: provider.to_owned(),
             accepted_at: 1_790_000_000_250,
             conflict: true,
             replayed: false,
@@ -137,7 +137,7 @@ mod tests {
 
         let expected = concat!(
             r#"{"specversion":"1.0","id":"1","source":"urn:webhook:hr","type":"io.peopleforce.employee_hired","#,
-            r#""subject":"employee/7","time":"2026-09-21T14:13:20.25Z","vendor":"people-force","gatewaysource":"hr","#,
+            r#""subject":"employee/7","time":"2026-09-21T14:13:20.25Z","provider":"people-force","gatewaysource":"hr","#,
             r#""recordedtime":"2026-09-21T14:13:20.25Z","conflict":true,"partitionkey":"employee/7","#,
             r#""datacontenttype":"application/json","#,
             r#""data":{"action": "employee_hired", "data":{"id": 7,  "x":1.50}}}"#
@@ -174,7 +174,7 @@ mod tests {
             body.unwrap_err().to_string()
         };
         let unknown = of(&event("nobody", PING), "{}");
-        assert_eq!(unknown, "there is no vendor \"nobody\"");
+        assert_eq!(unknown, "there is no provider \"nobody\"");
         let known = event("people-force", "a.b");
         assert!(of(&known, "{").contains("not JSON"));
         let mut timeless = known;

@@ -1,8 +1,8 @@
 //! A delivery that an invocation does something about: where it came from, and what is to become of it.
 
-use super::history::Record;
 use super::outcome::Outcome;
-use crate::endpoints::Standing;
+use crate::store::deliveries::Record;
+use crate::store::endpoints::Standing;
 use std::time::Instant;
 
 /// A delivery that something is done about.

@@ -4,8 +4,8 @@
 use super::Delivery;
 use super::plan::FORGOTTEN;
 use crate::event::EventRef;
-use crate::ledger::{ReadError, Stored, StoredBody};
-use crate::payloads::{Object, PayloadError};
+use crate::store::ledger::{ReadError, Stored, StoredBody};
+use crate::store::payloads::{Object, PayloadError};
 use futures_util::future::join_all;
 use std::collections::HashMap;
 use std::time::Duration;

@@ -2,8 +2,8 @@
 //! Therefore nothing runs by the clock, and no delivery pays for it.
 
 use super::Delivery;
-use crate::endpoints::EndpointError;
-use crate::watch::{self, WatchError};
+use crate::silence::{self, WatchError};
+use crate::store::endpoints::EndpointError;
 use futures_util::future::join;
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
@@ -46,10 +46,10 @@ impl Delivery {
     async fn look_at_sources(&self) -> Result<(), WatchError> {
         let now = Timestamp::now();
         for (source, heard) in self.journal.heard().await? {
-            if watch::is_lost(&heard, now) {
+            if silence::is_lost(&heard, now) {
                 tracing::warn!(source, "the silence check is lost: another takes its place");
                 let queue = &self.delivery_queue_url;
-                watch::begin(&source, &heard, now, &self.journal, &self.queues, queue).await?;
+                silence::begin(&source, &heard, now, &self.journal, &self.queues, queue).await?;
             }
         }
         Ok(())

@@ -7,48 +7,45 @@
 //! the `watch` over a source that may fall silent. `lost` finds probes and watches whose messages are lost.
 
 mod attempt;
-pub mod backoff;
+mod batch;
 pub mod body;
-pub mod circuit;
-mod deliver;
-pub mod guard;
-pub mod history;
+mod circuits;
+mod config;
+pub mod http;
 mod job;
-mod judge;
 mod load;
 mod lost;
-pub mod message;
-pub mod notice;
+pub mod notification;
 pub mod outcome;
 mod ping;
 pub mod plan;
 mod probe;
-pub mod request;
-pub mod sender;
 mod settle;
-mod watch;
+pub mod signing;
+mod silence;
 
-use crate::config::DeliveryConfig;
-use crate::endpoints::{Endpoints, Standing};
-use crate::journal::Journal;
-use crate::ledger::Ledger;
+pub use config::DeliveryConfig;
+
+use crate::aws::kms::Seal;
+use crate::aws::sqs::{self, Queues};
+use crate::messages::Message;
 use crate::metrics::Metrics;
-use crate::payloads::Payloads;
-use crate::queues::{self, Queues};
-use crate::seal::Seal;
-use crate::watch::left;
+use crate::silence::left;
+use crate::store::deliveries::History;
+use crate::store::endpoints::circuit::Circuits;
+use crate::store::endpoints::{Endpoints, Standing};
+use crate::store::journal::Journal;
+use crate::store::ledger::Ledger;
+use crate::store::payloads::Payloads;
 use aws_config::SdkConfig;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use circuit::Circuits;
 use futures_util::future::{join, join_all};
-use guard::Policy;
-use history::History;
+use http::guard::Policy;
+use http::sender::{Sender, System};
 use jiff::{SignedDuration, Timestamp};
 use job::Origin;
-use message::Message;
-use notice::Notices;
+use notification::Notices;
 use probe::Next;
-use sender::{Sender, System};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -214,7 +211,7 @@ impl Delivery {
             Message::Delivery(_) => return None,
         };
         if let Next::After(wait) = next {
-            let seconds = backoff::visibility(wait, received.at.elapsed());
+            let seconds = crate::backoff::visibility(wait, received.at.elapsed());
             self.put_off(vec![(received.receipt.clone(), seconds)])
                 .await;
         }
@@ -224,7 +221,7 @@ impl Delivery {
     /// Puts a message that cannot be read onto the dead-letter queue; its id, if that failed.
     async fn set_aside(&self, received: &Received, reason: &str) -> Option<String> {
         tracing::error!(message.id = received.id, reason, "message is not readable");
-        let message = Arc::new(queues::Message {
+        let message = Arc::new(sqs::Message {
             body: received.body.clone(),
             attributes: vec![
                 ("queue", self.delivery_queue_url.clone()),

@@ -1,9 +1,9 @@
 //! What an attempt came to: decided here and nowhere else, from the answer and from how often it was tried. Pure; what
 //! is done about it is left to `settle`.
 
-use super::backoff::jittered;
-use super::guard::without_query;
-use super::sender::{Reply, SendError};
+use crate::backoff::jittered;
+use crate::delivery::http::guard::without_query;
+use crate::delivery::http::sender::{Reply, SendError};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -158,7 +158,7 @@ fn time_of(number: u64, now: Timestamp) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoints::DEFAULT_RETRY;
+    use crate::store::endpoints::DEFAULT_RETRY;
 
     const NOW: i64 = 1_790_000_000;
 

@@ -3,13 +3,13 @@
 
 use super::Delivery;
 use super::attempt::Tried;
-use super::history::{HistoryError, Record, State};
-use super::message::Ping;
 use super::outcome::Outcome;
 use super::plan::DELETED;
 use super::probe::Next;
-use crate::endpoints::{Standing, delivery_id};
+use crate::messages::Ping;
 use crate::metrics::DeliveryLine;
+use crate::store::deliveries::{HistoryError, Record, State};
+use crate::store::endpoints::{Standing, delivery_id};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use tokio::sync::Notify;

@@ -1,8 +1,8 @@
 //! What is to be done about a delivery before it is tried. Pure: from what the operator says of the endpoint, what was
 //! seen of it, and what became of the delivery so far.
 
-use super::history::{Record, State as Course};
-use crate::endpoints::{Standing, State};
+use crate::store::deliveries::{Record, State as Course};
+use crate::store::endpoints::{Standing, State};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -101,8 +101,8 @@ pub fn begin_anew(record: &mut Record, resend: Option<&str>, replayed: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::circuit::Circuit;
-    use crate::endpoints::test::{endpoint, event};
+    use crate::store::endpoints::circuit::Circuit;
+    use crate::store::endpoints::test::{endpoint, event};
 
     const NOW: i64 = 1_790_000_000_000;
 

@@ -5,18 +5,18 @@
 //! That a probe arrives means that it is due: how long it waits is told to the queue, not kept by a clock here. When it is
 //! due is noted in the circuit for one purpose: whoever sees that a probe is long overdue sends another in its place.
 
-use super::backoff::{OLDEST, stay, visibility};
-use super::circuit::{Circuit, CircuitError};
-use super::deliver::fits;
-use super::history::{HeldEntry, HistoryError, Record, State as Course};
+use super::batch::fits;
 use super::job::{Job, Origin, Verdict};
-use super::message::{MAX_DELAY, Message, Probe, early_by};
 use super::plan::RENEWAL;
 use super::settle::Settled;
 use super::{Delivery, Received};
-use crate::endpoints::{EndpointError, Standing, State};
-use crate::ledger::ReadError;
-use crate::queues::SendError;
+use crate::aws::sqs::SendError;
+use crate::backoff::{OLDEST, stay, visibility};
+use crate::messages::{MAX_DELAY, Message, Probe, early_by};
+use crate::store::deliveries::{HeldEntry, HistoryError, Record, State as Course};
+use crate::store::endpoints::circuit::{Circuit, CircuitError};
+use crate::store::endpoints::{EndpointError, Standing, State};
+use crate::store::ledger::ReadError;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
@@ -427,7 +427,7 @@ fn chosen(mut records: Vec<Record>, retries: usize) -> Option<Record> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoints::test::event;
+    use crate::store::endpoints::test::event;
 
     fn probe(id: &str, replaces: Option<&str>) -> Probe {
         Probe {

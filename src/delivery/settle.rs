@@ -4,15 +4,15 @@
 //! Whatever cannot be written keeps its message, which comes again: a delivery may be repeated, never forgotten.
 
 use super::Delivery;
-use super::backoff::visibility;
-use super::history::{HeldEntry, Record, State, Write};
+use super::circuits::After;
 use super::job::{Job, Origin, Verdict};
-use super::judge::After;
-use super::message::{MAX_DELAY, Message, Order};
 use super::outcome::Outcome;
 use super::plan;
+use crate::aws::sqs::{self, MAX_ENTRIES, Refused, Waits};
+use crate::backoff::visibility;
+use crate::messages::{MAX_DELAY, Message, Order};
 use crate::metrics::DeliveryLine;
-use crate::queues::{self, MAX_ENTRIES, Refused, Waits};
+use crate::store::deliveries::{HeldEntry, Record, State, Write};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap};
@@ -195,7 +195,7 @@ impl Delivery {
 }
 
 /// The message that has a delivery tried after so long.
-fn order(record: &Record, wait: Duration) -> Result<queues::Message, serde_json::Error> {
+fn order(record: &Record, wait: Duration) -> Result<sqs::Message, serde_json::Error> {
     let seconds = visibility(wait, Duration::ZERO);
     let order = Message::Delivery(Order {
         endpoint: record.endpoint.clone(),
@@ -347,7 +347,7 @@ impl Effects {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::circuit::Circuit;
+    use crate::store::endpoints::circuit::Circuit;
 
     #[test]
     fn what_becomes_of_a_delivery_goes_by_its_attempt_and_by_its_endpoint() {

@@ -1,4 +1,4 @@
-//! Drift: what a vendor sends and never sent before, be it an event type that its document does not name, or a member
+//! Drift: what a provider sends and never sent before, be it an event type that its document does not name, or a member
 //! or kind of value that no payload of the type had. It is told once, by a line, and then remembered.
 //!
 //! What is known costs a walk through the payload and no call. What is not is kept until all is published, as this is no
@@ -6,26 +6,26 @@
 
 use super::Ingress;
 use crate::event::EventRef;
-use crate::journal::{JournalError, Of};
 use crate::metrics::DriftLine;
-use crate::vendor::Vendor;
-use crate::vendor::shape::{Seen, hash_of, is_told};
+use crate::providers::Provider;
+use crate::providers::shape::{Seen, hash_of, is_told};
+use crate::store::journal::{JournalError, Of};
 use std::collections::{BTreeSet, HashMap};
 use tokio::sync::Mutex;
 
-/// So many types of a vendor that it does not document are remembered; of others nothing is told.
+/// So many types of a provider that it does not document are remembered; of others nothing is told.
 const MAX_TYPES: usize = 500;
 
 /// What is kept of a batch, at most; what is more waits for the next like it.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// What this copy of the function knows to have been seen, by vendor.
+/// What this copy of the function knows to have been seen, by provider.
 #[derive(Debug, Default)]
-pub(super) struct Known(Mutex<HashMap<Vendor, OfVendor>>);
+pub(super) struct Known(Mutex<HashMap<Provider, OfProvider>>);
 
 #[derive(Debug, Default)]
-struct OfVendor {
-    /// The types that the vendor does not document, once they were read.
+struct OfProvider {
+    /// The types that the provider does not document, once they were read.
     types: Option<Seen>,
     /// By type.
     shapes: HashMap<String, Seen>,
@@ -35,7 +35,7 @@ struct OfVendor {
 #[derive(Debug)]
 struct Unseen {
     source: String,
-    vendor: Vendor,
+    provider: Provider,
     event_type: String,
     body: Vec<u8>,
 }
@@ -67,19 +67,19 @@ impl Ingress {
     /// Keeps an event for later, unless all of it is known.
     pub(super) async fn sight(
         &self,
-        vendor: Vendor,
+        provider: Provider,
         event: &EventRef,
         body: Vec<u8>,
         sightings: &mut Sightings,
     ) {
         let known = self.known.0.lock().await;
-        let shapes = known.get(&vendor).map(|it| &it.shapes);
+        let shapes = known.get(&provider).map(|it| &it.shapes);
         let shape = shapes.and_then(|it| it.get(&event.event_type));
         let is_known = |shape: &Seen| shape.difference(&body).added.is_empty();
         if !shape.is_some_and(is_known) {
             sightings.keep(Unseen {
                 source: event.source.clone(),
-                vendor,
+                provider,
                 event_type: event.event_type.clone(),
                 body,
             });
@@ -90,7 +90,7 @@ impl Ingress {
     pub(super) async fn look_for_drift(&self, sightings: Sightings) {
         for unseen in sightings.unseen {
             if let Err(error) = self.look_at(&unseen).await {
-                tracing::error!(vendor = %unseen.vendor, %error, "what was seen of payloads is not known");
+                tracing::error!(provider = %unseen.provider, %error, "what was seen of payloads is not known");
                 // The others would fail as well, each in its own time.
                 return;
             }
@@ -98,15 +98,15 @@ impl Ingress {
     }
 
     async fn look_at(&self, unseen: &Unseen) -> Result<(), JournalError> {
-        let (vendor, event_type) = (unseen.vendor, &*unseen.event_type);
+        let (provider, event_type) = (unseen.provider, &*unseen.event_type);
         let mut known = self.known.0.lock().await;
-        let OfVendor { types, shapes } = known.entry(vendor).or_default();
+        let OfProvider { types, shapes } = known.entry(provider).or_default();
         if !shapes.contains_key(event_type) {
-            let is_documented = vendor.event_types().iter().any(|it| it == event_type);
+            let is_documented = provider.event_types().iter().any(|it| it == event_type);
             if !is_documented && !self.remember_type(unseen, types).await? {
                 return Ok(());
             }
-            let shape = self.journal.seen(Of::Shape(vendor, event_type)).await?;
+            let shape = self.journal.seen(Of::Shape(provider, event_type)).await?;
             shapes.insert(event_type.to_owned(), shape);
         }
         match shapes.get_mut(event_type) {
@@ -115,13 +115,13 @@ impl Ingress {
         }
     }
 
-    /// Remembers a type that its vendor does not document, and tells of it if nobody did; whether there was room.
+    /// Remembers a type that its provider does not document, and tells of it if nobody did; whether there was room.
     async fn remember_type(
         &self,
         unseen: &Unseen,
         types: &mut Option<Seen>,
     ) -> Result<bool, JournalError> {
-        let (of, hash) = (Of::Types(unseen.vendor), hash_of(&unseen.event_type));
+        let (of, hash) = (Of::Types(unseen.provider), hash_of(&unseen.event_type));
         let types = match types {
             Some(types) => types,
             None => types.insert(self.journal.seen(of).await?),
@@ -134,7 +134,7 @@ impl Ingress {
         }
         let before = self.journal.see(of, &BTreeSet::from([hash])).await?;
         if !before.contains(hash) {
-            self.tell(unseen, unseen.vendor.type_path(&unseen.event_type));
+            self.tell(unseen, unseen.provider.type_path(&unseen.event_type));
         }
         *types = before;
         types.extend([hash]);
@@ -147,7 +147,7 @@ impl Ingress {
         if added.is_empty() {
             return Ok(());
         }
-        let of = Of::Shape(unseen.vendor, &unseen.event_type);
+        let of = Of::Shape(unseen.provider, &unseen.event_type);
         let before = self.journal.see(of, &added).await?;
         let path = before.difference(&unseen.body).path;
         if let Some(path) = path.filter(|_| !before.is_empty()) {
@@ -161,7 +161,7 @@ impl Ingress {
     fn tell(&self, unseen: &Unseen, path: &str) {
         let line = DriftLine::of(
             &unseen.source,
-            unseen.vendor.name(),
+            unseen.provider.name(),
             &told(&unseen.event_type),
             path,
         );
@@ -169,7 +169,7 @@ impl Ingress {
     }
 }
 
-/// A type in the parts of it that look like names, as the vendor may have made it of anything.
+/// A type in the parts of it that look like names, as the provider may have made it of anything.
 fn told(event_type: &str) -> String {
     let part = |part: &str| {
         let name = part.trim_end_matches(['.', '/']);

@@ -1,9 +1,9 @@
 //! What goes wrong at door 1, and the one place that turns it into an HTTP status.
 
-use crate::ledger::LedgerError;
-use crate::payloads::PayloadError;
-use crate::signature::VerifyError;
-use crate::sources::{SourceError, SourcesError};
+use crate::crypto::signature::VerifyError;
+use crate::store::ledger::LedgerError;
+use crate::store::payloads::PayloadError;
+use crate::store::sources::{SourceError, SourcesError};
 
 /// Why a request is not answered with 2xx. The text is for the operator; the sender sees [`title`](Self::title).
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,7 @@ pub enum IngressError {
 
 impl IngressError {
     /// The HTTP status of the answer: 4xx for what the sender must change, 5xx for what is ours, so that the
-    /// vendor sends it again.
+    /// provider sends it again.
     pub fn status(&self) -> u16 {
         match self {
             Self::NotBase64 | Self::NotReadable => 400,

@@ -8,21 +8,21 @@
 //! A queue of a consumer never fails a batch: what it does not take goes to the dead-letter queue. What can never be sent
 //! goes to quarantine. So neither holds up the rest.
 
-use super::note::Notes;
+use super::bookkeeping::Notes;
 use super::{Answer, Ingress};
-use crate::delivery::message::{self as delivery, Order};
-use crate::endpoints::{Endpoint, EndpointError};
+use crate::aws::sqs::{Message, Offered, Refused, SendError, in_batches};
+use crate::crypto::signature::sha256;
 use crate::event::{
     self, CONTENT_TYPE, CloudEvent, EventRef, GATEWAY_SOURCE, QUARANTINED, Receipt,
 };
-use crate::journal::Published;
-use crate::ledger::{Change, Record, StoredBody, UnreadableItem};
+use crate::messages::{self as delivery, Order};
 use crate::metrics::BatchLine;
-use crate::payloads::PayloadError;
-use crate::queues::{Message, Offered, Refused, SendError, in_batches};
-use crate::signature::sha256;
-use crate::subscriptions::{Subscription, SubscriptionError};
-use crate::vendor::Verified;
+use crate::providers::Verified;
+use crate::store::endpoints::{Endpoint, EndpointError};
+use crate::store::journal::Published;
+use crate::store::ledger::{Change, Record, StoredBody, UnreadableItem};
+use crate::store::payloads::PayloadError;
+use crate::store::subscriptions::{Subscription, SubscriptionError};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -312,7 +312,7 @@ impl Ingress {
                 self.post_deliveries(&event, parties, outbox).await?;
                 let body = Arc::unwrap_or_clone(body);
                 let sightings = &mut outbox.notes.sightings;
-                self.sight(receipt.vendor, &event, body, sightings).await;
+                self.sight(receipt.provider, &event, body, sightings).await;
                 (event, false)
             }
             Err(reason) => {
@@ -638,7 +638,7 @@ async fn understand(
 }
 
 fn accepted(receipt: &Receipt, body: &[u8]) -> Result<(Message, String), String> {
-    let event = receipt.vendor.normalize(Verified::recorded(body));
+    let event = receipt.provider.normalize(Verified::recorded(body));
     let event = event.map_err(|error| error.to_string())?;
     let event = CloudEvent::accepted(receipt, event);
     let message = Message::of(receipt, &event).map_err(|error| error.to_string())?;

@@ -2,27 +2,28 @@
 //! ledger's stream. This file tells the doors apart; what happens behind them is in `receive` and `fanout`, and what is
 //! noted of it in `note`.
 
+mod bookkeeping;
+mod config;
 mod drift;
 mod error;
 mod fanout;
-mod note;
 mod receive;
 mod request;
 mod response;
 
+pub use config::IngressConfig;
 pub use error::IngressError;
 pub use fanout::FanoutError;
 pub use request::Request;
 
-use crate::config::IngressConfig;
-use crate::endpoints::Endpoints;
-use crate::journal::Journal;
-use crate::ledger::Ledger;
+use crate::aws::sqs::Queues;
 use crate::metrics::Metrics;
-use crate::payloads::Payloads;
-use crate::queues::Queues;
-use crate::sources::Sources;
-use crate::subscriptions::Subscriptions;
+use crate::store::endpoints::Endpoints;
+use crate::store::journal::Journal;
+use crate::store::ledger::Ledger;
+use crate::store::payloads::Payloads;
+use crate::store::sources::Sources;
+use crate::store::subscriptions::Subscriptions;
 use aws_config::SdkConfig;
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::streams::DynamoDbEventResponse;

@@ -1,11 +1,11 @@
 //! Door 1: a webhook becomes an item of the ledger, and then an answer. From there on it is the stream's.
 
 use super::{Ingress, IngressError, Request, response};
-use crate::journal::{Rejected, Ring};
-use crate::ledger::{Entry, Recorded};
 use crate::metrics::RequestLine;
-use crate::sources::{Authentication, Source, SourceTable};
-use crate::vendor::{Vendor, Verified};
+use crate::providers::{Provider, Verified};
+use crate::store::journal::{Rejected, Ring};
+use crate::store::ledger::{Entry, Recorded};
+use crate::store::sources::{Authentication, Source, SourceTable};
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use http::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
@@ -107,7 +107,7 @@ impl Ingress {
         let Some(ring) = ring(error, headers) else {
             return;
         };
-        let signatures = Vendor::ALL.map(Vendor::signature_header).into_iter();
+        let signatures = Provider::ALL.map(Provider::signature_header).into_iter();
         let rejected = Rejected {
             source: name,
             at: Timestamp::now(),
@@ -181,7 +181,7 @@ impl Ingress {
 
 /// The error, or what makes a right secret make another signature.
 fn explained(error: IngressError, headers: &HeaderMap, body: &[u8], is_text: bool) -> IngressError {
-    use crate::signature::VerifyError::Mismatch;
+    use crate::crypto::signature::VerifyError::Mismatch;
     if !matches!(error, IngressError::NotAuthentic(Mismatch)) {
         return error;
     }
@@ -202,9 +202,9 @@ fn explained(error: IngressError, headers: &HeaderMap, body: &[u8], is_text: boo
 fn name_source(table: &SourceTable, name: &str, line: &mut RequestLine) {
     if let Some(source) = table.get(name) {
         name.clone_into(&mut line.source);
-        line.vendor = source
+        line.provider = source
             .as_ref()
-            .map_or("unknown", |source| source.vendor.name());
+            .map_or("unknown", |source| source.provider.name());
     }
 }
 
@@ -231,9 +231,9 @@ fn verify<'a>(
     let webhook = match &source.authentication {
         Authentication::Unsigned => Verified::without_signature(body),
         Authentication::Signed(secrets) => {
-            let values = headers.get_all(source.vendor.signature_header()).iter();
+            let values = headers.get_all(source.provider.signature_header()).iter();
             source
-                .vendor
+                .provider
                 .verify(secrets, values.map(HeaderValue::as_bytes), body)?
         }
     };
@@ -242,7 +242,7 @@ fn verify<'a>(
 
 /// Whether newer sources could answer otherwise.
 fn is_miss(error: &IngressError) -> bool {
-    use crate::signature::VerifyError::Mismatch;
+    use crate::crypto::signature::VerifyError::Mismatch;
     matches!(
         error,
         IngressError::UnknownSource(_)
@@ -251,16 +251,16 @@ fn is_miss(error: &IngressError) -> bool {
     )
 }
 
-/// Where a request is kept that a source of ours refuses. Whoever sends no signature is not taken for its vendor.
+/// Where a request is kept that a source of ours refuses. Whoever sends no signature is not taken for its provider.
 fn ring(error: &IngressError, headers: &HeaderMap) -> Option<Ring> {
-    use crate::signature::VerifyError::Mismatch;
+    use crate::crypto::signature::VerifyError::Mismatch;
     let is_signed = match error {
         IngressError::NotAuthentic(error) => *error == Mismatch,
         // Its signature was well formed, and did not match.
         IngressError::Altered(_) => true,
         // Nobody looked at the signature.
         IngressError::SourceDisabled(_) => {
-            let mut names = Vendor::ALL.into_iter().map(Vendor::signature_header);
+            let mut names = Provider::ALL.into_iter().map(Provider::signature_header);
             names.any(|name| headers.contains_key(name))
         }
         _ => return None,

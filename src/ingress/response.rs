@@ -6,7 +6,7 @@ use aws_lambda_events::encodings::Body;
 use http::header::{self, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-/// Seconds until a vendor that asks may try again.
+/// Seconds until a provider that asks may try again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("30");
 
 /// What the path of a source takes.
@@ -15,7 +15,7 @@ const ALLOW: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
 const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
 const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate");
 
-/// A webhook is recorded. To its vendor, one that is in conflict is as good as any.
+/// A webhook is recorded. To its provider, one that is in conflict is as good as any.
 pub(super) fn recorded(outcome: &str, id: &str) -> ApiGatewayV2httpResponse {
     let status = if outcome == "conflict" {
         "accepted"

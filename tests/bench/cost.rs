@@ -13,23 +13,16 @@
     reason = "a benchmark that cannot go on fails, and it does not use all that the tests share"
 )]
 
-#[path = "cpu.rs"]
-mod cpu;
-#[path = "meter.rs"]
-mod meter;
-#[path = "../it/support/mod.rs"]
-mod support;
-
-use cpu::cpu;
-use meter::Meter;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use support::delivery::World;
-use support::function::{Answer, Function};
-use support::receiver::{Receiver, Reply};
-use support::units::units;
-use support::webhook;
+use testkit::cpu::cpu;
+use testkit::delivery::World;
+use testkit::function::{Answer, Function};
+use testkit::meter::Meter;
+use testkit::receiver::{Receiver, Reply};
+use testkit::units::units;
+use testkit::webhook;
 
 /// List prices in US East (N. Virginia), in dollars, as published in November 2026, without free tiers.
 mod price {
@@ -105,7 +98,7 @@ enum Arrival {
 
 /// The bill of events of so many bytes.
 async fn accepted(bytes: usize, arrival: Arrival) -> Bill {
-    let mut aws = support::aws::Aws::start().await;
+    let mut aws = testkit::aws::Aws::start().await;
     let meter = Meter::start(aws.url()).await;
     let mut function = aws.ingress_behind(&meter.url).await;
     // What is asked once in a while is asked before.
@@ -250,7 +243,7 @@ fn order(entry: &Value) -> Value {
     let accepted_at: i64 = entry["accepted_at"]["N"].as_str().unwrap().parse().unwrap();
     let event = json!({
         "key": text("pk"), "id": text("id"), "type": text("type"), "source": text("gatewaysource"),
-        "vendor": text("vendor"), "accepted_at": accepted_at,
+        "provider": text("provider"), "accepted_at": accepted_at,
     });
     let body = json!({"kind": "delivery/1", "endpoint": ENDPOINT, "event": event});
     json!({
@@ -283,7 +276,7 @@ fn add(bill: &mut Bill, service: &'static str, dollars: f64) {
 }
 
 /// Adds what was asked of AWS.
-fn tally(bill: &mut Bill, calls: &[meter::Call], events: f64) {
+fn tally(bill: &mut Bill, calls: &[testkit::meter::Call], events: f64) {
     for call in calls {
         let units = units(&call.operation, &call.request, &call.answer);
         for (row, count) in [
@@ -357,7 +350,7 @@ fn print(what: &str, columns: &[(&str, Bill)]) {
     println!();
 }
 
-/// A payload of about so many bytes, of the words and numbers that vendors send.
+/// A payload of about so many bytes, of the words and numbers that providers send.
 fn payload(id: &str, bytes: usize) -> String {
     const WORDS: [&str; 24] = [
         "product", "sample", "studio", "client", "shirt", "linen", "jacket", "blue", "stone",

@@ -11,21 +11,14 @@
     reason = "a benchmark that cannot go on fails, and it does not use all that the tests share"
 )]
 
-#[path = "cpu.rs"]
-mod cpu;
-#[path = "meter.rs"]
-mod meter;
-#[path = "../it/support/mod.rs"]
-mod support;
-
-use cpu::cpu;
-use meter::Meter;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use support::delivery::{World, event};
-use support::function::{Answer, Function};
-use support::receiver::{Receiver, Reply};
+use testkit::cpu::cpu;
+use testkit::delivery::{World, event};
+use testkit::function::{Answer, Function};
+use testkit::meter::Meter;
+use testkit::receiver::{Receiver, Reply};
 
 const ENDPOINT: &str = "ep_bench";
 const LATENCY: Duration = Duration::from_millis(50);

@@ -11,17 +11,12 @@
     reason = "a benchmark that cannot go on fails, and it does not use all that the tests share"
 )]
 
-#[path = "cpu.rs"]
-mod cpu;
-#[path = "../it/support/mod.rs"]
-mod support;
-
-use cpu::cpu;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use support::aws::Aws;
-use support::function::{Answer, Function};
-use support::webhook;
+use testkit::aws::Aws;
+use testkit::cpu::cpu;
+use testkit::function::{Answer, Function};
+use testkit::webhook;
 
 const COLD_STARTS: usize = 15;
 const WEBHOOKS: usize = 1000;
@@ -40,13 +35,13 @@ async fn main() {
     }
     let aws = Aws::start().await;
     let environment = aws.environment(aws.url());
-    let floor = env!("CARGO_BIN_EXE_delivery");
+    let floor = &testkit::binary("delivery");
     let nothing: Vec<Value> = vec![json!({"Records": []}); WEBHOOKS];
     let webhooks: Vec<Value> = (0..WEBHOOKS)
         .map(|number| webhook::creative_force(&format!("p-{number}"), &"n".repeat(800)))
         .map(|body| webhook::signed("studio", &body))
         .collect();
-    let ingress = measure(env!("CARGO_BIN_EXE_ingress"), &environment, &webhooks).await;
+    let ingress = measure(&testkit::binary("ingress"), &environment, &webhooks).await;
     let floor = measure(floor, &environment, &nothing).await;
     println!("{:<28}{:>12}{:>12}{:>8}", "", "ingress", "floor", "ratio");
     let row = |what: &str, ingress: f64, floor: f64| {

@@ -14,21 +14,18 @@
     reason = "a benchmark that cannot go on fails, and it does not use all that the tests share"
 )]
 
-#[path = "../it/support/mod.rs"]
-mod support;
-
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use support::delivery::World;
-use support::function::{Answer, Function};
-use support::items::item;
-use support::receiver::{Receiver, Reply};
+use testkit::delivery::World;
+use testkit::function::{Answer, Function};
+use testkit::items::item;
+use testkit::receiver::{Receiver, Reply};
+use webhook_gateway::crypto::signature::sha256;
 use webhook_gateway::event::EventRef;
-use webhook_gateway::signature::sha256;
 
 /// The functions that run side by side.
 const CONCURRENCY: usize = 20;
@@ -206,9 +203,9 @@ async fn run(illness: Option<Illness>, rate: f64) -> Run {
 
 /// Puts an event into the ledger that serves for all: its key is the hash of its body.
 async fn recorded(world: &World) -> EventRef {
-    let body = support::webhook::creative_force("isolation", "");
+    let body = testkit::webhook::creative_force("isolation", "");
     let digest = sha256(body.as_bytes());
-    let mut event = support::delivery::event(0);
+    let mut event = testkit::delivery::event(0);
     event.key = format!("studio#sha256:{}", hex::encode(digest));
     let mut entry = item(&json!({
         "pk": event.key, "accepted_at": 0, "headers": {"content-type": "application/json"},

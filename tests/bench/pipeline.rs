@@ -10,10 +10,10 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
+use webhook_gateway::crypto::secret::Secret;
+use webhook_gateway::crypto::signature::hmac_sha256;
 use webhook_gateway::event::{CloudEvent, Receipt};
-use webhook_gateway::secret::Secret;
-use webhook_gateway::signature::hmac_sha256;
-use webhook_gateway::vendor::Vendor;
+use webhook_gateway::providers::Provider;
 
 const SECRET: &str = "c2VjcmV0IG9mIHRoZSBiZW5jaA==";
 
@@ -29,11 +29,11 @@ fn body(bytes: usize) -> String {
 
 /// Verify, normalize, encode: all that the gateway does to a webhook but to talk about it.
 fn pipeline(secrets: &[Secret], signature: &[u8], receipt: &Receipt, body: &[u8]) -> String {
-    let vendor = Vendor::CreativeForce;
-    let webhook = vendor
+    let provider = Provider::CreativeForce;
+    let webhook = provider
         .verify(secrets, [signature].into_iter(), body)
         .unwrap();
-    let event = vendor.normalize(webhook).unwrap();
+    let event = provider.normalize(webhook).unwrap();
     CloudEvent::accepted(receipt, event).encode().unwrap()
 }
 
@@ -42,7 +42,7 @@ fn benches(criterion: &mut Criterion) {
     let receipt = Receipt {
         id: "c02f0f73-1706-4973-9a4d-38007d6685e9".to_owned(),
         source: "studio".to_owned(),
-        vendor: Vendor::CreativeForce,
+        provider: Provider::CreativeForce,
         accepted_at: "2026-11-22T10:00:00.250Z".parse().unwrap(),
         conflict: false,
         replayed: false,

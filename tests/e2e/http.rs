@@ -1,4 +1,4 @@
-//! What a vendor is answered over HTTP, case by case, and what that leaves on the queues.
+//! What a provider is answered over HTTP, case by case, and what that leaves on the queues.
 //!
 //! Seen to fail: with conflicts that are not marked, and with a missing signature that is told from a wrong one.
 
@@ -61,8 +61,8 @@ async fn an_event_is_accepted_once_and_another_body_under_its_id_is_a_conflict()
 #[tokio::test]
 async fn an_event_without_an_id_of_its_own_is_known_by_its_body() {
     let gateway = Gateway::find().await;
-    for vendor in [CREADS, PEOPLE_FORCE] {
-        let source = gateway.source(vendor, &[]).await;
+    for provider in [CREADS, PEOPLE_FORCE] {
+        let source = gateway.source(provider, &[]).await;
         let body = r#"{"event":"resource.created","resource_type":"Work","action":"employee_update","data":{"id":7}}"#;
         let answer = source.post(body).await;
         let (status, id) = answer.outcome();
@@ -161,13 +161,13 @@ async fn a_body_is_verified_by_its_bytes_however_the_api_hands_it_on() {
 #[tokio::test]
 async fn what_is_not_authentic_is_refused_by_one_constant_answer() {
     let gateway = Gateway::find().await;
-    for vendor in [CREATIVE_FORCE, WOODWING, CREADS, PEOPLE_FORCE] {
-        let source = gateway.source(vendor, &[]).await;
+    for provider in [CREATIVE_FORCE, WOODWING, CREADS, PEOPLE_FORCE] {
+        let source = gateway.source(provider, &[]).await;
         let body = product_reset("forged", "");
         let good = source.signature(&source.secret, body.as_bytes());
         let forged = source.signature("another", body.as_bytes());
         let signed = |values: &[&str]| {
-            let header = vendor.signature_header;
+            let header = provider.signature_header;
             values
                 .iter()
                 .fold(source.unsigned(body.as_bytes()), |it, value| {
@@ -194,7 +194,7 @@ async fn what_is_not_authentic_is_refused_by_one_constant_answer() {
         let answer = source
             .known(|| {
                 let request = source.unsigned(other_body.as_bytes());
-                request.header(vendor.signature_header, &good)
+                request.header(provider.signature_header, &good)
             })
             .await;
         assert_problem(&answer, 401, "Unauthorized");
@@ -202,7 +202,7 @@ async fn what_is_not_authentic_is_refused_by_one_constant_answer() {
         // Nothing of it was recorded: the true one is the first.
         let body = r#"{"id":"1","source":"s","specversion":"1.0","type":"com.woodwing.t","PayloadId":"1","EventGroupName":"job","Action":"Created","event":"resource.created","resource_type":"Work","action":"a"}"#;
         let answer = source.post(body).await;
-        assert_eq!(answer.outcome().0, "accepted", "{}", vendor.name);
+        assert_eq!(answer.outcome().0, "accepted", "{}", provider.name);
         source.message(Queue::Events, answer.outcome().1).await;
         assert_eq!(source.messages(Queue::Events).len(), 1);
         assert_eq!(source.messages(Queue::Quarantine).len(), 0);
@@ -265,7 +265,7 @@ async fn a_source_without_a_usable_secret_is_unavailable_and_the_others_are_not(
     let gateway = Gateway::find().await;
     let broken = gateway.new_source(CREATIVE_FORCE);
     let guard = gateway.change().await;
-    let entry = json!({"vendor": "creative-force", "secrets": [" "]});
+    let entry = json!({"provider": "creative-force", "secrets": [" "]});
     gateway
         .edit_sources(|sources| drop(sources.insert(broken.name.clone(), entry)))
         .await;
@@ -301,7 +301,7 @@ async fn an_unsigned_source_takes_all_that_comes() {
         "source",
         "add",
         &source.name,
-        "--vendor",
+        "--provider",
         "people-force",
         "--unsigned",
     ];

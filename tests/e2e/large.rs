@@ -69,7 +69,7 @@ async fn a_body_at_lambdas_limit_is_a_message_that_points_to_the_event() {
     let event = String::from_utf8(event(&gateway, &message).await).unwrap();
     assert!(
         event.contains(&format!(r#""data":{data}"#)),
-        "the data is the vendor's text"
+        "the data is the provider's text"
     );
     let event: Value = serde_json::from_str(&event).unwrap();
     assert_eq!(

@@ -6,11 +6,11 @@
 use crate::support::endpoint::event;
 use crate::support::gateway::Gateway;
 use crate::support::inbox::Queue;
-use crate::support::receiver::Reply;
 use crate::support::source::{CREATIVE_FORCE, PEOPLE_FORCE, product_reset, send};
 use crate::support::{eventually, unique};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
+use testkit::receiver::Reply;
 
 /// All that could stand in a log if a text did: itself, bytes as Rust's `Debug` has them, and Base64 of a longer text.
 fn spellings(text: &str) -> Vec<String> {
@@ -38,8 +38,8 @@ async fn no_secret_signature_or_body_is_in_any_log() {
     let gateway = Gateway::find().await;
     let mut canaries = Vec::new();
     let mut ids = Vec::new();
-    for vendor in [CREATIVE_FORCE, PEOPLE_FORCE] {
-        let source = gateway.source(vendor, &[]).await;
+    for provider in [CREATIVE_FORCE, PEOPLE_FORCE] {
+        let source = gateway.source(provider, &[]).await;
         let canary = unique();
         let id = unique();
         let json = product_reset(&id, &canary);
@@ -64,7 +64,7 @@ async fn no_secret_signature_or_body_is_in_any_log() {
         ] {
             let forged = || {
                 let request = source.unsigned(json.as_bytes());
-                request.header(vendor.signature_header, &signature)
+                request.header(provider.signature_header, &signature)
             };
             assert_eq!(source.known(forged).await.status, 401);
             canaries.push(signature.replace("sha256=", ""));
@@ -273,7 +273,7 @@ async fn a_request_is_one_line_with_its_source_event_outcome_and_duration() {
         ]
     );
     for line in &lines {
-        assert_eq!(line["vendor"], "creative-force");
+        assert_eq!(line["provider"], "creative-force");
         assert!(line["request_ms"].is_number(), "{line}");
         assert!(line["_aws"].is_object(), "{line} counts in no metric");
         let outcome = line["outcome"].as_str().unwrap();

@@ -171,7 +171,7 @@ async fn the_doctor_finds_the_stack_itself_in_order_and_a_source_that_is_not() {
     let gateway = Gateway::find().await;
     let source = gateway.new_source(CREATIVE_FORCE);
     let guard = gateway.change().await;
-    let broken = json!({"vendor": "creative-force", "secrets": []});
+    let broken = json!({"provider": "creative-force", "secrets": []});
     gateway
         .edit_sources(|sources| {
             sources.insert(source.name.clone(), broken);

@@ -60,23 +60,23 @@ async fn shown(gateway: &Gateway, source: &Source<'_>) -> String {
 #[tokio::test]
 async fn a_generated_secret_is_shown_once_and_verifies() {
     let gateway = Gateway::find().await;
-    for vendor in [CREATIVE_FORCE, CREADS] {
-        let source = gateway.new_source(vendor);
+    for provider in [CREATIVE_FORCE, CREADS] {
+        let source = gateway.new_source(provider);
         let add = [
             "--json",
             "source",
             "add",
             &source.name,
-            "--vendor",
-            vendor.name,
+            "--provider",
+            provider.name,
         ];
         let added = change(&gateway, &add, "").await;
         assert!(added.notes.contains("this is the local stack"), "{added:?}");
         let added = added.json().remove(0);
         let url = gateway.payload_url(&source.name);
         assert_eq!(
-            (&added["name"], &added["vendor"], &added["url"]),
-            (&json!(source.name), &json!(vendor.name), &json!(url))
+            (&added["name"], &added["provider"], &added["url"]),
+            (&json!(source.name), &json!(provider.name), &json!(url))
         );
         let secret = added["secret"].as_str().unwrap();
         assert!(secret.len() >= 32, "{} characters", secret.len());
@@ -94,7 +94,7 @@ async fn a_secret_from_standard_input_is_never_shown() {
         "source",
         "add",
         &source.name,
-        "--vendor",
+        "--provider",
         "creative-force",
         "--secret-stdin",
     ];
@@ -172,7 +172,7 @@ async fn of_two_operators_the_later_does_not_overwrite_the_earlier() {
                 "source",
                 "add",
                 name,
-                "--vendor",
+                "--provider",
                 "people-force",
                 "--secret-stdin",
             ]
@@ -224,7 +224,7 @@ async fn a_stack_is_also_found_by_its_name() {
     assert_eq!(url["problem"], Value::Null);
 
     let file = "tests/payloads/people-force/employee_create.json";
-    let file = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
+    let file = testkit::root().join(file).display().to_string();
     let send = [&stack[..], &["send", "--source", &source.name, &file]].concat();
     let sent = sent(&gateway, &send, "").await.remove(0);
     assert_eq!(
@@ -239,7 +239,7 @@ async fn a_stack_is_also_found_by_its_name() {
 }
 
 #[tokio::test]
-async fn send_signs_as_the_vendor_and_tells_the_answers() {
+async fn send_signs_as_the_provider_and_tells_the_answers() {
     let gateway = Gateway::find().await;
     let source = gateway.source(CREATIVE_FORCE, &[]).await;
     let send = ["--json", "send", "--source", &source.name];
@@ -270,7 +270,7 @@ async fn send_signs_as_the_vendor_and_tells_the_answers() {
 }
 
 #[tokio::test]
-async fn the_event_types_are_those_of_the_vendors_documents() {
+async fn the_event_types_are_those_of_the_providers_documents() {
     let gateway = Gateway::find().await;
     let all = gateway.webhookctl(&["--json", "event-types"]).await.json();
     for r#type in [
@@ -281,8 +281,8 @@ async fn the_event_types_are_those_of_the_vendors_documents() {
         assert!(all.iter().any(|it| it["type"] == r#type), "{type}");
     }
     let one = gateway
-        .webhookctl(&["--json", "event-types", "--vendor", "creads"])
+        .webhookctl(&["--json", "event-types", "--provider", "creads"])
         .await
         .json();
-    assert!(!one.is_empty() && one.iter().all(|it| it["vendor"] == "creads"));
+    assert!(!one.is_empty() && one.iter().all(|it| it["provider"] == "creads"));
 }

@@ -1,10 +1,10 @@
-//! Every payload that the vendors' documents print, and some that are composed from their tables, goes through.
+//! Every payload that the providers' documents print, and some that are composed from their tables, goes through.
 //!
 //! Seen to fail: with `data` that is read and written again.
 
 use crate::support::gateway::Gateway;
 use crate::support::inbox::Queue;
-use crate::support::source::{CREADS, CREATIVE_FORCE, PEOPLE_FORCE, Vendor, WOODWING};
+use crate::support::source::{CREADS, CREATIVE_FORCE, PEOPLE_FORCE, Provider, WOODWING};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -24,8 +24,8 @@ fn data(event: &str) -> &str {
     serde_json::from_str::<Data<'_>>(event).unwrap().data.get()
 }
 
-fn files(vendor: Vendor) -> Vec<PathBuf> {
-    let folder = Path::new("tests/payloads").join(vendor.name);
+fn files(provider: Provider) -> Vec<PathBuf> {
+    let folder = Path::new("tests/payloads").join(provider.name);
     let entries = fs::read_dir(folder).unwrap();
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -33,22 +33,22 @@ fn files(vendor: Vendor) -> Vec<PathBuf> {
 }
 
 /// The event that a payload becomes, written by hand for the normalization vectors; none for what is no JSON.
-fn expected(vendor: Vendor, file: &Path) -> Option<Value> {
+fn expected(provider: Provider, file: &Path) -> Option<Value> {
     let case = file.file_stem().unwrap().to_str().unwrap();
-    let path = format!("tests/vectors/normalize/{}/{case}.out.json", vendor.name);
+    let path = format!("tests/vectors/normalize/{}/{case}.out.json", provider.name);
     let event = fs::read(path).ok()?;
     Some(serde_json::from_slice(&event).unwrap())
 }
 
-async fn all_go_through(vendor: Vendor, count: usize) {
+async fn all_go_through(provider: Provider, count: usize) {
     let gateway = Gateway::find().await;
-    let source = gateway.source(vendor, &[]).await;
-    let files = files(vendor);
+    let source = gateway.source(provider, &[]).await;
+    let files = files(provider);
     assert_eq!(files.len(), count);
     let mut malformed = 0;
     for file in files {
         let body = fs::read(&file).unwrap();
-        let expected = expected(vendor, &file);
+        let expected = expected(provider, &file);
         let is_json = serde_json::from_slice::<IgnoredAny>(&body).is_ok();
         assert_eq!(is_json, expected.is_some(), "{}", file.display());
 
@@ -77,7 +77,7 @@ async fn all_go_through(vendor: Vendor, count: usize) {
             "subject",
             "partitionkey",
             "actorid",
-            "vendor",
+            "provider",
         ] {
             assert_eq!(
                 event[member],
@@ -93,7 +93,7 @@ async fn all_go_through(vendor: Vendor, count: usize) {
         assert_eq!(event["gatewaysource"], source.name);
 
         let text = String::from_utf8(body).unwrap();
-        let sent = match vendor.name {
+        let sent = match provider.name {
             "woodwing" => data(&text),
             _ => text.trim(),
         };
@@ -105,7 +105,7 @@ async fn all_go_through(vendor: Vendor, count: usize) {
         );
         assert_eq!(message.attribute("ce-type"), event["type"]);
         assert_eq!(message.attribute("ce-source"), event["source"]);
-        assert_eq!(message.attribute("vendor"), vendor.name);
+        assert_eq!(message.attribute("provider"), provider.name);
     }
     assert_eq!(source.messages(Queue::Quarantine).len(), malformed);
     assert_eq!(source.messages(Queue::Events).len(), count - malformed);

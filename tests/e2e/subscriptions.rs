@@ -75,7 +75,7 @@ async fn what_a_subscribed_queue_refuses_is_on_the_dead_letter_queue_and_delays_
         "ce-id",
         "ce-source",
         "ce-type",
-        "vendor",
+        "provider",
         "gatewaysource",
     ] {
         assert_eq!(dead.attribute(attribute), event.attribute(attribute));

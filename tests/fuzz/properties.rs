@@ -4,15 +4,15 @@
 use aws_lambda_events::sqs::SqsEvent;
 use serde_json::value::RawValue;
 use url::Host;
-use webhook_gateway::delivery::guard::{Policy, Target};
-use webhook_gateway::delivery::message::Message;
+use webhook_gateway::crypto::secret::Secret;
+use webhook_gateway::crypto::signature;
+use webhook_gateway::delivery::http::guard::{Policy, Target};
 use webhook_gateway::event::{CloudEvent, Receipt};
 use webhook_gateway::ingress::Request;
-use webhook_gateway::ledger::Change;
-use webhook_gateway::secret::Secret;
-use webhook_gateway::signature;
-use webhook_gateway::vendor::Vendor;
-use webhook_gateway::vendor::shape::{Difference, Seen};
+use webhook_gateway::messages::Message;
+use webhook_gateway::providers::Provider;
+use webhook_gateway::providers::shape::{Difference, Seen};
+use webhook_gateway::store::ledger::Change;
 
 /// An invocation of either function, or what stands in one, is read or refused; what is read is written back the same.
 pub(crate) fn event(data: &[u8]) {
@@ -35,19 +35,19 @@ pub(crate) fn event(data: &[u8]) {
 
 /// A body that is authentic is understood, always in the same way, or refused; what is understood makes an event in
 /// JSON, of characters that SQS takes.
-pub(crate) fn vendor(data: &[u8]) {
+pub(crate) fn provider(data: &[u8]) {
     let Some((&which, body)) = data.split_first() else {
         return;
     };
-    let vendor = Vendor::ALL[usize::from(which) % Vendor::ALL.len()];
+    let provider = Provider::ALL[usize::from(which) % Provider::ALL.len()];
     let secret = Secret::new("secret").unwrap();
-    let signature = vendor.sign(&secret, body);
+    let signature = provider.sign(&secret, body);
     let verify = || {
         let signatures = std::iter::once(signature.as_bytes());
-        vendor.verify(std::slice::from_ref(&secret), signatures, body)
+        provider.verify(std::slice::from_ref(&secret), signatures, body)
     };
-    let normalized = vendor.normalize(verify().unwrap());
-    let again = vendor.normalize(verify().unwrap());
+    let normalized = provider.normalize(verify().unwrap());
+    let again = provider.normalize(verify().unwrap());
     assert_eq!(format!("{normalized:?}"), format!("{again:?}"));
     let Ok(normalized) = normalized else { return };
     assert!(!normalized.event_type.is_empty() && normalized.event_type.len() <= 512);
@@ -55,7 +55,7 @@ pub(crate) fn vendor(data: &[u8]) {
     let receipt = Receipt {
         id: "id".to_owned(),
         source: "source".to_owned(),
-        vendor,
+        provider,
         accepted_at: "2026-11-22T10:00:00Z".parse().unwrap(),
         conflict: true,
         replayed: true,

@@ -1,7 +1,7 @@
 //! The check of every request against AWS's rules: each rule is broken once, and noticed.
 
-use crate::support::aws::Aws;
 use serde_json::{Value, json};
+use testkit::aws::Aws;
 
 fn item(extra: &Value) -> Value {
     let mut item = json!({"kind": {"S": "k"}, "id": {"S": "i"}});

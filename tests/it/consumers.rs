@@ -1,15 +1,15 @@
 //! Queues of consumers, by the real binary: whatever one of them answers, everybody else gets each event once, and what
 //! it does not take is kept.
 
-use crate::support::aws::{Aws, Message};
-use crate::support::function::{Answer, Function};
-use crate::support::items::item;
-use crate::support::operator::Operator;
-use crate::support::tap::{Refusal, Tap};
-use crate::support::webhook::{creative_force, signed};
-use crate::support::{START, eventually, tool};
 use serde_json::{Value, json};
 use std::process::Stdio;
+use testkit::aws::{Aws, Message};
+use testkit::function::{Answer, Function};
+use testkit::items::item;
+use testkit::operator::Operator;
+use testkit::tap::{Refusal, Tap};
+use testkit::webhook::{creative_force, signed};
+use testkit::{START, eventually, tool};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -362,7 +362,7 @@ async fn two_messages_of_one_event_on_one_queue_have_an_object_each() {
 
 /// The consumer that README shows.
 fn consumer_of_the_readme() -> String {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
+    let readme = std::fs::read_to_string(testkit::root().join("README.md"));
     let readme = readme.unwrap();
     let blocks = readme.split("```python\n").skip(1);
     let mut blocks = blocks.map(|it| it.split("```").next().unwrap());

@@ -3,10 +3,8 @@
 #[path = "../fuzz/properties.rs"]
 mod properties;
 
-use std::path::Path;
-
 fn corpus(target: &str, property: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
+    let folder = testkit::root().join("tests/fuzz/corpus");
     let mut tried = 0;
     for file in std::fs::read_dir(folder.join(target)).unwrap() {
         property(&std::fs::read(file.unwrap().path()).unwrap());
@@ -21,8 +19,8 @@ fn no_event_breaks_the_decoders() {
 }
 
 #[test]
-fn no_body_breaks_the_vendors() {
-    corpus("vendor", properties::vendor);
+fn no_body_breaks_the_providers() {
+    corpus("provider", properties::provider);
 }
 
 #[test]

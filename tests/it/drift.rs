@@ -1,13 +1,13 @@
-//! What a vendor never sent before is told once, by the name of where it is, and then remembered by every copy of the
+//! What a provider never sent before is told once, by the name of where it is, and then remembered by every copy of the
 //! function.
 
-use crate::support::aws::Aws;
-use crate::support::eventually;
-use crate::support::function::{Answer, Function};
-use crate::support::items::plain;
-use crate::support::proxy::{Call, Fault, Proxy};
-use crate::support::webhook::{request, signed};
 use serde_json::{Value, json};
+use testkit::aws::Aws;
+use testkit::eventually;
+use testkit::function::{Answer, Function};
+use testkit::items::plain;
+use testkit::proxy::{Call, Fault, Proxy};
+use testkit::webhook::{request, signed};
 
 /// What is in every value.
 const CANARY: &str = "canary-of-the-body";
@@ -95,7 +95,7 @@ async fn a_shape_that_was_never_seen_is_told_once_and_then_known_everywhere() {
             assert!(!line.contains(CANARY), "{line}");
             let line: Value = serde_json::from_str(line).unwrap();
             assert_eq!(
-                (&line["source"], &line["vendor"]),
+                (&line["source"], &line["provider"]),
                 (&json!("studio"), &json!("creative-force"))
             );
             let metrics = &line["_aws"]["CloudWatchMetrics"][0];
@@ -106,7 +106,7 @@ async fn a_shape_that_was_never_seen_is_told_once_and_then_known_everywhere() {
 }
 
 #[tokio::test]
-async fn a_type_that_the_vendor_does_not_document_is_told_once_by_what_names_it() {
+async fn a_type_that_the_provider_does_not_document_is_told_once_by_what_names_it() {
     let mut aws = Aws::start().await;
     let mut function = aws.ingress().await;
     for _ in 0..2 {

@@ -1,15 +1,15 @@
 //! What comes onto which queue, by the real binary.
 
-use crate::support::aws::Aws;
-use crate::support::cloudevents::assert_strict;
-use crate::support::function::Answer;
-use crate::support::items::plain;
-use crate::support::operator::Operator;
-use crate::support::proxy::Proxy;
-use crate::support::tap::Tap;
-use crate::support::webhook::{creative_force, signed};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use testkit::aws::Aws;
+use testkit::cloudevents::assert_strict;
+use testkit::function::Answer;
+use testkit::items::plain;
+use testkit::operator::Operator;
+use testkit::proxy::Proxy;
+use testkit::tap::Tap;
+use testkit::webhook::{creative_force, signed};
 
 #[tokio::test]
 async fn an_event_goes_to_the_events_queue_and_to_every_subscription_that_matches() {
@@ -47,7 +47,7 @@ async fn an_event_goes_to_the_events_queue_and_to_every_subscription_that_matche
     assert_eq!(events[0].body, subscribed[0].body);
     let attributes = json!({
         "content-type": "application/cloudevents+json", "ce-id": "p-1", "ce-source": "urn:webhook:studio",
-        "ce-type": "io.creativeforce.product.reset", "vendor": "creative-force", "gatewaysource": "studio",
+        "ce-type": "io.creativeforce.product.reset", "provider": "creative-force", "gatewaysource": "studio",
     });
     let attributes = attributes.as_object().unwrap().iter();
     let expected: Value = attributes

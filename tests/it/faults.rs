@@ -1,17 +1,17 @@
 //! I1 and I2: what was answered with 2xx, and what was recorded, is on every queue that it should be on, whatever
-//! call fails and wherever the process dies. The vendors here send everything once.
+//! call fails and wherever the process dies. The providers here send everything once.
 //!
 //! Seen to fail: with a 2xx after a write that failed, with any error of the ledger taken for a duplicate, with a
 //! fan-out that answers success after an error, and with a claimed body taken for empty when it cannot be read.
 
-use crate::support::aws::Aws;
-use crate::support::function::{Answer, Function};
-use crate::support::proxy::{Call, Fault, Proxy};
-use crate::support::{eventually, webhook};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use testkit::aws::Aws;
+use testkit::function::{Answer, Function};
+use testkit::proxy::{Call, Fault, Proxy};
+use testkit::{eventually, webhook};
 
 const fn call(service: &'static str, operation: &'static str) -> Call {
     Call {

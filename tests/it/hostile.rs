@@ -4,11 +4,11 @@
 //! all others, which takes minutes for 350,000 of them; I12 with the request's headers in a log line, and with
 //! the body in the message of that panic.
 
-use crate::support::aws::Aws;
-use crate::support::cloudevents::assert_strict;
-use crate::support::function::Answer;
-use crate::support::webhook::{SECRET, creative_force, request, sign, signed};
 use serde_json::{Value, json};
+use testkit::aws::Aws;
+use testkit::cloudevents::assert_strict;
+use testkit::function::Answer;
+use testkit::webhook::{SECRET, creative_force, request, sign, signed};
 
 /// Half of the memory that the template gives the function.
 const MAX_MEGABYTES: usize = 128;
@@ -127,8 +127,8 @@ fn hostile_events() -> Vec<Value> {
 async fn no_request_ends_the_process_or_goes_without_an_answer() {
     let mut aws = Aws::start().await;
     aws.put_sources(&json!({
-        "studio": {"vendor": "creative-force", "secrets": [SECRET]},
-        "content": {"vendor": "woodwing", "secrets": [SECRET]},
+        "studio": {"provider": "creative-force", "secrets": [SECRET]},
+        "content": {"provider": "woodwing", "secrets": [SECRET]},
     }))
     .await;
     let mut function = aws.ingress().await;
@@ -176,10 +176,10 @@ async fn no_secret_signature_or_body_is_in_any_line_that_the_function_writes() {
     let canary = "canary-7b1f0a";
     let mut aws = Aws::start().await;
     aws.put_sources(&json!({
-        "studio": {"vendor": "creative-force", "secrets": [SECRET, "canary-7b1f0a-old"]},
-        "mistyped": {"vendor": "canary-7b1f0a-vendor", "secrets": ["canary-7b1f0a-secret"]},
+        "studio": {"provider": "creative-force", "secrets": [SECRET, "canary-7b1f0a-old"]},
+        "mistyped": {"provider": "canary-7b1f0a-provider", "secrets": ["canary-7b1f0a-secret"]},
         "misplaced": "canary-7b1f0a-secret",
-        "misspelled": {"vendor": "creads", "secrets": "canary-7b1f0a-secret"},
+        "misspelled": {"provider": "creads", "secrets": "canary-7b1f0a-secret"},
     }))
     .await;
     let mut function = aws.ingress().await;
@@ -253,5 +253,5 @@ async fn no_secret_signature_or_body_is_in_any_line_that_the_function_writes() {
     );
     assert!(accepted["request_ms"].is_number() && accepted["accepted"] == 1);
     let metrics = &accepted["_aws"]["CloudWatchMetrics"][0];
-    assert_eq!(metrics["Dimensions"], json!([["source", "vendor"], []]));
+    assert_eq!(metrics["Dimensions"], json!([["source", "provider"], []]));
 }

@@ -1,15 +1,15 @@
-//! What a vendor is answered, case by case, by the real binary: promises I3, I4 and I5 among it.
+//! What a provider is answered, case by case, by the real binary: promises I3, I4 and I5 among it.
 //!
 //! Seen to fail: I3 with a mismatch taken for the first secret, and with a blank secret taken for one; I4 without the
 //! message to quarantine, and without the limit of nesting; I5 with a conflict taken for a duplicate.
 
-use crate::support::aws::Aws;
-use crate::support::function::{Answer, Function};
-use crate::support::proxy::{Call, Proxy};
-use crate::support::webhook::{self, SECRET, request, sign, signed};
 use serde_json::{Value, json};
+use testkit::aws::Aws;
+use testkit::function::{Answer, Function};
+use testkit::proxy::{Call, Proxy};
+use testkit::webhook::{self, SECRET, request, sign, signed};
 
-/// An answer as API Gateway gives it to the vendor.
+/// An answer as API Gateway gives it to the provider.
 struct Http {
     status: u64,
     headers: Value,
@@ -79,7 +79,7 @@ async fn authentic_webhooks_are_accepted_once() {
 #[tokio::test]
 async fn equal_bodies_without_an_id_are_one_event_until_the_window_has_passed() {
     let mut aws = Aws::start().await;
-    aws.put_sources(&json!({"hr": {"vendor": "people-force", "secrets": [SECRET]}}))
+    aws.put_sources(&json!({"hr": {"provider": "people-force", "secrets": [SECRET]}}))
         .await;
     let mut function = aws.ingress().await;
     let body = r#"{"action":"employee_update","data":{"id":7}}"#;
@@ -142,7 +142,7 @@ async fn pass(aws: &Aws, seconds: i64) {
 #[tokio::test]
 async fn a_change_back_is_an_event_after_ten_minutes_and_a_second_creation_never_is() {
     let mut aws = Aws::start().await;
-    let source = json!({"vendor": "creads", "secrets": [SECRET]});
+    let source = json!({"provider": "creads", "secrets": [SECRET]});
     aws.put_sources(&json!({"shop": source})).await;
     let mut function = aws.ingress().await;
     let changes = [
@@ -173,7 +173,7 @@ async fn a_change_back_is_an_event_after_ten_minutes_and_a_second_creation_never
         assert_eq!(aws.drain_event_ids().await, ids, "after {passed} s");
     }
     // What is configured is the window of changes alone.
-    let source = json!({"vendor": "creads", "secrets": [SECRET], "dedupe_window": "1h"});
+    let source = json!({"provider": "creads", "secrets": [SECRET], "dedupe_window": "1h"});
     aws.put_sources(&json!({"other": source})).await;
     let mut restarted = aws.ingress().await;
     for change in ["created", "updated"] {
@@ -346,8 +346,8 @@ async fn requests_for_no_source_or_by_no_post_are_refused() {
 async fn a_handshake_is_consented_to_for_the_origins_of_the_source_only() {
     let aws = Aws::start().await;
     aws.put_sources(&json!({
-        "content": {"vendor": "woodwing", "secrets": [SECRET], "origins": ["studio.example.com"]},
-        "open": {"vendor": "woodwing", "secrets": [SECRET], "origins": ["*"]},
+        "content": {"provider": "woodwing", "secrets": [SECRET], "origins": ["studio.example.com"]},
+        "open": {"provider": "woodwing", "secrets": [SECRET], "origins": ["*"]},
     }))
     .await;
     let mut function = aws.ingress().await;
@@ -389,10 +389,10 @@ async fn a_handshake_is_consented_to_for_the_origins_of_the_source_only() {
 async fn a_source_without_a_usable_secret_never_accepts() {
     let aws = Aws::start().await;
     aws.put_sources(&json!({
-        "blank": {"vendor": "creative-force", "secrets": ["", " \n"]},
-        "typo": {"vendor": "creative-farce", "secrets": [SECRET]},
-        "unsigned": {"vendor": "creative-force", "unsigned": true},
-        "studio": {"vendor": "creative-force", "secrets": [SECRET]},
+        "blank": {"provider": "creative-force", "secrets": ["", " \n"]},
+        "typo": {"provider": "creative-farce", "secrets": [SECRET]},
+        "unsigned": {"provider": "creative-force", "unsigned": true},
+        "studio": {"provider": "creative-force", "secrets": [SECRET]},
     }))
     .await;
     let mut function = aws.ingress().await;
@@ -440,8 +440,8 @@ async fn a_rotated_secret_and_a_new_source_work_at_once_and_a_flood_does_not_rea
     };
     proxy.trace(read).await;
     aws.put_sources(&json!({
-        "studio": {"vendor": "creative-force", "secrets": ["new", SECRET]},
-        "added": {"vendor": "creative-force", "secrets": [SECRET]},
+        "studio": {"provider": "creative-force", "secrets": ["new", SECRET]},
+        "added": {"provider": "creative-force", "secrets": [SECRET]},
     }))
     .await;
     tokio::time::sleep(std::time::Duration::from_secs(10)).await;

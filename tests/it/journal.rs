@@ -1,11 +1,11 @@
 //! What the ingress function notes beside the ledger, by the real binary.
 
-use crate::support::aws::Aws;
-use crate::support::function::Answer;
-use crate::support::items::plain;
-use crate::support::proxy::{Call, Fault, Proxy};
-use crate::support::webhook::{creative_force, signed};
 use serde_json::{Value, json};
+use testkit::aws::Aws;
+use testkit::function::Answer;
+use testkit::items::plain;
+use testkit::proxy::{Call, Fault, Proxy};
+use testkit::webhook::{creative_force, signed};
 
 /// The items of the journal of a kind that begins so.
 async fn noted(aws: &Aws, kind: &str) -> Vec<Value> {

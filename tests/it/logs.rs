@@ -3,11 +3,11 @@
 //!
 //! Seen to fail: with the level `TRACE` for the libraries.
 
-use crate::support::aws::Aws;
-use crate::support::function::{Answer, Function};
-use crate::support::proxy::{Call, Fault, Proxy};
-use crate::support::spellings;
-use crate::support::webhook::{SECRET, creative_force, request, sign, signed};
+use testkit::aws::Aws;
+use testkit::function::{Answer, Function};
+use testkit::proxy::{Call, Fault, Proxy};
+use testkit::spellings;
+use testkit::webhook::{SECRET, creative_force, request, sign, signed};
 
 /// What is in every body.
 const BODY: &str = "canary-of-the-body";
@@ -52,7 +52,7 @@ async fn no_line_tells_what_was_received() {
     let mut aws = Aws::start().await;
     let mut environment = aws.environment(aws.url());
     environment.push(("AWS_LAMBDA_LOG_LEVEL", "TRACE".to_owned()));
-    let mut function = Function::start(env!("CARGO_BIN_EXE_ingress"), &environment).await;
+    let mut function = Function::start(&testkit::binary("ingress"), &environment).await;
     let (requests, signatures) = requests("p-1");
     let mut statuses = Vec::new();
     for request in &requests {
@@ -96,7 +96,7 @@ async fn no_error_of_aws_tells_it_either() {
         let mut environment = aws.environment(&proxy.url());
         environment.push(("AWS_LAMBDA_LOG_LEVEL", "TRACE".to_owned()));
         environment.push(("AWS_MAX_ATTEMPTS", "1".to_owned()));
-        let mut function = Function::start(env!("CARGO_BIN_EXE_ingress"), &environment).await;
+        let mut function = Function::start(&testkit::binary("ingress"), &environment).await;
         let (requests, signatures) = requests(&format!("p-{case}"));
         for request in &requests {
             function.invoke(request).await;

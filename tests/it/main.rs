@@ -22,6 +22,5 @@ mod rejected;
 mod requests;
 mod silence;
 mod sources;
-mod support;
 mod template;
 mod vectors;

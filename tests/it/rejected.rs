@@ -1,13 +1,13 @@
 //! What a request that is refused costs, and how long it is waited for, by the real binary.
 
-use crate::support::aws::Aws;
-use crate::support::eventually;
-use crate::support::function::{Answer, Function};
-use crate::support::tap::{Called, Point, Tap};
-use crate::support::units::units;
-use crate::support::webhook::{SECRET, creative_force, request, sign, signed};
 use serde_json::{Value, json};
 use std::time::Instant;
+use testkit::aws::Aws;
+use testkit::eventually;
+use testkit::function::{Answer, Function};
+use testkit::tap::{Called, Point, Tap};
+use testkit::units::units;
+use testkit::webhook::{SECRET, creative_force, request, sign, signed};
 
 /// A request with a signature that is well formed and wrong.
 fn forged(source: &str, body: &str) -> Value {
@@ -55,8 +55,8 @@ fn noise(bytes: usize) -> String {
 #[tokio::test]
 async fn a_request_that_is_refused_costs_two_write_units_at_most_whatever_its_size() {
     let aws = Aws::start().await;
-    let studio = json!({"vendor": "creative-force", "secrets": [SECRET]});
-    let broken = json!({"vendor": "creative-force", "secrets": [" "]});
+    let studio = json!({"provider": "creative-force", "secrets": [SECRET]});
+    let broken = json!({"provider": "creative-force", "secrets": [" "]});
     aws.put_sources(&json!({"studio": studio, "broken": broken}))
         .await;
     let tap = Tap::start(aws.url()).await;
@@ -119,7 +119,7 @@ async fn nobody_who_is_refused_waits_for_a_store_that_hangs() {
         ("PutItem", "rejected#", "{}"),
         ("", &*large, &*large),
     ] {
-        let mut function = Function::start(env!("CARGO_BIN_EXE_ingress"), &bounded).await;
+        let mut function = Function::start(&testkit::binary("ingress"), &bounded).await;
         let text: &'static str = text.to_owned().leak();
         gates.push(tap.hold(Point::Before, operation, text));
         // On a busy machine the time may be up before the call is made.

@@ -3,12 +3,12 @@
 //!
 //! Seen to fail: with requests read as `lambda_http` reads them, at the first odd header.
 
-use crate::support::aws::Aws;
-use crate::support::eventually;
-use crate::support::function::{Answer, Function};
-use crate::support::webhook::{SECRET, creative_force, request, sign, signed};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
+use testkit::aws::Aws;
+use testkit::eventually;
+use testkit::function::{Answer, Function};
+use testkit::webhook::{SECRET, creative_force, request, sign, signed};
 
 /// What stands in an event where its text is to have something that is no value of `serde_json`.
 const HERE: &str = "here";

@@ -1,15 +1,15 @@
 //! A source that declares its longest gap is watched by one message, whatever comes between, and is told of once when it
 //! is silent for longer.
 
-use crate::support::cloudevents::assert_strict;
-use crate::support::delivery::{World, now_ms};
-use crate::support::eventually;
-use crate::support::function::{Answer, Function};
-use crate::support::items::{item, plain};
-use crate::support::operator::Operator;
-use crate::support::proxy::{Call, Fault, Proxy};
-use crate::support::webhook::{SECRET, creative_force, signed};
 use serde_json::{Value, json};
+use testkit::cloudevents::assert_strict;
+use testkit::delivery::{World, now_ms};
+use testkit::eventually;
+use testkit::function::{Answer, Function};
+use testkit::items::{item, plain};
+use testkit::operator::Operator;
+use testkit::proxy::{Call, Fault, Proxy};
+use testkit::webhook::{SECRET, creative_force, signed};
 
 /// The gap that is declared, and how long after it the source is silent, as that it was heard is noted every minute.
 const GAP: u64 = 7_200;
@@ -27,7 +27,7 @@ async fn world(silent_after: Value) -> World {
 
 async fn declare(world: &World, silent_after: Value) {
     let studio =
-        json!({"vendor": "creative-force", "secrets": [SECRET], "silent_after": silent_after});
+        json!({"provider": "creative-force", "secrets": [SECRET], "silent_after": silent_after});
     world.aws.put_sources(&json!({"studio": studio})).await;
 }
 
@@ -305,7 +305,7 @@ async fn the_operator_has_a_source_watched_that_never_sends() {
         "source",
         "add",
         "shop",
-        "--vendor",
+        "--provider",
         "creads",
         "--silent-after",
         "1d",

@@ -3,32 +3,32 @@
 //!
 //! Seen to fail: with the document read as one value, which half a surrogate pair in one secret makes unreadable.
 
-use crate::support::aws::Aws;
-use crate::support::function::Answer;
-use crate::support::webhook::{SECRET, creative_force, request, sign};
+use testkit::aws::Aws;
+use testkit::function::Answer;
+use testkit::webhook::{SECRET, creative_force, request, sign};
 
 #[tokio::test]
 async fn one_source_that_cannot_be_read_disables_itself_alone_even_at_a_cold_start() {
     let aws = Aws::start().await;
-    let good = format!(r#"{{"vendor":"creative-force","secrets":["{SECRET}"]}}"#);
+    let good = format!(r#"{{"provider":"creative-force","secrets":["{SECRET}"]}}"#);
     let deep = "[".repeat(500) + &"]".repeat(500);
     let document = format!(
         "\u{feff}{{\"sources\":{{{}}}}}",
         [
             format!(r#""good":{good}"#),
             format!(
-                r#""marked":{{"vendor":"creative-force","secrets":["\ufeff{SECRET}\r\n\u200a"]}}"#
+                r#""marked":{{"provider":"creative-force","secrets":["\ufeff{SECRET}\r\n\u200a"]}}"#
             ),
-            format!(r#""half":{{"vendor":"creative-force","secrets":["{SECRET}","\ud83d"]}}"#),
-            format!(r#""zero-width":{{"vendor":"creative-force","secrets":["{SECRET}\u200b"]}}"#),
+            format!(r#""half":{{"provider":"creative-force","secrets":["{SECRET}","\ud83d"]}}"#),
+            format!(r#""zero-width":{{"provider":"creative-force","secrets":["{SECRET}\u200b"]}}"#),
             format!(r#""twice":{good}"#),
             format!(r#""tw\u0069ce":{good}"#),
             format!(r#""\ud83d":{good}"#),
             format!(
-                r#""infinite":{{"vendor":"creative-force","secrets":["{SECRET}"],"later":1e999}}"#
+                r#""infinite":{{"provider":"creative-force","secrets":["{SECRET}"],"later":1e999}}"#
             ),
             format!(
-                r#""deep":{{"vendor":"creative-force","secrets":["{SECRET}"],"later":{deep}}}"#
+                r#""deep":{{"provider":"creative-force","secrets":["{SECRET}"],"later":{deep}}}"#
             ),
             r#""number":5"#.to_owned(),
             r#""list":[]"#.to_owned(),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes signature/<vendor>.json: what a vendor's signature is, and all that it is not.
+"""Writes signature/<provider>.json: what a provider's signature is, and all that it is not.
 
 Every digest is made twice, by Python's hmac and by openssl, and neither is the gateway's own code. To check one
 by hand, with the body in a file:
@@ -17,8 +17,8 @@ import subprocess
 HERE = pathlib.Path(__file__).parent
 PAYLOADS = HERE.parent / "payloads"
 
-# By vendor: the header, what stands before the digits, and a secret that looks like the vendor's.
-VENDORS = {
+# By provider: the header, what stands before the digits, and a secret that looks like the provider's.
+PROVIDERS = {
     "creative-force": ("X-CF-Signature", "", "3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs="),
     "woodwing": ("X-Hook-Signature", "", "f65b957c-f3e3-988a-8be5-56ddba21c41f"),
     "creads": ("X-Partners-Signature", "", "your_secret_key"),
@@ -39,7 +39,7 @@ def digest(key, body, algorithm="sha256"):
     return ours
 
 
-def vectors(vendor, header, prefix, secret):
+def vectors(provider, header, prefix, secret):
     key, body, payload = secret.encode(), BODY, BODY.encode()
     good = digest(key, payload)
     found = []
@@ -59,9 +59,9 @@ def vectors(vendor, header, prefix, secret):
     def refused(name, why, refusal, *values, **other):
         add(name, why, sent(*values), refusal, **other)
 
-    # What the vendor sends.
+    # What the provider sends.
     accepted("good", "the documented scheme")
-    for path in sorted((PAYLOADS / vendor).glob("*.json")):
+    for path in sorted((PAYLOADS / provider).glob("*.json")):
         accepted(f"payload: {path.stem}", "a documented payload, as it is printed", prefix + digest(key, path.read_bytes()),
                  raw={"payload": path.name})
     add("header in lower case", "as API Gateway gives it", [[header.lower(), prefix + good]])
@@ -81,8 +81,8 @@ def vectors(vendor, header, prefix, secret):
 
     # Secrets.
     new = "a-newer-secret"
-    accepted("rotation: the second secret", "the vendor still signs with the previous one", secrets=[new, secret], position=1)
-    accepted("rotation: the first secret", "the vendor signs with the current one", secrets=[secret, new])
+    accepted("rotation: the second secret", "the provider still signs with the previous one", secrets=[new, secret], position=1)
+    accepted("rotation: the first secret", "the provider signs with the current one", secrets=[secret, new])
     accepted("rotation: the last of five", "any number may be active", secrets=["a", "b", "c", "d", secret], position=4)
     accepted("white space around the secret", "an accident of copying", secrets=[f" \t{secret}\r\n"])
     accepted("blank secrets beside a good one", "they are no secrets and have no position", secrets=["", " \n", secret])
@@ -100,9 +100,9 @@ def vectors(vendor, header, prefix, secret):
     refused("empty key beside a good secret", "the empty one is dropped", "Mismatch", prefix + digest(b"", payload), secrets=["", secret])
     decoded = {"creative-force": lambda: base64.b64decode(secret), "woodwing": lambda: bytes.fromhex(secret.replace("-", "")),
                "creads": lambda: base64.b64decode("c2VjcmV0LWtleQ=="), "people-force": lambda: base64.b64decode("c2VjcmV0LWtleQ==")}
-    looks = secret if vendor in ("creative-force", "woodwing") else "c2VjcmV0LWtleQ=="
+    looks = secret if provider in ("creative-force", "woodwing") else "c2VjcmV0LWtleQ=="
     refused("secret decoded", "what looks like Base64 or a GUID is not decoded", "Mismatch",
-            prefix + digest(decoded[vendor](), payload), secrets=[looks])
+            prefix + digest(decoded[provider](), payload), secrets=[looks])
 
     # The body.
     refused("one byte changed", "only the MAC over the exact bytes counts", "Mismatch", prefix + good, text=body.replace("1", "2"))
@@ -114,8 +114,8 @@ def vectors(vendor, header, prefix, secret):
 
     # The header.
     add("no header", "only the MAC over the exact bytes counts", [["Content-Type", "application/json"]], "Missing")
-    for other in sorted({entry[0] for entry in VENDORS.values()} - {header}):
-        add(f"under {other}", "another vendor's header", [[other, prefix + good]], "Missing")
+    for other in sorted({entry[0] for entry in PROVIDERS.values()} - {header}):
+        add(f"under {other}", "another provider's header", [[other, prefix + good]], "Missing")
     refused("empty header", "it has no digits", "Malformed", "")
     refused("blank header", "it has no digits", "Malformed", " ")
     refused("sent twice", "which of them counts is not for us to guess", "Repeated", prefix + good, prefix + good)
@@ -134,7 +134,7 @@ def vectors(vendor, header, prefix, secret):
                          ("HMAC-SHA1", digest(key, payload, "sha1")), ("HMAC-SHA512", digest(key, payload, "sha512")),
                          ("MD5", hashlib.md5(key + payload).hexdigest())]:
         refused(name, "not 64 hexadecimal digits", "Malformed", prefix + digits)
-    refused("the secret itself", "a token is no signature; comparing with it would reveal it" if vendor == "woodwing" else "a token is no signature",
+    refused("the secret itself", "a token is no signature; comparing with it would reveal it" if provider == "woodwing" else "a token is no signature",
             "Malformed", prefix + secret)
     refused("a secret of 64 digits itself", "not even one of the right form", "Mismatch", prefix + "5e" * 32, secrets=["5e" * 32])
     refused("all zeros", "only the MAC over the exact bytes counts", "Mismatch", prefix + "0" * 64)
@@ -156,10 +156,10 @@ def vectors(vendor, header, prefix, secret):
     else:
         for other in ["sha256=", "SHA256=", "sha1=", "v1=", "v1,"]:
             refusal = "Repeated" if "," in other else "Malformed"
-            refused(f"prefix {other}", "this vendor sends bare digits", refusal, other + good)
+            refused(f"prefix {other}", "this provider sends bare digits", refusal, other + good)
 
-    # What vendors publish themselves.
-    if vendor == "creads":
+    # What providers publish themselves.
+    if provider == "creads":
         published = digest(b"my_secret", b"{}")
         assert published.startswith("3c980c81")
         accepted("test input of the official SDK", "secret my_secret, body {}", published, secrets=["my_secret"], text="{}",
@@ -167,9 +167,9 @@ def vectors(vendor, header, prefix, secret):
     return found
 
 
-for vendor, scheme in VENDORS.items():
-    found = vectors(vendor, *scheme)
+for provider, scheme in PROVIDERS.items():
+    found = vectors(provider, *scheme)
     names = [vector["name"] for vector in found]
-    assert len(names) == len(set(names)), vendor
+    assert len(names) == len(set(names)), provider
     lines = ",\n".join("  " + json.dumps(vector) for vector in found)
-    (HERE / "signature" / f"{vendor}.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    (HERE / "signature" / f"{provider}.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")

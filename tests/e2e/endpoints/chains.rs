@@ -5,9 +5,9 @@
 
 use crate::support::endpoint::{event, in_force};
 use crate::support::gateway::Gateway;
-use crate::support::receiver::Reply;
 use crate::support::source::CREATIVE_FORCE;
 use std::time::Duration;
+use testkit::receiver::Reply;
 
 const ENDPOINTS: usize = 5;
 

@@ -6,11 +6,11 @@
 use crate::support::endpoint::Endpoint;
 use crate::support::gateway::Gateway;
 use crate::support::queue::OwnQueue;
-use crate::support::receiver::Reply;
 use crate::support::source::CREATIVE_FORCE;
 use crate::support::{PATIENCE, eventually};
 use serde_json::{Value, json};
 use std::time::Duration;
+use testkit::receiver::Reply;
 
 /// As long as the first probe of an open circuit waits.
 const FIRST_PROBE: Duration = Duration::from_secs(60);

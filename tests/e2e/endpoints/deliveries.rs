@@ -6,10 +6,10 @@
 use crate::support::endpoint::verifies;
 use crate::support::gateway::Gateway;
 use crate::support::inbox::Queue;
-use crate::support::receiver::Reply;
 use crate::support::source::CREATIVE_FORCE;
 use serde_json::{Value, json};
 use std::time::Duration;
+use testkit::receiver::Reply;
 
 #[tokio::test]
 async fn an_event_arrives_as_it_is_on_the_queue_and_signed() {

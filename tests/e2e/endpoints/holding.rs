@@ -5,10 +5,10 @@
 
 use crate::support::endpoint::Endpoint;
 use crate::support::gateway::Gateway;
-use crate::support::receiver::Reply;
 use crate::support::source::CREATIVE_FORCE;
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
+use testkit::receiver::Reply;
 
 /// As long as the endpoints here ask to be left alone: longer than it takes to see that they are.
 const WAIT: Duration = Duration::from_secs(15);

@@ -1,5 +1,5 @@
 //! What operators and receivers see of endpoints: `webhookctl` on one side, a recording receiver on the other, and
-//! between them the whole way of an event, from the vendor's request to that of the delivery function.
+//! between them the whole way of an event, from the provider's request to that of the delivery function.
 
 mod chains;
 mod circuit;

@@ -4,9 +4,9 @@
 
 use crate::support::endpoint::{event, verifies};
 use crate::support::gateway::Gateway;
-use crate::support::receiver::Reply;
 use crate::support::source::CREATIVE_FORCE;
 use serde_json::{Value, json};
+use testkit::receiver::Reply;
 
 #[tokio::test]
 async fn a_test_tells_what_the_endpoint_answers_and_fails_unless_it_takes_it() {

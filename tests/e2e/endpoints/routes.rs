@@ -5,11 +5,11 @@
 use crate::support::endpoint::in_force;
 use crate::support::gateway::Gateway;
 use crate::support::inbox::Queue;
-use crate::support::receiver::{Receiver, Reply};
 use crate::support::source::{CREATIVE_FORCE, product_reset};
 use crate::support::{eventually, unique};
 use serde_json::{Value, json};
 use std::time::Duration;
+use testkit::receiver::{Receiver, Reply};
 
 #[tokio::test]
 async fn a_new_endpoint_gets_events_within_half_a_minute_and_without_a_deployment() {

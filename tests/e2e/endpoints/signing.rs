@@ -1,4 +1,4 @@
-//! Signatures as receivers verify them: by the library of Standard Webhooks, and by what was written for a vendor.
+//! Signatures as receivers verify them: by the library of Standard Webhooks, and by what was written for a provider.
 //!
 //! Seen to fail: with the newest secret alone, with secrets that never end, and with bytes that were trimmed.
 
@@ -49,12 +49,12 @@ async fn the_old_and_the_new_secret_verify_until_the_overlap_ends() {
     endpoint.delete().await;
 }
 
-/// What was written for the vendor takes it unchanged: its bytes, its content type, its header, its way to sign.
+/// What was written for the provider takes it unchanged: its bytes, its content type, its header, its way to sign.
 #[tokio::test]
-async fn a_receiver_that_was_written_for_the_vendor_takes_it_unchanged() {
+async fn a_receiver_that_was_written_for_the_provider_takes_it_unchanged() {
     let gateway = Gateway::find().await;
     let source = gateway.source(PEOPLE_FORCE, &[]).await;
-    let as_vendor = [
+    let as_provider = [
         "--format",
         "raw",
         "--signature",
@@ -67,7 +67,7 @@ async fn a_receiver_that_was_written_for_the_vendor_takes_it_unchanged() {
         "X-Env: test",
         "--secret-stdin",
     ];
-    let endpoint = gateway.endpoint(&source, &as_vendor).await;
+    let endpoint = gateway.endpoint(&source, &as_provider).await;
     // The larger one is kept in the bucket.
     let padding = "ü ".repeat(150_000);
     let sent = ["", &padding].map(|padding| {
@@ -81,11 +81,11 @@ async fn a_receiver_that_was_written_for_the_vendor_takes_it_unchanged() {
     let deliveries = endpoint.all("delivered", &events).await;
     let requests = endpoint.receiver.requests();
     for (delivery, body) in deliveries.iter().zip(&sent) {
-        let of_it = |it: &&_| json!(crate::support::receiver::Request::id(it)) == delivery["id"];
+        let of_it = |it: &&_| json!(testkit::receiver::Request::id(it)) == delivery["id"];
         let request = requests.iter().find(of_it).unwrap();
         assert!(
             request.body == body.as_bytes(),
-            "the bytes are the vendor's"
+            "the bytes are the provider's"
         );
         assert_eq!(
             request.header(PEOPLE_FORCE.signature_header),

@@ -1,12 +1,12 @@
 //! An endpoint of a test's own: created by the operator's tool for the events of one source, with a receiver behind it.
 
 use super::gateway::{Gateway, MARK, Said, name};
-use super::receiver::{Receiver, Reply, Request};
 use super::source::Source;
 use super::{PATIENCE, eventually, unique, within};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::time::Duration;
+use testkit::receiver::{Receiver, Reply, Request};
 use tokio::time::sleep;
 
 /// After so long, what was said of an endpoint is in force for new events. No look from outside tells of it before, as

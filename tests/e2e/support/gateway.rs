@@ -55,7 +55,7 @@ impl Said {
 /// Where the local stack's files are.
 fn folder() -> PathBuf {
     let name = std::env::var_os("LOCAL_DIR").unwrap_or_else(|| ".local".into());
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+    testkit::root().join(name)
 }
 
 /// A name for what a test makes.
@@ -137,7 +137,7 @@ impl Gateway {
 
     /// Starts the tool; it waits for its standard input where it reads one.
     pub(crate) fn start_webhookctl(&self, arguments: &[&str]) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_webhookctl"))
+        Command::new(testkit::binary("webhookctl"))
             .args(arguments)
             .current_dir(self.home.path())
             .env_remove("WEBHOOK_GATEWAY_STACK")

@@ -4,12 +4,6 @@ pub(crate) mod endpoint;
 pub(crate) mod gateway;
 pub(crate) mod inbox;
 pub(crate) mod queue;
-#[allow(
-    dead_code,
-    reason = "the integration tests use it too, and other parts of it"
-)]
-#[path = "../../it/support/receiver.rs"]
-pub(crate) mod receiver;
 pub(crate) mod source;
 
 use std::time::Duration;

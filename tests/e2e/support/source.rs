@@ -1,4 +1,4 @@
-//! A source of a test's own, and webhooks as its vendor sends them.
+//! A source of a test's own, and webhooks as its provider sends them.
 
 use super::eventually;
 use super::gateway::{Gateway, name};
@@ -12,20 +12,20 @@ pub(crate) struct Source<'a> {
     gateway: &'a Gateway,
     pub(crate) name: String,
     pub(crate) secret: String,
-    vendor: Vendor,
+    provider: Provider,
 }
 
-/// How a vendor sends.
+/// How a provider sends.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Vendor {
+pub(crate) struct Provider {
     pub(crate) name: &'static str,
     pub(crate) signature_header: &'static str,
     signature_prefix: &'static str,
     content_type: &'static str,
 }
 
-const fn vendor(name: &'static str, signature_header: &'static str) -> Vendor {
-    Vendor {
+const fn provider(name: &'static str, signature_header: &'static str) -> Provider {
+    Provider {
         name,
         signature_header,
         signature_prefix: "",
@@ -33,15 +33,15 @@ const fn vendor(name: &'static str, signature_header: &'static str) -> Vendor {
     }
 }
 
-pub(crate) const CREATIVE_FORCE: Vendor = vendor("creative-force", "X-CF-Signature");
-pub(crate) const CREADS: Vendor = vendor("creads", "X-Partners-Signature");
-pub(crate) const WOODWING: Vendor = Vendor {
+pub(crate) const CREATIVE_FORCE: Provider = provider("creative-force", "X-CF-Signature");
+pub(crate) const CREADS: Provider = provider("creads", "X-Partners-Signature");
+pub(crate) const WOODWING: Provider = Provider {
     content_type: "application/cloudevents+json",
-    ..vendor("woodwing", "X-Hook-Signature")
+    ..provider("woodwing", "X-Hook-Signature")
 };
-pub(crate) const PEOPLE_FORCE: Vendor = Vendor {
+pub(crate) const PEOPLE_FORCE: Provider = Provider {
     signature_prefix: "sha256=",
-    ..vendor("people-force", "X-PeopleForce-Signature")
+    ..provider("people-force", "X-PeopleForce-Signature")
 };
 
 /// An answer of the gateway.
@@ -73,9 +73,9 @@ pub(crate) async fn send(request: RequestBuilder) -> Answer {
 
 impl Gateway {
     /// Adds a source whose secret is known, and waits until the gateway knows it.
-    pub(crate) async fn source(&self, vendor: Vendor, options: &[&str]) -> Source<'_> {
-        let source = self.new_source(vendor);
-        let mut arguments = vec!["source", "add", &source.name, "--vendor", vendor.name];
+    pub(crate) async fn source(&self, provider: Provider, options: &[&str]) -> Source<'_> {
+        let source = self.new_source(provider);
+        let mut arguments = vec!["source", "add", &source.name, "--provider", provider.name];
         arguments.extend(["--secret-stdin"]);
         arguments.extend(options);
         let guard = self.change().await;
@@ -86,12 +86,12 @@ impl Gateway {
     }
 
     /// A source that is still to be added.
-    pub(crate) fn new_source(&self, vendor: Vendor) -> Source<'_> {
+    pub(crate) fn new_source(&self, provider: Provider) -> Source<'_> {
         Source {
             gateway: self,
             name: name(),
             secret: format!("secret-{}", super::unique()),
-            vendor,
+            provider,
         }
     }
 }
@@ -102,21 +102,21 @@ impl Source<'_> {
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
         mac.update(body);
         let digits = hex::encode(mac.finalize().into_bytes());
-        format!("{}{digits}", self.vendor.signature_prefix)
+        format!("{}{digits}", self.provider.signature_prefix)
     }
 
     /// A `POST` without a signature.
     pub(crate) fn unsigned(&self, body: &[u8]) -> RequestBuilder {
         let request = self.gateway.request("POST", &self.name);
         request
-            .header("content-type", self.vendor.content_type)
+            .header("content-type", self.provider.content_type)
             .body(body.to_vec())
     }
 
     /// A `POST` that is signed with a secret.
     pub(crate) fn signed_with(&self, secret: &str, body: &[u8]) -> RequestBuilder {
         self.unsigned(body)
-            .header(self.vendor.signature_header, self.signature(secret, body))
+            .header(self.provider.signature_header, self.signature(secret, body))
     }
 
     /// Sends a webhook. A function that does not know the source yet answers 404, for a minute at most.

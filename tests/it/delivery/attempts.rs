@@ -1,13 +1,13 @@
 //! I6 and I9: each delivery has one id and one body over all its attempts, which its record counts, on a schedule.
 
-use crate::support::delivery::{World, event, id, now_ms};
-use crate::support::free_port;
-use crate::support::function::Answer;
-use crate::support::receiver::{Receiver, Reply};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
+use testkit::delivery::{World, event, id, now_ms};
+use testkit::free_port;
+use testkit::function::Answer;
+use testkit::receiver::{Receiver, Reply};
 use tokio::sync::Barrier;
 
 /// The state of a record, and its attempts.

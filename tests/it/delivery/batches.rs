@@ -1,11 +1,11 @@
 //! I8: the messages of a batch do not stand in each other's way, nor do the copies of one.
 
-use crate::support::delivery::World;
-use crate::support::eventually;
-use crate::support::function::Answer;
-use crate::support::receiver::{Receiver, Reply};
 use serde_json::{Value, json};
 use std::time::Duration;
+use testkit::delivery::World;
+use testkit::eventually;
+use testkit::function::Answer;
+use testkit::receiver::{Receiver, Reply};
 
 /// The batch of `events/delivery/poison.json`: a message that is none, and a delivery.
 fn poison() -> Value {

@@ -1,12 +1,12 @@
 //! The circuit: an endpoint that fails ten times in a row is left alone but for one probe, and when it answers again
 //! all that was held for it is delivered.
 
-use crate::support::cloudevents::assert_strict;
-use crate::support::delivery::{World, id};
-use crate::support::function::Function;
-use crate::support::receiver::{Receiver, Reply};
 use serde_json::{Value, json};
 use std::ops::RangeInclusive;
+use testkit::cloudevents::assert_strict;
+use testkit::delivery::{World, id};
+use testkit::function::Function;
+use testkit::receiver::{Receiver, Reply};
 
 /// Offers events of these numbers, and hands them to the function.
 async fn offer(world: &World, function: &mut Function, numbers: RangeInclusive<u32>) {

@@ -1,11 +1,11 @@
 //! I6 and I7: wherever the process dies, nothing is lost, and what is posted again has the same id and the same bytes.
 
 use super::traffic::Traffic;
-use crate::support::delivery::{World, id};
-use crate::support::function::{Answer, Function};
-use crate::support::receiver::{Receiver, Reply};
-use crate::support::tap::{Gate, Point};
 use serde_json::{Value, json};
+use testkit::delivery::{World, id};
+use testkit::function::{Answer, Function};
+use testkit::receiver::{Receiver, Reply};
+use testkit::tap::{Gate, Point};
 
 /// Invokes the function, and kills it when a call is held up; whether it was killed.
 async fn run_or_kill(

@@ -1,8 +1,8 @@
 //! An entry of a batch that SQS refuses for good, while it takes the batch: the message counts as not sent.
 
-use crate::support::delivery::{World, id, now_ms};
-use crate::support::receiver::Receiver;
 use serde_json::json;
+use testkit::delivery::{World, id, now_ms};
+use testkit::receiver::Receiver;
 
 #[tokio::test]
 async fn a_held_delivery_that_the_queue_refuses_stays_held_with_its_attempt() {
@@ -30,7 +30,7 @@ async fn a_held_delivery_that_the_queue_refuses_stays_held_with_its_attempt() {
     assert_eq!(world.queued().await, kinds.into());
 
     world.tap.refuse(None);
-    receiver.answer(|_| crate::support::receiver::Reply::status(200));
+    receiver.answer(|_| testkit::receiver::Reply::status(200));
     world.drain(&mut function).await;
     assert_eq!(
         world.states("ep_a").await,
@@ -90,7 +90,7 @@ async fn a_wait_that_the_queue_refuses_is_logged_with_its_reason_and_counted() {
         let output = function.output().await.into_iter();
         output.filter(|it| it.contains(text)).count()
     };
-    crate::support::eventually("a line", || async {
+    testkit::eventually("a line", || async {
         lines("messages come again").await == 1
     })
     .await;

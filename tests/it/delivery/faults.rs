@@ -1,9 +1,9 @@
 //! I7: whatever call of AWS fails, and however, nothing is lost, and once it works again all is as if nothing had been.
 
 use super::traffic::Traffic;
-use crate::support::delivery::World;
-use crate::support::function::Function;
-use crate::support::proxy::{Call, Fault, Proxy};
+use testkit::delivery::World;
+use testkit::function::Function;
+use testkit::proxy::{Call, Fault, Proxy};
 
 const fn call(service: &'static str, operation: &'static str) -> Call {
     Call {

@@ -1,12 +1,12 @@
 //! What is not sent: to an endpoint that is paused or disabled, faster than its rate, to one that was deleted, and of
 //! an event that is not there any more.
 
-use crate::support::delivery::{World, event, id, now_ms};
-use crate::support::eventually;
-use crate::support::function::Answer;
-use crate::support::receiver::{Receiver, Reply};
 use serde_json::json;
 use std::time::Duration;
+use testkit::delivery::{World, event, id, now_ms};
+use testkit::eventually;
+use testkit::function::Answer;
+use testkit::receiver::{Receiver, Reply};
 
 #[tokio::test]
 async fn what_comes_for_a_paused_or_disabled_endpoint_waits_until_a_probe_is_sent() {

@@ -2,14 +2,14 @@
 //!
 //! Seen to fail: with everything loaded that is held.
 
-use crate::support::delivery::{World, event, id};
-use crate::support::function::{Answer, Function};
-use crate::support::items::item;
-use crate::support::receiver::Receiver;
-use crate::support::webhook::creative_force;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 use std::collections::BTreeSet;
+use testkit::delivery::{World, event, id};
+use testkit::function::{Answer, Function};
+use testkit::items::item;
+use testkit::receiver::Receiver;
+use testkit::webhook::creative_force;
 
 /// The memory that the template gives the function.
 const MEGABYTES: usize = 256;

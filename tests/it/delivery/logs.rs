@@ -3,14 +3,14 @@
 //!
 //! Seen to fail: with the level `TRACE` for the libraries.
 
-use crate::support::delivery::{World, event};
-use crate::support::function::Function;
-use crate::support::proxy::{Call, Fault, Proxy};
-use crate::support::receiver::{Receiver, Reply};
-use crate::support::spellings;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 use std::collections::BTreeSet;
+use testkit::delivery::{World, event};
+use testkit::function::Function;
+use testkit::proxy::{Call, Fault, Proxy};
+use testkit::receiver::{Receiver, Reply};
+use testkit::spellings;
 
 /// What is in every body.
 const BODY: &str = "canary-of-the-body";
@@ -58,7 +58,7 @@ const ENDPOINTS: [&str; 6] = [
 ];
 
 /// Offers deliveries to all endpoints, as if nothing had been seen of these: of an event that is well, of one that is
-/// none of the vendor's, and of one in the bucket.
+/// none of the provider's, and of one in the bucket.
 async fn offer(world: &World, receiver: &Receiver, first: u32) {
     let event_of = |note: &str| json!({"PayloadId": BODY, "EventGroupName": "product", "Action": BODY, "Note": note});
     let bodies = [

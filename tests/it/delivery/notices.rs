@@ -3,12 +3,12 @@
 //!
 //! Seen to fail: with notices that whoever sees them gives, under an id of their own.
 
-use crate::support::delivery::{World, now_ms};
-use crate::support::function::{Answer, Function};
-use crate::support::proxy::Proxy;
-use crate::support::receiver::{Receiver, Reply};
-use crate::support::tap::Point;
 use serde_json::{Value, json};
+use testkit::delivery::{World, now_ms};
+use testkit::function::{Answer, Function};
+use testkit::proxy::Proxy;
+use testkit::receiver::{Receiver, Reply};
+use testkit::tap::Point;
 use tokio::sync::oneshot;
 
 async fn begin(

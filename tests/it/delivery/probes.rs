@@ -1,11 +1,11 @@
 //! One probe for an endpoint, and none too few: an active endpoint for which something is held has a probe, however
 //! invocations come between each other, and whatever message is lost.
 
-use crate::support::delivery::{World, id, now_ms};
-use crate::support::function::{Answer, Function};
-use crate::support::receiver::{Receiver, Reply};
-use crate::support::tap::Point;
 use serde_json::{Value, json};
+use testkit::delivery::{World, id, now_ms};
+use testkit::function::{Answer, Function};
+use testkit::receiver::{Receiver, Reply};
+use testkit::tap::Point;
 use tokio::sync::oneshot;
 
 /// A world with an endpoint all of whose deliveries are held, as it has a rate, and two functions.

@@ -1,11 +1,11 @@
 //! What an endpoint may say besides yes and no: that it is gone, and that it wants to be left alone for a while.
 
-use crate::support::cloudevents::assert_strict;
-use crate::support::delivery::{World, id, now_ms};
-use crate::support::proxy::Proxy;
-use crate::support::receiver::{Receiver, Reply};
 use serde_json::json;
 use std::time::Duration;
+use testkit::cloudevents::assert_strict;
+use testkit::delivery::{World, id, now_ms};
+use testkit::proxy::Proxy;
+use testkit::receiver::{Receiver, Reply};
 
 #[tokio::test]
 async fn an_endpoint_that_is_gone_is_disabled_at_once_and_its_deliveries_wait_for_the_operator() {

@@ -1,13 +1,13 @@
-//! The whole way: what a vendor sent, through both doors of ingress and the delivery queue, to the endpoints that want
+//! The whole way: what a provider sent, through both doors of ingress and the delivery queue, to the endpoints that want
 //! it, in the form and with the signature that each wants.
 
-use crate::support::delivery::{SECRET, World, event};
-use crate::support::function::Function;
-use crate::support::proxy::Proxy;
-use crate::support::receiver::{Receiver, Request};
-use crate::support::webhook::{self, creative_force};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
+use testkit::delivery::{SECRET, World, event};
+use testkit::function::Function;
+use testkit::proxy::Proxy;
+use testkit::receiver::{Receiver, Request};
+use testkit::webhook::{self, creative_force};
 
 /// Another secret of Standard Webhooks.
 const OTHER: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -112,7 +112,7 @@ async fn an_event_reaches_every_endpoint_that_wants_it_as_it_is_on_the_events_qu
 }
 
 #[tokio::test]
-async fn an_endpoint_may_have_the_vendors_own_bytes() {
+async fn an_endpoint_may_have_the_providers_own_bytes() {
     let mut world = World::start().await;
     let receiver = Receiver::start().await;
     world
@@ -155,10 +155,7 @@ async fn an_endpoint_may_have_the_signature_and_the_headers_that_it_is_used_to()
     let all = |name: &str| -> Vec<_> { request.headers.get_all(name).iter().collect() };
     assert_eq!(all("x-hub-signature-256"), [&*signature]);
     assert_eq!(all("authorization"), ["Bearer token"]);
-    assert_eq!(
-        all("webhook-id"),
-        [&*crate::support::delivery::id("ep_hub", 1)]
-    );
+    assert_eq!(all("webhook-id"), [&*testkit::delivery::id("ep_hub", 1)]);
     assert_eq!(all("webhook-signature").len(), 0);
 }
 

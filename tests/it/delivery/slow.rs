@@ -4,12 +4,12 @@
 //! Seen to fail: with any success that forgets that attempts hung, with one delivery for all that came in a batch, with
 //! deliveries that are put off again and again.
 
-use crate::support::delivery::{World, id};
-use crate::support::eventually;
-use crate::support::function::{Answer, Function};
-use crate::support::receiver::{Receiver, Reply};
 use serde_json::{Value, json};
 use std::time::Duration;
+use testkit::delivery::{World, id};
+use testkit::eventually;
+use testkit::function::{Answer, Function};
+use testkit::receiver::{Receiver, Reply};
 use tokio::sync::oneshot;
 
 /// A success that is slow: an attempt hangs from 2 seconds on.
@@ -40,6 +40,13 @@ async fn end(world: &World, batch: Vec<Value>, answer: oneshot::Receiver<Answer>
 
 async fn circuit(world: &World) -> Value {
     world.standing("circuit", "ep_a").await
+}
+
+/// Lets a minute pass since the last attempt that was slow.
+async fn a_minute_passes(world: &World) {
+    let mut circuit = circuit(world).await;
+    circuit["slow_at"] = json!(circuit["slow_at"].as_u64().unwrap() - 60_000);
+    world.put_circuit("ep_a", &circuit).await;
 }
 
 fn ids(numbers: impl IntoIterator<Item = u32>) -> Vec<String> {
@@ -84,10 +91,15 @@ async fn a_slow_success_is_no_reason_to_try_all_at_once() {
     world.pump_kind(&mut other, "delivery/1").await;
     assert_eq!(world.record("ep_a", 8).await["state"], "held");
     world.drain(&mut other).await;
-    let circuit = circuit(&world).await;
-    assert_eq!(circuit, json!({"kind": "circuit", "id": "ep_a"}));
+    // An attempt was slow a moment ago: one invocation at a time tries the endpoint for another minute.
+    let recovering = circuit(&world).await;
+    assert_eq!(recovering["slow_since"], Value::Null);
+    assert!(recovering["slow_until"].is_u64(), "{recovering}");
+    a_minute_passes(&world).await;
     world.offer("ep_a", 9).await;
     world.pump(&mut other).await;
+    let quick = json!({"kind": "circuit", "id": "ep_a"});
+    assert_eq!(circuit(&world).await, quick);
     assert_eq!(
         world.states("ep_a").await,
         [("delivered".to_owned(), 9)].into()
@@ -180,6 +192,10 @@ async fn an_attempt_that_hangs_holds_nothing_up_at_an_endpoint_that_was_quick() 
         world.states("ep_a").await,
         [("delivered".to_owned(), 2)].into()
     );
-    let expected = json!({"kind": "circuit", "id": "ep_a"});
-    assert_eq!(circuit(&world).await, expected);
+    assert_eq!(circuit(&world).await["slow_since"], Value::Null);
+    a_minute_passes(&world).await;
+    world.offer("ep_a", 3).await;
+    world.pump(&mut function).await;
+    let quick = json!({"kind": "circuit", "id": "ep_a"});
+    assert_eq!(circuit(&world).await, quick);
 }

@@ -1,11 +1,11 @@
 //! One batch with all that can become of a delivery, and what has to have become of it in the end, whatever failed and
 //! whichever process died on the way.
 
-use crate::support::delivery::{World, event, id, now_ms};
-use crate::support::receiver::{Receiver, Reply, Request};
-use crate::support::webhook::creative_force;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use testkit::delivery::{World, event, id, now_ms};
+use testkit::receiver::{Receiver, Reply, Request};
+use testkit::webhook::creative_force;
 
 /// The endpoints of a case by what they answer, what they differ in, and what becomes of their one delivery.
 const ENDPOINTS: [(&str, &str, &str); 7] = [

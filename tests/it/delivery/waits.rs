@@ -3,9 +3,9 @@
 //!
 //! Seen to fail: with waits that count as failures, with probes that count as attempts of the schedule.
 
-use crate::support::delivery::{World, now_ms};
-use crate::support::receiver::{Receiver, Reply};
 use serde_json::{Value, json};
+use testkit::delivery::{World, now_ms};
+use testkit::receiver::{Receiver, Reply};
 
 /// Answers so many requests with one reply, and all others with another.
 fn first(count: usize, reply: Reply, then: Reply) -> impl FnMut() -> Reply {

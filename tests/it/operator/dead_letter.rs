@@ -1,10 +1,10 @@
 //! Dead letters are told apart by their reasons, and sent back to where they belong.
 
-use crate::support::aws::Aws;
-use crate::support::delivery::World;
-use crate::support::operator::Operator;
-use crate::support::webhook::{creative_force, signed};
 use serde_json::{Value, json};
+use testkit::aws::Aws;
+use testkit::delivery::World;
+use testkit::operator::Operator;
+use testkit::webhook::{creative_force, signed};
 
 async fn put(aws: &Aws, body: &str, queue: Option<&str>, reason: &str, id: &str) {
     let text = |text: &str| json!({"DataType": "String", "StringValue": text});

@@ -3,13 +3,13 @@
 //! Seen to fail: with what is quarantined taken for published, with the mark of what was published again not looked at,
 //! with the messages on the queue not looked at, and with a dead letter taken for none.
 
-use crate::support::aws::Aws;
-use crate::support::delivery::World;
-use crate::support::operator::Operator;
-use crate::support::receiver::Receiver;
-use crate::support::tap::{Point, Tap};
-use crate::support::webhook::{creative_force, signed};
 use serde_json::{Value, json};
+use testkit::aws::Aws;
+use testkit::delivery::World;
+use testkit::operator::Operator;
+use testkit::receiver::Receiver;
+use testkit::tap::{Point, Tap};
+use testkit::webhook::{creative_force, signed};
 use tokio::process::Command;
 
 const RECONCILE: [&str; 4] = ["doctor", "--reconcile", "--since", "1h"];
@@ -88,8 +88,8 @@ async fn a_fresh_stack_is_well_and_what_is_wrong_is_told_with_what_to_do() {
         );
     }
 
-    let hr = json!({"vendor": "people-force", "unsigned": true});
-    aws.put_sources(&json!({"studio": {"vendor": "creative-force"}, "hr": hr}))
+    let hr = json!({"provider": "people-force", "unsigned": true});
+    aws.put_sources(&json!({"studio": {"provider": "creative-force"}, "hr": hr}))
         .await;
     let letter = json!({"QueueUrl": aws.queue_url("dead"), "MessageBody": "?"});
     aws.call("AmazonSQS.SendMessage", &letter).await;

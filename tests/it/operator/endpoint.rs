@@ -3,12 +3,12 @@
 //! Seen to fail: with an update that leaves the secrets as they were, with a refused second try that is taken for
 //! somebody else's change, and with a dry run that sends.
 
-use crate::support::delivery::{SECRET, World, id};
-use crate::support::operator::Operator;
-use crate::support::proxy::{Call, Fault, Proxy};
-use crate::support::receiver::{Receiver, Request};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
+use testkit::delivery::{SECRET, World, id};
+use testkit::operator::Operator;
+use testkit::proxy::{Call, Fault, Proxy};
+use testkit::receiver::{Receiver, Request};
 
 fn is_signed(request: &Request, secret: &str) -> bool {
     let webhook = Webhook::new(secret).unwrap();
@@ -49,16 +49,16 @@ async fn an_update_takes_a_secret_that_replaces_the_others_at_once() {
     world.drain(&mut function).await;
     let request = &receiver.take()[0];
     assert!(is_signed(request, SECRET) && !is_signed(request, first));
-    // A secret of no scheme but the vendors' comes with theirs.
+    // A secret of no scheme but the providers' comes with theirs.
     let hmac = [
         "--signature",
         "hmac-sha256-hex",
         "--signature-header",
         "X-Cf-Signature",
     ];
-    let vendors = [&update[..], &hmac].concat();
+    let providers = [&update[..], &hmac].concat();
     let updated = operator
-        .run_with(&vendors, "too short")
+        .run_with(&providers, "too short")
         .await
         .json()
         .remove(0);
@@ -66,7 +66,7 @@ async fn an_update_takes_a_secret_that_replaces_the_others_at_once() {
     world.offer(endpoint, 3).await;
     world.drain(&mut function).await;
     let request = &receiver.take()[0];
-    let expected = crate::support::webhook::sign("too short", &request.body);
+    let expected = testkit::webhook::sign("too short", &request.body);
     assert_eq!(request.header("x-cf-signature"), expected);
 }
 

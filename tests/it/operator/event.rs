@@ -1,15 +1,15 @@
 //! Events listed and shown.
 
-use crate::support::aws::Aws;
-use crate::support::function::Function;
-use crate::support::items::item;
-use crate::support::operator::{Operator, accept, column};
-use crate::support::webhook::{creative_force, request, signed};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use testkit::aws::Aws;
+use testkit::function::Function;
+use testkit::items::item;
+use testkit::operator::{Operator, accept, column};
+use testkit::webhook::{creative_force, request, signed};
 use webhook_gateway::event::EventRef;
-use webhook_gateway::journal::Published;
+use webhook_gateway::store::journal::Published;
 
 /// Puts a batch into the journal, as if it had been published at this moment.
 async fn note(aws: &Aws, place: u32, now: Timestamp, events: &[Published]) {
@@ -77,7 +77,7 @@ async fn a_list_goes_on_over_pages_and_days_and_has_each_event_once() {
             id: number.to_string(),
             event_type: "a.b".to_owned(),
             source: "studio".to_owned(),
-            vendor: "creative-force".to_owned(),
+            provider: "creative-force".to_owned(),
             accepted_at: at.as_millisecond(),
             conflict: false,
             replayed: false,
@@ -145,7 +145,7 @@ async fn an_event_is_shown_as_it_came_and_as_it_was_published() {
 }
 
 /// The event that is too large for a message.
-async fn pointed_to(aws: &Aws, messages: &[crate::support::aws::Message]) -> String {
+async fn pointed_to(aws: &Aws, messages: &[testkit::aws::Message]) -> String {
     let pointer = messages.iter().find(|it| it.body.is_array()).unwrap();
     let object = aws.object(pointer.body[1]["s3Key"].as_str().unwrap()).await;
     String::from_utf8(object).unwrap()
@@ -154,7 +154,7 @@ async fn pointed_to(aws: &Aws, messages: &[crate::support::aws::Message]) -> Str
 #[tokio::test]
 async fn what_is_not_understood_is_shown_to_the_byte() {
     let mut aws = Aws::start().await;
-    aws.put_sources(&json!({"hr": {"vendor": "people-force", "unsigned": true}}))
+    aws.put_sources(&json!({"hr": {"provider": "people-force", "unsigned": true}}))
         .await;
     let mut function = aws.ingress().await;
     let operator = Operator::of(&aws).await;
@@ -182,7 +182,7 @@ async fn what_is_not_understood_is_shown_to_the_byte() {
 #[tokio::test]
 async fn an_id_that_several_sources_have_needs_one_to_be_named() {
     let mut aws = Aws::start().await;
-    let unsigned = json!({"vendor": "creative-force", "unsigned": true});
+    let unsigned = json!({"provider": "creative-force", "unsigned": true});
     aws.put_sources(&json!({"one": unsigned, "two": unsigned}))
         .await;
     let mut function = aws.ingress().await;

@@ -1,13 +1,13 @@
 //! Why an event is where it is, and why it is not elsewhere.
 
-use crate::support::aws::Aws;
-use crate::support::delivery::World;
-use crate::support::function::Function;
-use crate::support::operator::{Operator, accept, column};
-use crate::support::receiver::{Receiver, Reply};
-use crate::support::tap::{Point, Tap};
-use crate::support::webhook::{SECRET, creative_force, request, signed};
 use serde_json::{Value, json};
+use testkit::aws::Aws;
+use testkit::delivery::World;
+use testkit::function::Function;
+use testkit::operator::{Operator, accept, column};
+use testkit::receiver::{Receiver, Reply};
+use testkit::tap::{Point, Tap};
+use testkit::webhook::{SECRET, creative_force, request, signed};
 
 /// Puts what a function has written into its log, as Lambda does.
 async fn log(aws: &Aws, function: &Function) {
@@ -178,7 +178,7 @@ async fn what_happened_to_an_event_is_told_in_order() {
     let times: Vec<_> = steps.iter().filter_map(|it| it["at"].as_str()).collect();
     assert!(times.is_sorted() && times.len() == 7, "{told:#}");
     // The secret is rotated, and gone.
-    aws.put_sources(&json!({"studio": {"vendor": "creative-force", "secrets": ["another"]}}))
+    aws.put_sources(&json!({"studio": {"provider": "creative-force", "secrets": ["another"]}}))
         .await;
     let text = explained(&operator, "a").await.to_string();
     assert!(
@@ -263,7 +263,7 @@ async fn an_endpoint_that_recovered_is_told_with_all_its_attempts() {
 #[tokio::test]
 async fn an_event_whose_body_came_again_is_told_of_as_it_was_then() {
     let mut aws = Aws::start().await;
-    aws.put_sources(&json!({"hr": {"vendor": "people-force", "unsigned": true}}))
+    aws.put_sources(&json!({"hr": {"provider": "people-force", "unsigned": true}}))
         .await;
     let mut function = aws.ingress().await;
     let operator = Operator::of(&aws).await;
@@ -303,8 +303,8 @@ async fn an_event_whose_body_came_again_is_told_of_as_it_was_then() {
 #[tokio::test]
 async fn what_was_dropped_as_a_copy_is_listed_with_the_event_it_was_taken_for() {
     let mut aws = Aws::start().await;
-    let studio = json!({"vendor": "creative-force", "secrets": [SECRET]});
-    let shop = json!({"vendor": "creads", "unsigned": true});
+    let studio = json!({"provider": "creative-force", "secrets": [SECRET]});
+    let shop = json!({"provider": "creads", "unsigned": true});
     aws.put_sources(&json!({"studio": studio, "shop": shop}))
         .await;
     let mut function = aws.ingress().await;

@@ -3,12 +3,12 @@
 //! Seen to fail: all of them, with a tool that leaves what it has written to the end of the process, prints errors as they
 //! are, and has secrets typed in sight.
 
-use crate::support::aws::Aws;
-use crate::support::operator::{Operator, accept};
-use crate::support::webhook::{creative_force, signed};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::process::Stdio;
+use testkit::aws::Aws;
+use testkit::operator::{Operator, accept};
+use testkit::webhook::{creative_force, signed};
 
 /// What steers a terminal, or has it show something else than is there, as a webhook may have it in its texts.
 const STEERING: &str =
@@ -121,7 +121,7 @@ async fn a_secret_that_is_typed_is_not_seen() {
         "source",
         "add",
         "hr",
-        "--vendor",
+        "--provider",
         "people-force",
         "--secret-stdin",
     ];

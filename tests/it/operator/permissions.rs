@@ -2,13 +2,12 @@
 //!
 //! Seen to fail: with actions in the table that none of these commands calls.
 
-use crate::support::delivery::World;
-use crate::support::function::Answer;
-use crate::support::operator::Operator;
-use crate::support::webhook::{creative_force, request, signed};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use testkit::delivery::World;
+use testkit::function::Answer;
+use testkit::operator::Operator;
+use testkit::webhook::{creative_force, request, signed};
 
 /// What commands call only in cases that this test does not bring about: of large bodies, of a subscribed queue, of deliveries to
 /// resend and dead letters to send back, and of deployed functions and alarms.
@@ -26,7 +25,7 @@ const IN_OTHER_CASES: [&str; 9] = [
 
 /// The actions of each command, by README's table.
 fn table() -> BTreeMap<String, BTreeSet<String>> {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = testkit::root().join("README.md");
     let readme = std::fs::read_to_string(readme).unwrap();
     let (_, section) = readme.split_once("\n### Permissions\n").unwrap();
     let section = section.split("\n## ").next().unwrap();
@@ -90,7 +89,7 @@ async fn the_table_of_permissions_has_what_each_command_calls() {
     let queue = world.aws.queue_url("search");
 
     let lines = [
-        "source add perm --vendor creative-force",
+        "source add perm --provider creative-force",
         "source list",
         "source url perm",
         "source update perm --silent-after 2h",

@@ -1,16 +1,16 @@
 //! What the tool releases, and that it does so once.
 
-use crate::support::aws::{Aws, Message};
-use crate::support::function::Answer;
-use crate::support::operator::{Operator, column};
-use crate::support::tap::{Called, Tap};
-use crate::support::webhook::{SECRET, creative_force, request, sign, signed};
 use serde_json::{Value, json};
+use testkit::aws::{Aws, Message};
+use testkit::function::Answer;
+use testkit::operator::{Operator, column};
+use testkit::tap::{Called, Tap};
+use testkit::webhook::{SECRET, creative_force, request, sign, signed};
 
 #[tokio::test]
 async fn a_wrong_secret_of_our_own_loses_nothing() {
     let mut aws = Aws::start().await;
-    aws.put_sources(&json!({"studio": {"vendor": "creative-force", "secrets": ["wrong"]}}))
+    aws.put_sources(&json!({"studio": {"provider": "creative-force", "secrets": ["wrong"]}}))
         .await;
     let mut function = aws.ingress().await;
     for id in ["a", "b"] {
@@ -34,7 +34,7 @@ async fn a_wrong_secret_of_our_own_loses_nothing() {
     assert_eq!(listed.len(), 3);
     assert!(listed.iter().all(|it| it["state"] == "rejected"));
 
-    aws.put_sources(&json!({"studio": {"vendor": "creative-force", "secrets": [SECRET]}}))
+    aws.put_sources(&json!({"studio": {"provider": "creative-force", "secrets": [SECRET]}}))
         .await;
     let release = [
         "quarantine",
@@ -88,7 +88,7 @@ async fn a_wrong_secret_of_our_own_loses_nothing() {
 #[tokio::test]
 async fn a_rejected_body_that_only_the_bucket_holds_is_released_too() {
     let mut aws = Aws::start().await;
-    aws.put_sources(&json!({"studio": {"vendor": "creative-force", "secrets": ["wrong"]}}))
+    aws.put_sources(&json!({"studio": {"provider": "creative-force", "secrets": ["wrong"]}}))
         .await;
     let mut function = aws.ingress().await;
     // Half as long when compressed, which is too long for the journal still.
@@ -106,7 +106,7 @@ async fn a_rejected_body_that_only_the_bucket_holds_is_released_too() {
     let kept = aws.object(&format!("rejected/{place}")).await;
     assert_eq!(kept, body.as_bytes());
 
-    aws.put_sources(&json!({"studio": {"vendor": "creative-force", "secrets": [SECRET]}}))
+    aws.put_sources(&json!({"studio": {"provider": "creative-force", "secrets": [SECRET]}}))
         .await;
     let show = ["quarantine", "show", "--rejected", id];
     assert_eq!(operator.run(&show).await.json()[0]["body"], body);
@@ -132,7 +132,7 @@ fn has_body(answer: &Value) -> bool {
 #[tokio::test]
 async fn listing_reads_no_bodies_and_releasing_reads_one_at_a_time() {
     let mut aws = Aws::start().await;
-    aws.put_sources(&json!({"studio": {"vendor": "creative-force", "secrets": ["wrong"]}}))
+    aws.put_sources(&json!({"studio": {"provider": "creative-force", "secrets": ["wrong"]}}))
         .await;
     let mut function = aws.ingress().await;
     for id in ["a", "b", "c"] {
@@ -145,7 +145,7 @@ async fn listing_reads_no_bodies_and_releasing_reads_one_at_a_time() {
     assert_eq!(operator.run(&list).await.json().len(), 3);
     assert!(!tap.called().iter().any(|it| has_body(&it.answer)));
 
-    aws.put_sources(&json!({"studio": {"vendor": "creative-force", "secrets": [SECRET]}}))
+    aws.put_sources(&json!({"studio": {"provider": "creative-force", "secrets": [SECRET]}}))
         .await;
     let release = ["quarantine", "release", "--rejected"];
     let dry = operator.run(&[&release[..], &["--dry-run"]].concat()).await;
@@ -178,7 +178,7 @@ async fn listing_reads_no_bodies_and_releasing_reads_one_at_a_time() {
 #[tokio::test]
 async fn a_source_that_is_unsigned_by_now_releases_nothing_unless_told_so() {
     let mut aws = Aws::start().await;
-    aws.put_sources(&json!({"studio": {"vendor": "creative-force", "secrets": ["wrong"]}}))
+    aws.put_sources(&json!({"studio": {"provider": "creative-force", "secrets": ["wrong"]}}))
         .await;
     let mut function = aws.ingress().await;
     let (signature, without) = (("x-cf-signature", "0".repeat(64)), creative_force("b", ""));
@@ -189,7 +189,7 @@ async fn a_source_that_is_unsigned_by_now_releases_nothing_unless_told_so() {
     ] {
         function.invoke(&event).await;
     }
-    aws.put_sources(&json!({"studio": {"vendor": "creative-force", "unsigned": true}}))
+    aws.put_sources(&json!({"studio": {"provider": "creative-force", "unsigned": true}}))
         .await;
     let operator = Operator::of(&aws).await;
     let release = ["quarantine", "release", "--rejected"];
@@ -228,7 +228,7 @@ async fn moved(aws: &Aws, mut item: Value, seconds: i64) {
 #[tokio::test]
 async fn changes_that_were_rejected_are_released_as_they_came_and_their_copies_are_not() {
     let mut aws = Aws::start().await;
-    let source = |secret: &str| json!({"shop": {"vendor": "creads", "secrets": [secret]}});
+    let source = |secret: &str| json!({"shop": {"provider": "creads", "secrets": [secret]}});
     aws.put_sources(&source("wrong")).await;
     let mut function = aws.ingress().await;
     let update = |status: &str| {

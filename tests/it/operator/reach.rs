@@ -3,12 +3,12 @@
 //!
 //! Seen to fail: all of them, with a tool that takes whatever it cannot read for a warning.
 
-use crate::support::aws::Aws;
-use crate::support::free_port;
-use crate::support::operator::{Operator, Said};
-use crate::support::proxy::Proxy;
 use axum::Router;
 use serde_json::{Value, json};
+use testkit::aws::Aws;
+use testkit::free_port;
+use testkit::operator::{Operator, Said};
+use testkit::proxy::Proxy;
 
 const RECONCILE: [&str; 4] = ["doctor", "--reconcile", "--since", "1h"];
 
@@ -129,7 +129,7 @@ async fn no_secret_goes_to_a_local_stack_that_is_elsewhere() {
         "source",
         "add",
         "hr",
-        "--vendor",
+        "--provider",
         "people-force",
         "--secret-stdin",
     ];

@@ -1,11 +1,11 @@
 //! Events sent again.
 
-use crate::support::aws::Aws;
-use crate::support::delivery::World;
-use crate::support::operator::{Operator, accept, column};
-use crate::support::receiver::{Receiver, Reply, Request};
-use crate::support::webhook::{creative_force, signed};
 use serde_json::{Value, json};
+use testkit::aws::Aws;
+use testkit::delivery::World;
+use testkit::operator::{Operator, accept, column};
+use testkit::receiver::{Receiver, Reply, Request};
+use testkit::webhook::{creative_force, signed};
 
 /// The events in requests, by id.
 fn events(requests: &[Request]) -> Vec<Value> {

@@ -1,13 +1,13 @@
 //! A replay that is interrupted or killed goes on where it stopped: nothing is left out, and no more than a batch goes
 //! twice.
 
-use crate::support::aws::Aws;
-use crate::support::delivery::World;
-use crate::support::operator::{Operator, accept};
-use crate::support::receiver::Receiver;
-use crate::support::tap::{Gate, Point, Tap};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use testkit::aws::Aws;
+use testkit::delivery::World;
+use testkit::operator::{Operator, accept};
+use testkit::receiver::Receiver;
+use testkit::tap::{Gate, Point, Tap};
 use tokio::process::{Child, Command};
 
 /// The ids of so many events, the oldest first.

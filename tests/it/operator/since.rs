@@ -2,9 +2,9 @@
 //!
 //! Seen to fail: all of them, with a tool that asks for every day of the calendar since then.
 
-use crate::support::aws::Aws;
-use crate::support::operator::Operator;
-use crate::support::proxy::{Call, Proxy};
+use testkit::aws::Aws;
+use testkit::operator::Operator;
+use testkit::proxy::{Call, Proxy};
 
 const QUERY: Call = Call {
     service: "dynamodb",

@@ -2,13 +2,13 @@
 //!
 //! Seen to fail: with the name of a metric changed.
 
-use crate::support::aws::Aws;
-use crate::support::delivery::World;
-use crate::support::function::Function;
-use crate::support::operator::Operator;
-use crate::support::receiver::{Receiver, Reply};
-use crate::support::webhook::{creative_force, signed};
 use serde_json::{Value, json};
+use testkit::aws::Aws;
+use testkit::delivery::World;
+use testkit::function::Function;
+use testkit::operator::Operator;
+use testkit::receiver::{Receiver, Reply};
+use testkit::webhook::{creative_force, signed};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 /// Makes metrics of the lines of a function, as CloudWatch does.

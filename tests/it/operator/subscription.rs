@@ -1,8 +1,8 @@
 //! What the tool says of a queue that is to be subscribed, before an event has to fail for it.
 
-use crate::support::aws::Aws;
-use crate::support::operator::Operator;
 use serde_json::{Value, json};
+use testkit::aws::Aws;
+use testkit::operator::Operator;
 
 /// The notes of the tool: the first two are of every subscription.
 async fn add(operator: &Operator, name: &str, queue: &str) -> Vec<String> {

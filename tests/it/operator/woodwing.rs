@@ -1,9 +1,9 @@
 //! Registering with Studio Server: by a double that takes the requests of WoodWing's article, and nothing that differs.
 
-use crate::support::aws::Aws;
-use crate::support::operator::Operator;
-use crate::support::studio::{CREATED, PASSWORD, Studio, TICKET, TOKEN, secrets};
 use serde_json::json;
+use testkit::aws::Aws;
+use testkit::operator::Operator;
+use testkit::studio::{CREATED, PASSWORD, Studio, TICKET, TOKEN, secrets};
 
 #[tokio::test]
 async fn a_source_is_registered_and_its_token_is_stored_and_never_shown() {
@@ -81,7 +81,7 @@ async fn a_source_is_registered_and_its_token_is_stored_and_never_shown() {
         run(&other, PASSWORD)
             .await
             .error()
-            .contains("another vendor")
+            .contains("another provider")
     );
     let elsewhere = url.replace("StudioServer", "Other");
     let wrong = [
@@ -98,7 +98,7 @@ async fn what_cannot_be_stored_is_taken_back() {
     let studio = Studio::start().await;
     let url = studio.url();
     // More than Secrets Manager keeps.
-    let filler = json!({"studio": {"vendor": "creative-force", "secrets": ["x".repeat(65_400)]}});
+    let filler = json!({"studio": {"provider": "creative-force", "secrets": ["x".repeat(65_400)]}});
     aws.put_sources(&filler).await;
     let register = [
         "woodwing", "register", "--source", "content", "--server", url, "--user", "admin",

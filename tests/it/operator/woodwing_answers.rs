@@ -3,10 +3,10 @@
 //!
 //! Seen to fail: all of them, with the tool that takes each answer for what it should be.
 
-use crate::support::aws::Aws;
-use crate::support::operator::{Operator, Said};
-use crate::support::studio::{CREATED, Loss, PASSWORD, SAVED, Studio, TOKEN, secrets};
 use serde_json::{Value, json};
+use testkit::aws::Aws;
+use testkit::operator::{Operator, Said};
+use testkit::studio::{CREATED, Loss, PASSWORD, SAVED, Studio, TOKEN, secrets};
 
 /// An operator with a Studio Server.
 struct Desk {
@@ -163,13 +163,13 @@ async fn a_url_is_registered_once_unless_another_is_asked_for() {
 #[tokio::test]
 async fn a_registration_moves_to_no_source_that_lacks_its_token() {
     let desk = Desk::start().await;
-    let woodwing = |secrets: Value| json!({"vendor": "woodwing", "secrets": secrets});
+    let woodwing = |secrets: Value| json!({"provider": "woodwing", "secrets": secrets});
     let mut unsigned = woodwing(json!([]));
     unsigned["unsigned"] = json!(true);
     desk.aws
         .put_sources(&json!({
             "content": woodwing(json!([TOKEN])), "other": woodwing(json!(["b"])), "open": unsigned,
-            "broken": woodwing(json!([])), "studio": {"vendor": "creative-force", "secrets": ["c"]},
+            "broken": woodwing(json!([])), "studio": {"provider": "creative-force", "secrets": ["c"]},
         }))
         .await;
     desk.studio.register("it", &desk.payload_url("content"));
@@ -178,7 +178,7 @@ async fn a_registration_moves_to_no_source_that_lacks_its_token() {
     for (source, why) in [
         ("typo", "there is no source typo"),
         ("broken", "disabled"),
-        ("studio", "another vendor"),
+        ("studio", "another provider"),
     ] {
         let error = update(source).await.error();
         assert!(error.contains(why), "{error}");

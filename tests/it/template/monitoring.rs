@@ -1,14 +1,14 @@
 //! What the alarms of infra/monitoring.yaml look at, whom they tell, and that README's runbook says what to do.
 
 use super::{Template, list, text_of, with_jitter};
-use crate::support::aws::Aws;
-use crate::support::function::Answer;
-use crate::support::webhook::{creative_force, request, signed};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use webhook_gateway::delivery::backoff::OLDEST;
-use webhook_gateway::endpoints::DEFAULT_RETRY;
+use testkit::aws::Aws;
+use testkit::function::Answer;
+use testkit::webhook::{creative_force, request, signed};
+use webhook_gateway::backoff::OLDEST;
+use webhook_gateway::store::endpoints::DEFAULT_RETRY;
 
 const FILE: &str = "infra/monitoring.yaml";
 

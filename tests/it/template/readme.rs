@@ -26,7 +26,7 @@ fn each_promise_that_a_test_names_is_defined() {
         .map(|it| it.split(' ').next().unwrap().parse().unwrap())
         .collect();
     assert_eq!(defined, (1..=12).collect());
-    let tests = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"));
+    let tests = sources(&testkit::root().join("tests"));
     let headers = tests.iter().flat_map(|it| it.lines());
     let headers = headers.filter(|it| it.starts_with("//!"));
     let words = headers.flat_map(|it| it.split(|letter: char| !letter.is_alphanumeric()));
@@ -39,7 +39,7 @@ fn each_promise_that_a_test_names_is_defined() {
 
 #[test]
 fn no_header_of_a_test_breaks_off() {
-    for text in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")) {
+    for text in sources(&testkit::root().join("tests")) {
         let lines = text.lines().take_while(|it| it.starts_with("//!"));
         let last = lines.last().unwrap_or_default();
         assert!(!last.ends_with(':'), "{last}");

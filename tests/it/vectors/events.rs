@@ -7,13 +7,13 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::HeaderValue;
 use serde_json::{Value, json};
 use std::fs;
-use webhook_gateway::delivery::message::Message;
+use webhook_gateway::crypto::signature::sha256;
 use webhook_gateway::event::EventRef;
 use webhook_gateway::ingress::Request;
-use webhook_gateway::ledger::{Change, Record, StoredBody};
-use webhook_gateway::signature::sha256;
-use webhook_gateway::sources::{Authentication, SourceTable};
-use webhook_gateway::vendor::Vendor;
+use webhook_gateway::messages::Message;
+use webhook_gateway::providers::Provider;
+use webhook_gateway::store::ledger::{Change, Record, StoredBody};
+use webhook_gateway::store::sources::{Authentication, SourceTable};
 
 /// The records of the stream's batch, and their items as they are written.
 fn batch() -> Vec<(Record, Value)> {
@@ -41,36 +41,36 @@ fn inline(record: &Record) -> &[u8] {
 }
 
 #[test]
-fn every_vendor_has_a_request_that_is_authentic_and_understood() {
+fn every_provider_has_a_request_that_is_authentic_and_understood() {
     let sources = String::from_utf8(read("events/sources.json")).unwrap();
     let sources = SourceTable::parse(&sources).unwrap();
-    for vendor in Vendor::ALL {
-        let event = String::from_utf8(read(&format!("events/ingress/{vendor}.json"))).unwrap();
+    for provider in Provider::ALL {
+        let event = String::from_utf8(read(&format!("events/ingress/{provider}.json"))).unwrap();
         let request = Request::read(&event).unwrap();
         let source = sources.get(&request.source).unwrap();
         let source = source.clone().unwrap();
-        assert_eq!(source.vendor, vendor);
+        assert_eq!(source.provider, provider);
         let Authentication::Signed(secrets) = &source.authentication else {
-            panic!("{vendor}: not signed")
+            panic!("{provider}: not signed")
         };
         // All but four content types arrive encoded, that of CloudEvents too.
-        assert_eq!(request.is_text, vendor != Vendor::WoodWing);
+        assert_eq!(request.is_text, provider != Provider::WoodWing);
         let body = request.body.unwrap();
-        let signatures = request.headers.get_all(vendor.signature_header()).iter();
+        let signatures = request.headers.get_all(provider.signature_header()).iter();
         let signatures = signatures.map(HeaderValue::as_bytes);
-        let webhook = vendor.verify(secrets, signatures, &body);
-        let webhook = webhook.unwrap_or_else(|error| panic!("{vendor}: {error}"));
-        let event = vendor.normalize(webhook).unwrap();
+        let webhook = provider.verify(secrets, signatures, &body);
+        let webhook = webhook.unwrap_or_else(|error| panic!("{provider}: {error}"));
+        let event = provider.normalize(webhook).unwrap();
         assert!(
-            vendor
+            provider
                 .event_types()
                 .contains(&event.event_type.into_owned())
         );
-        let payloads = fs::read_dir(in_project(&format!("tests/payloads/{vendor}"))).unwrap();
+        let payloads = fs::read_dir(in_project(&format!("tests/payloads/{provider}"))).unwrap();
         let mut payloads = payloads.map(|entry| fs::read(entry.unwrap().path()).unwrap());
         assert!(
             payloads.any(|payload| payload == webhook.body()),
-            "{vendor}"
+            "{provider}"
         );
     }
 }
@@ -82,8 +82,8 @@ fn the_batch_of_the_stream_holds_one_event_and_one_for_quarantine() {
         let (receipt, body) = (&record.receipt, inline(record));
         let digest = sha256(body);
         assert_eq!(item["body_sha256"], json!({"B": STANDARD.encode(digest)}));
-        let webhook = verified(receipt.vendor, body);
-        let (key, event_type, state) = match receipt.vendor.normalize(webhook) {
+        let webhook = verified(receipt.provider, body);
+        let (key, event_type, state) = match receipt.provider.normalize(webhook) {
             Ok(event) => (
                 event.id.unwrap().into_owned(),
                 json!({"S": event.event_type}),
@@ -116,8 +116,10 @@ fn the_batch_of_the_stream_holds_one_event_and_one_for_quarantine() {
 #[test]
 fn the_batches_of_the_delivery_queue_name_the_event_of_the_stream() {
     let (record, _) = &batch()[0];
-    let vendor = record.receipt.vendor;
-    let event = vendor.normalize(verified(vendor, inline(record))).unwrap();
+    let provider = record.receipt.provider;
+    let event = provider
+        .normalize(verified(provider, inline(record)))
+        .unwrap();
     let event = EventRef::new(&record.key, &event.event_type, &record.receipt);
     for (file, position) in [("one", 0), ("poison", 1)] {
         let batch: SqsEvent = parse(&format!("events/delivery/{file}.json"));

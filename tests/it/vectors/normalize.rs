@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use webhook_gateway::event::{CloudEvent, Receipt};
-use webhook_gateway::vendor::{NormalizeError, Vendor};
+use webhook_gateway::providers::{NormalizeError, Provider};
 
 /// All that `told` gives.
 const REFUSALS: [&str; 11] = [
@@ -36,7 +36,7 @@ struct Refused {
     refusal: Map<String, Value>,
 }
 
-/// A new variant belongs into `REFUSALS` as well, and then into a vendor's file.
+/// A new variant belongs into `REFUSALS` as well, and then into a provider's file.
 fn told(error: &NormalizeError) -> Value {
     match error {
         NormalizeError::NotUtf8 { offset } => json!({"refusal": "NotUtf8", "offset": offset}),
@@ -57,44 +57,44 @@ fn told(error: &NormalizeError) -> Value {
     }
 }
 
-fn folder(vendor: Vendor) -> String {
-    format!("tests/vectors/normalize/{vendor}")
+fn folder(provider: Provider) -> String {
+    format!("tests/vectors/normalize/{provider}")
 }
 
-fn refused(vendor: Vendor) -> Vec<Refused> {
-    parse(&format!("{}/refused.json", folder(vendor)))
+fn refused(provider: Provider) -> Vec<Refused> {
+    parse(&format!("{}/refused.json", folder(provider)))
 }
 
 /// The bodies that become no event.
-pub(super) fn refused_bodies(vendor: Vendor) -> impl Iterator<Item = Vec<u8>> {
-    let vectors = refused(vendor).into_iter();
-    vectors.map(move |vector| vector.body.bytes(vendor))
+pub(super) fn refused_bodies(provider: Provider) -> impl Iterator<Item = Vec<u8>> {
+    let vectors = refused(provider).into_iter();
+    vectors.map(move |vector| vector.body.bytes(provider))
 }
 
 /// The body of a case.
-fn body(vendor: Vendor, case: &str) -> Vec<u8> {
-    if names(&folder(vendor), ".in.json").contains(case) {
-        read(&format!("{}/{case}.in.json", folder(vendor)))
+fn body(provider: Provider, case: &str) -> Vec<u8> {
+    if names(&folder(provider), ".in.json").contains(case) {
+        read(&format!("{}/{case}.in.json", folder(provider)))
     } else {
-        read(&format!("tests/payloads/{vendor}/{case}.json"))
+        read(&format!("tests/payloads/{provider}/{case}.json"))
     }
 }
 
 /// The event that a body becomes.
-fn event(vendor: Vendor, body: Vec<u8>) -> Result<String, NormalizeError> {
-    let webhook = verified(vendor, &body);
-    let normalized = vendor.normalize(webhook)?;
-    let source = match vendor {
-        Vendor::CreativeForce => "studio",
-        Vendor::WoodWing => "content",
-        Vendor::Creads => "partners",
-        Vendor::PeopleForce => "hr",
+fn event(provider: Provider, body: Vec<u8>) -> Result<String, NormalizeError> {
+    let webhook = verified(provider, &body);
+    let normalized = provider.normalize(webhook)?;
+    let source = match provider {
+        Provider::CreativeForce => "studio",
+        Provider::WoodWing => "content",
+        Provider::Creads => "partners",
+        Provider::PeopleForce => "hr",
     };
     let id = normalized.id.as_deref().unwrap_or("given-by-the-gateway");
     let receipt = Receipt {
         id: id.to_owned(),
         source: source.to_owned(),
-        vendor,
+        provider,
         accepted_at: "2026-11-22T10:00:00.25Z".parse().unwrap(),
         conflict: false,
         replayed: false,
@@ -145,15 +145,15 @@ fn value(json: &str) -> Value {
 #[test]
 fn every_webhook_becomes_its_event() {
     let mut failures = Vec::new();
-    for vendor in Vendor::ALL {
-        for case in names(&folder(vendor), ".out.json") {
-            let expected = read(&format!("{}/{case}.out.json", folder(vendor)));
+    for provider in Provider::ALL {
+        for case in names(&folder(provider), ".out.json") {
+            let expected = read(&format!("{}/{case}.out.json", folder(provider)));
             let expected = String::from_utf8(expected).unwrap();
-            let problem = match event(vendor, body(vendor, &case)) {
+            let problem = match event(provider, body(provider, &case)) {
                 Ok(event) => problem(&event, &expected),
                 Err(error) => Some(error.to_string()),
             };
-            failures.extend(problem.map(|problem| format!("{vendor}/{case}: {problem}")));
+            failures.extend(problem.map(|problem| format!("{provider}/{case}: {problem}")));
         }
     }
     assert_none(&failures);
@@ -162,13 +162,13 @@ fn every_webhook_becomes_its_event() {
 #[test]
 fn what_is_not_understood_is_refused_for_its_own_reason() {
     let mut failures = Vec::new();
-    for vendor in Vendor::ALL {
-        for vector in refused(vendor) {
-            let result = event(vendor, vector.body.bytes(vendor));
+    for provider in Provider::ALL {
+        for vector in refused(provider) {
+            let result = event(provider, vector.body.bytes(provider));
             let expected = Value::Object(vector.refusal);
             if result.as_ref().map_err(told) != Err(expected.clone()) {
                 failures.push(format!(
-                    "{vendor}/{}: {result:?}, not {expected}",
+                    "{provider}/{}: {result:?}, not {expected}",
                     vector.name
                 ));
             }
@@ -180,15 +180,15 @@ fn what_is_not_understood_is_refused_for_its_own_reason() {
 #[test]
 fn every_payload_has_a_vector_and_so_has_every_refusal() {
     let mut found = BTreeSet::new();
-    for vendor in Vendor::ALL {
-        let events = names(&folder(vendor), ".out.json");
-        let bodies = names(&folder(vendor), ".in.json");
-        let payloads = names(&format!("tests/payloads/{vendor}"), ".json");
-        let refused = refused(vendor);
-        assert!(!events.is_empty() && !refused.is_empty(), "{vendor}");
+    for provider in Provider::ALL {
+        let events = names(&folder(provider), ".out.json");
+        let bodies = names(&folder(provider), ".in.json");
+        let payloads = names(&format!("tests/payloads/{provider}"), ".json");
+        let refused = refused(provider);
+        assert!(!events.is_empty() && !refused.is_empty(), "{provider}");
         assert!(
             bodies.is_subset(&events),
-            "{vendor} has a body without event"
+            "{provider} has a body without event"
         );
         for payload in &payloads {
             let is_refused = refused.iter().any(
@@ -196,7 +196,7 @@ fn every_payload_has_a_vector_and_so_has_every_refusal() {
             );
             assert!(
                 events.contains(payload) != is_refused,
-                "{vendor}/{payload} has no vector"
+                "{provider}/{payload} has no vector"
             );
         }
         found.extend(

@@ -1,13 +1,13 @@
-//! `tests/vectors/signature`, made by `tests/vectors/make.py`: what is a vendor's signature, and what is not and why.
+//! `tests/vectors/signature`, made by `tests/vectors/make.py`: what is a provider's signature, and what is not and why.
 
 use super::{Body, assert_none, names, parse};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeSet;
-use webhook_gateway::signature::VerifyError;
-use webhook_gateway::sources::{Authentication, Source, SourceError};
-use webhook_gateway::vendor::Vendor;
+use webhook_gateway::crypto::signature::VerifyError;
+use webhook_gateway::providers::Provider;
+use webhook_gateway::store::sources::{Authentication, Source, SourceError};
 
 /// All that `name` gives, and that a source without a usable secret refuses everything.
 const REFUSALS: [&str; 5] = ["Missing", "Repeated", "Malformed", "Mismatch", NO_SECRET];
@@ -50,21 +50,21 @@ impl Vector {
     }
 
     /// What becomes of it behind a source that is configured with its secrets.
-    fn verdict(&self, vendor: Vendor) -> Result<usize, &'static str> {
-        let (headers, body) = (self.headers(), self.body.bytes(vendor));
-        let values = headers.get_all(vendor.signature_header()).iter();
+    fn verdict(&self, provider: Provider) -> Result<usize, &'static str> {
+        let (headers, body) = (self.headers(), self.body.bytes(provider));
+        let values = headers.get_all(provider.signature_header()).iter();
         let values = values.map(HeaderValue::as_bytes);
-        let entry = json!({"vendor": vendor.name(), "secrets": self.secrets});
+        let entry = json!({"provider": provider.name(), "secrets": self.secrets});
         let secrets = match Source::parse("vectors", &entry).map(|source| source.authentication) {
             Ok(Authentication::Signed(secrets)) => secrets,
             Err(SourceError::NoSecret) => {
-                let refusal = vendor.verify(&[], values, &body).unwrap_err();
+                let refusal = provider.verify(&[], values, &body).unwrap_err();
                 assert_eq!(refusal, VerifyError::Mismatch, "{}", self.name);
                 return Err(NO_SECRET);
             }
             other => panic!("{}: {other:?}", self.name),
         };
-        match vendor.verify(&secrets, values, &body) {
+        match provider.verify(&secrets, values, &body) {
             Ok(verified) => {
                 assert_eq!(verified.body(), body, "{}", self.name);
                 Ok(verified.secret().unwrap())
@@ -74,7 +74,7 @@ impl Vector {
     }
 }
 
-/// A new variant belongs into `REFUSALS` as well, and then into every vendor's file.
+/// A new variant belongs into `REFUSALS` as well, and then into every provider's file.
 fn name(refusal: VerifyError) -> &'static str {
     match refusal {
         VerifyError::Missing => "Missing",
@@ -84,20 +84,20 @@ fn name(refusal: VerifyError) -> &'static str {
     }
 }
 
-fn vectors(vendor: Vendor) -> Vec<Vector> {
-    parse(&format!("tests/vectors/signature/{vendor}.json"))
+fn vectors(provider: Provider) -> Vec<Vector> {
+    parse(&format!("tests/vectors/signature/{provider}.json"))
 }
 
 #[test]
 fn every_vector_is_accepted_or_refused_for_its_own_reason() {
     let mut failures = Vec::new();
-    for vendor in Vendor::ALL {
-        for vector in vectors(vendor) {
-            let (verdict, expected) = (vector.verdict(vendor), vector.expected());
+    for provider in Provider::ALL {
+        for vector in vectors(provider) {
+            let (verdict, expected) = (vector.verdict(provider), vector.expected());
             if verdict != expected {
                 let Vector { name, why, .. } = &vector;
                 failures.push(format!(
-                    "{vendor}: {name} ({why}): {verdict:?}, not {expected:?}"
+                    "{provider}: {name} ({why}): {verdict:?}, not {expected:?}"
                 ));
             }
         }
@@ -106,25 +106,25 @@ fn every_vector_is_accepted_or_refused_for_its_own_reason() {
 }
 
 #[test]
-fn every_vendor_has_every_refusal_and_a_rotation() {
-    let vendors = Vendor::ALL.map(|vendor| vendor.name().to_owned());
+fn every_provider_has_every_refusal_and_a_rotation() {
+    let providers = Provider::ALL.map(|provider| provider.name().to_owned());
     assert_eq!(
         names("tests/vectors/signature", ".json"),
-        BTreeSet::from(vendors)
+        BTreeSet::from(providers)
     );
-    for vendor in Vendor::ALL {
-        let vectors = vectors(vendor);
+    for provider in Provider::ALL {
+        let vectors = vectors(provider);
         let found: BTreeSet<_> = vectors.iter().map(Vector::expected).collect();
         for refusal in REFUSALS {
             assert!(
                 found.contains(&Err(refusal)),
-                "{vendor} has no vector for {refusal}"
+                "{provider} has no vector for {refusal}"
             );
         }
         for position in [0, 1] {
             assert!(
                 found.contains(&Ok(position)),
-                "{vendor} has none for secret {position}"
+                "{provider} has none for secret {position}"
             );
         }
     }

@@ -1,18 +1,18 @@
-//! Whatever a vendor sends, the messages on the queues are events to the strict mode of the official CloudEvents SDKs:
+//! Whatever a provider sends, the messages on the queues are events to the strict mode of the official CloudEvents SDKs:
 //! all vectors, the hostile bodies in `tests/vectors/cloudevents`, and bodies that a generator makes.
 //!
 //! Seen to fail: with the members of WoodWing's events taken over as they are and an empty content type, 1,175 of 5,619
 //! events of the first test, and 176 of 816 of the second.
 
 use super::{names, normalize, read, verified};
-use crate::support::aws::{Aws, Message};
-use crate::support::cloudevents::assert_strict;
-use crate::support::function::Answer;
-use crate::support::webhook::{SECRET, request, sign};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
+use testkit::aws::{Aws, Message};
+use testkit::cloudevents::assert_strict;
+use testkit::function::Answer;
+use testkit::webhook::{SECRET, request, sign};
 use webhook_gateway::event::{CloudEvent, Receipt};
-use webhook_gateway::vendor::Vendor;
+use webhook_gateway::providers::Provider;
 
 /// Content types as senders make them up.
 const CONTENT_TYPES: [&str; 8] = [
@@ -38,7 +38,7 @@ const NAMES: [&str; 40] = [
     "data_base64",
     "datacontenttype",
     "dataschema",
-    "vendor",
+    "provider",
     "gatewaysource",
     "recordedtime",
     "conflict",
@@ -148,26 +148,26 @@ impl Random {
         of[self.below(of.len())]
     }
 
-    /// A body of a vendor that is right but for some members.
-    fn body(&mut self, vendor: Vendor) -> Vec<u8> {
+    /// A body of a provider that is right but for some members.
+    fn body(&mut self, provider: Provider) -> Vec<u8> {
         let id = self.next();
-        let right = match vendor {
-            Vendor::CreativeForce => {
+        let right = match provider {
+            Provider::CreativeForce => {
                 format!(
                     r#""PayloadId":"{id}","EventGroupName":"product","Action":"ProductReset","EventDatetimeUtc":1595204418000"#
                 )
             }
-            Vendor::WoodWing => {
+            Provider::WoodWing => {
                 format!(
                     r#""specversion":"1.0","id":"{id}","source":"urn:x","type":"com.woodwing.studio/object/created","data":{{}}"#
                 )
             }
-            Vendor::Creads => {
+            Provider::Creads => {
                 format!(
                     r#""event":"resource.created","resource_type":"Project","resource_gid":"{id}""#
                 )
             }
-            Vendor::PeopleForce => {
+            Provider::PeopleForce => {
                 format!(
                     r#""action":"employee_create","data":{{"id":{id},"meta":{{"updated_at":{}}}}}"#,
                     self.one_of(&VALUES)
@@ -194,57 +194,57 @@ impl Random {
 }
 
 /// All bodies of the vectors.
-fn vectors() -> Vec<(Vendor, Vec<u8>)> {
+fn vectors() -> Vec<(Provider, Vec<u8>)> {
     let mut bodies = Vec::new();
-    for vendor in Vendor::ALL {
+    for provider in Provider::ALL {
         let (folder, payloads) = (
-            format!("tests/vectors/normalize/{vendor}"),
-            format!("tests/payloads/{vendor}"),
+            format!("tests/vectors/normalize/{provider}"),
+            format!("tests/payloads/{provider}"),
         );
         for (folder, suffix) in [(folder, ".in.json"), (payloads, ".json")] {
             let files = names(&folder, suffix).into_iter();
-            bodies.extend(files.map(|name| (vendor, read(&format!("{folder}/{name}{suffix}")))));
+            bodies.extend(files.map(|name| (provider, read(&format!("{folder}/{name}{suffix}")))));
         }
-        bodies.extend(normalize::refused_bodies(vendor).map(|body| (vendor, body)));
+        bodies.extend(normalize::refused_bodies(provider).map(|body| (provider, body)));
     }
     bodies
 }
 
 /// The bodies by which somebody tries to have WoodWing's events be none.
-fn hostile() -> Vec<(Vendor, Vec<u8>)> {
+fn hostile() -> Vec<(Provider, Vec<u8>)> {
     let lines = String::from_utf8(read("tests/vectors/cloudevents/woodwing.ndjson")).unwrap();
     let lines = lines.split_terminator('\n');
     lines
-        .map(|line| (Vendor::WoodWing, line.as_bytes().to_vec()))
+        .map(|line| (Provider::WoodWing, line.as_bytes().to_vec()))
         .collect()
 }
 
-fn generated(seed: u64, count: usize) -> Vec<(Vendor, Vec<u8>)> {
+fn generated(seed: u64, count: usize) -> Vec<(Provider, Vec<u8>)> {
     let mut random = Random(seed);
     let each = |_| {
-        let vendor = random.one_of(&[
-            Vendor::WoodWing,
-            Vendor::WoodWing,
-            Vendor::CreativeForce,
-            Vendor::Creads,
-            Vendor::PeopleForce,
+        let provider = random.one_of(&[
+            Provider::WoodWing,
+            Provider::WoodWing,
+            Provider::CreativeForce,
+            Provider::Creads,
+            Provider::PeopleForce,
         ]);
-        (vendor, random.body(vendor))
+        (provider, random.body(provider))
     };
     (0..count).map(each).collect()
 }
 
 /// The event that a body becomes on a queue, understood or quarantined.
-fn event(vendor: Vendor, body: &[u8], content_type: &str) -> String {
+fn event(provider: Provider, body: &[u8], content_type: &str) -> String {
     let receipt = Receipt {
         id: "given-by-the-gateway".to_owned(),
         source: "a_Source.1-".to_owned(),
-        vendor,
+        provider,
         accepted_at: "2026-11-22T10:00:00.25Z".parse().unwrap(),
         conflict: true,
         replayed: true,
     };
-    match vendor.normalize(verified(vendor, body)) {
+    match provider.normalize(verified(provider, body)) {
         Ok(normalized) => CloudEvent::accepted(&receipt, normalized).encode().unwrap(),
         Err(error) => CloudEvent::quarantined(&receipt, &error.to_string(), content_type, body)
             .encode()
@@ -259,7 +259,7 @@ fn every_body_becomes_an_event_that_the_sdks_take() {
     let events: Vec<_> = bodies
         .iter()
         .zip(content_types)
-        .map(|((vendor, body), content_type)| event(*vendor, body, content_type))
+        .map(|((provider, body), content_type)| event(*provider, body, content_type))
         .collect();
     assert_strict(&events);
 }
@@ -267,30 +267,30 @@ fn every_body_becomes_an_event_that_the_sdks_take() {
 #[tokio::test]
 async fn every_message_of_the_function_is_an_event_that_the_sdks_take() {
     let mut aws = Aws::start().await;
-    let sources: Map<_, _> = Vendor::ALL
+    let sources: Map<_, _> = Provider::ALL
         .iter()
-        .map(|vendor| {
+        .map(|provider| {
             (
-                vendor.name().to_owned(),
-                json!({"vendor": vendor.name(), "secrets": [SECRET]}),
+                provider.name().to_owned(),
+                json!({"provider": provider.name(), "secrets": [SECRET]}),
             )
         })
         .collect();
     aws.put_sources(&Value::Object(sources)).await;
     let mut function = aws.ingress().await;
     let bodies = [vectors(), hostile(), generated(2, 200)].concat();
-    for ((vendor, body), content_type) in bodies.iter().zip(CONTENT_TYPES.iter().cycle()) {
-        let prefix = if *vendor == Vendor::PeopleForce {
+    for ((provider, body), content_type) in bodies.iter().zip(CONTENT_TYPES.iter().cycle()) {
+        let prefix = if *provider == Provider::PeopleForce {
             "sha256="
         } else {
             ""
         };
         let signature = format!("{prefix}{}", sign(SECRET, body));
         let headers = [
-            (vendor.signature_header(), &*signature),
+            (provider.signature_header(), &*signature),
             ("content-type", content_type),
         ];
-        let mut event = request("POST", vendor.name(), "", &headers);
+        let mut event = request("POST", provider.name(), "", &headers);
         event["body"] = json!(STANDARD.encode(body));
         event["isBase64Encoded"] = json!(true);
         let answer = function.invoke(&event).await;

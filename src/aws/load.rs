@@ -1,0 +1,26 @@
+//! The settings that the clients of both functions share.
+
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use std::time::Duration;
+
+/// A call that takes longer is tried again; the calls here take milliseconds.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The settings of a function on Lambda.
+pub async fn load() -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .build();
+    aws_config::defaults(BehaviorVersion::latest())
+        // Lambda gives credentials this way and no other.
+        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
+        .timeout_config(timeouts)
+        // To watch each call costs more than it gives: an attempt ends by its timeout, and a download that stalls ends
+        // with the invocation, whose stream records or messages come again.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .load()
+        .await
+}

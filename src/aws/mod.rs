@@ -1,0 +1,6 @@
+//! What the gateway needs of AWS beyond one table, bucket or secret: clients, queues, keys and errors.
+
+pub mod error;
+pub mod kms;
+pub mod load;
+pub mod sqs;

@@ -1,0 +1,4 @@
+//! Secrets, digests and signatures. Pure: nothing here reads a clock, a file or the network.
+
+pub mod secret;
+pub mod signature;

@@ -1,0 +1,384 @@
+//! The endpoints in their table: read by the fan-out through a cache, written so that two operators do not overwrite each
+//! other.
+
+use super::{Endpoint, MAX_AGE, Standing};
+use crate::aws::error::Causes;
+use crate::store::endpoints::circuit::{Circuit, Transition};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
+use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::query::QueryError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
+};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// The `kind` of an endpoint among the items of the endpoints table.
+const KIND: &str = "endpoint";
+
+/// How often what a batch left unread is asked for again.
+const TRIES: u32 = 5;
+
+/// The pause before that; it doubles each time.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Why endpoints were not read or not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointError {
+    /// The table was not readable.
+    #[error("the endpoints cannot be read: {}", Causes(.0))]
+    Query(#[from] Box<SdkError<QueryError>>),
+    /// The table was not readable.
+    #[error("the endpoints cannot be read: {}", Causes(.0))]
+    Read(#[from] Box<SdkError<BatchGetItemError>>),
+    /// DynamoDB left some of them unread.
+    #[error("the endpoints cannot be read: the table is throttled")]
+    Throttled,
+    /// Somebody else changed it since it was read, or removed it.
+    #[error("the endpoint {0} was changed by somebody else; look at it and try again")]
+    Changed(String),
+    /// It was not written.
+    #[error("the endpoint was not written: {}", Causes(.0))]
+    Put(#[from] Box<SdkError<PutItemError>>),
+    /// It was not written.
+    #[error("the endpoint was not written: {}", Causes(.0))]
+    Transact(#[from] Box<SdkError<TransactWriteItemsError>>),
+    /// It was not written.
+    #[error("the endpoint was not written: {0}")]
+    Incomplete(#[from] BuildError),
+    /// It was not removed.
+    #[error("the endpoint was not removed: {}", Causes(.0))]
+    Delete(#[from] Box<SdkError<DeleteItemError>>),
+    /// It has no form that the table takes.
+    #[error("the endpoint was not written: {0}")]
+    Form(#[from] serde_dynamo::Error),
+}
+
+/// The endpoints in their table, and what was last read of them.
+#[derive(Debug)]
+pub struct Endpoints {
+    client: Client,
+    table: String,
+    cache: Mutex<Option<(Instant, Current)>>,
+}
+
+/// The endpoints that are readable, and how many are not.
+pub type Current = (Arc<[Endpoint]>, usize);
+
+impl Endpoints {
+    /// The endpoints in the table of this name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self {
+            client,
+            table,
+            cache: Mutex::default(),
+        }
+    }
+
+    /// The endpoints as they were at most half a minute ago, for the fan-out.
+    ///
+    /// There is no going on without them: an event would miss the endpoints that want it.
+    pub async fn current(&self, now: Instant) -> Result<Current, EndpointError> {
+        let mut cache = self.cache.lock().await;
+        if let Some((read_at, current)) = &*cache
+            && now.saturating_duration_since(*read_at) < MAX_AGE
+        {
+            return Ok(current.clone());
+        }
+        let items = self.items().await?;
+        let all = items.len();
+        let endpoints: Arc<[Endpoint]> = items.into_iter().filter_map(read).collect();
+        let unreadable = all - endpoints.len();
+        Ok(cache.insert((now, (endpoints, unreadable))).1.clone())
+    }
+
+    /// All endpoints, by id; one that is not as the tool writes them is left out, and logged.
+    pub async fn list(&self) -> Result<Vec<Endpoint>, EndpointError> {
+        let items = self.items().await?;
+        Ok(items.into_iter().filter_map(read).collect())
+    }
+
+    async fn items(&self) -> Result<Vec<HashMap<String, AttributeValue>>, EndpointError> {
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("kind = :kind")
+            .expression_attribute_values(":kind", text(KIND))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let items = pages.collect::<Result<Vec<_>, _>>().await;
+        Ok(items.map_err(Box::new)?)
+    }
+
+    /// These endpoints as they are at this moment, by id, with how they are doing.
+    pub async fn standings(
+        &self,
+        ids: &BTreeSet<&str>,
+    ) -> Result<HashMap<String, Standing>, EndpointError> {
+        if ids.is_empty() {
+            // DynamoDB refuses to read nothing.
+            return Ok(HashMap::new());
+        }
+        let keys = ids
+            .iter()
+            .flat_map(|id| [key(KIND, id), key(Circuit::KIND, id)]);
+        let keys = KeysAndAttributes::builder()
+            .set_keys(Some(keys.collect()))
+            .consistent_read(true)
+            .build();
+        let mut wanted = HashMap::from([(
+            self.table.clone(),
+            keys.map_err(|_| EndpointError::Throttled)?,
+        )]);
+        let mut endpoints = Vec::new();
+        let mut circuits = HashMap::new();
+        for tried in 0..TRIES {
+            if tried > 0 {
+                tokio::time::sleep(PAUSE * 2_u32.pow(tried - 1)).await;
+            }
+            let request = self.client.batch_get_item().set_request_items(Some(wanted));
+            let answer = request.send().await.map_err(Box::new)?;
+            for item in answer.responses.unwrap_or_default().into_values().flatten() {
+                if item.get("kind") == Some(&text(KIND)) {
+                    endpoints.extend(read(item));
+                } else if let Some((id, circuit)) = Circuit::read(item) {
+                    circuits.insert(id, circuit);
+                }
+            }
+            wanted = answer.unprocessed_keys.unwrap_or_default();
+            if wanted.is_empty() {
+                let stand = |endpoint: Endpoint| {
+                    let circuit = circuits.remove(&endpoint.id).unwrap_or_default();
+                    (endpoint.id.clone(), Standing { endpoint, circuit })
+                };
+                return Ok(endpoints.into_iter().map(stand).collect());
+            }
+        }
+        Err(EndpointError::Throttled)
+    }
+
+    /// Writes an endpoint in the place of its earlier version, and counts its version on.
+    ///
+    /// A new one has the version 0. An endpoint that somebody else changed since it was read is not overwritten.
+    pub async fn put(&self, endpoint: &mut Endpoint) -> Result<(), EndpointError> {
+        let before = endpoint.version;
+        endpoint.version += 1;
+        let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(&*endpoint)?;
+        item.insert("kind".to_owned(), text(KIND));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item.clone()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = if before == 0 {
+            put.condition_expression("attribute_not_exists(id)")
+        } else {
+            put.condition_expression("version = :before")
+                .expression_attribute_values(":before", AttributeValue::N(before.to_string()))
+        };
+        match put.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                // A second try, after the answer to the first was lost.
+                Some(PutItemError::ConditionalCheckFailedException(refusal))
+                    if refusal.item() == Some(&item) =>
+                {
+                    Ok(())
+                }
+                Some(PutItemError::ConditionalCheckFailedException(_)) => {
+                    Err(EndpointError::Changed(endpoint.id.clone()))
+                }
+                _ => Err(Box::new(error).into()),
+            },
+        }
+    }
+
+    /// Disables an active endpoint, and notes that the operator is to be notified; false if it is not active any more.
+    ///
+    /// Both at once, so that neither is without the other if this is interrupted.
+    pub async fn disable(
+        &self,
+        id: &str,
+        reason: &str,
+        disabled: Transition,
+    ) -> Result<bool, EndpointError> {
+        let endpoint = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(KIND, id)))
+            .update_expression(
+                "SET #state = :disabled, reason = :reason, updated_at = :now ADD version :one",
+            )
+            .condition_expression("#state = :active")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":disabled", text("disabled"))
+            .expression_attribute_values(":active", text("active"))
+            .expression_attribute_values(":reason", text(reason))
+            .expression_attribute_values(
+                ":now",
+                AttributeValue::N(disabled.happened_at.to_string()),
+            )
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
+        let circuit = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(Circuit::KIND, id)))
+            .update_expression("SET notice = :notice")
+            .expression_attribute_values(":notice", disabled.attribute());
+        let mut transaction = self.client.transact_write_items();
+        for update in [endpoint, circuit] {
+            let item = TransactWriteItem::builder().update(update.build()?);
+            transaction = transaction.transact_items(item.build());
+        }
+        match transaction.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if is_refused(&error) => Ok(false),
+            Err(error) => Err(Box::new(error).into()),
+        }
+    }
+
+    /// Removes an endpoint, readable or not, and what was seen of it; false if there is none.
+    pub async fn remove(&self, id: &str) -> Result<bool, EndpointError> {
+        let removed = self.delete(KIND, id).await?;
+        self.delete(Circuit::KIND, id).await?;
+        Ok(removed)
+    }
+
+    async fn delete(&self, kind: &str, id: &str) -> Result<bool, EndpointError> {
+        let delete = self.client.delete_item().table_name(&self.table);
+        let delete = delete
+            .set_key(Some(key(kind, id)))
+            .return_values(ReturnValue::AllOld);
+        let answer = delete.send().await.map_err(Box::new)?;
+        Ok(answer.attributes.is_some())
+    }
+}
+
+/// Whether a transaction was not made because of a condition.
+fn is_refused(error: &SdkError<TransactWriteItemsError>) -> bool {
+    let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
+        error.as_service_error()
+    else {
+        return false;
+    };
+    let reasons = canceled.cancellation_reasons();
+    reasons
+        .iter()
+        .any(|it| it.code() == Some("ConditionalCheckFailed"))
+}
+
+fn read(item: HashMap<String, AttributeValue>) -> Option<Endpoint> {
+    let id = item.get("id").cloned();
+    match serde_dynamo::from_item(item) {
+        Ok(endpoint) => Some(endpoint),
+        Err(error) => {
+            tracing::error!(endpoint.id = ?id, %error, "the endpoint is not readable: remove it and create it again");
+            None
+        }
+    }
+}
+
+/// The key of an item of the endpoints table.
+pub(crate) fn key(kind: &str, id: &str) -> HashMap<String, AttributeValue> {
+    HashMap::from([("kind".to_owned(), text(kind)), ("id".to_owned(), text(id))])
+}
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::endpoints::test::endpoint;
+    use aws_sdk_dynamodb::Config;
+    use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+    use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
+    use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
+    use aws_smithy_mocks::{MockResponseInterceptor, Rule, create_mock_http_client, mock};
+
+    /// What is written of an endpoint under this condition, where what is there by then has another name, or is the same.
+    fn refused(condition: &'static str, there: Option<&'static str>) -> Rule {
+        let mut item: HashMap<_, _> = serde_dynamo::to_item(endpoint()).unwrap();
+        item.insert("kind".to_owned(), text(KIND));
+        mock!(aws_sdk_dynamodb::Client::put_item)
+            .match_requests(move |request| {
+                let before = request.expression_attribute_values();
+                let before = before.and_then(|it| it.get(":before")?.as_n().ok());
+                request.condition_expression() == Some(condition)
+                    && before.is_none_or(|it| it == "6")
+            })
+            .then_error(move || {
+                let mut item = item.clone();
+                let version = if condition.contains("before") {
+                    "7"
+                } else {
+                    "1"
+                };
+                item.insert("version".to_owned(), AttributeValue::N(version.to_owned()));
+                if let Some(name) = there {
+                    item.insert("name".to_owned(), text(name));
+                }
+                let refusal = ConditionalCheckFailedException::builder().set_item(Some(item));
+                PutItemError::ConditionalCheckFailedException(refusal.build())
+            })
+    }
+
+    fn endpoints(rule: &Rule) -> Endpoints {
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .http_client(create_mock_http_client())
+            .interceptor(MockResponseInterceptor::new().with_rule(rule));
+        Endpoints::new(Client::from_conf(config.build()), "endpoints".to_owned())
+    }
+
+    async fn put(version: u64, rule: &Rule) -> Result<(), EndpointError> {
+        let mut endpoint = endpoint();
+        endpoint.version = version;
+        let put = endpoints(rule).put(&mut endpoint).await;
+        assert_eq!(rule.num_calls(), 1);
+        put
+    }
+
+    #[tokio::test]
+    async fn what_somebody_else_wrote_is_not_overwritten_and_what_was_written_is_not_taken_for_that()
+     {
+        for (version, condition) in [(0, "attribute_not_exists(id)"), (6, "version = :before")] {
+            let theirs = put(version, &refused(condition, Some("theirs"))).await;
+            assert!(matches!(theirs, Err(EndpointError::Changed(id)) if id == "ep_1"));
+            let ours = put(version, &refused(condition, None)).await;
+            assert!(ours.is_ok(), "{ours:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_unread_is_asked_for_again_after_a_pause_that_grows() {
+        let left = || {
+            let keys = KeysAndAttributes::builder().set_keys(Some(vec![key(KIND, "ep_1")]));
+            BatchGetItemOutput::builder()
+                .unprocessed_keys("endpoints", keys.build().unwrap())
+                .build()
+        };
+        let rule = mock!(Client::batch_get_item)
+            .sequence()
+            .output(left)
+            .times(TRIES as usize)
+            .build();
+        let began = tokio::time::Instant::now();
+        let read = endpoints(&rule).standings(&BTreeSet::from(["ep_1"])).await;
+        assert!(matches!(read, Err(EndpointError::Throttled)), "{read:?}");
+        assert_eq!(rule.num_calls(), TRIES as usize);
+        assert!(began.elapsed() >= PAUSE * (1 + 2 + 4 + 8));
+    }
+}

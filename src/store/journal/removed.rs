@@ -1,0 +1,54 @@
+//! Endpoints that were removed: what became of events at them is told of for a while, and would not be found without
+//! their ids.
+
+use super::{Item, Journal, JournalError, number, text};
+use crate::store::deliveries::RETENTION;
+use jiff::Timestamp;
+
+/// The `kind` of a removed endpoint among the items of the journal.
+const KIND: &str = "removed";
+
+/// An endpoint that there is no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// Its id.
+    pub endpoint: String,
+    /// What the operator called it, if that was known.
+    pub name: Option<String>,
+    /// When it was removed.
+    pub at: Timestamp,
+}
+
+impl Journal {
+    /// Notes that an endpoint was removed.
+    pub async fn note_removed(&self, removed: &Removed) -> Result<(), JournalError> {
+        let expires_at = removed.at.as_second() + RETENTION.as_secs();
+        let mut put = self.client.put_item().table_name(&self.table);
+        if let Some(name) = &removed.name {
+            put = put.item("name", text(name));
+        }
+        let put = put
+            .item("kind", text(KIND))
+            .item("id", text(&removed.endpoint))
+            .item("at", number(removed.at.as_millisecond()))
+            .item("expires_at", number(expires_at));
+        put.send().await.map_err(Box::new)?;
+        Ok(())
+    }
+
+    /// The endpoints that were removed, as long as anything is told of them.
+    pub async fn removed(&self) -> Result<Vec<Removed>, JournalError> {
+        let items = self.items_of(KIND).await?;
+        Ok(items.iter().filter_map(read).collect())
+    }
+}
+
+fn read(item: &Item) -> Option<Removed> {
+    let text = |name: &str| item.get(name)?.as_s().ok().cloned();
+    let at = item.get("at")?.as_n().ok()?.parse().ok()?;
+    Some(Removed {
+        endpoint: text("id")?,
+        name: text("name"),
+        at: Timestamp::from_millisecond(at).ok()?,
+    })
+}

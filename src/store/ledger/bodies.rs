@@ -1,0 +1,320 @@
+//! The bodies of recorded webhooks, read back by their keys: for those who deliver an event, or show it, after its
+//! change went through the stream.
+
+use super::{Ledger, StoredBody, UNKNOWN_CONTENT_TYPE, UnreadableItem};
+use crate::aws::error::Causes;
+use crate::event::EventRef;
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
+use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+/// The most items that one batch reads.
+pub(super) const MAX_KEYS: usize = 100;
+
+/// How often in a row a batch may come back without an item.
+const TRIES: u32 = 4;
+
+/// The pause before the rest of a batch is asked for; it doubles with each answer without an item.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A recorded body, and the content type it came with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The exact bytes, or where they are.
+    pub body: StoredBody,
+    /// The content type it came with.
+    pub content_type: String,
+    /// When it was accepted, in milliseconds.
+    accepted_at: Option<i64>,
+    /// Its hash, in hexadecimal digits.
+    digest: String,
+}
+
+/// Why bodies were not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The table was not readable.
+    #[error("the ledger cannot be read: {}", Causes(.0))]
+    Read(#[from] Box<SdkError<BatchGetItemError>>),
+    /// DynamoDB left a part of a batch unread each time.
+    #[error("the ledger cannot be read: the table is throttled")]
+    Throttled,
+    /// A request could not be built.
+    #[error("the ledger cannot be read: {0}")]
+    Incomplete(#[from] BuildError),
+}
+
+impl Stored {
+    /// Whether it is what an event was made of: the key may have come back since, with another body.
+    ///
+    /// Where the key is the hash of the body, whatever has it is the same.
+    pub fn is_of(&self, event: &EventRef) -> bool {
+        let is_content = event.key.ends_with(&format!("#sha256:{}", self.digest));
+        self.accepted_at == Some(event.accepted_at) || is_content
+    }
+}
+
+impl Ledger {
+    /// The bodies under these keys, as they are at this moment; none for what the ledger does not have any more.
+    ///
+    /// An item that is not as the ledger writes them is left out as well, and logged: it fails none of the others.
+    pub async fn bodies(
+        &self,
+        keys: &BTreeSet<&str>,
+    ) -> Result<HashMap<String, Stored>, ReadError> {
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|key| HashMap::from([("pk".to_owned(), super::text(key))]))
+            .collect();
+        let mut bodies = HashMap::new();
+        for keys in keys.chunks(MAX_KEYS) {
+            for item in self.items(keys, &[]).await? {
+                match read(&item) {
+                    Ok((key, stored)) => {
+                        bodies.insert(key, stored);
+                    }
+                    Err(error) => {
+                        tracing::error!(key = ?item.get("pk"), %error, "the body is not readable");
+                    }
+                }
+            }
+        }
+        Ok(bodies)
+    }
+
+    /// The items under these keys: only these attributes of them, or all if none is named.
+    pub(super) async fn items(
+        &self,
+        keys: &[HashMap<String, AttributeValue>],
+        attributes: &[&str],
+    ) -> Result<Vec<HashMap<String, AttributeValue>>, ReadError> {
+        let keys = KeysAndAttributes::builder()
+            .set_keys(Some(keys.to_vec()))
+            .consistent_read(true);
+        let names = attributes.iter().map(|it| (format!("#{it}"), *it));
+        let keys = names.clone().fold(keys, |keys, (alias, name)| {
+            keys.expression_attribute_names(alias, name)
+        });
+        let aliases: Vec<_> = names.map(|(alias, _)| alias).collect();
+        let projection = (!aliases.is_empty()).then(|| aliases.join(", "));
+        let keys = keys.set_projection_expression(projection).build()?;
+        let mut wanted = HashMap::from([(self.table.clone(), keys)]);
+        let mut items = Vec::new();
+        let mut fruitless = 0;
+        loop {
+            let request = self.client.batch_get_item().set_request_items(Some(wanted));
+            let answer = request.send().await.map_err(Box::new)?;
+            let before = items.len();
+            items.extend(answer.responses.unwrap_or_default().into_values().flatten());
+            wanted = answer.unprocessed_keys.unwrap_or_default();
+            if wanted.is_empty() {
+                return Ok(items);
+            }
+            // An answer ends at 16 MB: a batch of large items comes in parts, without a fault.
+            let is_fruitless = items.len() == before;
+            fruitless = if is_fruitless { fruitless + 1 } else { 0 };
+            if fruitless == TRIES {
+                return Err(ReadError::Throttled);
+            }
+            tokio::time::sleep(PAUSE * 2_u32.pow(fruitless)).await;
+        }
+    }
+}
+
+fn read(item: &HashMap<String, AttributeValue>) -> Result<(String, Stored), UnreadableItem> {
+    let text = |name: &'static str| {
+        let text = item.get(name).and_then(|value| value.as_s().ok());
+        text.cloned().ok_or(UnreadableItem(name))
+    };
+    let binary = |name| {
+        let value = item.get(name)?.as_b().ok()?;
+        Some(Ok(value.as_ref().to_vec()))
+    };
+    let body = StoredBody::read(binary, || text("body_s3"))?;
+    let headers = item.get("headers").and_then(|value| value.as_m().ok());
+    let content_type = headers.and_then(|headers| headers.get("content-type")?.as_s().ok());
+    let accepted_at = item.get("accepted_at").and_then(|value| value.as_n().ok());
+    let digest = item.get("body_sha256").and_then(|value| value.as_b().ok());
+    let stored = Stored {
+        body,
+        content_type: content_type
+            .map_or(UNKNOWN_CONTENT_TYPE, String::as_str)
+            .to_owned(),
+        accepted_at: accepted_at.and_then(|number| number.parse().ok()),
+        digest: digest.map(hex::encode).unwrap_or_default(),
+    };
+    Ok((text("pk")?, stored))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Receipt;
+    use crate::providers::Provider;
+    use crate::store::ledger::Entry;
+    use crate::store::ledger::tests::ledger;
+    use aws_sdk_dynamodb::Client;
+    use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
+    use aws_smithy_mocks::{Rule, mock};
+    use jiff::{SignedDuration, Timestamp};
+
+    type Item = HashMap<String, AttributeValue>;
+
+    /// The item that the ledger writes of a webhook of the source `studio`.
+    fn item(key: &str, body: &StoredBody, content_type: Option<&str>) -> Item {
+        let entry = Entry {
+            key: key.to_owned(),
+            receipt: Receipt {
+                id: key.to_owned(),
+                source: "studio".to_owned(),
+                provider: Provider::CreativeForce,
+                accepted_at: Timestamp::UNIX_EPOCH,
+                conflict: false,
+                replayed: false,
+            },
+            event_type: None,
+            reason: None,
+            digest: [0; 32],
+            matched: None,
+            dedupe_window: SignedDuration::ZERO,
+            came_at: Timestamp::UNIX_EPOCH,
+            headers: content_type
+                .map(|it| ("content-type".to_owned(), it.to_owned()))
+                .into_iter()
+                .collect(),
+        };
+        entry.item(body, SignedDuration::from_hours(1))
+    }
+
+    fn inline(key: &str) -> Item {
+        item(key, &StoredBody::Inline(key.into()), None)
+    }
+
+    fn keys_of(keys: &KeysAndAttributes) -> Vec<String> {
+        let keys = keys.keys().iter();
+        keys.map(|key| key["pk"].as_s().unwrap().clone()).collect()
+    }
+
+    /// A strongly consistent read of just these keys; some are answered, and some left unprocessed.
+    fn batch(asked: &[String], items: Vec<Item>, left: &[String]) -> Rule {
+        let asked = asked.to_vec();
+        let key = |pk: &String| HashMap::from([("pk".to_owned(), crate::store::ledger::text(pk))]);
+        let left: Vec<Item> = left.iter().map(key).collect();
+        mock!(Client::batch_get_item)
+            .match_requests(move |request| {
+                let keys = &request.request_items().unwrap()["ledger"];
+                keys.consistent_read() == Some(true) && keys_of(keys) == asked
+            })
+            .then_output(move || {
+                let answer = BatchGetItemOutput::builder().responses("ledger", items.clone());
+                let rest = KeysAndAttributes::builder().consistent_read(true);
+                let rest = rest.set_keys(Some(left.clone())).build().unwrap();
+                match left.is_empty() {
+                    true => answer.build(),
+                    false => answer.unprocessed_keys("ledger", rest).build(),
+                }
+            })
+    }
+
+    fn texts(keys: &[&str]) -> Vec<String> {
+        keys.iter().map(|&key| key.to_owned()).collect()
+    }
+
+    async fn bodies(
+        rules: &[&Rule],
+        keys: &[String],
+    ) -> Result<HashMap<String, Stored>, ReadError> {
+        let keys = keys.iter().map(String::as_str).collect();
+        let bodies = ledger(rules).bodies(&keys).await;
+        for rule in rules {
+            assert_eq!(rule.num_calls(), 1);
+        }
+        bodies
+    }
+
+    #[tokio::test]
+    async fn what_the_ledger_wrote_is_read_back() {
+        let claimed = StoredBody::Claimed("bodies/1".to_owned());
+        let keys = texts(&["studio#claimed", "studio#gone", "studio#inline"]);
+        let items = vec![
+            inline("inline"),
+            item("claimed", &claimed, Some("text/plain")),
+        ];
+        let read = bodies(&[&batch(&keys, items, &[])], &keys).await.unwrap();
+        let expected = [
+            ("studio#claimed", claimed, "text/plain"),
+            (
+                "studio#inline",
+                StoredBody::Inline(b"inline".to_vec()),
+                "application/octet-stream",
+            ),
+        ];
+        assert_eq!(read.len(), expected.len());
+        for (key, body, content_type) in expected {
+            let stored = &read[key];
+            assert_eq!((&stored.body, &*stored.content_type), (&body, content_type));
+        }
+    }
+
+    #[test]
+    fn a_key_that_came_back_with_another_body_is_another_event() {
+        let (_, stored) = read(&inline("a")).unwrap();
+        let event = |key: &str, accepted_at| EventRef {
+            key: key.to_owned(),
+            accepted_at,
+            ..crate::store::endpoints::test::event()
+        };
+        let accepted_at = stored.accepted_at.unwrap();
+        assert!(stored.is_of(&event("studio#a", accepted_at)));
+        assert!(!stored.is_of(&event("studio#a", accepted_at - 1)));
+        let content = format!("studio#sha256:{}", hex::encode([0; 32]));
+        assert!(stored.is_of(&event(&content, accepted_at - 1)));
+        let other = format!("studio#sha256:{}", hex::encode([1; 32]));
+        assert!(!stored.is_of(&event(&other, accepted_at - 1)));
+    }
+
+    #[tokio::test]
+    async fn one_unreadable_item_costs_only_itself() {
+        let mut bodiless = inline("a");
+        bodiless.remove("body");
+        let keys = texts(&["studio#a", "studio#b"]);
+        let rule = batch(&keys, vec![bodiless, inline("b")], &[]);
+        let read = bodies(&[&rule], &keys).await.unwrap();
+        assert_eq!(read.keys().collect::<Vec<_>>(), ["studio#b"]);
+    }
+
+    #[tokio::test]
+    async fn no_keys_are_no_call_and_more_than_a_hundred_are_two() {
+        assert!(bodies(&[], &[]).await.unwrap().is_empty());
+        let keys: Vec<String> = (0..=MAX_KEYS).map(|it| format!("studio#{it:03}")).collect();
+        let first = batch(&keys[..MAX_KEYS], vec![inline("000")], &[]);
+        let second = batch(&keys[MAX_KEYS..], vec![inline("100")], &[]);
+        let read = bodies(&[&first, &second], &keys).await.unwrap();
+        assert_eq!(read.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_left_unread_is_asked_for_again_as_long_as_there_is_any_progress() {
+        let keys: Vec<String> = (0..6).map(|it| format!("studio#{it}")).collect();
+        let part = |it: usize| {
+            let item = inline(&it.to_string());
+            batch(&keys[it..], vec![item], &keys[it + 1..])
+        };
+        let parts: Vec<Rule> = (0..6).map(part).collect();
+        let rules: Vec<&Rule> = parts.iter().collect();
+        assert_eq!(bodies(&rules, &keys).await.unwrap().len(), 6);
+    }
+
+    #[tokio::test]
+    async fn what_is_left_unread_each_time_is_an_error() {
+        let keys = texts(&["studio#a"]);
+        let left: Vec<Rule> = (0..TRIES)
+            .map(|_| batch(&keys, Vec::new(), &keys))
+            .collect();
+        let rules: Vec<&Rule> = left.iter().collect();
+        let error = bodies(&rules, &keys).await.unwrap_err();
+        assert!(matches!(error, ReadError::Throttled), "{error}");
+    }
+}

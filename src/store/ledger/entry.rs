@@ -1,0 +1,206 @@
+//! What is recorded of a webhook: how it is named, by the provider's id or by its content. Pure.
+
+use super::Entry;
+use crate::crypto::signature::sha256;
+use crate::event::Receipt;
+use crate::providers::Verified;
+use crate::store::sources::Source;
+use jiff::Timestamp;
+
+impl Entry {
+    /// What is to be recorded of an authentic webhook of this source, beside its body, with the headers worth keeping.
+    pub fn of(
+        name: String,
+        source: &Source,
+        webhook: Verified<'_>,
+        headers: Vec<(String, String)>,
+        accepted_at: Timestamp,
+    ) -> Self {
+        let digest = sha256(webhook.body());
+        let matched = webhook.secret().and_then(|it| source.matched(it));
+        let (id, event_type, reason, happens_once) = match source.provider.normalize(webhook) {
+            Ok(event) => {
+                let happens_once = source.provider.happens_once(&event);
+                let id = event.id.map(String::from);
+                let event_type = event.event_type.into_owned();
+                (id, Some(event_type), None, happens_once)
+            }
+            Err(error) => (None, None, Some(error.to_string()), false),
+        };
+        let dedupe_window = source.window(id.is_some(), happens_once);
+        // Without an id of its own, a webhook is known by its content, and each time that it happens anew, after
+        // the window, is an event of its own.
+        let content = || format!("sha256:{}", hex::encode(digest));
+        let occurrence = || format!("{}:{}", content(), accepted_at.as_millisecond());
+        Self {
+            key: id.clone().unwrap_or_else(content),
+            receipt: Receipt {
+                id: id.unwrap_or_else(occurrence),
+                source: name,
+                provider: source.provider,
+                accepted_at,
+                conflict: false,
+                replayed: false,
+            },
+            event_type,
+            reason,
+            digest,
+            matched,
+            dedupe_window,
+            came_at: accepted_at,
+            headers,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+    use serde_json::{Value, json};
+
+    const RETENTION: SignedDuration = SignedDuration::MAX;
+
+    fn window(source: Value, body: &str) -> SignedDuration {
+        let source = Source::parse("s", &source).unwrap();
+        let webhook = Verified::recorded(body.as_bytes());
+        Entry::of(
+            "s".to_owned(),
+            &source,
+            webhook,
+            Vec::new(),
+            Timestamp::UNIX_EPOCH,
+        )
+        .dedupe_window
+    }
+
+    fn creads(event: &str, gid: Value) -> String {
+        json!({"event": event, "resource_type": "Project", "resource_gid": gid}).to_string()
+    }
+
+    fn people_force(action: &str, id: Value) -> String {
+        json!({"action": action, "data": {"id": id}}).to_string()
+    }
+
+    #[test]
+    fn a_creation_is_a_copy_however_late_it_comes_and_a_change_for_minutes() {
+        let minutes = SignedDuration::from_mins;
+        for (provider, body, expected) in [
+            ("creads", creads("resource.created", json!("5")), RETENTION),
+            ("creads", creads("resource.deleted", json!(5)), RETENTION),
+            (
+                "creads",
+                creads("resource.updated", json!("5")),
+                minutes(10),
+            ),
+            (
+                "creads",
+                creads("resource.restored", json!("5")),
+                minutes(10),
+            ),
+            (
+                "creads",
+                creads("resource.un-deleted", json!("5")),
+                minutes(10),
+            ),
+            // Nothing is named that could happen only once.
+            (
+                "creads",
+                creads("resource.deleted", json!(null)),
+                minutes(10),
+            ),
+            (
+                "creads",
+                creads("resource.created", json!(" ")),
+                minutes(10),
+            ),
+            ("creads", "not understood".to_owned(), minutes(10)),
+            (
+                "people-force",
+                people_force("employee_create", json!(7)),
+                RETENTION,
+            ),
+            (
+                "people-force",
+                people_force("leave_request_destroy", json!(7)),
+                RETENTION,
+            ),
+            (
+                "people-force",
+                people_force("employee_delete", json!("7")),
+                RETENTION,
+            ),
+            (
+                "people-force",
+                people_force("employee_update", json!(7)),
+                minutes(10),
+            ),
+            (
+                "people-force",
+                people_force("employee_terminate", json!(7)),
+                minutes(10),
+            ),
+            (
+                "people-force",
+                people_force("leave_request_approve", json!(7)),
+                minutes(10),
+            ),
+            (
+                "people-force",
+                people_force("workflow", json!(7)),
+                minutes(10),
+            ),
+            (
+                "people-force",
+                people_force("employee_create", json!(null)),
+                minutes(10),
+            ),
+        ] {
+            for (configured, changed) in [(None, expected), (Some("3h"), minutes(180))] {
+                let mut source = json!({"provider": provider, "unsigned": true});
+                source["dedupe_window"] = json!(configured);
+                // What is configured is the window of what may happen again.
+                let expected = if expected == RETENTION {
+                    RETENTION
+                } else {
+                    changed
+                };
+                assert_eq!(window(source, &body), expected, "{provider} {body}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_is_known_for_long_and_a_body_without_its_id_for_minutes() {
+        let (days, minutes) = (
+            |days: i64| SignedDuration::from_hours(24 * days),
+            SignedDuration::from_mins,
+        );
+        let creative_force = |id: Value| {
+            json!({"PayloadId": id, "EventGroupName": "job", "Action": "Deleted"}).to_string()
+        };
+        let woodwing = |id: Value| {
+            let event = json!({"specversion": "1.0", "id": id, "source": "s", "type": "com.woodwing.studio/object/created"});
+            event.to_string()
+        };
+        for (provider, with_id, without) in [
+            (
+                "creative-force",
+                creative_force(json!("1")),
+                creative_force(json!(null)),
+            ),
+            ("woodwing", woodwing(json!("1")), woodwing(json!(""))),
+        ] {
+            for (configured, of_id, of_body) in [
+                (None, days(30), minutes(10)),
+                (Some("7d"), days(7), minutes(10)),
+                (Some("5m"), minutes(5), minutes(5)),
+            ] {
+                let mut source = json!({"provider": provider, "unsigned": true});
+                source["dedupe_window"] = json!(configured);
+                assert_eq!(window(source.clone(), &with_id), of_id, "{with_id}");
+                assert_eq!(window(source, &without), of_body, "{without}");
+            }
+        }
+    }
+}

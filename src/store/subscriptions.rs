@@ -1,0 +1,296 @@
+//! Subscriptions: which events go to which further consumer queues. Kept in the endpoints table, read by the
+//! fan-out, written by the operator's tool. The sending is left to `queues`.
+
+use crate::aws::error::Causes;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::query::QueryError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// A change is in force within half a minute; in between, a batch costs no read.
+const MAX_AGE: Duration = Duration::from_secs(30);
+
+/// The `kind` of a subscription among the items of the endpoints table.
+const KIND: &str = "subscription";
+
+/// Events of these types, from these sources, to this queue.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Subscription {
+    /// What the operator calls it.
+    pub name: String,
+    /// The URL of an SQS standard queue.
+    pub queue_url: String,
+    /// Event types, with `*` for any characters.
+    pub events: Vec<String>,
+    /// Names of sources; all if there are none.
+    pub sources: Vec<String>,
+}
+
+/// Why the subscriptions were not read or not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SubscriptionError {
+    /// The table was not readable.
+    #[error("the subscriptions cannot be read: {}", Causes(.0))]
+    Read(#[from] Box<SdkError<QueryError>>),
+    /// There is one of that name already.
+    #[error("there is a subscription {0} already; remove it first")]
+    Exists(String),
+    /// The table did not take it.
+    #[error("the subscription was not written: {}", Causes(.0))]
+    Put(#[from] Box<SdkError<PutItemError>>),
+    /// The table did not delete it.
+    #[error("the subscription was not removed: {}", Causes(.0))]
+    Delete(#[from] Box<SdkError<DeleteItemError>>),
+}
+
+/// An item among the subscriptions is not as one is written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the subscription {0:?} is not readable: remove it and add it again")]
+pub struct UnreadableSubscription(pub String);
+
+/// What stands in the table under the name of a subscription.
+pub type Listed = Result<Subscription, UnreadableSubscription>;
+
+impl Subscription {
+    /// Whether an event of this type, from this source, is to go to the queue.
+    pub fn matches(&self, event_type: &str, source: &str) -> bool {
+        let of_source = self.sources.is_empty() || self.sources.iter().any(|it| it == source);
+        of_source
+            && self
+                .events
+                .iter()
+                .any(|pattern| is_match(pattern, event_type))
+    }
+
+    fn item(&self) -> HashMap<String, AttributeValue> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let list = |texts: &[String]| AttributeValue::L(texts.iter().map(|it| text(it)).collect());
+        let mut item = key(&self.name);
+        item.insert("queue_url".to_owned(), text(&self.queue_url));
+        item.insert("events".to_owned(), list(&self.events));
+        item.insert("sources".to_owned(), list(&self.sources));
+        item
+    }
+
+    fn read(item: &HashMap<String, AttributeValue>) -> Option<Self> {
+        let text = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+        let list = |name| -> Option<Vec<String>> {
+            let values = item.get(name)?.as_l().ok()?;
+            values
+                .iter()
+                .map(|value| value.as_s().ok().cloned())
+                .collect()
+        };
+        Some(Self {
+            name: text("id")?,
+            queue_url: text("queue_url")?,
+            events: list("events")?,
+            sources: list("sources").unwrap_or_default(),
+        })
+    }
+}
+
+fn key(name: &str) -> HashMap<String, AttributeValue> {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    HashMap::from([
+        ("kind".to_owned(), text(KIND)),
+        ("id".to_owned(), text(name)),
+    ])
+}
+
+/// Whether a text is what a pattern describes, in which `*` stands for any characters or none.
+pub fn is_match(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+    let Some(mut text) = text.strip_prefix(start) else {
+        return false;
+    };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let end = parts.pop().unwrap_or_default();
+    // Taking the first place for each part leaves the most for those after it.
+    for part in parts {
+        let Some((_, after)) = text.split_once(part) else {
+            return false;
+        };
+        text = after;
+    }
+    text.ends_with(end)
+}
+
+/// The subscriptions in the endpoints table, and what was last read of them.
+#[derive(Debug)]
+pub struct Subscriptions {
+    client: Client,
+    table: String,
+    cache: Mutex<Option<(Instant, Current)>>,
+}
+
+/// The subscriptions that are readable, and how many are not.
+pub type Current = (Arc<[Subscription]>, usize);
+
+impl Subscriptions {
+    /// The subscriptions in the table of this name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self {
+            client,
+            table,
+            cache: Mutex::default(),
+        }
+    }
+
+    /// The subscriptions as they were at most half a minute ago.
+    ///
+    /// There is no going on without them: an event would miss the queues that are subscribed to it.
+    pub async fn current(&self, now: Instant) -> Result<Current, SubscriptionError> {
+        let mut cache = self.cache.lock().await;
+        if let Some((read_at, current)) = &*cache
+            && now.saturating_duration_since(*read_at) < MAX_AGE
+        {
+            return Ok(current.clone());
+        }
+        let (mut subscriptions, mut unreadable) = (Vec::new(), 0);
+        for subscription in self.list().await? {
+            match subscription {
+                Ok(subscription) => subscriptions.push(subscription),
+                Err(error) => {
+                    unreadable += 1;
+                    tracing::error!(%error, "subscription is ignored");
+                }
+            }
+        }
+        let current = (subscriptions.into(), unreadable);
+        Ok(cache.insert((now, current)).1.clone())
+    }
+
+    /// All subscriptions, by name. One that is not readable is told, and does not hide the others.
+    pub async fn list(&self) -> Result<Vec<Listed>, SubscriptionError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("kind = :kind")
+            .expression_attribute_values(":kind", AttributeValue::S(KIND.to_owned()));
+        let items = query
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await;
+        let items = items.map_err(Box::new)?;
+        let read = |item: &HashMap<String, AttributeValue>| {
+            let name = item.get("id").and_then(|id| id.as_s().ok());
+            let unreadable = || UnreadableSubscription(name.cloned().unwrap_or_default());
+            Subscription::read(item).ok_or_else(unreadable)
+        };
+        Ok(items.iter().map(read).collect())
+    }
+
+    /// Adds a subscription under a name that is not taken.
+    pub async fn add(&self, subscription: &Subscription) -> Result<(), SubscriptionError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(subscription.item()));
+        let added = put
+            .condition_expression("attribute_not_exists(id)")
+            .send()
+            .await;
+        added
+            .map(|_| ())
+            .map_err(|error| match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => {
+                    SubscriptionError::Exists(subscription.name.clone())
+                }
+                _ => Box::new(error).into(),
+            })
+    }
+
+    /// Removes a subscription; whether there was one.
+    pub async fn remove(&self, name: &str) -> Result<bool, SubscriptionError> {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(key(name)));
+        let deleted = delete
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await
+            .map_err(Box::new)?;
+        Ok(deleted
+            .attributes()
+            .is_some_and(|attributes| !attributes.is_empty()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_characters_or_none() {
+        let event_type = "io.creativeforce.product.reset";
+        for pattern in [
+            "*",
+            "**",
+            event_type,
+            "io.creativeforce.*",
+            "*.reset",
+            "io.*.product.*",
+            "*product*reset*",
+            "io.creativeforce.product.reset*",
+            "i*o*.*.*.*t",
+        ] {
+            assert!(is_match(pattern, event_type), "{pattern}");
+        }
+        for pattern in [
+            "",
+            "io.creativeforce",
+            "io.creativeforce.product",
+            "*.product",
+            "io.*.sample.*",
+            "*reset*product*",
+            "io.creativeforce.product.reset*t",
+            "IO.*",
+            "io.?reativeforce.*",
+        ] {
+            assert!(!is_match(pattern, event_type), "{pattern}");
+        }
+        assert!(is_match("a*a", "aa") && !is_match("a*a", "a"));
+        assert!(is_match("*ab*ab", "abab") && !is_match("*ab*ab", "aab"));
+    }
+
+    #[test]
+    fn a_subscription_matches_by_type_and_source() {
+        let subscription = |sources: &[&str]| Subscription {
+            name: "search".to_owned(),
+            queue_url: "https://sqs.eu-central-1.amazonaws.com/1/search".to_owned(),
+            events: vec!["io.peopleforce.*".to_owned(), "*.reset".to_owned()],
+            sources: sources.iter().map(|&source| source.to_owned()).collect(),
+        };
+        assert!(subscription(&[]).matches("a.reset", "studio"));
+        assert!(subscription(&["hr", "studio"]).matches("io.peopleforce.x", "studio"));
+        assert!(!subscription(&["hr"]).matches("a.reset", "studio"));
+        assert!(!subscription(&[]).matches("a.created", "studio"));
+    }
+
+    #[test]
+    fn an_item_is_read_as_it_was_written() {
+        let subscription = Subscription {
+            name: "search".to_owned(),
+            queue_url: "https://sqs.eu-central-1.amazonaws.com/1/search".to_owned(),
+            events: vec!["*".to_owned()],
+            sources: Vec::new(),
+        };
+        assert_eq!(Subscription::read(&subscription.item()), Some(subscription));
+        assert_eq!(Subscription::read(&key("search")), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! What the tests and the benchmarks share: the real binaries behind a Runtime API, the AWS that they talk to, and those
+//! who send webhooks and receive deliveries.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a test that cannot go on fails"
+)]
+
+pub mod aws;
+pub mod cloudevents;
+pub mod cpu;
+pub mod delivery;
+pub mod function;
+pub mod items;
+pub mod meter;
+pub mod operator;
+pub mod proxy;
+pub mod receiver;
+pub mod studio;
+pub mod tap;
+pub mod units;
+pub mod webhook;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// How long anything of this machine may take to come up.
+pub const START: Duration = Duration::from_secs(60);
+
+/// The ports that tests use: below those that the kernel gives to connections and to whoever asks for any port.
+const PORTS: std::ops::Range<u16> = 10_000..30_000;
+
+/// A port of loopback that nothing listens on, and that no other test of this process is given.
+///
+/// A server takes seconds to start on a busy machine. A port that the kernel chose is free again until then, the
+/// kernel gives it to somebody else, and two tests talk to one server.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let offset = std::process::id().wrapping_mul(1009);
+    loop {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(offset);
+        let port = PORTS.start + u16::try_from(next % PORTS.len() as u32).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// The folder of the checkout.
+pub fn root() -> PathBuf {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    root.ancestors().nth(2).unwrap().to_owned()
+}
+
+/// A binary of the workspace, which stands beside the folder of the test that runs. Cargo builds the functions for the
+/// tests of their package; `webhookctl` is built by `cargo build --workspace --bins`, as `make test` does first.
+pub fn binary(name: &str) -> String {
+    let test = std::env::current_exe().unwrap();
+    let path = test.ancestors().nth(2).unwrap().join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: run `cargo build --workspace --bins`",
+        path.display()
+    );
+    path.into_os_string().into_string().unwrap()
+}
+
+/// A Python tool of the checkout's virtual environment.
+pub fn tool(name: &str) -> PathBuf {
+    let path = root().join(".venv/bin").join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: run `make venv`",
+        path.display()
+    );
+    path
+}
+
+/// Waits until a condition holds.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+    let deadline = tokio::time::Instant::now() + START;
+    while !condition().await {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "{what} did not happen in {START:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// All forms in which a text may stand in a log: as it is, in Base64 from each of three positions, in case it is in the
+/// midst of more, and as a list of bytes.
+pub fn spellings(text: &str) -> Vec<String> {
+    let mut spellings = vec![text.to_owned()];
+    for before in 0..3 {
+        let encoded = STANDARD.encode(format!("{}{text}", &"   "[..before]));
+        spellings.push(encoded[4..encoded.len() - 4].to_owned());
+    }
+    let bytes: Vec<_> = text.bytes().map(|it| it.to_string()).collect();
+    spellings.push(bytes.join(", "));
+    spellings
+}

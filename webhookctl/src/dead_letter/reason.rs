@@ -1,0 +1,110 @@
+//! Why a message is on the dead-letter queue, and where it belongs. Pure.
+
+use clap::ValueEnum;
+use webhook_gateway::messages::Message;
+
+/// Why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Kind {
+    /// A subscribed queue did not take an event.
+    Refused,
+    /// The delivery function could not read it.
+    Unreadable,
+    /// The delivery queue gave up on it, after 50 receives.
+    GivenUp,
+    /// It is none of the gateway's.
+    Unknown,
+}
+
+impl Kind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Unreadable => "unreadable",
+            Self::GivenUp => "given-up",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Why, in what words, and where it belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reason {
+    pub(super) kind: Kind,
+    pub(super) detail: Option<String>,
+    /// The URL of the queue that it is sent back to.
+    pub(super) queue: Option<String>,
+    /// The group of its message there, which is the endpoint that it is for.
+    pub(super) group: Option<String>,
+    /// The event that it has delivered.
+    pub(super) event: Option<String>,
+}
+
+impl Reason {
+    /// By the attributes `queue` and `reason`, and by the body.
+    pub(super) fn of(
+        queue: Option<&str>,
+        reason: Option<&str>,
+        body: &str,
+        delivery_queue: &str,
+    ) -> Self {
+        let message = serde_json::from_str::<Message>(body).ok();
+        let kind = match (queue, &message) {
+            (Some(queue), _) if queue == delivery_queue => Kind::Unreadable,
+            (Some(_), _) => Kind::Refused,
+            (None, Some(_)) => Kind::GivenUp,
+            (None, None) => Kind::Unknown,
+        };
+        let group = message.as_ref().and_then(Message::endpoint);
+        let group = group.map(str::to_owned);
+        let detail = match (kind, &group) {
+            (Kind::GivenUp, Some(endpoint)) => {
+                Some(format!("the delivery queue gave up on it, for {endpoint}"))
+            }
+            (Kind::GivenUp, None) => Some("the delivery queue gave up on it".to_owned()),
+            _ => reason.map(str::to_owned),
+        };
+        let event = match message {
+            Some(Message::Delivery(order)) => Some(order.event.id),
+            _ => None,
+        };
+        let of_deliveries = (kind == Kind::GivenUp).then_some(delivery_queue);
+        Self {
+            kind,
+            detail,
+            queue: queue.or(of_deliveries).map(str::to_owned),
+            group,
+            event,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_onto_the_queue_has_its_reason() {
+        let order = r#"{"kind":"ping/1","endpoint":"ep_1","id":"p","at":1}"#;
+        let of = |queue, body| Reason::of(queue, Some("why"), body, "deliveries");
+        let refused = of(Some("search"), "{}");
+        assert_eq!(
+            (refused.kind, refused.queue.as_deref()),
+            (Kind::Refused, Some("search"))
+        );
+        assert_eq!(refused.detail.as_deref(), Some("why"));
+        let unreadable = of(Some("deliveries"), "{");
+        assert_eq!(unreadable.kind, Kind::Unreadable);
+        assert_eq!(unreadable.queue.as_deref(), Some("deliveries"));
+        let given_up = of(None, order);
+        assert_eq!(given_up.kind, Kind::GivenUp);
+        assert_eq!(given_up.queue.as_deref(), Some("deliveries"));
+        assert_eq!(given_up.group.as_deref(), Some("ep_1"));
+        let event =
+            r#"{"key":"k","id":"1","type":"a","source":"s","provider":"creads","accepted_at":1}"#;
+        let order = format!(r#"{{"kind":"delivery/1","endpoint":"ep_1","event":{event}}}"#);
+        assert_eq!(of(None, &order).event.as_deref(), Some("1"));
+        let unknown = of(None, "hello");
+        assert_eq!((unknown.kind, unknown.queue), (Kind::Unknown, None));
+    }
+}

@@ -1,0 +1,290 @@
+//! `webhookctl delivery resend`: deliveries put on the queue again, one of them or many. That the schedule begins
+//! anew is left to the function that reads the queue.
+
+use super::Deliveries;
+use super::select::{self, Pages};
+use super::sending::Sending;
+use super::view::Listed;
+use crate::Result;
+use crate::output::Output;
+use crate::pace::interrupted;
+use crate::progress::Progress;
+use crate::stack::Stack;
+use crate::time;
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::json;
+use std::num::NonZeroU32;
+use uuid::Uuid;
+use webhook_gateway::aws::sqs::Queues;
+use webhook_gateway::messages::Order;
+use webhook_gateway::store::deliveries::{Record, State};
+use webhook_gateway::store::endpoints::{self, Endpoint};
+
+/// Easily borne by most endpoints.
+const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(10).unwrap();
+
+#[derive(Debug, Args)]
+pub(crate) struct Resend {
+    /// The id of the delivery.
+    #[arg(required_unless_present = "endpoint", conflicts_with = "endpoint")]
+    id: Option<String>,
+    /// Sends it again although it is pending or held.
+    #[arg(long, conflicts_with = "endpoint")]
+    force: bool,
+    /// The id of the endpoint whose deliveries to send again, or its name.
+    #[arg(long, value_name = "ENDPOINT", requires_all = ["state", "since"])]
+    endpoint: Option<String>,
+    /// Those in this state: exhausted, skipped or delivered.
+    #[arg(long, value_parser = select::state(), hide_possible_values = true, requires = "endpoint")]
+    state: Option<State>,
+    /// Those of events accepted since then: 2h or 3d before now, a date, or an RFC 3339 time.
+    #[arg(long, value_name = "TIME", value_parser = time::since, requires = "endpoint")]
+    since: Option<Timestamp>,
+    /// How many a second.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_RATE, requires = "endpoint")]
+    rate: NonZeroU32,
+    /// Lists what would be sent again, and sends nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) async fn run(
+    arguments: Resend,
+    deliveries: &Deliveries,
+    stack: &Stack,
+    output: Output,
+) -> Result<()> {
+    let records = match (&arguments.id, &arguments.endpoint) {
+        (Some(id), _) => vec![one(id, arguments.force, deliveries, output).await?],
+        (None, Some(endpoint)) => many(endpoint, &arguments, deliveries, output).await?,
+        (None, None) => Vec::new(),
+    };
+    if arguments.dry_run {
+        let rows: Vec<_> = records.iter().map(Listed::of).collect();
+        return output.list(&rows);
+    }
+    let sending = Sending {
+        queues: Queues::new(aws_sdk_sqs::Client::new(&stack.aws)),
+        queue_url: stack.output("DeliveryQueueUrl")?,
+        rate: arguments.rate,
+    };
+    send(records, &sending, output).await
+}
+
+/// Sends what was found, and says how much of it.
+async fn send(records: Vec<Record>, sending: &Sending<'_>, output: Output) -> Result<()> {
+    let all = records.len();
+    let resend = Uuid::new_v4().simple().to_string();
+    let orders = records.into_iter().map(|record| order(record, &resend));
+    let mut progress = Progress::begin(all, output);
+    let outcome = sending
+        .send(orders.collect(), &mut progress, interrupted())
+        .await;
+    progress.end();
+    let sent = outcome.sent;
+    output.say(
+        &format!("resent {sent} of {all}"),
+        &json!({"resent": sent, "of": all}),
+    )?;
+    outcome
+        .problem
+        .map_or(Ok(()), |problem| Err(problem.into()))
+}
+
+fn order(record: Record, resend: &str) -> Order {
+    Order {
+        endpoint: record.endpoint,
+        event: record.event,
+        resend: Some(resend.to_owned()),
+        not_before: None,
+    }
+}
+
+async fn one(id: &str, force: bool, deliveries: &Deliveries, output: Output) -> Result<Record> {
+    let record = deliveries.record(id).await?;
+    if record.event.is_ping() {
+        return Err("this is a ping, which is sent once: ping the endpoint again".into());
+    }
+    let endpoints = deliveries.endpoints().await?;
+    let endpoint = endpoints.iter().find(|it| it.id == record.endpoint);
+    reachable(endpoint, &record.endpoint, output)?;
+    match (on_its_way(&record), force) {
+        (Some(why), false) => return Err(format!("{why}; --force sends it now").into()),
+        (Some(why), true) => output.note(&format!("{why}; it is sent now all the same")),
+        (None, _) => {}
+    }
+    Ok(record)
+}
+
+/// What is meant, the oldest first.
+async fn many(
+    wanted: &str,
+    arguments: &Resend,
+    deliveries: &Deliveries,
+    output: Output,
+) -> Result<Vec<Record>> {
+    if let Some(why) = arguments.state.and_then(no_many) {
+        return Err(why.into());
+    }
+    select::check_since(arguments.since, output)?;
+    let endpoints = deliveries.endpoints().await?;
+    let endpoint = select::endpoint(wanted, &endpoints)?;
+    let endpoint = reachable(endpoint, wanted, output)?;
+    let mut pages = Pages::new(deliveries, &endpoint.id, arguments.state, arguments.since);
+    let mut records = Vec::new();
+    while let Some(page) = pages.next().await? {
+        let page = page.into_iter().filter(|record| !record.event.is_ping());
+        records.extend(page.map(without_answers));
+    }
+    records.reverse();
+    output.note(&plan(records.len(), arguments.rate, arguments.dry_run));
+    Ok(records)
+}
+
+/// The endpoint, if there is one; what is not active is said.
+fn reachable<'e>(
+    endpoint: Option<&'e Endpoint>,
+    wanted: &str,
+    output: Output,
+) -> Result<&'e Endpoint> {
+    let endpoint = endpoint.ok_or_else(|| {
+        format!("the endpoint {wanted} was removed: nothing can be sent to it any more")
+    })?;
+    let state = match endpoint.state {
+        endpoints::State::Active => return Ok(endpoint),
+        endpoints::State::Paused => "paused",
+        endpoints::State::Disabled => "disabled",
+    };
+    output.note(&format!(
+        "the endpoint {} is {state}: what is resent is held until it is active again",
+        endpoint.name
+    ));
+    Ok(endpoint)
+}
+
+/// Why a delivery need not be resent.
+fn on_its_way(record: &Record) -> Option<String> {
+    match record.state {
+        State::Pending => {
+            let next = record.next_attempt_at.and_then(time::shown);
+            let next = next.map_or_else(|| "soon".to_owned(), |next| format!("at {next}"));
+            Some(format!(
+                "the delivery is pending, with its next attempt {next}"
+            ))
+        }
+        State::Held => Some(
+            "the delivery is held, and sent as soon as its endpoint gets anything again".to_owned(),
+        ),
+        State::Delivered | State::Exhausted | State::Skipped => None,
+    }
+}
+
+/// Why not all deliveries in a state are resent.
+fn no_many(state: State) -> Option<&'static str> {
+    match state {
+        State::Pending => Some(
+            "what is pending is sent at its next attempt anyway: resend what is exhausted, skipped or delivered, or a single delivery with --force",
+        ),
+        State::Held => Some(
+            "what is held is sent as soon as its endpoint gets anything again: resume or enable the endpoint instead",
+        ),
+        State::Delivered | State::Exhausted | State::Skipped => None,
+    }
+}
+
+/// What sending needs: of many thousands, the answers would fill the memory.
+fn without_answers(mut record: Record) -> Record {
+    record.history = record.history.pop().into_iter().collect();
+    record.request = None;
+    record
+}
+
+fn plan(count: usize, rate: NonZeroU32, is_dry: bool) -> String {
+    let deliveries = match count {
+        0 => return "there is no such delivery".to_owned(),
+        1 => "1 delivery".to_owned(),
+        count => format!("{count} deliveries"),
+    };
+    match is_dry {
+        true => format!("{deliveries} would be resent"),
+        false => format!("{deliveries} to resend, at {rate} a second"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::tests::record;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        resend: Resend,
+    }
+
+    fn parse(line: &str) -> Option<Resend> {
+        let line = Line::try_parse_from(format!("resend {line}").split_whitespace());
+        line.ok().map(|line| line.resend)
+    }
+
+    #[test]
+    fn it_is_one_delivery_or_those_of_an_endpoint_in_a_state_since_a_time() {
+        assert!(!parse("ep_1_1_d").unwrap().force);
+        assert!(parse("ep_1_1_d --force").unwrap().force);
+        assert!(parse("ep_1_1_d --dry-run").unwrap().dry_run);
+        let many = parse("--endpoint ep_1 --state exhausted --since 2d").unwrap();
+        assert_eq!((many.state, many.rate.get()), (Some(State::Exhausted), 10));
+        for wrong in [
+            "",
+            "--endpoint ep_1",
+            "--endpoint ep_1 --state exhausted",
+            "--endpoint ep_1 --since 2d",
+            "--state exhausted --since 2d",
+            "ep_1_1_d --endpoint ep_1 --state exhausted --since 2d",
+            "--endpoint ep_1 --state exhausted --since 2d --rate 0",
+            "--endpoint ep_1 --state exhausted --since 2d --force",
+            "--endpoint ep_1 --state lost --since 2d",
+        ] {
+            assert!(parse(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_said_to_be() {
+        let mut pending = record(State::Pending);
+        pending.next_attempt_at = Some(1_790_000_300_000);
+        let why = on_its_way(&pending).unwrap();
+        assert!(why.contains("at 2026-09-21T14:18:20"), "{why}");
+        assert!(on_its_way(&record(State::Held)).unwrap().contains("held"));
+        for state in [State::Delivered, State::Exhausted, State::Skipped] {
+            assert_eq!(on_its_way(&record(state)), None);
+            assert_eq!(no_many(state), None);
+        }
+        assert!(no_many(State::Pending).is_some() && no_many(State::Held).is_some());
+    }
+
+    #[test]
+    fn an_order_names_the_event_and_the_resending() {
+        let record = without_answers(record(State::Exhausted));
+        assert_eq!((record.history.len(), &record.request), (1, &None));
+        let event = record.event.clone();
+        let expected = Order {
+            endpoint: "ep_1".to_owned(),
+            event,
+            resend: Some("r".to_owned()),
+            not_before: None,
+        };
+        assert_eq!(order(record, "r"), expected);
+    }
+
+    #[test]
+    fn what_is_meant_is_counted_before_anything_is_sent() {
+        let rate = NonZeroU32::new(10).unwrap();
+        assert_eq!(plan(0, rate, false), "there is no such delivery");
+        assert_eq!(plan(1, rate, true), "1 delivery would be resent");
+        let many = plan(25, rate, false);
+        assert_eq!(many, "25 deliveries to resend, at 10 a second");
+    }
+}

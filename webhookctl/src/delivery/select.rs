@@ -1,0 +1,218 @@
+//! Which deliveries are meant: of which endpoint, in which state, since when.
+
+use super::Deliveries;
+use crate::Result;
+use crate::failure;
+use crate::output::Output;
+use crate::time;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use jiff::Timestamp;
+use webhook_gateway::store::deliveries::{RETENTION, Record, State};
+use webhook_gateway::store::endpoints::Endpoint;
+
+const STATES: [State; 5] = [
+    State::Pending,
+    State::Delivered,
+    State::Held,
+    State::Exhausted,
+    State::Skipped,
+];
+
+/// Deliveries, page by page, the newest first.
+pub(super) struct Pages<'a> {
+    deliveries: &'a Deliveries,
+    endpoint: &'a str,
+    state: Option<State>,
+    since: Option<Timestamp>,
+    place: Place,
+}
+
+enum Place {
+    Start,
+    After(String),
+    End,
+}
+
+impl<'a> Pages<'a> {
+    /// Those to the endpoint of this id.
+    pub(super) fn new(
+        deliveries: &'a Deliveries,
+        endpoint: &'a str,
+        state: Option<State>,
+        since: Option<Timestamp>,
+    ) -> Self {
+        Self {
+            deliveries,
+            endpoint,
+            state,
+            since,
+            place: Place::Start,
+        }
+    }
+
+    /// What is meant of the next page, perhaps none of it; `None` after the last.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Record>>> {
+        let after = match &self.place {
+            Place::Start => None,
+            Place::After(id) => Some(&**id),
+            Place::End => return Ok(None),
+        };
+        let history = &self.deliveries.history;
+        let page = history.page(self.endpoint, self.since, after).await;
+        let (mut records, last) = page.map_err(failure::history)?;
+        self.place = last.map_or(Place::End, Place::After);
+        records.retain(|record| self.state.is_none_or(|state| record.state == state));
+        Ok(Some(records))
+    }
+
+    /// Whether there is no page left.
+    pub(super) fn is_at_end(&self) -> bool {
+        matches!(self.place, Place::End)
+    }
+}
+
+/// The endpoint of this id or name; `None` for the id of one that there is no more.
+pub(crate) fn endpoint<'e>(
+    wanted: &str,
+    endpoints: &'e [Endpoint],
+) -> Result<Option<&'e Endpoint>> {
+    if let Some(endpoint) = endpoints.iter().find(|it| it.id == wanted) {
+        return Ok(Some(endpoint));
+    }
+    let named: Vec<_> = endpoints.iter().filter(|it| it.name == wanted).collect();
+    match &*named {
+        [endpoint] => Ok(Some(endpoint)),
+        [] if wanted.starts_with("ep_") => Ok(None),
+        [] => Err(format!("there is no endpoint {wanted}: see `webhookctl endpoint list`").into()),
+        several => {
+            let ids: Vec<_> = several.iter().map(|it| &*it.id).collect();
+            let ids = ids.join(", ");
+            Err(format!("several endpoints are called {wanted}: name one by its id ({ids})").into())
+        }
+    }
+}
+
+/// Refuses a time in the future. Writes a note about a time from which no record is kept any more.
+pub(super) fn check_since(since: Option<Timestamp>, output: Output) -> Result<()> {
+    let (Some(since), now) = (since, Timestamp::now()) else {
+        return Ok(());
+    };
+    time::refuse_wrong_order(since, None, now)?;
+    if since < now - RETENTION {
+        let days = RETENTION.as_hours() / 24;
+        output.note(&format!(
+            "deliveries are told of for {days} days: of those before, only what is still held is found"
+        ));
+    }
+    Ok(())
+}
+
+/// What takes the name of a state.
+pub(super) fn state() -> impl TypedValueParser<Value = State> {
+    let named = |name: String| STATES.into_iter().find(|state| state.name() == name);
+    PossibleValuesParser::new(STATES.map(State::name))
+        .map(move |name| named(name).unwrap_or(State::Pending))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::tests::record;
+    use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+    use aws_sdk_dynamodb::operation::query::QueryOutput;
+    use aws_sdk_dynamodb::types::AttributeValue;
+    use aws_sdk_dynamodb::{Client, Config};
+    use aws_smithy_mocks::{
+        MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock,
+    };
+    use serde_json::json;
+    use std::collections::HashMap;
+    use webhook_gateway::store::deliveries::History;
+    use webhook_gateway::store::endpoints::Endpoints;
+
+    fn endpoint_of(id: &str, name: &str) -> Endpoint {
+        let endpoint = json!({
+            "id": id, "version": 1, "name": name, "url": "https://example.com", "events": ["*"],
+            "timeout": 20, "retry": [], "format": "raw", "signature": "standard-webhooks",
+            "secrets": [], "state": "active", "created_at": 0, "updated_at": 0,
+        });
+        serde_json::from_value(endpoint).unwrap()
+    }
+
+    #[test]
+    fn an_endpoint_is_meant_by_its_id_or_by_a_name_of_its_own() {
+        let endpoints = [
+            endpoint_of("ep_1", "search"),
+            endpoint_of("ep_2", "twice"),
+            endpoint_of("ep_3", "twice"),
+            endpoint_of("ep_4", "ep_1"),
+        ];
+        let meant = |wanted| endpoint(wanted, &endpoints).unwrap().map(|it| &*it.id);
+        assert_eq!(meant("ep_1"), Some("ep_1"));
+        assert_eq!(meant("search"), Some("ep_1"));
+        assert_eq!(meant("ep_9"), None);
+        let refused = |wanted| endpoint(wanted, &endpoints).unwrap_err().to_string();
+        assert!(refused("twice").contains("ep_2, ep_3"));
+        assert!(refused("nobody").contains("endpoint list"));
+    }
+
+    fn page(after: Option<&'static str>, states: &[(&str, State)], last: Option<&str>) -> Rule {
+        let key = |id: &str| {
+            let text = |text: &str| AttributeValue::S(text.to_owned());
+            HashMap::from([
+                ("endpoint".to_owned(), text("ep_1")),
+                ("id".to_owned(), text(id)),
+            ])
+        };
+        let item = |(id, state): &(&str, State)| {
+            let mut record = record(*state);
+            record.id = (*id).to_owned();
+            serde_dynamo::to_item(record).unwrap()
+        };
+        let items: Vec<_> = states.iter().map(item).collect();
+        let (after, last) = (after.map(key), last.map(key));
+        mock!(Client::query)
+            .match_requests(move |request| {
+                request.table_name() == Some("deliveries")
+                    && request.exclusive_start_key() == after.as_ref()
+                    && request.scan_index_forward() == Some(false)
+            })
+            .then_output(move || {
+                let answer = QueryOutput::builder().set_items(Some(items.clone()));
+                answer.set_last_evaluated_key(last.clone()).build()
+            })
+    }
+
+    #[tokio::test]
+    async fn every_page_is_read_and_only_the_state_that_is_meant_is_kept() {
+        let rules = [
+            page(
+                None,
+                &[("d", State::Exhausted), ("c", State::Held)],
+                Some("c"),
+            ),
+            page(Some("c"), &[("b", State::Delivered)], Some("b")),
+            page(Some("b"), &[("a", State::Exhausted)], None),
+        ];
+        let answers = MockResponseInterceptor::new().rule_mode(RuleMode::Sequential);
+        let answers = rules.iter().fold(answers, |all, rule| all.with_rule(rule));
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .http_client(create_mock_http_client())
+            .interceptor(answers);
+        let client = Client::from_conf(config.build());
+        let deliveries = Deliveries {
+            history: History::new(client.clone(), "deliveries".to_owned()),
+            endpoints: Endpoints::new(client, "endpoints".to_owned()),
+        };
+        let mut pages = Pages::new(&deliveries, "ep_1", Some(State::Exhausted), None);
+        let mut ids = Vec::new();
+        while let Some(records) = pages.next().await.unwrap() {
+            ids.push(records.into_iter().map(|it| it.id).collect::<Vec<_>>());
+            assert_eq!(pages.is_at_end(), ids.len() == 3);
+        }
+        assert_eq!(ids, [vec!["d"], vec![], vec!["a"]]);
+    }
+}

@@ -1,0 +1,30 @@
+//! The endpoints, how each is doing, and how much is held for it.
+
+use super::{Fact, read};
+use crate::Result;
+use crate::delivery::Deliveries;
+use crate::stack::Stack;
+use webhook_gateway::store::endpoints::Standing;
+
+/// An endpoint with what is held for it.
+#[derive(Debug, Clone, PartialEq)]
+pub(in super::super) struct Kept {
+    pub(in super::super) standing: Standing,
+    pub(in super::super) held: usize,
+}
+
+pub(super) async fn endpoints(stack: &Stack) -> Fact<Vec<Kept>> {
+    let needs =
+        "dynamodb:Query and dynamodb:BatchGetItem on the tables of endpoints and deliveries";
+    read("endpoints", needs, all(stack).await)
+}
+
+async fn all(stack: &Stack) -> Result<Vec<Kept>> {
+    let deliveries = Deliveries::of(stack)?;
+    let mut kept = Vec::new();
+    for standing in deliveries.all_standings().await? {
+        let held = deliveries.held(&standing.endpoint.id).await?;
+        kept.push(Kept { standing, held });
+    }
+    Ok(kept)
+}

@@ -1,0 +1,191 @@
+//! What is said of an account: two equations, and what is missing.
+
+use super::account::{Deliveries, Events, Missing};
+use crate::Result;
+use crate::output::{Output, Row};
+use crate::time::shown;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+use std::ops::Range;
+use webhook_gateway::store::ledger::Line;
+
+/// Something that is missing.
+#[derive(Serialize)]
+struct Lost {
+    missing: &'static str,
+    id: String,
+    r#type: String,
+    source: String,
+    /// Of a delivery.
+    endpoint: Option<String>,
+    /// Of a delivery, which names itself.
+    event: Option<String>,
+    accepted_at: Option<String>,
+    why: &'static str,
+}
+
+/// Prints both equations, and then what is missing, one by one.
+pub(super) fn print(
+    events: &Events,
+    deliveries: &Deliveries,
+    accepted: &Range<Timestamp>,
+    output: Output,
+) -> Result<()> {
+    let summary = json!({
+        "since": shown(accepted.start.as_millisecond()), "until": shown(accepted.end.as_millisecond()),
+        "events": {
+            "accepted": events.accepted, "published": events.published, "quarantined": events.quarantined,
+            "in_flight": events.in_flight, "missing": events.missing.len(),
+        },
+        "deliveries": {
+            "all": deliveries.all, "delivered": deliveries.delivered, "held": deliveries.held,
+            "exhausted": deliveries.exhausted, "skipped": deliveries.skipped, "in_flight": deliveries.in_flight,
+            "in_flight_or_missing": deliveries.doubtful, "missing": deliveries.missing.len(),
+        },
+    });
+    output.say(&equations(events, deliveries), &summary)?;
+    let mut lost: Vec<_> = events.missing.iter().map(Lost::event).collect();
+    lost.extend(deliveries.missing.iter().map(Lost::delivery));
+    output.list(&lost)
+}
+
+fn equations(events: &Events, deliveries: &Deliveries) -> String {
+    let sum = |parts: &[(usize, &str, bool)]| {
+        let parts = parts
+            .iter()
+            .filter(|(count, _, always)| *always || *count > 0);
+        let parts = parts.map(|(count, what, _)| format!("{count} {what}"));
+        parts.collect::<Vec<_>>().join(" + ")
+    };
+    let of_events = sum(&[
+        (events.published, "published", true),
+        (events.quarantined, "quarantined", true),
+        (events.in_flight, "in flight", false),
+        (events.missing.len(), "MISSING", false),
+    ]);
+    let of_deliveries = sum(&[
+        (deliveries.delivered, "delivered", true),
+        (deliveries.held, "held", true),
+        (deliveries.exhausted, "exhausted", true),
+        (deliveries.skipped, "skipped", true),
+        (deliveries.in_flight, "in flight", true),
+        (deliveries.doubtful, "in flight or missing", false),
+        (deliveries.missing.len(), "MISSING", false),
+    ]);
+    format!(
+        "events:     {} accepted = {of_events}\ndeliveries: {} = {of_deliveries}",
+        events.accepted, deliveries.all
+    )
+}
+
+/// What is wrong with an account, if anything is.
+pub(super) fn problem(events: usize, deliveries: usize, surely_missing: usize) -> Option<String> {
+    let deliveries = counted(deliveries, "delivery", "deliveries");
+    if surely_missing > 0 {
+        let least = counted(surely_missing, "delivery", "deliveries").unwrap_or_default();
+        return Some(format!(
+            "missing at least: {least}, as there are too few messages on the queue for them; which they are, is known when it is empty"
+        ));
+    }
+    let parts = [counted(events, "event", "events"), deliveries];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    let what = parts.join(" and ");
+    (!parts.is_empty()).then(|| format!("missing: {what}; --repair sends them on their way"))
+}
+
+fn counted(count: usize, one: &str, several: &str) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        count => Some(format!("{count} {several}")),
+    }
+}
+
+impl Lost {
+    fn event(line: &Line) -> Self {
+        let event = &line.event;
+        Self {
+            missing: "event",
+            id: event.id.clone(),
+            r#type: event.event_type.clone(),
+            source: event.source.clone(),
+            endpoint: None,
+            event: None,
+            accepted_at: shown(event.accepted_at),
+            why: match line.republished_at {
+                Some(_) => "it was to be published again, and was not",
+                None => "nothing says that it was published",
+            },
+        }
+    }
+
+    fn delivery(missing: &Missing) -> Self {
+        let event = &missing.event;
+        Self {
+            missing: "delivery",
+            id: missing.id.clone(),
+            r#type: event.event_type.clone(),
+            source: event.source.clone(),
+            endpoint: Some(missing.endpoint.clone()),
+            event: Some(event.id.clone()),
+            accepted_at: shown(event.accepted_at),
+            why: match missing.is_overdue {
+                true => "its next attempt never came",
+                false => "it was never tried",
+            },
+        }
+    }
+}
+
+impl Row for Lost {
+    fn cells(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("missing", self.missing.to_owned()),
+            ("id", self.id.clone()),
+            ("type", self.r#type.clone()),
+            ("source", self.source.clone()),
+            ("accepted", self.accepted_at.clone().unwrap_or_default()),
+            ("why", self.why.to_owned()),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_equations_say_what_is_missing_only_if_something_is() {
+        let events = Events {
+            accepted: 3,
+            published: 2,
+            quarantined: 1,
+            ..Events::default()
+        };
+        let mut deliveries = Deliveries {
+            all: 2,
+            delivered: 2,
+            ..Deliveries::default()
+        };
+        let expected = "\
+events:     3 accepted = 2 published + 1 quarantined
+deliveries: 2 = 2 delivered + 0 held + 0 exhausted + 0 skipped + 0 in flight";
+        assert_eq!(equations(&events, &deliveries), expected);
+        deliveries.doubtful = 4;
+        assert!(equations(&events, &deliveries).ends_with(" + 4 in flight or missing"));
+    }
+
+    #[test]
+    fn what_is_missing_is_a_problem() {
+        assert_eq!(problem(0, 0, 0), None);
+        for (events, deliveries, surely, expected) in [
+            (1, 0, 0, "missing: 1 event;"),
+            (2, 1, 0, "missing: 2 events and 1 delivery;"),
+            (0, 0, 3, "missing at least: 3 deliveries,"),
+        ] {
+            let problem = problem(events, deliveries, surely).unwrap();
+            assert!(problem.starts_with(expected), "{problem}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! `webhookctl endpoint delete`: what is held for an endpoint is not given up with it by accident.
+
+use super::{reach, state};
+use crate::Result;
+use crate::failure;
+use crate::output::Output;
+use crate::stack::Stack;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use std::collections::BTreeSet;
+use webhook_gateway::delivery::plan::DELETED;
+use webhook_gateway::store::deliveries::{self, HeldEntry, History, Record, Write};
+use webhook_gateway::store::endpoints::{Endpoints, State};
+use webhook_gateway::store::journal::{Journal, Removed};
+
+/// How many held deliveries are read at once.
+const PAGE: i32 = 100;
+
+pub(super) async fn run(
+    which: &str,
+    discard_held: bool,
+    stack: &Stack,
+    output: Output,
+) -> Result<()> {
+    let endpoints = reach::endpoints(stack)?;
+    let history = reach::history(stack)?;
+    let id = reach::find_id(which, &endpoints).await?;
+    let mut skipped = 0;
+    if discard_held {
+        stop(&id, &endpoints).await?;
+        skipped += skip(&id, &history).await?;
+    } else {
+        refuse_held(&id, held(&id, &history).await?.len())?;
+    }
+    let name = name(&id, &endpoints).await?;
+    if !endpoints.remove(&id).await.map_err(failure::endpoint)? {
+        return Err(reach::unknown(&id).into());
+    }
+    if let Err(error) = remember(&id, name, stack).await {
+        output.note(&format!(
+            "its deliveries will not be found by event: {error}"
+        ));
+    }
+    // What was under way until then may have been held since.
+    skipped += skip(&id, &history).await?;
+    let text = match skipped {
+        0 => format!("deleted {id}"),
+        _ => format!("deleted {id}, and skipped {skipped} deliveries that were held for it"),
+    };
+    output.say(&text, &json!({"deleted": id, "skipped": skipped}))
+}
+
+/// What the operator calls an endpoint, if it is there and readable.
+async fn name(id: &str, endpoints: &Endpoints) -> Result<Option<String>> {
+    let standings = endpoints.standings(&BTreeSet::from([id])).await;
+    let standing = standings.map_err(failure::endpoint)?.remove(id);
+    Ok(standing.map(|standing| standing.endpoint.name))
+}
+
+/// Notes that there was this endpoint: its deliveries outlive it, and are found by its id alone.
+async fn remember(id: &str, name: Option<String>, stack: &Stack) -> Result<()> {
+    let table = stack.output("JournalTableName")?.to_owned();
+    let client = aws_sdk_dynamodb::Client::new(&stack.aws);
+    let removed = Removed {
+        endpoint: id.to_owned(),
+        name,
+        at: Timestamp::now(),
+    };
+    let journal = Journal::new(client, table, SignedDuration::ZERO);
+    let noted = journal.note_removed(&removed).await;
+    Ok(noted.map_err(failure::journal)?)
+}
+
+fn refuse_held(id: &str, held: usize) -> Result<()> {
+    let held = match held {
+        0 => return Ok(()),
+        _ if held >= PAGE as usize => format!("{PAGE} deliveries or more are"),
+        1 => "1 delivery is".to_owned(),
+        _ => format!("{held} deliveries are"),
+    };
+    Err(format!("{held} held for {id}: let it have them by `webhookctl endpoint resume {id}` or `enable`, or give them up by --discard-held").into())
+}
+
+/// Has nothing more tried at an endpoint, so that what is skipped is not delivered all the same.
+async fn stop(id: &str, endpoints: &Endpoints) -> Result<()> {
+    let standings = endpoints.standings(&BTreeSet::from([id])).await;
+    let standing = standings.map_err(failure::endpoint)?.remove(id);
+    // One that is gone or not readable has nothing tried at it either.
+    match standing.map(|standing| standing.endpoint) {
+        Some(mut endpoint) if endpoint.state == State::Active => {
+            let reason = Some("it is being deleted".to_owned());
+            state::set(
+                &mut endpoint,
+                State::Paused,
+                reason,
+                Timestamp::now(),
+                endpoints,
+            )
+            .await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Skips what is held for an endpoint; how many that were.
+async fn skip(id: &str, history: &History) -> Result<usize> {
+    let mut skipped = 0;
+    loop {
+        let held = held(id, history).await?;
+        if held.is_empty() {
+            return Ok(skipped);
+        }
+        let ids = held.iter().map(|entry| (id, &*entry.id)).collect();
+        let mut records = history.records(&ids).await.map_err(failure::history)?;
+        let mut writes = Vec::new();
+        for entry in &held {
+            let record = skip_one(id, entry, records.remove(&entry.id), Timestamp::now());
+            writes.extend(record.map(|record| Write::Record(Box::new(record))));
+        }
+        skipped += writes.len();
+        // All are released last: what is skipped and still held is met again, the other way round it would be lost.
+        writes.extend(held.into_iter().map(|entry| Write::Release {
+            endpoint: id.to_owned(),
+            id: entry.id,
+        }));
+        history.write(&writes).await.map_err(failure::history)?;
+    }
+}
+
+/// What becomes of a held delivery; nothing if more is known of it than that it is held.
+fn skip_one(
+    endpoint: &str,
+    entry: &HeldEntry,
+    record: Option<Record>,
+    now: Timestamp,
+) -> Option<Record> {
+    let mut record = match record {
+        Some(record) if record.state == deliveries::State::Held => record,
+        Some(_) => return None,
+        None => Record::new(endpoint, entry.id.clone(), entry.event.clone()),
+    };
+    let reason = Some(DELETED.to_owned());
+    record.turn(deliveries::State::Skipped, reason, now);
+    Some(record)
+}
+
+async fn held(id: &str, history: &History) -> Result<Vec<HeldEntry>> {
+    Ok(history.held(id, PAGE).await.map_err(failure::history)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use webhook_gateway::event::EventRef;
+
+    #[test]
+    fn what_is_held_is_not_given_up_by_accident() {
+        assert!(refuse_held("ep_1", 0).is_ok());
+        for (held, expected) in [(1, "1 delivery is"), (7, "7 deliveries"), (100, "or more")] {
+            let refused = refuse_held("ep_1", held).unwrap_err().to_string();
+            assert!(
+                refused.contains(expected) && refused.contains("--discard-held"),
+                "{refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_what_is_still_held_is_skipped() {
+        let event = EventRef {
+            key: "studio#1".to_owned(),
+            id: "1".to_owned(),
+            event_type: "a.b".to_owned(),
+            source: "studio".to_owned(),
+            provider: "creative-force".to_owned(),
+            accepted_at: 1,
+            conflict: false,
+            replayed: false,
+        };
+        let fresh = Record::new("ep_1", "ep_1_1_a".to_owned(), event);
+        let entry = HeldEntry::of(&fresh);
+        let now = Timestamp::UNIX_EPOCH;
+        let skip = |record| skip_one("ep_1", &entry, record, now);
+
+        let mut held = fresh.clone();
+        held.attempts = 3;
+        held.turn(deliveries::State::Held, None, now);
+        let skipped = skip(Some(held)).unwrap();
+        assert_eq!(
+            (skipped.state, skipped.attempts, skipped.reason.as_deref()),
+            (
+                deliveries::State::Skipped,
+                3,
+                Some("the endpoint was deleted")
+            )
+        );
+        let unrecorded = skip(None).unwrap();
+        assert_eq!(
+            (unrecorded.id, unrecorded.event),
+            (fresh.id.clone(), fresh.event.clone())
+        );
+        let mut delivered = fresh;
+        delivered.turn(deliveries::State::Delivered, None, now);
+        assert_eq!(skip(Some(delivered)), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! `webhookctl endpoint test`: a request to an endpoint as any other, and what it answered.
+
+use super::{random_hex, reach};
+use crate::Result;
+use crate::failure;
+use crate::output::{Output, Row};
+use crate::stack::Stack;
+use indicatif::ProgressBar;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+use webhook_gateway::messages::{Message, Ping};
+use webhook_gateway::store::deliveries::{History, Record, State};
+use webhook_gateway::store::endpoints::delivery_id;
+
+/// Longer than an attempt may take, with a cold start and the queue before it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The pause between two looks at the table.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What became of a ping.
+#[derive(Debug, Serialize)]
+struct Answer {
+    delivery: String,
+    state: State,
+    reason: Option<String>,
+    status: Option<u16>,
+    error: Option<String>,
+    duration_ms: Option<u64>,
+    response: Option<String>,
+}
+
+pub(super) async fn run(which: &str, stack: &Stack, output: Output) -> Result<()> {
+    let endpoints = reach::endpoints(stack)?;
+    let endpoint = reach::find(which, &endpoints).await?.endpoint.id;
+    let ping = Ping {
+        id: format!("ping_{}", random_hex()?),
+        endpoint,
+        at: Timestamp::now().as_millisecond(),
+    };
+    let delivery = delivery_id(&ping.endpoint, &ping.event());
+    let endpoint = ping.endpoint.clone();
+    let history = reach::history(stack)?;
+    reach::send(&Message::Ping(ping), stack).await?;
+    let record = wait(&endpoint, &delivery, &history, output).await?;
+    let answer = Answer::of(record);
+    output.one(&answer)?;
+    answer.judge()
+}
+
+/// Waits for the record of a delivery that was tried.
+async fn wait(endpoint: &str, delivery: &str, history: &History, output: Output) -> Result<Record> {
+    let bar = if output.json {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new_spinner().with_message("waiting for the endpoint's answer")
+    };
+    let wanted = BTreeSet::from([(endpoint, delivery)]);
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE {
+        tokio::time::sleep(PAUSE).await;
+        bar.tick();
+        let records = history.records(&wanted).await;
+        let record = records.map_err(failure::history)?.remove(delivery);
+        if let Some(record) = record.filter(|it| it.attempts > 0 || it.state != State::Pending) {
+            bar.finish_and_clear();
+            return Ok(record);
+        }
+    }
+    bar.finish_and_clear();
+    Err(format!("there is no answer after {} s: is the delivery function running, and not throttled? Its log says; `webhookctl endpoint get {endpoint}` tells how the endpoint is doing", PATIENCE.as_secs()).into())
+}
+
+impl Answer {
+    fn of(record: Record) -> Self {
+        let attempt = record.history.into_iter().next_back();
+        let duration_ms = attempt.as_ref().map(|attempt| attempt.duration_ms);
+        let (status, error, reason, response) = attempt
+            .map(|it| (it.status, it.error, it.reason, it.response))
+            .unwrap_or_default();
+        Self {
+            delivery: record.id,
+            state: record.state,
+            reason: record.reason.or(reason),
+            status,
+            error,
+            duration_ms,
+            response,
+        }
+    }
+
+    fn judge(&self) -> Result<()> {
+        if self.state == State::Delivered {
+            return Ok(());
+        }
+        let why = match (&self.status, &self.error, &self.reason) {
+            (Some(status), _, None) => format!("it answered {status}"),
+            (Some(status), _, Some(reason)) => format!("it answered {status}: {reason}"),
+            (None, Some(error), Some(reason)) => format!("{error}: {reason}"),
+            (None, Some(why), None) | (None, None, Some(why)) => why.clone(),
+            (None, None, None) => format!("it is {}", self.state.name()),
+        };
+        Err(format!("the endpoint did not take the test: {why}").into())
+    }
+}
+
+impl Row for Answer {
+    fn cells(&self) -> Vec<(&'static str, String)> {
+        let mut cells = vec![("delivery", self.delivery.clone())];
+        let mut add = |name, text: Option<String>| cells.extend(text.map(|text| (name, text)));
+        add("state", Some(self.state.name().to_owned()));
+        add("reason", self.reason.clone());
+        add("http", self.status.map(|status| status.to_string()));
+        add("error", self.error.clone());
+        add("duration", self.duration_ms.map(|ms| format!("{ms} ms")));
+        add("response", self.response.clone());
+        cells
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use webhook_gateway::store::deliveries::{Attempt, Sent};
+
+    fn record(state: State, status: Option<u16>, error: Option<&str>) -> Record {
+        let ping = Ping {
+            endpoint: "ep_1".to_owned(),
+            id: "ping_1".to_owned(),
+            at: 1_790_000_000_000,
+        };
+        let event = ping.event();
+        let mut record = Record::new("ep_1", delivery_id("ep_1", &event), event);
+        let attempt = Attempt {
+            at: 1_790_000_000_100,
+            duration_ms: 12,
+            status,
+            error: error.map(str::to_owned),
+            reason: error.map(|_| "there was no reply in time".to_owned()),
+            response: status.map(|_| "thank you".to_owned()),
+        };
+        let sent = Sent {
+            url: String::new(),
+            headers: Vec::new(),
+        };
+        record.tried(attempt, sent);
+        record.turn(state, None, Timestamp::UNIX_EPOCH);
+        record
+    }
+
+    #[test]
+    fn the_last_attempt_is_what_is_told() {
+        let answer = Answer::of(record(State::Delivered, Some(204), None));
+        assert!(answer.judge().is_ok());
+        let expected = json!({
+            "delivery": "ep_1_1790000000000_6bcab0608b01123e", "state": "delivered", "reason": null, "status": 204,
+            "error": null, "duration_ms": 12, "response": "thank you",
+        });
+        assert_eq!(json!(answer), expected);
+    }
+
+    #[test]
+    fn only_a_delivered_test_is_a_success() {
+        for (state, status, error, why) in [
+            (State::Exhausted, Some(500), None, "answered 500"),
+            (
+                State::Exhausted,
+                None,
+                Some("timeout"),
+                "timeout: there was no reply in time",
+            ),
+            (State::Skipped, None, None, "skipped"),
+        ] {
+            let refused = Answer::of(record(state, status, error)).judge();
+            let refused = refused.unwrap_err().to_string();
+            assert!(refused.contains(why), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What may be seen of an endpoint: what the operator said of it and how it is doing, and never a secret that it has.
+//! How that stands in a table is left to `row`.
+
+use super::parse::span;
+use super::secret::signs;
+use crate::output::header_value;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use webhook_gateway::store::endpoints::circuit::Circuit;
+use webhook_gateway::store::endpoints::{Format, Scheme, Standing, State};
+
+/// What may be seen of an endpoint.
+#[derive(Debug, Serialize)]
+pub(super) struct View {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) url: String,
+    pub(super) description: Option<String>,
+    pub(super) state: State,
+    pub(super) reason: Option<String>,
+    pub(super) circuit: CircuitView,
+    pub(super) events: Vec<String>,
+    pub(super) sources: Vec<String>,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) timeout: String,
+    pub(super) retry: Vec<String>,
+    pub(super) rate: Option<u32>,
+    pub(super) format: Format,
+    pub(super) signature: Scheme,
+    pub(super) signature_header: Option<String>,
+    pub(super) signature_prefix: Option<String>,
+    pub(super) secrets: Vec<SecretView>,
+    pub(super) created_at: String,
+    pub(super) updated_at: String,
+}
+
+/// How the endpoint is doing.
+#[derive(Debug, Serialize)]
+pub(super) struct CircuitView {
+    /// `closed`, `open`, `waiting` because the endpoint asked for it, or `slow`.
+    pub(super) state: &'static str,
+    pub(super) failures: u64,
+    pub(super) failing_since: Option<String>,
+    pub(super) opened_at: Option<String>,
+    /// How long the endpoint is left alone: between two probes, or from now on if it asked for it.
+    pub(super) wait: Option<String>,
+}
+
+/// A secret that signs, which is all that may be seen of it.
+#[derive(Debug, Serialize)]
+pub(super) struct SecretView {
+    pub(super) until: Option<String>,
+}
+
+impl View {
+    pub(super) fn of(standing: &Standing, now: Timestamp) -> Self {
+        let endpoint = standing.endpoint.clone();
+        let headers = endpoint.headers.iter();
+        let headers =
+            headers.map(|(name, value)| (name.clone(), header_value(name, value).to_owned()));
+        let secrets = endpoint.secrets.iter();
+        let secrets = secrets.filter(|secret| signs(secret, now.as_second()));
+        let until = secrets.map(|secret| secret.until.map(|second| time(second * 1000)));
+        Self {
+            circuit: CircuitView::of(&standing.circuit, now),
+            headers: headers.collect(),
+            timeout: span(endpoint.timeout().as_secs()),
+            retry: endpoint.retry.iter().map(|wait| span(*wait)).collect(),
+            secrets: until.map(|until| SecretView { until }).collect(),
+            created_at: time(endpoint.created_at),
+            updated_at: time(endpoint.updated_at),
+            id: endpoint.id,
+            name: endpoint.name,
+            url: endpoint.url,
+            description: endpoint.description,
+            state: endpoint.state,
+            reason: endpoint.reason,
+            events: endpoint.events,
+            sources: endpoint.sources,
+            rate: endpoint.rate,
+            format: endpoint.format,
+            signature: endpoint.signature,
+            signature_header: endpoint.signature_header,
+            signature_prefix: endpoint.signature_prefix,
+        }
+    }
+}
+
+impl CircuitView {
+    fn of(circuit: &Circuit, now: Timestamp) -> Self {
+        let (wait, slow) = (circuit.wait(now), circuit.slow(now));
+        let (state, wait) = match slow {
+            _ if circuit.is_open() => ("open", wait),
+            _ if !wait.is_zero() => ("waiting", wait),
+            Some(slow) => ("slow", slow),
+            None if circuit.is_slow() => ("slow", wait),
+            None => ("closed", wait),
+        };
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self {
+            state,
+            failures: circuit.failures,
+            failing_since: circuit.failing_since.map(time),
+            opened_at: circuit.opened_at.map(time),
+            wait: (seconds > 0).then(|| span(seconds)),
+        }
+    }
+}
+
+/// A time in milliseconds, as text.
+pub(super) fn time(milliseconds: i64) -> String {
+    match Timestamp::from_millisecond(milliseconds) {
+        Ok(time) => format!("{time:.0}"),
+        Err(_) => milliseconds.to_string(),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::create::sample;
+    use super::*;
+    use serde_json::json;
+    use webhook_gateway::store::endpoints::SealedSecret;
+
+    /// 2026-09-21T14:13:20Z
+    const NOW: i64 = 1_790_000_000_000;
+
+    pub(in super::super) fn now() -> Timestamp {
+        Timestamp::from_millisecond(NOW).unwrap()
+    }
+
+    /// An endpoint with all kinds of secrets, every one of them `hunter2`.
+    pub(in super::super) fn standing(circuit: Circuit) -> Standing {
+        let mut endpoint = sample("search", "https://hooks.example.com/in");
+        endpoint.retry = vec![5, 300, 36_000];
+        let sealed = |until| SealedSecret {
+            ciphertext: "hunter2".to_owned(),
+            until,
+        };
+        let second = NOW / 1000;
+        endpoint.secrets = [None, Some(second + 60), Some(second)].map(sealed).into();
+        let headers = [
+            ("X-Env", "test"),
+            ("Authorization", "Bearer hunter2"),
+            ("X-Api-Key", "hunter2"),
+        ];
+        endpoint.headers = headers
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        endpoint.created_at = NOW;
+        endpoint.updated_at = NOW + 1000;
+        Standing { endpoint, circuit }
+    }
+
+    #[test]
+    fn an_endpoint_is_seen_as_it_is_and_no_secret_of_it() {
+        let expected = json!({
+            "id": "ep_1",
+            "name": "search",
+            "url": "https://hooks.example.com/in",
+            "description": null,
+            "state": "active",
+            "reason": null,
+            "circuit": {"state": "closed", "failures": 0, "failing_since": null, "opened_at": null, "wait": null},
+            "events": ["*"],
+            "sources": [],
+            "headers": {"Authorization": "[redacted]", "X-Api-Key": "[redacted]", "X-Env": "test"},
+            "timeout": "20s",
+            "retry": ["5s", "5m", "10h"],
+            "rate": null,
+            "format": "cloudevents",
+            "signature": "standard-webhooks",
+            "signature_header": null,
+            "signature_prefix": null,
+            "secrets": [{"until": null}, {"until": "2026-09-21T14:14:20Z"}],
+            "created_at": "2026-09-21T14:13:20Z",
+            "updated_at": "2026-09-21T14:13:21Z",
+        });
+        assert_eq!(
+            json!(View::of(&standing(Circuit::default()), now())),
+            expected
+        );
+    }
+
+    #[test]
+    fn a_circuit_says_how_long_the_endpoint_is_left_alone_and_why() {
+        let asked = Circuit {
+            failures: 1,
+            failing_since: Some(NOW),
+            wait_until: Some(NOW + 59_001),
+            ..Circuit::default()
+        };
+        let slow = Circuit {
+            slow_until: Some(NOW + 30_000),
+            ..Circuit::default()
+        };
+        let known = Circuit {
+            slow_until: Some(NOW),
+            slow_since: Some(NOW),
+            ..Circuit::default()
+        };
+        let open = Circuit {
+            failures: 12,
+            opened_at: Some(NOW),
+            probes: 1,
+            ..Circuit::default()
+        };
+        let now_text = "2026-09-21T14:13:20Z";
+        for (circuit, expected) in [
+            (
+                asked,
+                json!({"state": "waiting", "failures": 1, "failing_since": now_text, "opened_at": null, "wait": "1m"}),
+            ),
+            (
+                slow,
+                json!({"state": "slow", "failures": 0, "failing_since": null, "opened_at": null, "wait": "30s"}),
+            ),
+            (
+                known,
+                json!({"state": "slow", "failures": 0, "failing_since": null, "opened_at": null, "wait": null}),
+            ),
+            (
+                open,
+                json!({"state": "open", "failures": 12, "failing_since": null, "opened_at": now_text, "wait": "2m"}),
+            ),
+        ] {
+            assert_eq!(json!(CircuitView::of(&circuit, now())), expected);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `webhookctl event-types`: what the providers document, under the names that subscriptions match.
+
+use crate::Result;
+use crate::output::{Output, Row};
+use clap::Args;
+use serde::Serialize;
+use webhook_gateway::providers::Provider;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Needs no stack. An event type that is not listed is no error: it goes on under a name of the same form.
+
+With --json: {\"provider\": …, \"type\": …} each.
+
+Examples:
+  webhookctl event-types
+  webhookctl event-types --provider people-force --json")]
+pub(crate) struct EventTypes {
+    /// Only those of one provider: creative-force, woodwing, creads or people-force.
+    #[arg(long)]
+    provider: Option<Provider>,
+}
+
+#[derive(Serialize)]
+struct EventType {
+    provider: &'static str,
+    r#type: String,
+}
+
+impl Row for EventType {
+    fn cells(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("provider", self.provider.to_owned()),
+            ("type", self.r#type.clone()),
+        ]
+    }
+}
+
+pub(crate) fn run(arguments: &EventTypes, output: Output) -> Result<()> {
+    let providers = Provider::ALL
+        .into_iter()
+        .filter(|provider| arguments.provider.is_none_or(|only| only == *provider));
+    let types = |provider: Provider| {
+        let types = provider.event_types().into_iter();
+        types.map(move |r#type| EventType {
+            provider: provider.name(),
+            r#type,
+        })
+    };
+    output.list(&providers.flat_map(types).collect::<Vec<_>>())
+}

@@ -1,0 +1,71 @@
+//! What an operator has to know of the providers beyond what the gateway does: the form of their secrets, the type
+//! their payloads are sent as, and which Payload URLs they take.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use webhook_gateway::providers::{self, Provider};
+
+/// A fresh secret, in the form that the provider's own have.
+pub(crate) fn generate_secret(provider: Provider) -> Result<String, getrandom::Error> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random)?;
+    Ok(match provider {
+        Provider::CreativeForce => STANDARD.encode(random),
+        Provider::WoodWing => uuid::Uuid::new_v4().to_string(),
+        Provider::Creads | Provider::PeopleForce => hex::encode(random),
+    })
+}
+
+/// The content type that the provider sends.
+pub(crate) fn content_type(provider: Provider) -> &'static str {
+    match provider {
+        Provider::WoodWing => "application/cloudevents+json",
+        Provider::CreativeForce | Provider::Creads | Provider::PeopleForce => "application/json",
+    }
+}
+
+/// Why the provider would refuse a Payload URL, if it would. Only one has rules for it.
+pub(crate) fn payload_url_problem(provider: Provider, url: &str) -> Option<String> {
+    let problem = match provider {
+        Provider::CreativeForce => providers::payload_url_problem(url)?,
+        Provider::WoodWing | Provider::Creads | Provider::PeopleForce => return None,
+    };
+    Some(format!(
+        "{provider} refuses the Payload URL {url}: {problem}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_secret_has_the_providers_form_and_is_fresh() {
+        for provider in Provider::ALL {
+            let secret = generate_secret(provider).unwrap();
+            assert_ne!(secret, generate_secret(provider).unwrap());
+            match provider {
+                Provider::CreativeForce => assert_eq!(STANDARD.decode(secret).unwrap().len(), 32),
+                Provider::WoodWing => {
+                    let groups: Vec<_> = secret.split('-').map(str::len).collect();
+                    assert_eq!(groups, [8, 4, 4, 4, 12]);
+                }
+                Provider::Creads | Provider::PeopleForce => {
+                    assert_eq!(hex::decode(secret).unwrap().len(), 32);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_provider_with_rules_for_payload_urls_refuses_one() {
+        let url = "http://localhost:4566/webhooks/studio";
+        for provider in Provider::ALL {
+            let problem = payload_url_problem(provider, url);
+            assert_eq!(
+                problem.is_some(),
+                provider == Provider::CreativeForce,
+                "{provider}"
+            );
+        }
+    }
+}

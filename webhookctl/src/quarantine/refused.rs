@@ -1,0 +1,92 @@
+//! Requests that were refused, as the journal keeps them.
+
+use super::{Listed, Which};
+use crate::Result;
+use crate::document::Document;
+use crate::failure;
+use crate::output::Output;
+use crate::recorded::Recorded;
+use crate::stack::Stack;
+use jiff::{SignedDuration, Timestamp};
+use webhook_gateway::crypto::signature::sha256;
+use webhook_gateway::store::journal::{Journal, KeptRejected, days};
+
+/// A request that was refused, as it came.
+pub(super) struct Request {
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) raw: Vec<u8>,
+}
+
+/// For so long the journal keeps what was refused.
+const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// The journal of a stack.
+pub(super) fn journal(stack: &Stack) -> Result<Journal> {
+    let table = stack.output("JournalTableName")?.to_owned();
+    let client = aws_sdk_dynamodb::Client::new(&stack.aws);
+    Ok(Journal::new(client, table, SignedDuration::ZERO))
+}
+
+/// Those that are meant, the newest first.
+pub(super) async fn list(which: &Which, stack: &Stack, output: Output) -> Result<Vec<Listed>> {
+    let kept = kept(which, &journal(stack)?, stack, output).await?;
+    Ok(kept.iter().map(Listed::rejected).collect())
+}
+
+/// The one of this id.
+pub(super) async fn one(id: &str, journal: &Journal) -> Result<KeptRejected> {
+    let mut parts = id.split('/');
+    let (source, day) = (parts.next().unwrap_or_default(), parts.next());
+    let day = day.and_then(|day| day.parse().ok()).ok_or_else(|| {
+        format!("{id:?} is not the id of a rejected request: see `webhookctl quarantine list --rejected`")
+    })?;
+    let kept = journal
+        .rejected(source, day)
+        .await
+        .map_err(failure::journal)?;
+    let one = kept.into_iter().find(|it| it.id == id);
+    Ok(one.ok_or(
+        "there is no such request any more: a newer one has its place, or its 7 days are over",
+    )?)
+}
+
+/// The headers and the bytes of one that is kept.
+pub(super) async fn request(
+    kept: &KeptRejected,
+    journal: &Journal,
+    recorded: &Recorded,
+) -> Result<Request> {
+    let request = journal.rejected_request(kept).await;
+    let request = request.map_err(failure::journal)?;
+    let request = request.ok_or("another request has taken its place")?;
+    let raw = recorded.bytes(request.body).await?;
+    if request.digest.is_some_and(|it| it != sha256(&raw)) {
+        return Err("its body is not there: it was not stored in time, or a newer request has overwritten it".into());
+    }
+    let headers = request.headers;
+    Ok(Request { headers, raw })
+}
+
+/// What is kept of the sources that are meant: one, or all that are configured.
+pub(super) async fn kept(
+    which: &Which,
+    journal: &Journal,
+    stack: &Stack,
+    output: Output,
+) -> Result<Vec<KeptRejected>> {
+    let sources = match &which.source {
+        Some(source) => vec![source.clone()],
+        None => Document::of(stack).await?.sources.keys().cloned().collect(),
+    };
+    let since = which.since(KEPT, output)?;
+    let mut all = Vec::new();
+    for source in &sources {
+        for day in days(since, Timestamp::now()) {
+            let kept = journal.rejected(source, day).await;
+            all.extend(kept.map_err(failure::journal)?);
+        }
+    }
+    all.retain(|it| it.at >= since);
+    all.sort_by_key(|it| std::cmp::Reverse(it.at));
+    Ok(all)
+}

@@ -1,0 +1,332 @@
+//! `webhookctl quarantine release`.
+
+use super::messages::Messages;
+use super::refused::Request;
+use super::{Release, found, refused};
+use crate::Result;
+use crate::document::Document;
+use crate::failure;
+use crate::output::{Output, Row};
+use crate::recorded::Recorded;
+use crate::stack::Stack;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::collections::BTreeSet;
+use webhook_gateway::event::CloudEvent;
+use webhook_gateway::providers::Verified;
+use webhook_gateway::store::journal::{Journal, KeptRejected};
+use webhook_gateway::store::ledger::{Entry, Kept};
+use webhook_gateway::store::sources::{Authentication, Source};
+
+/// What became of one of them.
+#[derive(Debug, Serialize)]
+pub(super) struct Released {
+    id: String,
+    outcome: &'static str,
+    event: Option<String>,
+    r#type: Option<String>,
+    reason: Option<String>,
+    /// Why it was not accepted when it came.
+    was: Option<String>,
+    /// What today's code makes of it, in a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cloudevent: Option<Box<RawValue>>,
+}
+
+impl Row for Released {
+    fn cells(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("id", self.id.clone()),
+            ("outcome", self.outcome.to_owned()),
+            ("event", self.event.clone().unwrap_or_default()),
+            ("type", self.r#type.clone().unwrap_or_default()),
+            ("reason", self.reason.clone().unwrap_or_default()),
+            ("was", self.was.clone().unwrap_or_default()),
+        ]
+    }
+}
+
+impl Released {
+    /// The id of what is quarantined no more.
+    fn freed(&self) -> Option<&str> {
+        matches!(self.outcome, "released" | "released-before").then_some(&*self.id)
+    }
+
+    fn kept(id: &str, reason: impl ToString) -> Self {
+        Self {
+            id: id.to_owned(),
+            outcome: "kept",
+            event: None,
+            r#type: None,
+            reason: Some(reason.to_string()),
+            was: None,
+            cloudevent: None,
+        }
+    }
+
+    fn before(id: &str, event: Option<String>) -> Self {
+        Self {
+            id: id.to_owned(),
+            outcome: "released-before",
+            event,
+            r#type: None,
+            reason: None,
+            was: None,
+            cloudevent: None,
+        }
+    }
+
+    fn of(id: &str, outcome: &'static str, event: String, entry: &Entry) -> Self {
+        Self {
+            id: id.to_owned(),
+            outcome,
+            event: Some(event),
+            r#type: entry.event_type.clone(),
+            reason: entry.reason.clone(),
+            was: None,
+            cloudevent: None,
+        }
+    }
+
+    /// What would become of it, instead of what it was.
+    fn would_be(id: &str, was: Option<&str>, webhook: Verified<'_>, entry: &Entry) -> Self {
+        let receipt = &entry.receipt;
+        let normalized = receipt.provider.normalize(webhook).ok();
+        let event = normalized.map(|it| CloudEvent::accepted(receipt, it).encode());
+        let event = event.and_then(|json| RawValue::from_string(json.ok()?).ok());
+        let event_id = receipt.id.clone();
+        Self {
+            was: was.map(str::to_owned),
+            cloudevent: event,
+            ..Self::of(id, "would-be-released", event_id, entry)
+        }
+    }
+}
+
+/// What a release needs to know.
+pub(super) struct Releasing {
+    recorded: Recorded,
+    document: Document,
+    unsigned_too: bool,
+    dry_run: bool,
+}
+
+/// What became of them so far. An outcome that is printed is dropped: all events together may be gigabytes.
+struct Told {
+    output: Output,
+    rows: Vec<Released>,
+    freed: BTreeSet<String>,
+    count: usize,
+    kept: usize,
+}
+
+impl Told {
+    fn begin(output: Output) -> Self {
+        Self {
+            output,
+            rows: Vec::new(),
+            freed: BTreeSet::new(),
+            count: 0,
+            kept: 0,
+        }
+    }
+
+    fn add(&mut self, mut row: Released) -> Result<()> {
+        self.count += 1;
+        self.kept += usize::from(row.outcome == "kept");
+        self.freed.extend(row.freed().map(str::to_owned));
+        if self.output.json {
+            return self.output.list(&[row]);
+        }
+        // A table does not show it.
+        row.cloudevent = None;
+        self.rows.push(row);
+        Ok(())
+    }
+
+    fn end(self) -> Result<()> {
+        self.output.list(&self.rows)?;
+        match (self.kept, self.count) {
+            (0, _) => Ok(()),
+            (kept, count) => Err(format!(
+                "{kept} of {count} are kept where they are, for the reasons given"
+            )
+            .into()),
+        }
+    }
+}
+
+pub(super) async fn run(arguments: Release, stack: &Stack, output: Output) -> Result<()> {
+    let (dry_run, unsigned_too) = (arguments.dry_run, arguments.unsigned_too);
+    let releasing = Releasing::of(stack, dry_run, unsigned_too).await?;
+    let mut told = Told::begin(output);
+    // One at a time: the bodies of all of them may be more than the machine has memory for. The oldest first, as it came.
+    if arguments.which.rejected {
+        let journal = refused::journal(stack)?;
+        let kept = refused::kept(&arguments.which, &journal, stack, output).await?;
+        for kept in kept.into_iter().rev() {
+            told.add(releasing.rejected(&kept, &journal).await?)?;
+        }
+    } else if arguments.ids.is_empty() {
+        let found = found(&arguments.which, stack, output).await?;
+        for (listed, key) in found.into_iter().rev() {
+            let mut kept = releasing.recorded.look(&BTreeSet::from([key])).await?;
+            let row = match kept.drain().next() {
+                Some((_, kept)) => releasing.quarantined(&kept).await?,
+                None => Released::kept(&listed.id, "the ledger has forgotten it"),
+            };
+            told.add(row)?;
+        }
+    } else {
+        for id in &arguments.ids {
+            let source = arguments.which.source.as_deref();
+            let kept = releasing.recorded.find(id, source, stack).await?;
+            told.add(releasing.quarantined(&kept).await?)?;
+        }
+    }
+    if !dry_run && !arguments.which.rejected {
+        let freed = told.freed.iter().map(String::as_str).collect();
+        Messages::of(stack)?.forget(freed).await;
+    }
+    told.end()
+}
+
+impl Releasing {
+    /// With what is configured today.
+    pub(super) async fn of(stack: &Stack, dry_run: bool, unsigned_too: bool) -> Result<Self> {
+        let days: i64 = stack.output("RetentionDays")?.parse()?;
+        Ok(Self {
+            recorded: Recorded::of(stack, SignedDuration::from_hours(days * 24))?,
+            document: Document::of(stack).await?,
+            unsigned_too,
+            dry_run,
+        })
+    }
+
+    /// The ledger, and where bodies are.
+    pub(super) fn recorded(&self) -> &Recorded {
+        &self.recorded
+    }
+
+    fn source(&self, name: &str) -> Result<Source> {
+        Ok(Source::parse(name, self.document.entry(name)?)?)
+    }
+
+    /// Tries what is quarantined with today's code.
+    pub(super) async fn quarantined(&self, kept: &Kept) -> Result<Released> {
+        let id = &kept.event.id;
+        if kept.state != "quarantined" {
+            let event = kept.released_as.clone().or_else(|| Some(id.clone()));
+            return Ok(Released::before(id, event));
+        }
+        let source = match self.source(&kept.event.source) {
+            Ok(source) => source,
+            Err(error) => return Ok(Released::kept(id, error)),
+        };
+        let raw = match self.recorded.bytes(kept.body.clone()).await {
+            Ok(raw) => raw,
+            Err(error) => return Ok(Released::kept(id, error)),
+        };
+        let headers = kept.headers.clone().into_iter().collect();
+        let webhook = Verified::recorded(&raw);
+        let name = kept.event.source.clone();
+        let mut entry = Entry::of(name, &source, webhook, headers, Timestamp::now());
+        entry.matched.clone_from(&kept.matched);
+        if let Some(reason) = &entry.reason {
+            return Ok(Released::kept(id, reason));
+        }
+        if self.dry_run {
+            let was = kept.reason.as_deref();
+            return Ok(Released::would_be(id, was, webhook, &entry));
+        }
+        let released = self.recorded.ledger.release(kept, &entry).await;
+        Ok(match released.map_err(failure::unreleased)? {
+            Some(event) => Released::of(id, "released", event, &entry),
+            None => Released::before(id, None),
+        })
+    }
+
+    /// Tries what was rejected with today's secrets, unless it was released before.
+    async fn rejected(&self, kept: &KeptRejected, journal: &Journal) -> Result<Released> {
+        if let Some(event) = &kept.released_as {
+            return Ok(Released::before(&kept.id, Some(event.clone())));
+        }
+        match refused::request(kept, journal, &self.recorded).await {
+            Ok(request) => self.refused(kept, &request, journal).await,
+            Err(error) => Ok(Released::kept(&kept.id, error)),
+        }
+    }
+
+    /// Tries a request that was rejected with today's secrets.
+    pub(super) async fn refused(
+        &self,
+        kept: &KeptRejected,
+        request: &Request,
+        journal: &Journal,
+    ) -> Result<Released> {
+        if let Some(event) = &kept.released_as {
+            return Ok(Released::before(&kept.id, Some(event.clone())));
+        }
+        let source = match self.source(&kept.source) {
+            Ok(source) => source,
+            Err(error) => return Ok(Released::kept(&kept.id, error)),
+        };
+        let webhook = match verify(&source, request, self.unsigned_too) {
+            Ok(webhook) => webhook,
+            Err(error) => return Ok(Released::kept(&kept.id, error)),
+        };
+        let headers = request.headers.iter();
+        let is_signature = |name: &str| name == source.provider.signature_header();
+        let headers = headers.filter(|(name, _)| !is_signature(name)).cloned();
+        let entry = |at| Entry {
+            // Whether it is a copy of another does not change by their being released together.
+            came_at: kept.at,
+            ..Entry::of(
+                kept.source.clone(),
+                &source,
+                webhook,
+                headers.clone().collect(),
+                at,
+            )
+        };
+        let now = Timestamp::now();
+        if self.dry_run {
+            let was = Some(&*kept.reason);
+            return Ok(Released::would_be(&kept.id, was, webhook, &entry(now)));
+        }
+        let Some(at) = journal
+            .begin_release(kept, now)
+            .await
+            .map_err(failure::journal)?
+        else {
+            return Ok(Released::kept(
+                &kept.id,
+                "another request has taken its place",
+            ));
+        };
+        let entry = entry(at);
+        // A second try, however late, finds the first.
+        let event = self.recorded.accept(&entry, request.raw.clone()).await?;
+        journal
+            .end_release(kept, &event)
+            .await
+            .map_err(failure::journal)?;
+        Ok(Released::of(&kept.id, "released", event, &entry))
+    }
+}
+
+/// The request as authentic, by today's secrets.
+fn verify<'r>(source: &Source, request: &'r Request, unsigned_too: bool) -> Result<Verified<'r>> {
+    let raw = &request.raw;
+    let Authentication::Signed(secrets) = &source.authentication else {
+        return match unsigned_too {
+            true => Ok(Verified::recorded(raw)),
+            false => Err("its source is unsigned today, so that nothing tells a forgery: --unsigned-too accepts it without a check".into()),
+        };
+    };
+    let name = source.provider.signature_header();
+    let signatures = request.headers.iter().filter(|(it, _)| it == name);
+    let signatures = signatures.map(|(_, value)| value.as_bytes());
+    Ok(source.provider.verify(secrets, signatures, raw)?)
+}

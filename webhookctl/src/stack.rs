@@ -1,0 +1,300 @@
+//! Which gateway is meant, and how it is reached: by the outputs of its stack, or by those that `make up` left of the
+//! local one. What stands behind an output is left to others.
+
+use crate::Result;
+use crate::failure::{Failure, Kind, explain};
+use crate::output::Output;
+use crate::web::{is_aws_or_loopback, is_loopback};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_cloudformation as cloudformation;
+use aws_sdk_secretsmanager::config::{Credentials, SharedCredentialsProvider};
+use jiff::SignedDuration;
+use reqwest::Url;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// The environment variable that names the stack.
+pub(crate) const VARIABLE: &str = "WEBHOOK_GATEWAY_STACK";
+
+/// Where `make up` writes the outputs of the local stack.
+const LOCAL_OUTPUTS: &str = ".local/outputs.json";
+
+/// Those of the local stack that say where secrets are sent, and which URL is given to others.
+const LOCAL_URLS: [&str; 2] = ["AwsEndpointUrl", "WebhookUrl"];
+
+/// What the variables of the environment end in that name an endpoint of a service that this tool calls.
+const SERVICES: [&str; 12] = [
+    "CLOUDFORMATION",
+    "CLOUDWATCH",
+    "CLOUDWATCH_LOGS",
+    "DYNAMODB",
+    "KMS",
+    "LAMBDA",
+    "S3",
+    "SECRETS_MANAGER",
+    "SQS",
+    "SSO",
+    "SSO_OIDC",
+    "STS",
+];
+
+/// A gateway.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    outputs: HashMap<String, String>,
+    /// How its AWS is called.
+    pub(crate) aws: SdkConfig,
+    /// Whether it is the local one, which no provider can reach.
+    pub(crate) is_local: bool,
+}
+
+impl Stack {
+    /// The stack of this name, or else the local one; which that is, is said.
+    pub(crate) async fn find(name: Option<&str>, output: Output) -> Result<Self> {
+        match name.filter(|name| !name.is_empty()) {
+            Some(name) => Self::deployed(name).await,
+            None => Self::local(&std::env::current_dir()?, output),
+        }
+    }
+
+    async fn deployed(name: &str) -> Result<Self> {
+        let of_services = SERVICES.iter().filter_map(|service| {
+            let variable = format!("AWS_ENDPOINT_URL_{service}");
+            std::env::var(&variable).ok().map(|url| (variable, url))
+        });
+        for (variable, url) in of_services {
+            refuse_foreign(&variable, &url)?;
+        }
+        let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        if let Some(url) = aws.endpoint_url() {
+            refuse_foreign("AWS_ENDPOINT_URL, or endpoint_url of the profile,", url)?;
+        }
+        let region = aws.region().ok_or(
+            "no AWS region is set: set AWS_REGION, or AWS_PROFILE to a profile that has one",
+        )?;
+        let client = cloudformation::Client::new(&aws);
+        let answer = client.describe_stacks().stack_name(name).send().await;
+        let answer = answer.map_err(|error| {
+            let why = explain(&error);
+            format!("the stack {name} cannot be read in {region}: {why}; check AWS_PROFILE and AWS_REGION")
+        })?;
+        let outputs = answer.stacks().iter().flat_map(|stack| stack.outputs());
+        let outputs = outputs.filter_map(|output| {
+            Some((
+                output.output_key()?.to_owned(),
+                output.output_value()?.to_owned(),
+            ))
+        });
+        Ok(Self {
+            outputs: outputs.collect(),
+            aws,
+            is_local: false,
+        })
+    }
+
+    fn local(folder: &Path, output: Output) -> Result<Self> {
+        let files = folder.ancestors().map(|it| it.join(LOCAL_OUTPUTS));
+        for path in files.filter(|file| file.is_file()) {
+            let mut file = File::open(&path)?;
+            if !is_own(&file)? {
+                output.note(&format!(
+                    "{} belongs to somebody else, and is not used",
+                    path.display()
+                ));
+                continue;
+            }
+            let mut json = Vec::new();
+            file.read_to_end(&mut json)?;
+            output.note(&format!("this is the local stack of {}", path.display()));
+            let outputs =
+                serde_json::from_slice(&json).map_err(|error| stale(&path, &error.to_string()))?;
+            refuse_elsewhere(&path, &outputs)?;
+            return Self::from_local_outputs(outputs);
+        }
+        Err(format!(
+            "no stack: name one by --stack or {VARIABLE}, or start the local one by `make up`"
+        )
+        .into())
+    }
+
+    /// The local AWS has one user, and nothing of the operator's own settings applies to it.
+    fn from_local_outputs(outputs: HashMap<String, String>) -> Result<Self> {
+        let mut stack = Self {
+            outputs,
+            aws: SdkConfig::builder().build(),
+            is_local: true,
+        };
+        let user = Credentials::new("test", "test", None, None, "local");
+        stack.aws = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(stack.output("AwsEndpointUrl")?)
+            .region(Region::new(stack.output("AwsRegion")?.to_owned()))
+            .credentials_provider(SharedCredentialsProvider::new(user))
+            .build();
+        Ok(stack)
+    }
+
+    /// An output by its name.
+    pub(crate) fn output(&self, name: &str) -> Result<&str> {
+        let output = self.outputs.get(name).ok_or_else(|| {
+            let why = format!("the stack has no output {name}: is it a webhook gateway, deployed from the current template?");
+            Failure::new(Kind::Undeclared, why)
+        })?;
+        Ok(output)
+    }
+
+    /// How long the ledger and the journal keep anything.
+    pub(crate) fn retention(&self) -> Result<SignedDuration> {
+        let days: i64 = self.output("RetentionDays")?.parse()?;
+        Ok(SignedDuration::from_hours(days * 24))
+    }
+
+    /// The Payload URL of a source.
+    pub(crate) fn payload_url(&self, source: &str) -> Result<String> {
+        Ok(format!("{}/{source}", self.output("WebhookUrl")?))
+    }
+
+    /// A local stack with these outputs.
+    #[cfg(test)]
+    pub(crate) fn with_outputs(outputs: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let aws = [
+            ("AwsEndpointUrl", "http://localhost:1"),
+            ("AwsRegion", "us-east-1"),
+        ];
+        let outputs = outputs.iter().chain(&aws).map(owned).collect();
+        Self::from_local_outputs(outputs).unwrap()
+    }
+}
+
+/// What is said of a file that is none of `make up`.
+fn stale(file: &Path, why: &str) -> String {
+    let file = file.display();
+    format!("{file} is not as `make up` writes it ({why}): run `make down` and `make up`")
+}
+
+/// Whether a file belongs to who runs this: anybody may have put one into a folder that all can write.
+#[cfg(unix)]
+fn is_own(file: &File) -> std::io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(file.metadata()?.uid() == rustix::process::geteuid().as_raw())
+}
+
+#[cfg(not(unix))]
+fn is_own(_: &File) -> std::io::Result<bool> {
+    Ok(true)
+}
+
+/// Refuses a local stack that is not on this machine: secrets would be sent there, and its URL given to others.
+fn refuse_elsewhere(file: &Path, outputs: &HashMap<String, String>) -> Result<()> {
+    for name in LOCAL_URLS {
+        let url = outputs.get(name).map_or("", String::as_str);
+        if !Url::parse(url).is_ok_and(|url| is_loopback(&url)) {
+            let why = format!("its {name} is {url:?}, which is not on this machine");
+            return Err(stale(file, &why).into());
+        }
+    }
+    Ok(())
+}
+
+/// Refuses an endpoint that is neither AWS nor on this machine.
+fn refuse_foreign(setting: &str, url: &str) -> Result<()> {
+    if is_aws_or_loopback(url) {
+        return Ok(());
+    }
+    let host = Url::parse(url).ok();
+    let host = host.as_ref().and_then(Url::host_str).unwrap_or("no host");
+    Err(format!("{setting} names an endpoint of {host}: secrets are sent by HTTPS to AWS's own endpoints, or to this machine. Unset it, or name one of these").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_secretsmanager::config::ProvideCredentials;
+    use std::fs;
+
+    const OUTPUT: Output = Output { json: true };
+
+    fn scratch(name: &str, outputs: &str) -> std::path::PathBuf {
+        let id = std::process::id();
+        let folder = std::env::temp_dir().join(format!("webhookctl-{id}-{name}"));
+        fs::create_dir_all(folder.join(".local")).unwrap();
+        fs::create_dir_all(folder.join("below/it")).unwrap();
+        fs::write(folder.join(LOCAL_OUTPUTS), outputs).unwrap();
+        folder
+    }
+
+    #[tokio::test]
+    async fn the_local_stack_is_found_in_a_folder_above() {
+        let outputs = r#"{"AwsEndpointUrl": "http://localhost:4567", "AwsRegion": "us-east-1",
+                          "WebhookUrl": "http://localhost:4567/webhooks"}"#;
+        let folder = scratch("found", outputs);
+        let stack = Stack::local(&folder.join("below/it"), OUTPUT).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+
+        assert!(stack.is_local);
+        let url = stack.payload_url("studio").unwrap();
+        assert_eq!(url, "http://localhost:4567/webhooks/studio");
+        assert_eq!(stack.aws.endpoint_url(), Some("http://localhost:4567"));
+        let provider = stack.aws.credentials_provider().unwrap();
+        let user = provider.provide_credentials().await.unwrap();
+        assert_eq!(
+            (user.access_key_id(), user.secret_access_key()),
+            ("test", "test")
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_of_somebody_else_is_no_stack() {
+        let outputs = r#"{"AwsEndpointUrl": "http://localhost:4567", "AwsRegion": "us-east-1",
+                          "WebhookUrl": "http://localhost:4567/webhooks"}"#;
+        let folder = scratch("foreign", outputs);
+        let file = folder.join(LOCAL_OUTPUTS);
+        assert!(is_own(&File::open(&file).unwrap()).unwrap());
+        // Only root can give a file away, and only root owns those of the system.
+        if std::os::unix::fs::chown(&file, Some(1), None).is_ok() {
+            let none = Stack::local(&folder, OUTPUT).unwrap_err().to_string();
+            assert!(none.starts_with("no stack"), "{none}");
+        } else {
+            assert!(!is_own(&File::open("/etc/passwd").unwrap()).unwrap());
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_stack_that_is_not_there_or_not_ours_says_what_to_do() {
+        let none = Stack::local(Path::new("/"), OUTPUT).unwrap_err();
+        assert!(none.to_string().contains("make up"), "{none}");
+
+        let folder = scratch("stale", "{");
+        let stale = Stack::local(&folder, OUTPUT).unwrap_err();
+        fs::remove_dir_all(folder).unwrap();
+        assert!(stale.to_string().contains("make down"), "{stale}");
+
+        for (name, url) in [
+            ("AwsEndpointUrl", "http://evil.example"),
+            ("AwsEndpointUrl", "https://localhost.evil.example"),
+            ("AwsEndpointUrl", "localhost:4566"),
+            ("WebhookUrl", "https://evil.example/webhooks"),
+            ("WebhookUrl", ""),
+        ] {
+            let mut outputs = serde_json::json!({
+                "AwsEndpointUrl": "http://localhost:4567", "AwsRegion": "us-east-1",
+                "WebhookUrl": "http://localhost:4567/webhooks",
+            });
+            outputs[name] = url.into();
+            let folder = scratch("elsewhere", &outputs.to_string());
+            let elsewhere = Stack::local(&folder, OUTPUT).unwrap_err().to_string();
+            fs::remove_dir_all(folder).unwrap();
+            assert!(elsewhere.contains("not on this machine"), "{elsewhere}");
+            assert!(elsewhere.contains(name), "{elsewhere}");
+        }
+
+        let other = Stack::with_outputs(&[]);
+        let error = other.output("WebhookUrl").unwrap_err();
+        assert!(error.to_string().contains("WebhookUrl"), "{error}");
+    }
+}
