@@ -13,7 +13,7 @@ use std::time::Duration;
 pub enum Message {
     /// One event for one endpoint.
     #[serde(rename = "delivery/1")]
-    Delivery(Order),
+    Delivery(DeliverEvent),
     /// The one message that works off what is held for an endpoint.
     #[serde(rename = "probe/1")]
     Probe(Probe),
@@ -22,12 +22,12 @@ pub enum Message {
     Ping(Ping),
     /// The one message that watches over the silence of a source.
     #[serde(rename = "watch/1")]
-    Watch(Watch),
+    SilenceCheck(SilenceCheck),
 }
 
 /// One event for one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Order {
+pub struct DeliverEvent {
     /// The id of the endpoint.
     pub endpoint: String,
     /// The event.
@@ -72,7 +72,7 @@ pub struct Ping {
 ///
 /// One for a source: the journal names the one in charge, and any other ends when it arrives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Watch {
+pub struct SilenceCheck {
     /// The name of the source.
     pub source: String,
     /// What tells it from others.
@@ -108,7 +108,7 @@ impl Message {
             Self::Delivery(order) => Some(&order.endpoint),
             Self::Probe(probe) => Some(&probe.endpoint),
             Self::Ping(ping) => Some(&ping.endpoint),
-            Self::Watch(_) => None,
+            Self::SilenceCheck(_) => None,
         }
     }
 

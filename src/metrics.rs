@@ -4,8 +4,8 @@
 //! lines that count different things do so under different names.
 
 use crate::delivery::outcome::Outcome;
-use crate::store::deliveries::{Record, State};
-use crate::store::endpoints::circuit::News;
+use crate::store::deliveries::{Delivery, State};
+use crate::store::endpoints::circuit::EndpointEvent;
 use jiff::Timestamp;
 use metrique::emf::Emf;
 use metrique::emf::flags::NoMetric;
@@ -131,7 +131,7 @@ pub struct DeliveryLine {
 /// What happened to an endpoint, of which the operator is told.
 #[metrics(emf::dimension_sets = [[]])]
 #[derive(Debug)]
-pub struct NewsLine {
+pub struct EndpointEventLine {
     #[metrics(timestamp)]
     timestamp: SystemTime,
     /// The id of the endpoint.
@@ -202,25 +202,25 @@ impl SilentLine {
     }
 }
 
-impl NewsLine {
+impl EndpointEventLine {
     /// The line of what happened to an endpoint.
-    pub fn of(endpoint: &str, news: News, reason: Option<&str>) -> Self {
-        let count = |it: News| (news == it).then_some(1);
+    pub fn of(endpoint: &str, news: EndpointEvent, reason: Option<&str>) -> Self {
+        let count = |it: EndpointEvent| (news == it).then_some(1);
         Self {
             timestamp: SystemTime::now(),
             endpoint: endpoint.to_owned(),
             news: news.name(),
             reason: reason.map(str::to_owned),
-            disabled: count(News::Disabled),
-            opened: count(News::Opened),
-            recovered: count(News::Recovered),
+            disabled: count(EndpointEvent::Disabled),
+            opened: count(EndpointEvent::Opened),
+            recovered: count(EndpointEvent::Recovered),
         }
     }
 }
 
 impl DeliveryLine {
     /// The line of a delivery, as its record has it.
-    pub fn of(record: &Record, outcome: Option<Outcome>) -> Self {
+    pub fn of(record: &Delivery, outcome: Option<Outcome>) -> Self {
         let count = |state| (record.state == state).then_some(1);
         let attempt = record.history.last().filter(|_| outcome.is_some());
         let duration = attempt.map(|it| Duration::from_millis(it.duration_ms));
@@ -352,7 +352,7 @@ impl Metrics {
     }
 
     /// Writes the line of what happened to an endpoint.
-    pub fn news(&self, line: NewsLine) {
+    pub fn endpoint_event(&self, line: EndpointEventLine) {
         self.0.append(RootEntry::new(line.close()));
     }
 
@@ -422,7 +422,7 @@ mod tests {
     }
 
     fn delivery(state: State, outcome: Option<Outcome>) -> DeliveryLine {
-        let mut record = Record::new("ep_1", "ep_1_1_1".to_owned(), event());
+        let mut record = Delivery::new("ep_1", "ep_1_1_1".to_owned(), event());
         record.attempts = 1;
         record.history.push(Attempt {
             at: 0,
@@ -453,7 +453,11 @@ mod tests {
             (State::Held, Outcome::Gone),
             (State::Exhausted, Outcome::Exhausted),
         ];
-        let news = [News::Disabled, News::Opened, News::Recovered];
+        let news = [
+            EndpointEvent::Disabled,
+            EndpointEvent::Opened,
+            EndpointEvent::Recovered,
+        ];
         vec![
             (
                 "request",
@@ -479,7 +483,7 @@ mod tests {
                 "news",
                 written(|metrics| {
                     for news in news {
-                        metrics.news(NewsLine::of("ep_1", news, None));
+                        metrics.endpoint_event(EndpointEventLine::of("ep_1", news, None));
                     }
                 }),
             ),

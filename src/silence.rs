@@ -6,7 +6,7 @@
 
 use crate::aws::sqs::{Queues, SendError};
 use crate::backoff::visibility;
-use crate::messages::{MAX_DELAY, Message, Watch};
+use crate::messages::{MAX_DELAY, Message, SilenceCheck};
 use crate::store::journal::{Heard, Journal, JournalError, noted_every};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub enum Step {
 
 /// Why nobody may be watching over a source.
 #[derive(Debug, thiserror::Error)]
-pub enum WatchError {
+pub enum SilenceError {
     /// The charge was not given.
     #[error("{0}")]
     Journal(#[from] JournalError),
@@ -52,7 +52,7 @@ pub fn due_at(heard: &Heard) -> Option<Timestamp> {
 }
 
 /// What is to be done about a message that comes now.
-pub fn step(watch: &Watch, heard: &Heard, now: Timestamp) -> Step {
+pub fn step(watch: &SilenceCheck, heard: &Heard, now: Timestamp) -> Step {
     let has_charge = match &heard.watch {
         Some(charged) => *charged == watch.id || watch.replaces.as_ref() == Some(charged),
         // It was sent and not charged yet; or it has told that the source is silent, and is a copy.
@@ -104,17 +104,17 @@ pub async fn begin(
     journal: &Journal,
     queues: &Queues,
     queue_url: &str,
-) -> Result<(), WatchError> {
+) -> Result<(), SilenceError> {
     let Some(due) = due_at(heard) else {
         return Ok(());
     };
     let seconds = visibility(left(due, now), Duration::ZERO).min(MAX_DELAY);
-    let watch = Watch {
+    let watch = SilenceCheck {
         source: source.to_owned(),
         id: uuid::Uuid::new_v4().simple().to_string(),
         replaces: heard.watch.clone(),
     };
-    let message = Message::Watch(watch.clone()).queued(seconds)?;
+    let message = Message::SilenceCheck(watch.clone()).queued(seconds)?;
     queues.send_one(queue_url, message).await?;
     let comes = now + SignedDuration::from_secs(seconds.into());
     // If another was faster, this one ends when it comes.
@@ -143,8 +143,8 @@ mod tests {
         }
     }
 
-    fn watch(id: &str, replaces: Option<&str>) -> Watch {
-        Watch {
+    fn watch(id: &str, replaces: Option<&str>) -> SilenceCheck {
+        SilenceCheck {
             source: "studio".to_owned(),
             id: id.to_owned(),
             replaces: replaces.map(str::to_owned),

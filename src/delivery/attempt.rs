@@ -9,12 +9,12 @@ use super::plan::{HEADERS, SECRET};
 use super::signing::{
     HeaderError, SIGNATURE, UnusableSecret, check_headers, is_reserved, signatures,
 };
-use super::{Delivery, random};
+use super::{DeliveryFunction, random};
 use crate::aws::kms::SealError;
 use crate::crypto::secret::Secret;
 use crate::delivery::http::guard::{Target, without_query};
 use crate::delivery::http::sender::{Reply, Request, SendError};
-use crate::store::deliveries::{Attempt, MAX_RESPONSE, Record, Sent, UNREAD};
+use crate::store::deliveries::{Attempt, Delivery, MAX_RESPONSE, Sent, UNREAD};
 use crate::store::endpoints::{DEFAULT_RETRY, Endpoint};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
@@ -71,7 +71,7 @@ impl AttemptError {
     }
 }
 
-impl Delivery {
+impl DeliveryFunction {
     /// Tries a delivery once, and adds the attempt to its record; none if KMS was out of reach, which is logged:
     /// nothing is counted, and the delivery is to come again. `sent` is notified when a request begins to be sent.
     pub(super) async fn try_once<'a>(
@@ -111,7 +111,7 @@ impl Delivery {
     pub(super) async fn attempt(
         &self,
         endpoint: &Endpoint,
-        record: &mut Record,
+        record: &mut Delivery,
         content_type: &str,
         raw: &[u8],
         sent: &Notify,
@@ -228,7 +228,7 @@ fn spelled(headers: &[(String, String)]) -> Vec<String> {
 
 /// Notes that an event could not be read, and when it is tried again. An endpoint that is tried once only does not
 /// give up a delivery for that.
-fn unread(record: &mut Record, now: Timestamp) -> Outcome {
+fn unread(record: &mut Delivery, now: Timestamp) -> Outcome {
     record.add(Attempt {
         at: now.as_millisecond(),
         duration_ms: 0,

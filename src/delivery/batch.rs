@@ -3,13 +3,13 @@
 
 use super::job::{Job, Verdict};
 use super::plan::{Plan, begin_anew, plan};
-use super::{Delivery, Received, random};
+use super::{DeliveryFunction, Received, random};
 use crate::aws::sqs::Waits;
 use crate::backoff;
-use crate::messages::{MAX_DELAY, Message, Order, early_by};
-use crate::store::deliveries::Record;
+use crate::messages::{DeliverEvent, MAX_DELAY, Message, early_by};
+use crate::store::deliveries::Delivery;
 use crate::store::endpoints::circuit::SLOW;
-use crate::store::endpoints::{Endpoint, Standing, delivery_id};
+use crate::store::endpoints::{Endpoint, EndpointStatus, delivery_id};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
@@ -46,19 +46,19 @@ struct Planned<'a> {
     /// What is settled without an attempt.
     decided: Vec<(Job<'a>, Verdict)>,
     /// Orders that are not due for so long that another message takes the place of theirs.
-    anew: Vec<(&'a Received, Order)>,
+    anew: Vec<(&'a Received, DeliverEvent)>,
     /// Messages that come again, untouched.
     waits: Waits,
     /// The ids of these.
     kept: Vec<String>,
 }
 
-impl Delivery {
+impl DeliveryFunction {
     /// Delivers what can be delivered; the ids of the messages that are not done with.
     pub(super) async fn deliver(
         &self,
-        orders: Vec<(&Received, Order)>,
-        standings: &HashMap<String, Standing>,
+        orders: Vec<(&Received, DeliverEvent)>,
+        statuses: &HashMap<String, EndpointStatus>,
     ) -> Vec<String> {
         let ids: Vec<_> = orders
             .iter()
@@ -76,7 +76,7 @@ impl Delivery {
             }
         };
         let orders = orders.into_iter().zip(ids);
-        let mut planned = Planned::of(orders, records, standings);
+        let mut planned = Planned::of(orders, records, statuses);
         self.take_turns(&mut planned).await;
         let Planned {
             due,
@@ -93,7 +93,7 @@ impl Delivery {
     }
 
     /// Sends orders anew; the ids of the messages whose orders were not sent.
-    async fn send_anew(&self, orders: Vec<(&Received, Order)>) -> Vec<String> {
+    async fn send_anew(&self, orders: Vec<(&Received, DeliverEvent)>) -> Vec<String> {
         let mut kept = Vec::new();
         for (received, order) in orders {
             let sent = match Message::Delivery(order).queued(MAX_DELAY) {
@@ -190,7 +190,7 @@ impl Delivery {
     }
 }
 
-impl Delivery {
+impl DeliveryFunction {
     /// Waits for an attempt; while it hangs, says so, once for all of the same endpoint.
     ///
     /// Otherwise a slow endpoint would take one invocation after another for as long as it takes to answer, and leave
@@ -238,9 +238,9 @@ pub(super) fn fits(endpoint: &Endpoint, deadline: Instant) -> bool {
 
 impl<'a> Planned<'a> {
     fn of(
-        orders: impl Iterator<Item = ((&'a Received, Order), String)>,
-        mut records: HashMap<String, Record>,
-        standings: &'a HashMap<String, Standing>,
+        orders: impl Iterator<Item = ((&'a Received, DeliverEvent), String)>,
+        mut records: HashMap<String, Delivery>,
+        statuses: &'a HashMap<String, EndpointStatus>,
     ) -> Self {
         let now = Timestamp::now();
         let mut planned = Self::default();
@@ -258,10 +258,10 @@ impl<'a> Planned<'a> {
             } else {
                 let record = records.remove(&id);
                 let replayed = order.event.replayed;
-                let new = || Record::new(&order.endpoint, id, order.event);
+                let new = || Delivery::new(&order.endpoint, id, order.event);
                 let mut record = record.unwrap_or_else(new);
                 begin_anew(&mut record, order.resend.as_deref(), replayed);
-                let standing = standings.get(&record.endpoint);
+                let standing = statuses.get(&record.endpoint);
                 planned.add(received, record, standing, now);
             }
         }
@@ -271,8 +271,8 @@ impl<'a> Planned<'a> {
     fn add(
         &mut self,
         received: &'a Received,
-        record: Record,
-        standing: Option<&'a Standing>,
+        record: Delivery,
+        standing: Option<&'a EndpointStatus>,
         now: Timestamp,
     ) {
         let plan = plan(&record, standing, received.receives, now);

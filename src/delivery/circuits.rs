@@ -2,15 +2,15 @@
 //! an endpoint is known to be slow or quick, it is disabled, and the operator is notified. What becomes of the deliveries
 //! is left to `settle`.
 
-use super::Delivery;
+use super::DeliveryFunction;
 use super::job::{Job, Origin, Verdict};
 use super::notification::{Notice, NoticeError};
 use super::outcome::Outcome;
 use super::probe::new_id;
-use crate::metrics::NewsLine;
-use crate::store::endpoints::Standing;
+use crate::metrics::EndpointEventLine;
+use crate::store::endpoints::EndpointStatus;
 use crate::store::endpoints::circuit::{
-    Circuit, CircuitError, Failures, News, PATIENCE, Pace, SLOW, Transition,
+    Circuit, CircuitError, EndpointEvent, Failures, PATIENCE, Pace, SLOW, Transition,
 };
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -40,7 +40,7 @@ struct Tally {
     failures: Failures,
 }
 
-impl Delivery {
+impl DeliveryFunction {
     /// Tells the circuits of what was tried, and opens or closes them, or disables an endpoint.
     pub(super) async fn judge(
         &self,
@@ -65,11 +65,11 @@ impl Delivery {
 
     async fn judge_one(
         &self,
-        standing: &Standing,
+        standing: &EndpointStatus,
         tally: &Tally,
         now: Timestamp,
     ) -> Result<After, CircuitError> {
-        let Standing { endpoint, circuit } = standing;
+        let EndpointStatus { endpoint, circuit } = standing;
         let id = &endpoint.id;
         let pace = tally.pace(circuit, now);
         let mut after = After {
@@ -78,7 +78,7 @@ impl Delivery {
         };
         let is_forgotten = circuit.is_clean(tally.is_probed) && pace == Pace::AsKnown;
         if tally.succeeded && !is_forgotten {
-            let recovered = Transition::new(News::Recovered, now);
+            let recovered = Transition::new(EndpointEvent::Recovered, now);
             let cleared = self
                 .circuits
                 .clear(id, circuit, tally.is_probed, pace, recovered)
@@ -97,7 +97,7 @@ impl Delivery {
         } else if after.circuit.is_beyond_patience(now) {
             after.is_active = !self.disable(standing, &dead(), now).await;
         } else if after.circuit.is_to_open() {
-            let opened = Transition::new(News::Opened, now);
+            let opened = Transition::new(EndpointEvent::Opened, now);
             if self.circuits.open(id, opened).await? {
                 self.notify(standing, opened, None).await;
             }
@@ -108,8 +108,8 @@ impl Delivery {
     }
 
     /// Disables an endpoint; whether it is inactive now.
-    async fn disable(&self, standing: &Standing, reason: &str, now: Timestamp) -> bool {
-        let disabled = Transition::new(News::Disabled, now);
+    async fn disable(&self, standing: &EndpointStatus, reason: &str, now: Timestamp) -> bool {
+        let disabled = Transition::new(EndpointEvent::Disabled, now);
         match self
             .endpoints
             .disable(&standing.endpoint.id, reason, disabled)
@@ -129,17 +129,17 @@ impl Delivery {
     }
 
     /// Gives the notices whose claim is over: whoever had it could not give them, or died.
-    pub(super) async fn notify_of_what_is_due(&self, standings: &HashMap<String, Standing>) {
+    pub(super) async fn notify_of_what_is_due(&self, statuses: &HashMap<String, EndpointStatus>) {
         let now = Timestamp::now();
-        for standing in standings.values() {
+        for standing in statuses.values() {
             let id = &standing.endpoint.id;
             let due = standing.circuit.notice.filter(|it| it.is_due(now));
             let Some(transition) = due else {
                 continue;
             };
             let reason = match transition.news {
-                News::Disabled => standing.endpoint.reason.as_deref(),
-                News::Opened | News::Recovered => None,
+                EndpointEvent::Disabled => standing.endpoint.reason.as_deref(),
+                EndpointEvent::Opened | EndpointEvent::Recovered => None,
             };
             match self.circuits.claim(id, transition, now).await {
                 Ok(Some(claimed)) => self.notify(standing, claimed, reason).await,
@@ -153,11 +153,17 @@ impl Delivery {
 
     /// Notifies the operator of a transition, to which this invocation has the claim. What cannot be given stays in the
     /// circuit, and is given later: a probe comes for that, as nothing else may come for the endpoint.
-    async fn notify(&self, standing: &Standing, transition: Transition, reason: Option<&str>) {
+    async fn notify(
+        &self,
+        standing: &EndpointStatus,
+        transition: Transition,
+        reason: Option<&str>,
+    ) {
         let id = &standing.endpoint.id;
         let news = transition.news.name();
         let Err(error) = self.give(standing, transition, reason).await else {
-            self.metrics.news(NewsLine::of(id, transition.news, reason));
+            self.metrics
+                .endpoint_event(EndpointEventLine::of(id, transition.news, reason));
             if let Err(error) = self.circuits.notified(id, transition).await {
                 tracing::warn!(endpoint.id = id, %error, "notice may come twice");
             }
@@ -186,7 +192,7 @@ impl Delivery {
 
     async fn give(
         &self,
-        standing: &Standing,
+        standing: &EndpointStatus,
         transition: Transition,
         reason: Option<&str>,
     ) -> Result<(), NoticeError> {
@@ -222,8 +228,8 @@ impl Tally {
 
 /// What the attempts came to, by endpoint, in their order; but what an endpoint asks for is heard last, as a success
 /// beside it was under way before.
-fn tally<'a>(jobs: &[(Job<'a>, Verdict)]) -> Vec<(&'a Standing, Tally)> {
-    let mut tallies: Vec<(&Standing, Tally)> = Vec::new();
+fn tally<'a>(jobs: &[(Job<'a>, Verdict)]) -> Vec<(&'a EndpointStatus, Tally)> {
+    let mut tallies: Vec<(&EndpointStatus, Tally)> = Vec::new();
     let asks =
         |verdict: &Verdict| matches!(verdict, Verdict::Tried(Outcome::Gone | Outcome::Wait(_)));
     let (asking, others): (Vec<_>, Vec<_>) = jobs.iter().partition(|(_, verdict)| asks(verdict));
@@ -276,22 +282,22 @@ impl Tally {
 mod tests {
     use super::*;
     use crate::delivery::plan;
-    use crate::store::deliveries::{Attempt, Record};
+    use crate::store::deliveries::{Attempt, Delivery};
     use crate::store::endpoints::test::{endpoint, event};
     use std::time::{Duration, Instant};
 
-    fn standing() -> Standing {
-        Standing {
+    fn standing() -> EndpointStatus {
+        EndpointStatus {
             endpoint: endpoint(),
             circuit: Circuit::default(),
         }
     }
 
-    fn job(standing: &Standing, origin: Origin) -> Job<'_> {
+    fn job(standing: &EndpointStatus, origin: Origin) -> Job<'_> {
         Job {
             standing: Some(standing),
             origin,
-            record: Record::new("ep_1", "ep_1_1_1".to_owned(), event()),
+            record: Delivery::new("ep_1", "ep_1_1_1".to_owned(), event()),
         }
     }
 

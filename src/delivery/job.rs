@@ -1,25 +1,25 @@
 //! A delivery that an invocation does something about: where it came from, and what is to become of it.
 
 use super::outcome::Outcome;
-use crate::store::deliveries::Record;
-use crate::store::endpoints::Standing;
+use crate::store::deliveries::Delivery;
+use crate::store::endpoints::EndpointStatus;
 use std::time::Instant;
 
 /// A delivery that something is done about.
 #[derive(Debug)]
 pub(super) struct Job<'a> {
     /// Its endpoint, as it was at the beginning; none if it was deleted.
-    pub(super) standing: Option<&'a Standing>,
+    pub(super) standing: Option<&'a EndpointStatus>,
     /// Where it came from, which is where it goes back to.
     pub(super) origin: Origin,
     /// What becomes of it.
-    pub(super) record: Record,
+    pub(super) record: Delivery,
 }
 
 impl Job<'_> {
     /// Whether it is the probe of a circuit that was open at the beginning.
     pub(super) fn is_probe(&self) -> bool {
-        let is_open = |standing: &Standing| standing.circuit.is_open();
+        let is_open = |standing: &EndpointStatus| standing.circuit.is_open();
         self.origin == Origin::Held && self.standing.is_some_and(is_open)
     }
 }

@@ -1,7 +1,7 @@
 //! The recorded bodies of events that are to be sent: from the ledger, and where that has only a claim, from the
 //! payload bucket. What is made of them is left to `body`.
 
-use super::Delivery;
+use super::DeliveryFunction;
 use super::plan::FORGOTTEN;
 use crate::event::EventRef;
 use crate::store::ledger::{ReadError, Stored, StoredBody};
@@ -75,7 +75,7 @@ impl Loads {
     }
 }
 
-impl Delivery {
+impl DeliveryFunction {
     /// Reads what was recorded of these events, one for each delivery, by their names; each of them is in the answer. As
     /// many as fit into the memory are read, the first at least.
     pub(super) async fn load(&self, events: &[EventRef]) -> Result<Loads, ReadError> {

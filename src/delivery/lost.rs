@@ -1,8 +1,8 @@
 //! Probes and silence checks whose messages are lost: an invocation that has to do with one of them looks for the others.
 //! Therefore nothing runs by the clock, and no delivery pays for it.
 
-use super::Delivery;
-use crate::silence::{self, WatchError};
+use super::DeliveryFunction;
+use crate::silence::{self, SilenceError};
 use crate::store::endpoints::EndpointError;
 use futures_util::future::join;
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ const EVERY: Duration = Duration::from_hours(1);
 /// How many endpoints are read at the same time: each has two items, and a batch reads a hundred.
 const ENDPOINTS: usize = 50;
 
-impl Delivery {
+impl DeliveryFunction {
     /// Sends probes and silence checks in the place of all that are lost, unless this copy of the function has looked
     /// for them within the last hour.
     pub(super) async fn replace_lost(&self, now: Instant) {
@@ -37,13 +37,13 @@ impl Delivery {
         let endpoints = self.endpoints.list().await?;
         for some in endpoints.chunks(ENDPOINTS) {
             let ids = some.iter().map(|it| &*it.id).collect();
-            let standings = self.endpoints.standings(&ids).await?;
-            self.replace_lost_probes(&standings).await;
+            let statuses = self.endpoints.statuses(&ids).await?;
+            self.replace_lost_probes(&statuses).await;
         }
         Ok(())
     }
 
-    async fn look_at_sources(&self) -> Result<(), WatchError> {
+    async fn look_at_sources(&self) -> Result<(), SilenceError> {
         let now = Timestamp::now();
         for (source, heard) in self.journal.heard().await? {
             if silence::is_lost(&heard, now) {

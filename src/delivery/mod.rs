@@ -31,9 +31,9 @@ use crate::aws::sqs::{self, Queues};
 use crate::messages::Message;
 use crate::metrics::Metrics;
 use crate::silence::left;
-use crate::store::deliveries::History;
+use crate::store::deliveries::Deliveries;
 use crate::store::endpoints::circuit::Circuits;
-use crate::store::endpoints::{Endpoints, Standing};
+use crate::store::endpoints::{EndpointStatus, Endpoints};
 use crate::store::journal::Journal;
 use crate::store::ledger::Ledger;
 use crate::store::payloads::Payloads;
@@ -52,10 +52,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 /// The delivery function with all that it talks to.
-pub struct Delivery {
+pub struct DeliveryFunction {
     endpoints: Endpoints,
     circuits: Circuits,
-    history: History,
+    history: Deliveries,
     ledger: Ledger,
     journal: Journal,
     payloads: Payloads,
@@ -91,7 +91,7 @@ struct Received {
 #[error("a message of the batch has no id")]
 pub struct NoMessageId;
 
-impl Delivery {
+impl DeliveryFunction {
     /// The function, with clients that share what `aws` holds.
     pub fn new(config: DeliveryConfig, aws: &SdkConfig) -> Self {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
@@ -104,7 +104,7 @@ impl Delivery {
         Self {
             endpoints: Endpoints::new(dynamodb.clone(), config.endpoints_table.clone()),
             circuits: Circuits::new(dynamodb.clone(), config.endpoints_table),
-            history: History::new(dynamodb.clone(), config.deliveries_table),
+            history: Deliveries::new(dynamodb.clone(), config.deliveries_table),
             ledger: Ledger::new(dynamodb.clone(), config.ledger_table, SignedDuration::ZERO),
             journal: Journal::new(dynamodb, config.journal_table, SignedDuration::ZERO),
             payloads: Payloads::new(aws_sdk_s3::Client::new(aws), config.payload_bucket),
@@ -163,8 +163,8 @@ impl Delivery {
             .iter()
             .filter_map(|(_, message)| message.endpoint())
             .collect();
-        let standings = match self.endpoints.standings(&ids).await {
-            Ok(standings) => standings,
+        let statuses = match self.endpoints.statuses(&ids).await {
+            Ok(statuses) => statuses,
             Err(error) => {
                 tracing::error!(%error, "endpoints are not readable");
                 kept.extend(messages.iter().map(|(it, _)| it.id.clone()));
@@ -180,17 +180,18 @@ impl Delivery {
                 other => others.push((it, other)),
             }
         }
-        let is_one_of_a_kind = |it: &Message| matches!(it, Message::Probe(_) | Message::Watch(_));
+        let is_one_of_a_kind =
+            |it: &Message| matches!(it, Message::Probe(_) | Message::SilenceCheck(_));
         let looks_for_lost = others.iter().any(|(_, it)| is_one_of_a_kind(it));
         let others = others
             .iter()
-            .map(|(it, message)| self.work_on(it, message, &standings));
-        let (delivered, others) = join(self.deliver(orders, &standings), join_all(others)).await;
-        self.replace_lost_probes(&standings).await;
+            .map(|(it, message)| self.work_on(it, message, &statuses));
+        let (delivered, others) = join(self.deliver(orders, &statuses), join_all(others)).await;
+        self.replace_lost_probes(&statuses).await;
         if looks_for_lost {
             self.replace_lost(Instant::now()).await;
         }
-        self.notify_of_what_is_due(&standings).await;
+        self.notify_of_what_is_due(&statuses).await;
         kept.extend(delivered);
         kept.extend(others.into_iter().flatten());
         kept
@@ -201,13 +202,13 @@ impl Delivery {
         &self,
         received: &Received,
         message: &Message,
-        standings: &HashMap<String, Standing>,
+        statuses: &HashMap<String, EndpointStatus>,
     ) -> Option<String> {
-        let standing = message.endpoint().and_then(|it| standings.get(it));
+        let standing = message.endpoint().and_then(|it| statuses.get(it));
         let next = match message {
             Message::Probe(probe) => self.run_probe(probe, received, standing).await,
             Message::Ping(ping) => self.run_ping(ping, standing).await,
-            Message::Watch(watch) => self.run_watch(watch, received).await,
+            Message::SilenceCheck(watch) => self.run_watch(watch, received).await,
             Message::Delivery(_) => return None,
         };
         if let Next::After(wait) = next {

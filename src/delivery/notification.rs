@@ -7,7 +7,7 @@ use crate::aws::error::Causes;
 use crate::aws::sqs::{Message, Queues, SendError};
 use crate::event::CONTENT_TYPE;
 use crate::store::endpoints::Endpoint;
-use crate::store::endpoints::circuit::{MAX_FAILURES, News, Transition};
+use crate::store::endpoints::circuit::{EndpointEvent, MAX_FAILURES, Transition};
 use crate::store::journal::Heard;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::error::SdkError;
@@ -95,7 +95,7 @@ impl Notice {
         let Endpoint { id, name, .. } = endpoint;
         let data = json!({"endpoint": id, "name": name, "reason": reason});
         let (event_type, title, text) = match transition.news {
-            News::Disabled => (
+            EndpointEvent::Disabled => (
                 "io.webhook-gateway.endpoint.disabled",
                 "Webhook endpoint disabled",
                 format!(
@@ -103,14 +103,14 @@ impl Notice {
                     reason.unwrap_or("the reason is not known any more")
                 ),
             ),
-            News::Opened => (
+            EndpointEvent::Opened => (
                 "io.webhook-gateway.endpoint.circuit-opened",
                 "Webhook endpoint is failing",
                 format!(
                     "The endpoint {name} ({id}) is failing: {MAX_FAILURES} attempts in a row failed. Its deliveries are held and it is probed until it answers again. To see why:\n\n  webhookctl delivery list --endpoint {id}\n"
                 ),
             ),
-            News::Recovered => (
+            EndpointEvent::Recovered => (
                 "io.webhook-gateway.endpoint.recovered",
                 "Webhook endpoint recovered",
                 format!(
@@ -202,7 +202,7 @@ mod tests {
             name: name.to_owned(),
             ..endpoint()
         };
-        let disabled = Transition::new(News::Disabled, Timestamp::UNIX_EPOCH);
+        let disabled = Transition::new(EndpointEvent::Disabled, Timestamp::UNIX_EPOCH);
         Notice::of_endpoint(&endpoint, disabled, Some("it answered 410 Gone"))
     }
 
@@ -220,13 +220,17 @@ mod tests {
     #[test]
     fn each_transition_has_its_notice_and_each_copy_of_that_one_id() {
         for (news, event_type, says) in [
-            (News::Disabled, "disabled", "is disabled: the reason"),
             (
-                News::Opened,
+                EndpointEvent::Disabled,
+                "disabled",
+                "is disabled: the reason",
+            ),
+            (
+                EndpointEvent::Opened,
                 "circuit-opened",
                 "10 attempts in a row failed",
             ),
-            (News::Recovered, "recovered", "answers again"),
+            (EndpointEvent::Recovered, "recovered", "answers again"),
         ] {
             let at = Timestamp::from_millisecond(1_790_000_000_000).unwrap();
             let transition = Transition::new(news, at);

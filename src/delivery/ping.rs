@@ -1,22 +1,22 @@
 //! A ping: the operator's question what an endpoint says. It is signed and guarded as any delivery, tried once,
 //! whatever the endpoint's state, and tells nobody but the history.
 
-use super::Delivery;
+use super::DeliveryFunction;
 use super::attempt::Tried;
 use super::outcome::Outcome;
 use super::plan::DELETED;
 use super::probe::Next;
 use crate::messages::Ping;
 use crate::metrics::DeliveryLine;
-use crate::store::deliveries::{HistoryError, Record, State};
-use crate::store::endpoints::{Standing, delivery_id};
+use crate::store::deliveries::{Delivery, HistoryError, State};
+use crate::store::endpoints::{EndpointStatus, delivery_id};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use tokio::sync::Notify;
 
-impl Delivery {
+impl DeliveryFunction {
     /// Tries an endpoint, unless a copy of the message did.
-    pub(super) async fn run_ping(&self, ping: &Ping, standing: Option<&Standing>) -> Next {
+    pub(super) async fn run_ping(&self, ping: &Ping, standing: Option<&EndpointStatus>) -> Next {
         match self.ping(ping, standing).await {
             Ok(()) => Next::Done,
             Err(error) => {
@@ -26,17 +26,21 @@ impl Delivery {
         }
     }
 
-    async fn ping(&self, ping: &Ping, standing: Option<&Standing>) -> Result<(), HistoryError> {
+    async fn ping(
+        &self,
+        ping: &Ping,
+        standing: Option<&EndpointStatus>,
+    ) -> Result<(), HistoryError> {
         let event = ping.event();
         let id = delivery_id(&ping.endpoint, &event);
         let keys = BTreeSet::from([(&*ping.endpoint, &*id)]);
         if self.history.records(&keys).await?.contains_key(&id) {
             return Ok(());
         }
-        let mut record = Record::new(&ping.endpoint, id, event);
+        let mut record = Delivery::new(&ping.endpoint, id, event);
         let tried = match standing {
             None => Ok(Tried::Skip(DELETED.to_owned())),
-            Some(Standing { endpoint, .. }) => {
+            Some(EndpointStatus { endpoint, .. }) => {
                 let sent = Notify::new();
                 self.attempt(endpoint, &mut record, "", &[], &sent).await
             }

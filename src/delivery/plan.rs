@@ -1,8 +1,8 @@
 //! What is to be done about a delivery before it is tried. Pure: from what the operator says of the endpoint, what was
 //! seen of it, and what became of the delivery so far.
 
-use crate::store::deliveries::{Record, State as Course};
-use crate::store::endpoints::{Standing, State};
+use crate::store::deliveries::{Delivery, State as Course};
+use crate::store::endpoints::{EndpointStatus, State};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -58,12 +58,17 @@ pub enum Plan {
 }
 
 /// Decides on a delivery from the queue, whose message was received so often.
-pub fn plan(record: &Record, standing: Option<&Standing>, receives: u32, now: Timestamp) -> Plan {
+pub fn plan(
+    record: &Delivery,
+    standing: Option<&EndpointStatus>,
+    receives: u32,
+    now: Timestamp,
+) -> Plan {
     match record.state {
         Course::Delivered | Course::Exhausted | Course::Skipped => return Plan::Done,
         Course::Pending | Course::Held => {}
     }
-    let Some(Standing { endpoint, circuit }) = standing else {
+    let Some(EndpointStatus { endpoint, circuit }) = standing else {
         return Plan::Skip(DELETED);
     };
     let reason = match endpoint.state {
@@ -88,7 +93,7 @@ pub fn plan(record: &Record, standing: Option<&Standing>, receives: u32, now: Ti
 
 /// Begins the schedule of a delivery anew, if the operator resends it and this was not done yet. An event that is
 /// replayed says so from then on, in each attempt.
-pub fn begin_anew(record: &mut Record, resend: Option<&str>, replayed: bool) {
+pub fn begin_anew(record: &mut Delivery, resend: Option<&str>, replayed: bool) {
     if let Some(resend) = resend.filter(|resend| record.resend.as_deref() != Some(*resend)) {
         record.event.replayed |= replayed;
         record.resend = Some(resend.to_owned());
@@ -106,7 +111,7 @@ mod tests {
 
     const NOW: i64 = 1_790_000_000_000;
 
-    fn planned(record: &Record, standing: Option<&Standing>) -> Plan {
+    fn planned(record: &Delivery, standing: Option<&EndpointStatus>) -> Plan {
         plan(
             record,
             standing,
@@ -115,14 +120,14 @@ mod tests {
         )
     }
 
-    fn record(state: Course) -> Record {
-        let mut record = Record::new("ep_1", "ep_1_1_1".to_owned(), event());
+    fn record(state: Course) -> Delivery {
+        let mut record = Delivery::new("ep_1", "ep_1_1_1".to_owned(), event());
         record.state = state;
         record
     }
 
-    fn standing() -> Standing {
-        Standing {
+    fn standing() -> EndpointStatus {
+        EndpointStatus {
             endpoint: endpoint(),
             circuit: Circuit::default(),
         }
@@ -145,7 +150,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sent_now_is_held() {
-        let changes: [(fn(&mut Standing), _); 6] = [
+        let changes: [(fn(&mut EndpointStatus), _); 6] = [
             (|it| it.endpoint.state = State::Paused, PAUSED),
             (|it| it.endpoint.state = State::Disabled, DISABLED),
             (|it| it.circuit.opened_at = Some(1), OPEN),

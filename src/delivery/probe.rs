@@ -9,13 +9,13 @@ use super::batch::fits;
 use super::job::{Job, Origin, Verdict};
 use super::plan::RENEWAL;
 use super::settle::Settled;
-use super::{Delivery, Received};
+use super::{DeliveryFunction, Received};
 use crate::aws::sqs::SendError;
 use crate::backoff::{OLDEST, stay, visibility};
 use crate::messages::{MAX_DELAY, Message, Probe, early_by};
-use crate::store::deliveries::{HeldEntry, HistoryError, Record, State as Course};
+use crate::store::deliveries::{Delivery, HeldEntry, HistoryError, State as Course};
 use crate::store::endpoints::circuit::{Circuit, CircuitError};
-use crate::store::endpoints::{EndpointError, Standing, State};
+use crate::store::endpoints::{EndpointError, EndpointStatus, State};
 use crate::store::ledger::ReadError;
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -63,13 +63,13 @@ pub(super) enum ProbeError {
     Encode(#[from] serde_json::Error),
     /// What is held was not read.
     #[error("{0}")]
-    History(#[from] HistoryError),
+    Deliveries(#[from] HistoryError),
     /// The events were not read.
     #[error("{0}")]
     Ledger(#[from] ReadError),
 }
 
-impl Delivery {
+impl DeliveryFunction {
     /// Sees to it that each of these endpoints has a probe under way, if it may get deliveries at all.
     ///
     /// What is held was written before, and the endpoints are read after that: a probe that ended in between, having
@@ -80,8 +80,8 @@ impl Delivery {
         }
         let now = Timestamp::now();
         let ids = ids.iter().map(String::as_str).collect();
-        for standing in self.endpoints.standings(&ids).await?.values() {
-            let Standing { endpoint, circuit } = standing;
+        for standing in self.endpoints.statuses(&ids).await?.values() {
+            let EndpointStatus { endpoint, circuit } = standing;
             if endpoint.state != State::Active {
                 continue;
             }
@@ -101,9 +101,9 @@ impl Delivery {
     }
 
     /// Sends probes in the place of those that are lost, as far as these endpoints show any.
-    pub(super) async fn replace_lost_probes(&self, standings: &HashMap<String, Standing>) {
+    pub(super) async fn replace_lost_probes(&self, statuses: &HashMap<String, EndpointStatus>) {
         let now = Timestamp::now();
-        let lost = standings
+        let lost = statuses
             .values()
             .filter(|it| it.endpoint.state == State::Active && it.circuit.is_probe_lost(now));
         for standing in lost {
@@ -119,7 +119,7 @@ impl Delivery {
     /// sends a probe. Should this invocation end in between, the new probe is lost, and is replaced in its turn.
     async fn replace_lost_probe(
         &self,
-        Standing { endpoint, circuit }: &Standing,
+        EndpointStatus { endpoint, circuit }: &EndpointStatus,
         now: Timestamp,
     ) -> Result<(), ProbeError> {
         let (probe, wait) = (new_id(), circuit.wait(now));
@@ -148,7 +148,7 @@ impl Delivery {
         &self,
         probe: &Probe,
         received: &Received,
-        standing: Option<&Standing>,
+        standing: Option<&EndpointStatus>,
     ) -> Next {
         let failed = |error: ProbeError| {
             tracing::error!(endpoint.id = probe.endpoint, %error, "probe failed");
@@ -195,7 +195,7 @@ impl Delivery {
     async fn probe(
         &self,
         probe: &Probe,
-        standing: Option<&Standing>,
+        standing: Option<&EndpointStatus>,
         received: &Received,
     ) -> Result<Next, ProbeError> {
         let now = Timestamp::now();
@@ -224,7 +224,7 @@ impl Delivery {
     async fn work_off(
         &self,
         probe: &Probe,
-        mut standing: Standing,
+        mut standing: EndpointStatus,
         deadline: Instant,
     ) -> Result<Next, ProbeError> {
         let rate = standing.endpoint.rate.unwrap_or(RATE);
@@ -309,16 +309,16 @@ impl Delivery {
     async fn try_held(
         &self,
         held: Vec<HeldEntry>,
-        standing: &Standing,
+        standing: &EndpointStatus,
     ) -> Result<(usize, Option<Settled>), ProbeError> {
         let endpoint = &standing.endpoint;
         let keys = held.iter().map(|entry| (&*endpoint.id, &*entry.id));
         let mut known = self.history.records(&keys.collect()).await?;
         let records = held.into_iter().map(|entry| {
             let record = known.remove(&entry.id);
-            record.unwrap_or_else(|| Record::new(&endpoint.id, entry.id, entry.event))
+            record.unwrap_or_else(|| Delivery::new(&endpoint.id, entry.id, entry.event))
         });
-        let mut records: Vec<Record> = records.collect();
+        let mut records: Vec<Delivery> = records.collect();
         if standing.circuit.is_open() {
             records = chosen(records, endpoint.retry.len()).into_iter().collect();
         }
@@ -416,8 +416,8 @@ fn early(probe: &Probe, now: Timestamp) -> Option<Duration> {
 /// the one that was tried least often.
 ///
 /// One that its endpoint refuses, and nothing else, must not keep the circuit open for the others.
-fn chosen(mut records: Vec<Record>, retries: usize) -> Option<Record> {
-    let is_within = |it: &Record| usize::try_from(it.attempts).is_ok_and(|it| it <= retries);
+fn chosen(mut records: Vec<Delivery>, retries: usize) -> Option<Delivery> {
+    let is_within = |it: &Delivery| usize::try_from(it.attempts).is_ok_and(|it| it <= retries);
     match records.iter().position(is_within) {
         Some(index) => Some(records.swap_remove(index)),
         None => records.into_iter().min_by_key(|it| it.attempts),
@@ -454,7 +454,7 @@ mod tests {
     #[test]
     fn the_oldest_is_probed_with_until_it_was_tried_as_often_as_its_schedule_has_it() {
         let record = |id: &str, attempts| {
-            let mut record = Record::new("ep_1", id.to_owned(), event());
+            let mut record = Delivery::new("ep_1", id.to_owned(), event());
             record.attempts = attempts;
             record
         };

@@ -3,16 +3,16 @@
 //!
 //! Whatever cannot be written keeps its message, which comes again: a delivery may be repeated, never forgotten.
 
-use super::Delivery;
+use super::DeliveryFunction;
 use super::circuits::After;
 use super::job::{Job, Origin, Verdict};
 use super::outcome::Outcome;
 use super::plan;
 use crate::aws::sqs::{self, MAX_ENTRIES, Refused, Waits};
 use crate::backoff::visibility;
-use crate::messages::{MAX_DELAY, Message, Order};
+use crate::messages::{DeliverEvent, MAX_DELAY, Message};
 use crate::metrics::DeliveryLine;
-use crate::store::deliveries::{HeldEntry, Record, State, Write};
+use crate::store::deliveries::{Delivery, HeldEntry, State, Write};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap};
@@ -39,7 +39,7 @@ struct Effects {
     /// What is taken out of it, after they are written.
     releases: Vec<Write>,
     /// Deliveries that go from what is held to the queue.
-    requeued: Vec<(Record, Duration)>,
+    requeued: Vec<(Delivery, Duration)>,
     /// The endpoints of what was put into the queue of what is held.
     held: BTreeSet<String>,
     /// The messages that all of this is about.
@@ -49,7 +49,7 @@ struct Effects {
 
 /// A record that is to be written, and what is done once it is.
 struct Settling {
-    record: Record,
+    record: Delivery,
     origin: Origin,
     /// How long its message waits, if it is to come again.
     wait: Option<Duration>,
@@ -57,7 +57,7 @@ struct Settling {
     is_released: bool,
 }
 
-impl Delivery {
+impl DeliveryFunction {
     /// Settles deliveries, in the order in which they were tried.
     pub(super) async fn settle(&self, jobs: Vec<(Job<'_>, Verdict)>) -> Settled {
         let now = Timestamp::now();
@@ -155,7 +155,7 @@ impl Delivery {
     }
 
     /// Sends the orders of a batch of deliveries; whether each is on the queue for sure.
-    async fn send_orders(&self, batch: &[(Record, Duration)]) -> Vec<bool> {
+    async fn send_orders(&self, batch: &[(Delivery, Duration)]) -> Vec<bool> {
         let messages: Result<Vec<_>, _> = batch
             .iter()
             .map(|(record, wait)| order(record, *wait).map(Arc::new))
@@ -195,9 +195,9 @@ impl Delivery {
 }
 
 /// The message that has a delivery tried after so long.
-fn order(record: &Record, wait: Duration) -> Result<sqs::Message, serde_json::Error> {
+fn order(record: &Delivery, wait: Duration) -> Result<sqs::Message, serde_json::Error> {
     let seconds = visibility(wait, Duration::ZERO);
-    let order = Message::Delivery(Order {
+    let order = Message::Delivery(DeliverEvent {
         endpoint: record.endpoint.clone(),
         event: record.event.clone(),
         resend: record.resend.clone(),
@@ -330,7 +330,13 @@ impl Effects {
         }
     }
 
-    fn write(&mut self, record: Record, origin: Origin, wait: Option<Duration>, is_released: bool) {
+    fn write(
+        &mut self,
+        record: Delivery,
+        origin: Origin,
+        wait: Option<Duration>,
+        is_released: bool,
+    ) {
         self.records.push(Settling {
             record,
             origin,
@@ -339,7 +345,7 @@ impl Effects {
         });
     }
 
-    fn line(&mut self, record: &Record, outcome: Option<Outcome>) {
+    fn line(&mut self, record: &Delivery, outcome: Option<Outcome>) {
         self.lines.push(DeliveryLine::of(record, outcome));
     }
 }

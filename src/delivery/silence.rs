@@ -6,11 +6,11 @@
 
 use super::notification::{Notice, NoticeError};
 use super::probe::Next;
-use super::{Delivery, Received};
+use super::{DeliveryFunction, Received};
 use crate::backoff;
-use crate::messages::Watch;
+use crate::messages::SilenceCheck;
 use crate::metrics::SilentLine;
-use crate::silence::{self, Step, WatchError};
+use crate::silence::{self, SilenceError, Step};
 use crate::store::journal::{Heard, JournalError};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
@@ -24,14 +24,14 @@ enum Failure {
     #[error("{0}")]
     Journal(#[from] JournalError),
     #[error("{0}")]
-    Watch(#[from] WatchError),
+    SilenceCheck(#[from] SilenceError),
     #[error("{0}")]
     Notice(#[from] NoticeError),
 }
 
-impl Delivery {
+impl DeliveryFunction {
     /// Looks whether a source is silent.
-    pub(super) async fn run_watch(&self, watch: &Watch, received: &Received) -> Next {
+    pub(super) async fn run_watch(&self, watch: &SilenceCheck, received: &Received) -> Next {
         let failed = |error: Failure| {
             tracing::error!(source = watch.source, %error, "watch failed");
             Next::Again
@@ -39,7 +39,7 @@ impl Delivery {
         self.look(watch, received).await.unwrap_or_else(failed)
     }
 
-    async fn look(&self, watch: &Watch, received: &Received) -> Result<Next, Failure> {
+    async fn look(&self, watch: &SilenceCheck, received: &Received) -> Result<Next, Failure> {
         let now = Timestamp::now();
         let heard = self.journal.heard_of(&watch.source).await?;
         let is_old = received.receives >= RENEWAL;
@@ -63,7 +63,7 @@ impl Delivery {
     /// Keeps the charge until the message comes again.
     async fn put_watch_off(
         &self,
-        watch: &Watch,
+        watch: &SilenceCheck,
         wait: Duration,
         now: Timestamp,
     ) -> Result<Next, Failure> {
@@ -82,7 +82,7 @@ impl Delivery {
     /// Sends another message in the place of this one, which the queue would give up on some day.
     async fn renew_watch(
         &self,
-        watch: &Watch,
+        watch: &SilenceCheck,
         heard: &Heard,
         now: Timestamp,
     ) -> Result<Next, Failure> {
@@ -102,11 +102,11 @@ impl Delivery {
     /// Tells the operator, and ends.
     async fn tell_silence(
         &self,
-        watch: &Watch,
+        watch: &SilenceCheck,
         heard: &Heard,
         now: Timestamp,
     ) -> Result<Next, Failure> {
-        let Watch {
+        let SilenceCheck {
             source,
             id,
             replaces,

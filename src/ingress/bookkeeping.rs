@@ -6,7 +6,7 @@
 
 use super::Ingress;
 use super::drift::Sightings;
-use crate::silence::{self, WatchError};
+use crate::silence::{self, SilenceError};
 use crate::store::journal::{Heard, Published};
 use crate::store::sources::SourceTable;
 use futures_util::future::join;
@@ -97,7 +97,7 @@ impl Ingress {
         secret: Option<&str>,
         at: Timestamp,
         now: Instant,
-    ) -> Result<(), WatchError> {
+    ) -> Result<(), SilenceError> {
         if self.journal.is_noted(source, secret, now).await {
             return Ok(());
         }

@@ -15,7 +15,7 @@ use crate::crypto::signature::sha256;
 use crate::event::{
     self, CONTENT_TYPE, CloudEvent, EventRef, GATEWAY_SOURCE, QUARANTINED, Receipt,
 };
-use crate::messages::{self as delivery, Order};
+use crate::messages::{self as delivery, DeliverEvent};
 use crate::metrics::BatchLine;
 use crate::providers::Verified;
 use crate::store::endpoints::{Endpoint, EndpointError};
@@ -387,7 +387,7 @@ impl Ingress {
             .iter()
             .filter(|it| it.matches(&event.event_type, &event.source));
         for endpoint in matching {
-            let order = delivery::Message::Delivery(Order {
+            let order = delivery::Message::Delivery(DeliverEvent {
                 endpoint: endpoint.id.clone(),
                 event: event.clone(),
                 resend: None,

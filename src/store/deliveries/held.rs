@@ -1,6 +1,6 @@
 //! The queues of what is held: one for each endpoint, as a partition of the deliveries table, the oldest event first.
 
-use super::{History, HistoryError, Record, readable, text};
+use super::{Deliveries, Delivery, HistoryError, readable, text};
 use crate::event::EventRef;
 use aws_sdk_dynamodb::types::Select;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub struct HeldEntry {
 
 impl HeldEntry {
     /// The entry of a delivery.
-    pub fn of(record: &Record) -> Self {
+    pub fn of(record: &Delivery) -> Self {
         Self {
             endpoint: queue(&record.endpoint),
             id: record.id.clone(),
@@ -32,7 +32,7 @@ pub(super) fn queue(endpoint: &str) -> String {
     format!("held#{endpoint}")
 }
 
-impl History {
+impl Deliveries {
     /// What is held for an endpoint, the oldest first, at most so many.
     pub async fn held(&self, endpoint: &str, limit: i32) -> Result<Vec<HeldEntry>, HistoryError> {
         let answer = self

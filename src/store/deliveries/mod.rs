@@ -5,7 +5,7 @@ mod held;
 mod record;
 
 pub use held::HeldEntry;
-pub use record::{Attempt, RETENTION, Record, Sent, State, UNREAD};
+pub use record::{Attempt, Delivery, RETENTION, Sent, State, UNREAD};
 
 use crate::aws::error::Causes;
 use aws_sdk_dynamodb::Client;
@@ -41,7 +41,7 @@ const MAX_WRITES: usize = 25;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
     /// Says what became of a delivery.
-    Record(Box<Record>),
+    Delivery(Box<Delivery>),
     /// Puts a delivery into the queue of what is held.
     Hold(HeldEntry),
     /// Takes one out.
@@ -80,17 +80,17 @@ pub enum HistoryError {
 enum Put {
     Written,
     /// Not written, as another is there, or as the one that was seen is there no more.
-    Stored(Option<Box<Record>>),
+    Stored(Option<Box<Delivery>>),
 }
 
 /// The table of deliveries.
 #[derive(Debug)]
-pub struct History {
+pub struct Deliveries {
     client: Client,
     table: String,
 }
 
-impl History {
+impl Deliveries {
     /// The table of this name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
@@ -100,15 +100,15 @@ impl History {
     pub async fn records(
         &self,
         deliveries: &BTreeSet<(&str, &str)>,
-    ) -> Result<HashMap<String, Record>, HistoryError> {
+    ) -> Result<HashMap<String, Delivery>, HistoryError> {
         let mut records = HashMap::new();
         let keys: Vec<_> = deliveries
             .iter()
             .map(|(endpoint, id)| key(endpoint, id))
             .collect();
         for keys in keys.chunks(MAX_READS) {
-            let read: Vec<Record> = readable(self.read(keys).await?);
-            let read = read.into_iter().map(Record::read);
+            let read: Vec<Delivery> = readable(self.read(keys).await?);
+            let read = read.into_iter().map(Delivery::read);
             records.extend(read.map(|record| (record.id.clone(), record)));
         }
         Ok(records)
@@ -166,7 +166,7 @@ impl History {
 
     /// Writes a record of a delivery that others may try at the same time: no attempt of theirs is lost. False if they
     /// delivered it since it was read, and this record does not say so: then it stays delivered.
-    pub async fn record(&self, record: &Record) -> Result<bool, HistoryError> {
+    pub async fn record(&self, record: &Delivery) -> Result<bool, HistoryError> {
         let mut wanted = record.clone();
         let mut stands = true;
         for tried in 0..TRIES {
@@ -183,7 +183,7 @@ impl History {
     }
 
     /// Writes a record in the place of the one that was seen, unless another is there.
-    async fn put(&self, record: &Record) -> Result<Put, HistoryError> {
+    async fn put(&self, record: &Delivery) -> Result<Put, HistoryError> {
         let item: HashMap<_, _> = serde_dynamo::to_item(record)?;
         let put = self
             .client
@@ -230,7 +230,7 @@ impl History {
         endpoint: &str,
         since: Option<Timestamp>,
         after: Option<&str>,
-    ) -> Result<(Vec<Record>, Option<String>), HistoryError> {
+    ) -> Result<(Vec<Delivery>, Option<String>), HistoryError> {
         let page = self.of(endpoint, since);
         let answer = page
             .set_exclusive_start_key(after.map(|id| key(endpoint, id)))
@@ -243,7 +243,7 @@ impl History {
     }
 
     /// The deliveries to an endpoint of the newest events, at most so many.
-    pub async fn newest(&self, endpoint: &str, limit: i32) -> Result<Vec<Record>, HistoryError> {
+    pub async fn newest(&self, endpoint: &str, limit: i32) -> Result<Vec<Delivery>, HistoryError> {
         let answer = self.of(endpoint, None).limit(limit).send().await;
         let answer = answer.map_err(Box::new)?;
         Ok(readable(answer.items.unwrap_or_default()))
@@ -267,7 +267,7 @@ impl Write {
         let delete = |key| DeleteRequest::builder().set_key(Some(key)).build().ok();
         let request = WriteRequest::builder();
         Ok(match self {
-            Self::Record(record) => request.set_put_request(put(serde_dynamo::to_item(record)?)),
+            Self::Delivery(record) => request.set_put_request(put(serde_dynamo::to_item(record)?)),
             Self::Hold(entry) => request.set_put_request(put(serde_dynamo::to_item(entry)?)),
             Self::Release { endpoint, id } => {
                 request.set_delete_request(delete(key(&held::queue(endpoint), id)))

@@ -16,7 +16,7 @@ pub const UNREAD: &str = "unread";
 
 /// What became of one event at one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct Delivery {
     /// The id of the endpoint.
     pub endpoint: String,
     /// The id of the delivery, which is the `webhook-id` of each of its requests.
@@ -122,7 +122,7 @@ impl State {
     }
 }
 
-impl Record {
+impl Delivery {
     /// The record of a delivery that nothing was done for yet.
     pub fn new(endpoint: &str, id: String, event: EventRef) -> Self {
         Self {
@@ -240,8 +240,8 @@ mod tests {
     }
 
     /// A record that was read with these attempts, and tried at these times since then.
-    fn tried(before: &[i64], since: &[i64], state: State) -> Record {
-        let mut record = Record::new("ep_1", "ep_1_1_1".to_owned(), event());
+    fn tried(before: &[i64], since: &[i64], state: State) -> Delivery {
+        let mut record = Delivery::new("ep_1", "ep_1_1_1".to_owned(), event());
         before.iter().for_each(|at| record.add(attempt(*at)));
         let mut record = record.read();
         since.iter().for_each(|at| record.add(attempt(*at)));
@@ -249,7 +249,7 @@ mod tests {
         record
     }
 
-    fn times(record: &Record) -> Vec<i64> {
+    fn times(record: &Delivery) -> Vec<i64> {
         record.history.iter().map(|it| it.at).collect()
     }
 

@@ -100,7 +100,7 @@ pub struct Circuit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transition {
     /// What happened.
-    pub news: News,
+    pub news: EndpointEvent,
     /// When, in milliseconds.
     pub happened_at: i64,
     /// Until when an invocation has the claim to notify the operator, in milliseconds.
@@ -234,7 +234,7 @@ impl Circuit {
 /// What the operator is notified of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum News {
+pub enum EndpointEvent {
     /// An endpoint was disabled.
     Disabled,
     /// Its circuit opened.
@@ -243,7 +243,7 @@ pub enum News {
     Recovered,
 }
 
-impl News {
+impl EndpointEvent {
     /// One word for logs, metrics and ids.
     pub fn name(self) -> &'static str {
         match self {
@@ -256,7 +256,7 @@ impl News {
 
 impl Transition {
     /// What happens now. Whoever writes it has the claim to notify the operator.
-    pub fn new(news: News, now: Timestamp) -> Self {
+    pub fn new(news: EndpointEvent, now: Timestamp) -> Self {
         Self {
             news,
             happened_at: now.as_millisecond(),
@@ -723,7 +723,7 @@ mod tests {
 
     #[test]
     fn a_notice_that_cannot_be_given_is_given_again_ever_more_seldom_and_not_without_end() {
-        let mut transition = Transition::new(News::Opened, now());
+        let mut transition = Transition::new(EndpointEvent::Opened, now());
         for (failures, minutes) in [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (20, 60)] {
             transition.failures = failures;
             let wait = Some(Duration::from_mins(minutes));
@@ -813,7 +813,11 @@ mod tests {
 
     #[test]
     fn a_transition_is_read_as_it_was_written() {
-        for news in [News::Disabled, News::Opened, News::Recovered] {
+        for news in [
+            EndpointEvent::Disabled,
+            EndpointEvent::Opened,
+            EndpointEvent::Recovered,
+        ] {
             let transition = Transition::new(news, now());
             let circuit = read(transition.attribute());
             assert_eq!(circuit.notice, Some(transition));
@@ -821,14 +825,15 @@ mod tests {
         }
     }
 
-    fn json_of(news: News) -> serde_json::Value {
+    fn json_of(news: EndpointEvent) -> serde_json::Value {
         serde_json::to_value(news).unwrap()
     }
 
     #[test]
     fn a_transition_of_an_unknown_form_is_none_and_the_rest_is_read() {
         let with = |name: &str, value| {
-            let AttributeValue::M(mut all) = Transition::new(News::Opened, now()).attribute()
+            let AttributeValue::M(mut all) =
+                Transition::new(EndpointEvent::Opened, now()).attribute()
             else {
                 unreachable!()
             };
@@ -850,7 +855,7 @@ mod tests {
 
     #[test]
     fn a_claim_lasts_longer_than_an_invocation() {
-        let transition = Transition::new(News::Opened, now());
+        let transition = Transition::new(EndpointEvent::Opened, now());
         let after = |seconds| now() + SignedDuration::from_secs(seconds);
         assert!(!transition.is_due(now()) && !transition.is_due(after(60)));
         assert!(transition.is_due(after(90)));

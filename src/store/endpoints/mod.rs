@@ -129,7 +129,7 @@ pub struct SealedSecret {
 
 /// An endpoint and how it is doing.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
+pub struct EndpointStatus {
     /// What the operator says of it.
     pub endpoint: Endpoint,
     /// What the gateway has seen of it.

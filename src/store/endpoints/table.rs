@@ -1,7 +1,7 @@
 //! The endpoints in their table: read by the fan-out through a cache, written so that two operators do not overwrite each
 //! other.
 
-use super::{Endpoint, MAX_AGE, Standing};
+use super::{Endpoint, EndpointStatus, MAX_AGE};
 use crate::aws::error::Causes;
 use crate::store::endpoints::circuit::{Circuit, Transition};
 use aws_sdk_dynamodb::Client;
@@ -121,10 +121,10 @@ impl Endpoints {
     }
 
     /// These endpoints as they are at this moment, by id, with how they are doing.
-    pub async fn standings(
+    pub async fn statuses(
         &self,
         ids: &BTreeSet<&str>,
-    ) -> Result<HashMap<String, Standing>, EndpointError> {
+    ) -> Result<HashMap<String, EndpointStatus>, EndpointError> {
         if ids.is_empty() {
             // DynamoDB refuses to read nothing.
             return Ok(HashMap::new());
@@ -159,7 +159,7 @@ impl Endpoints {
             if wanted.is_empty() {
                 let stand = |endpoint: Endpoint| {
                     let circuit = circuits.remove(&endpoint.id).unwrap_or_default();
-                    (endpoint.id.clone(), Standing { endpoint, circuit })
+                    (endpoint.id.clone(), EndpointStatus { endpoint, circuit })
                 };
                 return Ok(endpoints.into_iter().map(stand).collect());
             }
@@ -376,7 +376,7 @@ mod tests {
             .times(TRIES as usize)
             .build();
         let began = tokio::time::Instant::now();
-        let read = endpoints(&rule).standings(&BTreeSet::from(["ep_1"])).await;
+        let read = endpoints(&rule).statuses(&BTreeSet::from(["ep_1"])).await;
         assert!(matches!(read, Err(EndpointError::Throttled)), "{read:?}");
         assert_eq!(rule.num_calls(), TRIES as usize);
         assert!(began.elapsed() >= PAUSE * (1 + 2 + 4 + 8));

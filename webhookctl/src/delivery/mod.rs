@@ -19,8 +19,8 @@ pub(crate) use select::endpoint;
 pub(crate) use sending::Sending;
 use std::collections::{BTreeSet, HashMap};
 pub(crate) use view::Listed;
-use webhook_gateway::store::deliveries::{History, Record};
-use webhook_gateway::store::endpoints::{Endpoint, Endpoints, Standing, endpoint_of};
+use webhook_gateway::store::deliveries::{self, Delivery};
+use webhook_gateway::store::endpoints::{Endpoint, EndpointStatus, Endpoints, endpoint_of};
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
@@ -88,7 +88,7 @@ pub(crate) const MOST_HELD: usize = 10_000;
 
 /// The tables that deliveries are in.
 pub(crate) struct Deliveries {
-    pub(crate) history: History,
+    pub(crate) history: deliveries::Deliveries,
     endpoints: Endpoints,
 }
 
@@ -106,7 +106,7 @@ impl Deliveries {
         let client = Client::new(&stack.aws);
         let table = |name| stack.output(name).map(str::to_owned);
         Ok(Self {
-            history: History::new(client.clone(), table("DeliveriesTableName")?),
+            history: deliveries::Deliveries::new(client.clone(), table("DeliveriesTableName")?),
             endpoints: Endpoints::new(client, table("EndpointsTableName")?),
         })
     }
@@ -117,28 +117,28 @@ impl Deliveries {
     }
 
     /// How endpoints are doing, by id.
-    pub(crate) async fn standings(
+    pub(crate) async fn statuses(
         &self,
         ids: &BTreeSet<&str>,
-    ) -> Result<HashMap<String, Standing>> {
-        let mut standings = HashMap::new();
+    ) -> Result<HashMap<String, EndpointStatus>> {
+        let mut statuses = HashMap::new();
         // Each is two items of a batch of a hundred.
         let ids: Vec<_> = ids.iter().copied().collect();
         for ids in ids.chunks(50) {
             let ids = ids.iter().copied().collect();
-            let read = self.endpoints.standings(&ids).await;
-            standings.extend(read.map_err(failure::endpoint)?);
+            let read = self.endpoints.statuses(&ids).await;
+            statuses.extend(read.map_err(failure::endpoint)?);
         }
-        Ok(standings)
+        Ok(statuses)
     }
 
     /// How all endpoints are doing, by name.
-    pub(crate) async fn all_standings(&self) -> Result<Vec<Standing>> {
+    pub(crate) async fn all_standings(&self) -> Result<Vec<EndpointStatus>> {
         let endpoints = self.endpoints().await?;
         let ids = endpoints.iter().map(|it| &*it.id).collect();
-        let mut standings: Vec<_> = self.standings(&ids).await?.into_values().collect();
-        standings.sort_by(|a, b| a.endpoint.name.cmp(&b.endpoint.name));
-        Ok(standings)
+        let mut statuses: Vec<_> = self.statuses(&ids).await?.into_values().collect();
+        statuses.sort_by(|a, b| a.endpoint.name.cmp(&b.endpoint.name));
+        Ok(statuses)
     }
 
     /// How much is held for an endpoint, if it is not more than [`MOST_HELD`].
@@ -151,7 +151,7 @@ impl Deliveries {
     pub(crate) async fn records(
         &self,
         wanted: &BTreeSet<(&str, &str)>,
-    ) -> Result<HashMap<String, Record>> {
+    ) -> Result<HashMap<String, Delivery>> {
         Ok(self
             .history
             .records(wanted)
@@ -160,7 +160,7 @@ impl Deliveries {
     }
 
     /// The delivery of this id.
-    async fn record(&self, id: &str) -> Result<Record> {
+    async fn record(&self, id: &str) -> Result<Delivery> {
         let endpoint = endpoint_of(id).ok_or_else(|| {
             format!("{id:?} is not the id of a delivery: see `webhookctl delivery list`")
         })?;
@@ -180,7 +180,7 @@ mod tests {
     use webhook_gateway::store::deliveries::{Attempt, Sent, State};
 
     /// A delivery that failed twice.
-    pub(super) fn record(state: State) -> Record {
+    pub(super) fn record(state: State) -> Delivery {
         let event = EventRef {
             key: "studio#evt-1".to_owned(),
             id: "evt-1".to_owned(),
@@ -201,7 +201,7 @@ mod tests {
                 header("authorization", "Bearer hunter2"),
             ],
         };
-        let mut record = Record::new("ep_1", id.to_owned(), event);
+        let mut record = Delivery::new("ep_1", id.to_owned(), event);
         for (at, duration_ms, status, error, response) in [
             (1_790_000_001_000, 30, Some(500), None, Some("it is\n down")),
             (1_790_000_006_000, 20_000, None, Some("timeout"), None),

@@ -17,8 +17,8 @@ use serde_json::json;
 use std::num::NonZeroU32;
 use uuid::Uuid;
 use webhook_gateway::aws::sqs::Queues;
-use webhook_gateway::messages::Order;
-use webhook_gateway::store::deliveries::{Record, State};
+use webhook_gateway::messages::DeliverEvent;
+use webhook_gateway::store::deliveries::{Delivery, State};
 use webhook_gateway::store::endpoints::{self, Endpoint};
 
 /// Easily borne by most endpoints.
@@ -73,7 +73,7 @@ pub(super) async fn run(
 }
 
 /// Sends what was found, and says how much of it.
-async fn send(records: Vec<Record>, sending: &Sending<'_>, output: Output) -> Result<()> {
+async fn send(records: Vec<Delivery>, sending: &Sending<'_>, output: Output) -> Result<()> {
     let all = records.len();
     let resend = Uuid::new_v4().simple().to_string();
     let orders = records.into_iter().map(|record| order(record, &resend));
@@ -92,8 +92,8 @@ async fn send(records: Vec<Record>, sending: &Sending<'_>, output: Output) -> Re
         .map_or(Ok(()), |problem| Err(problem.into()))
 }
 
-fn order(record: Record, resend: &str) -> Order {
-    Order {
+fn order(record: Delivery, resend: &str) -> DeliverEvent {
+    DeliverEvent {
         endpoint: record.endpoint,
         event: record.event,
         resend: Some(resend.to_owned()),
@@ -101,7 +101,7 @@ fn order(record: Record, resend: &str) -> Order {
     }
 }
 
-async fn one(id: &str, force: bool, deliveries: &Deliveries, output: Output) -> Result<Record> {
+async fn one(id: &str, force: bool, deliveries: &Deliveries, output: Output) -> Result<Delivery> {
     let record = deliveries.record(id).await?;
     if record.event.is_ping() {
         return Err("this is a ping, which is sent once: ping the endpoint again".into());
@@ -123,7 +123,7 @@ async fn many(
     arguments: &Resend,
     deliveries: &Deliveries,
     output: Output,
-) -> Result<Vec<Record>> {
+) -> Result<Vec<Delivery>> {
     if let Some(why) = arguments.state.and_then(no_many) {
         return Err(why.into());
     }
@@ -164,7 +164,7 @@ fn reachable<'e>(
 }
 
 /// Why a delivery need not be resent.
-fn on_its_way(record: &Record) -> Option<String> {
+fn on_its_way(record: &Delivery) -> Option<String> {
     match record.state {
         State::Pending => {
             let next = record.next_attempt_at.and_then(time::shown);
@@ -194,7 +194,7 @@ fn no_many(state: State) -> Option<&'static str> {
 }
 
 /// What sending needs: of many thousands, the answers would fill the memory.
-fn without_answers(mut record: Record) -> Record {
+fn without_answers(mut record: Delivery) -> Delivery {
     record.history = record.history.pop().into_iter().collect();
     record.request = None;
     record
@@ -270,7 +270,7 @@ mod tests {
         let record = without_answers(record(State::Exhausted));
         assert_eq!((record.history.len(), &record.request), (1, &None));
         let event = record.event.clone();
-        let expected = Order {
+        let expected = DeliverEvent {
             endpoint: "ep_1".to_owned(),
             event,
             resend: Some("r".to_owned()),

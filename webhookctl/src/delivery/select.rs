@@ -7,7 +7,7 @@ use crate::output::Output;
 use crate::time;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
-use webhook_gateway::store::deliveries::{RETENTION, Record, State};
+use webhook_gateway::store::deliveries::{Delivery, RETENTION, State};
 use webhook_gateway::store::endpoints::Endpoint;
 
 const STATES: [State; 5] = [
@@ -51,7 +51,7 @@ impl<'a> Pages<'a> {
     }
 
     /// What is meant of the next page, perhaps none of it; `None` after the last.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<Record>>> {
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Delivery>>> {
         let after = match &self.place {
             Place::Start => None,
             Place::After(id) => Some(&**id),
@@ -127,7 +127,7 @@ mod tests {
     };
     use serde_json::json;
     use std::collections::HashMap;
-    use webhook_gateway::store::deliveries::History;
+    use webhook_gateway::store::deliveries;
     use webhook_gateway::store::endpoints::Endpoints;
 
     fn endpoint_of(id: &str, name: &str) -> Endpoint {
@@ -204,7 +204,7 @@ mod tests {
             .interceptor(answers);
         let client = Client::from_conf(config.build());
         let deliveries = Deliveries {
-            history: History::new(client.clone(), "deliveries".to_owned()),
+            history: deliveries::Deliveries::new(client.clone(), "deliveries".to_owned()),
             endpoints: Endpoints::new(client, "endpoints".to_owned()),
         };
         let mut pages = Pages::new(&deliveries, "ep_1", Some(State::Exhausted), None);

@@ -6,7 +6,7 @@ use crate::progress::Progress;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use webhook_gateway::aws::sqs::Queues;
-use webhook_gateway::messages::{Message, Order};
+use webhook_gateway::messages::{DeliverEvent, Message};
 
 /// Where to, and how many a second.
 pub(crate) struct Sending<'a> {
@@ -28,7 +28,7 @@ impl Sending<'_> {
     /// Sends the orders in their turn. Who interrupts it ends it between two batches.
     pub(crate) async fn send(
         &self,
-        orders: Vec<Order>,
+        orders: Vec<DeliverEvent>,
         progress: &mut Progress,
         interrupted: impl Future<Output = ()>,
     ) -> Outcome {
@@ -106,11 +106,11 @@ mod tests {
         NonZeroU32::new(rate).unwrap()
     }
 
-    fn orders(range: std::ops::Range<usize>) -> Vec<Order> {
+    fn orders(range: std::ops::Range<usize>) -> Vec<DeliverEvent> {
         let order = |number: usize| {
             let mut event = record(State::Exhausted).event;
             event.id = number.to_string();
-            Order {
+            DeliverEvent {
                 endpoint: "ep_1".to_owned(),
                 event,
                 resend: Some("r".to_owned()),

@@ -10,7 +10,7 @@ use crate::stack::Stack;
 use clap::Args;
 use std::collections::BTreeSet;
 use webhook_gateway::delivery::body::body;
-use webhook_gateway::store::deliveries::Record;
+use webhook_gateway::store::deliveries::Delivery;
 use webhook_gateway::store::endpoints::{Endpoint, Format};
 
 #[derive(Debug, Args)]
@@ -58,7 +58,7 @@ pub(super) async fn run(
 }
 
 /// The bytes that the last request had.
-async fn sent(record: &Record, endpoint: Option<&Endpoint>, stack: &Stack) -> Result<Vec<u8>> {
+async fn sent(record: &Delivery, endpoint: Option<&Endpoint>, stack: &Stack) -> Result<Vec<u8>> {
     if record.event.is_ping() {
         return as_sent(record, endpoint, "", &[]);
     }
@@ -74,7 +74,7 @@ async fn sent(record: &Record, endpoint: Option<&Endpoint>, stack: &Stack) -> Re
 
 /// The body in the format that the request had: that of the endpoint, unless it was changed or removed since then.
 fn as_sent(
-    record: &Record,
+    record: &Delivery,
     endpoint: Option<&Endpoint>,
     content_type: &str,
     raw: &[u8],
@@ -111,7 +111,7 @@ mod tests {
         serde_json::from_value(endpoint).unwrap()
     }
 
-    fn sent_as(content_type: &str) -> Record {
+    fn sent_as(content_type: &str) -> Delivery {
         let mut record = record(State::Exhausted);
         record.event.provider = "people-force".to_owned();
         record.request.as_mut().unwrap().headers[0].1 = content_type.to_owned();

@@ -5,7 +5,7 @@ use crate::output::Row;
 use crate::time::shown;
 use serde::Serialize;
 use serde_json::Value;
-use webhook_gateway::store::deliveries::{Attempt, Record};
+use webhook_gateway::store::deliveries::{Attempt, Delivery};
 
 /// Where a delivery stands.
 #[derive(Serialize)]
@@ -48,7 +48,7 @@ pub(super) struct Tried {
 }
 
 impl Listed {
-    pub(crate) fn of(record: &Record) -> Self {
+    pub(crate) fn of(record: &Delivery) -> Self {
         let event = &record.event;
         Self {
             id: record.id.clone(),
@@ -82,7 +82,7 @@ impl Row for Listed {
 }
 
 impl Shown {
-    pub(super) fn of(record: &Record, name: Option<&str>, body: Option<Vec<u8>>) -> Self {
+    pub(super) fn of(record: &Delivery, name: Option<&str>, body: Option<Vec<u8>>) -> Self {
         Self {
             listed: Listed::of(record),
             name: name.map(str::to_owned),

@@ -14,7 +14,7 @@ use clap::Args;
 use jiff::Timestamp;
 use webhook_gateway::store::endpoints::circuit::Circuit;
 use webhook_gateway::store::endpoints::{
-    DEFAULT_RETRY, DEFAULT_TIMEOUT, Endpoint, Format, Scheme, Standing, State,
+    DEFAULT_RETRY, DEFAULT_TIMEOUT, Endpoint, EndpointStatus, Format, Scheme, State,
 };
 
 #[derive(Debug, Args)]
@@ -53,7 +53,7 @@ pub(super) async fn run(mut arguments: Create, stack: &Stack, output: Output) ->
     note_unmatched(&endpoint.events, output);
     note_unknown(&endpoint.sources, stack, output).await;
     let circuit = Circuit::default();
-    let view = View::of(&Standing { endpoint, circuit }, now);
+    let view = View::of(&EndpointStatus { endpoint, circuit }, now);
     tell(Shown::of(view), secret, output)
 }
 

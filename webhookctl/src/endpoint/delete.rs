@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::collections::BTreeSet;
 use webhook_gateway::delivery::plan::DELETED;
-use webhook_gateway::store::deliveries::{self, HeldEntry, History, Record, Write};
+use webhook_gateway::store::deliveries::{self, Deliveries, Delivery, HeldEntry, Write};
 use webhook_gateway::store::endpoints::{Endpoints, State};
 use webhook_gateway::store::journal::{Journal, Removed};
 
@@ -52,8 +52,8 @@ pub(super) async fn run(
 
 /// What the operator calls an endpoint, if it is there and readable.
 async fn name(id: &str, endpoints: &Endpoints) -> Result<Option<String>> {
-    let standings = endpoints.standings(&BTreeSet::from([id])).await;
-    let standing = standings.map_err(failure::endpoint)?.remove(id);
+    let statuses = endpoints.statuses(&BTreeSet::from([id])).await;
+    let standing = statuses.map_err(failure::endpoint)?.remove(id);
     Ok(standing.map(|standing| standing.endpoint.name))
 }
 
@@ -83,8 +83,8 @@ fn refuse_held(id: &str, held: usize) -> Result<()> {
 
 /// Has nothing more tried at an endpoint, so that what is skipped is not delivered all the same.
 async fn stop(id: &str, endpoints: &Endpoints) -> Result<()> {
-    let standings = endpoints.standings(&BTreeSet::from([id])).await;
-    let standing = standings.map_err(failure::endpoint)?.remove(id);
+    let statuses = endpoints.statuses(&BTreeSet::from([id])).await;
+    let standing = statuses.map_err(failure::endpoint)?.remove(id);
     // One that is gone or not readable has nothing tried at it either.
     match standing.map(|standing| standing.endpoint) {
         Some(mut endpoint) if endpoint.state == State::Active => {
@@ -103,7 +103,7 @@ async fn stop(id: &str, endpoints: &Endpoints) -> Result<()> {
 }
 
 /// Skips what is held for an endpoint; how many that were.
-async fn skip(id: &str, history: &History) -> Result<usize> {
+async fn skip(id: &str, history: &Deliveries) -> Result<usize> {
     let mut skipped = 0;
     loop {
         let held = held(id, history).await?;
@@ -115,7 +115,7 @@ async fn skip(id: &str, history: &History) -> Result<usize> {
         let mut writes = Vec::new();
         for entry in &held {
             let record = skip_one(id, entry, records.remove(&entry.id), Timestamp::now());
-            writes.extend(record.map(|record| Write::Record(Box::new(record))));
+            writes.extend(record.map(|record| Write::Delivery(Box::new(record))));
         }
         skipped += writes.len();
         // All are released last: what is skipped and still held is met again, the other way round it would be lost.
@@ -131,20 +131,20 @@ async fn skip(id: &str, history: &History) -> Result<usize> {
 fn skip_one(
     endpoint: &str,
     entry: &HeldEntry,
-    record: Option<Record>,
+    record: Option<Delivery>,
     now: Timestamp,
-) -> Option<Record> {
+) -> Option<Delivery> {
     let mut record = match record {
         Some(record) if record.state == deliveries::State::Held => record,
         Some(_) => return None,
-        None => Record::new(endpoint, entry.id.clone(), entry.event.clone()),
+        None => Delivery::new(endpoint, entry.id.clone(), entry.event.clone()),
     };
     let reason = Some(DELETED.to_owned());
     record.turn(deliveries::State::Skipped, reason, now);
     Some(record)
 }
 
-async fn held(id: &str, history: &History) -> Result<Vec<HeldEntry>> {
+async fn held(id: &str, history: &Deliveries) -> Result<Vec<HeldEntry>> {
     Ok(history.held(id, PAGE).await.map_err(failure::history)?)
 }
 
@@ -177,7 +177,7 @@ mod tests {
             conflict: false,
             replayed: false,
         };
-        let fresh = Record::new("ep_1", "ep_1_1_a".to_owned(), event);
+        let fresh = Delivery::new("ep_1", "ep_1_1_a".to_owned(), event);
         let entry = HeldEntry::of(&fresh);
         let now = Timestamp::UNIX_EPOCH;
         let skip = |record| skip_one("ep_1", &entry, record, now);

@@ -207,9 +207,9 @@ pub(crate) async fn run(
 
 async fn list(stack: &Stack, output: Output) -> Result<()> {
     let now = Timestamp::now();
-    let mut standings = reach::all(&reach::endpoints(stack)?).await?;
-    standings.sort_by(|a, b| a.endpoint.name.cmp(&b.endpoint.name));
-    let listed = standings.iter().map(|it| Listed(View::of(it, now)));
+    let mut statuses = reach::all(&reach::endpoints(stack)?).await?;
+    statuses.sort_by(|a, b| a.endpoint.name.cmp(&b.endpoint.name));
+    let listed = statuses.iter().map(|it| Listed(View::of(it, now)));
     let listed: Vec<_> = listed.collect();
     if listed.is_empty() {
         output.note("there is no endpoint yet: create one by `webhookctl endpoint create`");

@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use webhook_gateway::messages::{Message, Ping};
-use webhook_gateway::store::deliveries::{History, Record, State};
+use webhook_gateway::store::deliveries::{Deliveries, Delivery, State};
 use webhook_gateway::store::endpoints::delivery_id;
 
 /// Longer than an attempt may take, with a cold start and the queue before it.
@@ -51,7 +51,12 @@ pub(super) async fn run(which: &str, stack: &Stack, output: Output) -> Result<()
 }
 
 /// Waits for the record of a delivery that was tried.
-async fn wait(endpoint: &str, delivery: &str, history: &History, output: Output) -> Result<Record> {
+async fn wait(
+    endpoint: &str,
+    delivery: &str,
+    history: &Deliveries,
+    output: Output,
+) -> Result<Delivery> {
     let bar = if output.json {
         ProgressBar::hidden()
     } else {
@@ -74,7 +79,7 @@ async fn wait(endpoint: &str, delivery: &str, history: &History, output: Output)
 }
 
 impl Answer {
-    fn of(record: Record) -> Self {
+    fn of(record: Delivery) -> Self {
         let attempt = record.history.into_iter().next_back();
         let duration_ms = attempt.as_ref().map(|attempt| attempt.duration_ms);
         let (status, error, reason, response) = attempt
@@ -126,14 +131,14 @@ mod tests {
     use serde_json::json;
     use webhook_gateway::store::deliveries::{Attempt, Sent};
 
-    fn record(state: State, status: Option<u16>, error: Option<&str>) -> Record {
+    fn record(state: State, status: Option<u16>, error: Option<&str>) -> Delivery {
         let ping = Ping {
             endpoint: "ep_1".to_owned(),
             id: "ping_1".to_owned(),
             at: 1_790_000_000_000,
         };
         let event = ping.event();
-        let mut record = Record::new("ep_1", delivery_id("ep_1", &event), event);
+        let mut record = Delivery::new("ep_1", delivery_id("ep_1", &event), event);
         let attempt = Attempt {
             at: 1_790_000_000_100,
             duration_ms: 12,

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use webhook_gateway::aws::sqs::Queues;
 use webhook_gateway::messages::Message;
-use webhook_gateway::store::deliveries::History;
+use webhook_gateway::store::deliveries::Deliveries;
 use webhook_gateway::store::endpoints::circuit::Circuits;
-use webhook_gateway::store::endpoints::{Endpoint, Endpoints, Standing};
+use webhook_gateway::store::endpoints::{Endpoint, EndpointStatus, Endpoints};
 
 /// How many endpoints are read at once, with their circuits: DynamoDB reads a hundred items.
 const MAX_READ: usize = 50;
@@ -28,9 +28,9 @@ pub(super) fn circuits(stack: &Stack) -> Result<Circuits> {
 }
 
 /// Their deliveries.
-pub(super) fn history(stack: &Stack) -> Result<History> {
+pub(super) fn history(stack: &Stack) -> Result<Deliveries> {
     let table = stack.output("DeliveriesTableName")?.to_owned();
-    Ok(History::new(Client::new(&stack.aws), table))
+    Ok(Deliveries::new(Client::new(&stack.aws), table))
 }
 
 /// Sends a message to the delivery function.
@@ -45,22 +45,22 @@ pub(super) async fn send(message: &Message, stack: &Stack) -> Result<()> {
 }
 
 /// All endpoints, and how they are doing.
-pub(super) async fn all(endpoints: &Endpoints) -> Result<Vec<Standing>> {
+pub(super) async fn all(endpoints: &Endpoints) -> Result<Vec<EndpointStatus>> {
     let listed = endpoints.list().await.map_err(failure::endpoint)?;
     let mut all = Vec::new();
     for listed in listed.chunks(MAX_READ) {
         let ids = listed.iter().map(|endpoint| &*endpoint.id).collect();
-        let standings = endpoints.standings(&ids).await;
-        all.extend(standings.map_err(failure::endpoint)?.into_values());
+        let statuses = endpoints.statuses(&ids).await;
+        all.extend(statuses.map_err(failure::endpoint)?.into_values());
     }
     Ok(all)
 }
 
 /// The endpoint of an id or a name, and how it is doing.
-pub(super) async fn find(which: &str, endpoints: &Endpoints) -> Result<Standing> {
+pub(super) async fn find(which: &str, endpoints: &Endpoints) -> Result<EndpointStatus> {
     let id = find_id(which, endpoints).await?;
-    let standings = endpoints.standings(&BTreeSet::from([&*id])).await;
-    let found = standings.map_err(failure::endpoint)?.remove(&id);
+    let statuses = endpoints.statuses(&BTreeSet::from([&*id])).await;
+    let found = statuses.map_err(failure::endpoint)?.remove(&id);
     Ok(found.ok_or_else(|| unknown(which))?)
 }
 

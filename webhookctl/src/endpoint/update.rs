@@ -12,7 +12,7 @@ use crate::stack::Stack;
 use crate::subscription::note_unmatched;
 use clap::Args;
 use jiff::Timestamp;
-use webhook_gateway::store::endpoints::{Endpoint, Standing, State};
+use webhook_gateway::store::endpoints::{Endpoint, EndpointStatus, State};
 
 #[derive(Debug, Args)]
 pub(crate) struct Update {
@@ -81,7 +81,10 @@ pub(super) async fn run(mut arguments: Update, stack: &Stack, output: Output) ->
 }
 
 /// How an endpoint that gets nothing at the moment is tried at once, now that it was changed.
-fn waiting(Standing { endpoint, circuit }: &Standing, now: Timestamp) -> Option<String> {
+fn waiting(
+    EndpointStatus { endpoint, circuit }: &EndpointStatus,
+    now: Timestamp,
+) -> Option<String> {
     let id = &endpoint.id;
     match endpoint.state {
         State::Active if circuit.is_open() || !circuit.wait(now).is_zero() => Some(format!(
@@ -163,7 +166,7 @@ mod tests {
                 wait_until,
                 ..Circuit::default()
             };
-            waiting(&Standing { endpoint, circuit }, now)
+            waiting(&EndpointStatus { endpoint, circuit }, now)
         };
         let later = Some(1_790_000_000_001);
         for (state, opened_at, wait_until, is_said) in [

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use webhook_gateway::store::endpoints::circuit::Circuit;
-use webhook_gateway::store::endpoints::{Format, Scheme, Standing, State};
+use webhook_gateway::store::endpoints::{EndpointStatus, Format, Scheme, State};
 
 /// What may be seen of an endpoint.
 #[derive(Debug, Serialize)]
@@ -54,7 +54,7 @@ pub(super) struct SecretView {
 }
 
 impl View {
-    pub(super) fn of(standing: &Standing, now: Timestamp) -> Self {
+    pub(super) fn of(standing: &EndpointStatus, now: Timestamp) -> Self {
         let endpoint = standing.endpoint.clone();
         let headers = endpoint.headers.iter();
         let headers =
@@ -131,7 +131,7 @@ pub(super) mod tests {
     }
 
     /// An endpoint with all kinds of secrets, every one of them `hunter2`.
-    pub(in super::super) fn standing(circuit: Circuit) -> Standing {
+    pub(in super::super) fn standing(circuit: Circuit) -> EndpointStatus {
         let mut endpoint = sample("search", "https://hooks.example.com/in");
         endpoint.retry = vec![5, 300, 36_000];
         let sealed = |until| SealedSecret {
@@ -150,7 +150,7 @@ pub(super) mod tests {
             .into();
         endpoint.created_at = NOW;
         endpoint.updated_at = NOW + 1000;
-        Standing { endpoint, circuit }
+        EndpointStatus { endpoint, circuit }
     }
 
     #[test]

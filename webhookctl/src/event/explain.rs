@@ -99,13 +99,13 @@ async fn today(kept: &Kept, stack: &Stack) -> Option<Source> {
 async fn accounts(event: &EventRef, stack: &Stack) -> Result<Vec<Account>> {
     let parties = Parties::of(stack).await?;
     let records = parties.records(event).await?;
-    let standings = parties.standings().await?;
-    let standings = parties
+    let statuses = parties.statuses().await?;
+    let statuses = parties
         .endpoints
         .iter()
-        .filter_map(|it| standings.get(&it.id));
+        .filter_map(|it| statuses.get(&it.id));
     let now = Timestamp::now();
-    let there_are = standings.map(|it| Account::of(it, event, records.get(&it.endpoint.id), now));
+    let there_are = statuses.map(|it| Account::of(it, event, records.get(&it.endpoint.id), now));
     let there_were = parties.removed.iter().filter_map(|it| {
         let record = records.get(&it.endpoint)?;
         Some(Account::removed(it, record))

@@ -8,8 +8,8 @@ use crate::stack::Stack;
 use jiff::SignedDuration;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use webhook_gateway::event::EventRef;
-use webhook_gateway::store::deliveries::Record;
-use webhook_gateway::store::endpoints::{Endpoint, Standing, delivery_id};
+use webhook_gateway::store::deliveries::Delivery;
+use webhook_gateway::store::endpoints::{Endpoint, EndpointStatus, delivery_id};
 use webhook_gateway::store::journal::{Journal, Removed};
 use webhook_gateway::store::subscriptions::{Subscription, Subscriptions};
 
@@ -36,7 +36,7 @@ impl Parties {
     }
 
     /// What became of an event at each of them, by the id of the endpoint; none for where nothing did.
-    pub(super) async fn records(&self, event: &EventRef) -> Result<BTreeMap<String, Record>> {
+    pub(super) async fn records(&self, event: &EventRef) -> Result<BTreeMap<String, Delivery>> {
         let there_are = self.endpoints.iter().map(|it| &*it.id);
         let there_were = self.removed.iter().map(|it| &*it.endpoint);
         let ids = there_are.chain(there_were);
@@ -47,9 +47,9 @@ impl Parties {
     }
 
     /// How those that there are are doing.
-    pub(super) async fn standings(&self) -> Result<HashMap<String, Standing>> {
+    pub(super) async fn statuses(&self) -> Result<HashMap<String, EndpointStatus>> {
         let ids = self.endpoints.iter().map(|it| &*it.id).collect();
-        self.deliveries.standings(&ids).await
+        self.deliveries.statuses(&ids).await
     }
 }
 

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use webhook_gateway::event::EventRef;
-use webhook_gateway::store::deliveries::{RETENTION, Record, State as Course};
-use webhook_gateway::store::endpoints::{Endpoint, Standing, State};
+use webhook_gateway::store::deliveries::{Delivery, RETENTION, State as Course};
+use webhook_gateway::store::endpoints::{Endpoint, EndpointStatus, State};
 use webhook_gateway::store::journal::Removed;
 use webhook_gateway::store::subscriptions::is_match;
 
@@ -34,9 +34,9 @@ pub(super) struct Account {
 impl Account {
     /// Of an event that was published, or is about to be.
     pub(super) fn of(
-        standing: &Standing,
+        standing: &EndpointStatus,
         event: &EventRef,
-        record: Option<&Record>,
+        record: Option<&Delivery>,
         now: Timestamp,
     ) -> Self {
         let endpoint = &standing.endpoint;
@@ -62,7 +62,7 @@ impl Account {
     }
 
     /// At an endpoint that there is no more.
-    pub(super) fn removed(endpoint: &Removed, record: &Record) -> Self {
+    pub(super) fn removed(endpoint: &Removed, record: &Delivery) -> Self {
         Self {
             removed_at: shown(endpoint.at.as_millisecond()),
             ..Self::recorded(endpoint.name.clone(), record)
@@ -70,7 +70,7 @@ impl Account {
     }
 
     /// At an endpoint of this name.
-    fn recorded(name: Option<String>, record: &Record) -> Self {
+    fn recorded(name: Option<String>, record: &Delivery) -> Self {
         let last = record.history.last();
         let last_reason = last.and_then(|it| it.reason.clone());
         let last = last.map_or(Value::Null, |it| match (&it.status, &it.error) {
@@ -126,7 +126,7 @@ impl Account {
     }
 }
 
-fn of_record(record: &Record) -> Option<String> {
+fn of_record(record: &Delivery) -> Option<String> {
     match (record.state, &record.reason) {
         (_, Some(reason)) => Some(reason.clone()),
         (Course::Exhausted, None) => Some("its attempts are used up".to_owned()),
@@ -136,11 +136,11 @@ fn of_record(record: &Record) -> Option<String> {
 
 /// Why nothing is known of a delivery.
 fn without_record(
-    standing: &Standing,
+    standing: &EndpointStatus,
     event: &EventRef,
     now: Timestamp,
 ) -> (&'static str, Option<String>) {
-    let Standing { endpoint, circuit } = standing;
+    let EndpointStatus { endpoint, circuit } = standing;
     if let Some(filter) = filtered(endpoint, event) {
         return ("none", Some(changed(endpoint, event, filter)));
     }
@@ -208,7 +208,7 @@ mod tests {
 
     type Change = fn(&mut Endpoint);
 
-    fn standing(change: impl FnOnce(&mut Endpoint)) -> Standing {
+    fn standing(change: impl FnOnce(&mut Endpoint)) -> EndpointStatus {
         let endpoint = json!({
             "id": "ep_1", "version": 1, "name": "search", "url": "https://example.com", "events": ["a.*"],
             "sources": ["studio"], "timeout": 20, "retry": [], "format": "raw", "signature": "standard-webhooks",
@@ -216,7 +216,7 @@ mod tests {
         });
         let mut endpoint = serde_json::from_value(endpoint).unwrap();
         change(&mut endpoint);
-        Standing {
+        EndpointStatus {
             endpoint,
             circuit: Circuit::default(),
         }
@@ -232,7 +232,7 @@ mod tests {
         Timestamp::from_millisecond(ms).unwrap()
     }
 
-    fn told(standing: &Standing, record: Option<&Record>) -> (&'static str, String) {
+    fn told(standing: &EndpointStatus, record: Option<&Delivery>) -> (&'static str, String) {
         let account = Account::of(standing, &event(), record, now(0));
         (account.state, account.reason.unwrap_or_default())
     }
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn what_became_of_a_delivery_counts_more_than_what_the_endpoint_is_now() {
         let other = standing(|it| it.events = vec!["b".to_owned()]);
-        let mut record = Record::new("ep_1", "ep_1_1_1".to_owned(), event());
+        let mut record = Delivery::new("ep_1", "ep_1_1_1".to_owned(), event());
         let attempt = Attempt {
             at: 1,
             duration_ms: 1,
@@ -314,7 +314,7 @@ mod tests {
             name: Some("search".to_owned()),
             at: Timestamp::from_millisecond(1_790_000_000_000).unwrap(),
         };
-        let mut record = Record::new("ep_1", "ep_1_1_1".to_owned(), event());
+        let mut record = Delivery::new("ep_1", "ep_1_1_1".to_owned(), event());
         record.state = Course::Delivered;
         let account = Account::removed(&endpoint, &record);
         let text = "endpoint search (ep_1), removed at 2026-09-21T14:13:20.000Z: delivered";

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use webhook_gateway::delivery::body::body;
-use webhook_gateway::store::deliveries::Record;
+use webhook_gateway::store::deliveries::Delivery;
 use webhook_gateway::store::endpoints::Format;
 use webhook_gateway::store::ledger::Kept;
 
@@ -94,7 +94,7 @@ pub(super) async fn run(arguments: Show, stack: &Stack, output: Output) -> Resul
 fn shown<'r>(
     kept: &Kept,
     raw: Option<Vec<u8>>,
-    records: impl Iterator<Item = &'r Record>,
+    records: impl Iterator<Item = &'r Delivery>,
 ) -> Shown {
     let event = match kept.state.as_str() {
         "accepted" => raw.as_ref().and_then(|raw| made(kept, raw)),

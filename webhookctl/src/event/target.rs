@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use webhook_gateway::aws::sqs::{MAX_ENTRIES, Message, Queues};
 use webhook_gateway::event::{CloudEvent, EventRef};
-use webhook_gateway::messages::{self, Order};
+use webhook_gateway::messages::{self, DeliverEvent};
 use webhook_gateway::providers::Verified;
 use webhook_gateway::store::endpoints::{Endpoint, State};
 use webhook_gateway::store::ledger::Stored;
@@ -122,7 +122,7 @@ impl Target {
     }
 
     fn order(&self, endpoint: &Endpoint, event: &EventRef) -> Result<Message> {
-        let order = messages::Message::Delivery(Order {
+        let order = messages::Message::Delivery(DeliverEvent {
             endpoint: endpoint.id.clone(),
             event: event.clone(),
             resend: Some(self.id.clone()),

@@ -5,7 +5,7 @@ use crate::failure::{self, Failure};
 use crate::stack::Stack;
 use jiff::{SignedDuration, Timestamp};
 use webhook_gateway::aws::sqs::Queues;
-use webhook_gateway::silence::{self, WatchError};
+use webhook_gateway::silence::{self, SilenceError};
 use webhook_gateway::store::journal::Journal;
 use webhook_gateway::store::sources::Source;
 
@@ -28,9 +28,9 @@ async fn begin(name: &str, gap: SignedDuration, stack: &Stack) -> Result<()> {
     let queue = stack.output("DeliveryQueueUrl")?;
     let begun = silence::begin(name, &heard, now, &journal, &queues, queue).await;
     Ok(begun.map_err(|error| match error {
-        WatchError::Journal(error) => failure::journal(error),
-        WatchError::Send(error) => failure::queue(error),
-        WatchError::Encode(_) => Failure::other(error),
+        SilenceError::Journal(error) => failure::journal(error),
+        SilenceError::Send(error) => failure::queue(error),
+        SilenceError::Encode(_) => Failure::other(error),
     })?)
 }
 

@@ -1,11 +1,11 @@
 //! How an endpoint is doing, in a word, and when it is tried next. Pure.
 
 use jiff::Timestamp;
-use webhook_gateway::store::deliveries::{Record, State as Course};
-use webhook_gateway::store::endpoints::{Standing, State};
+use webhook_gateway::store::deliveries::{Delivery, State as Course};
+use webhook_gateway::store::endpoints::{EndpointStatus, State};
 
 /// The state of an endpoint, or that of its circuit.
-pub(super) fn state(standing: &Standing, now: Timestamp) -> &'static str {
+pub(super) fn state(standing: &EndpointStatus, now: Timestamp) -> &'static str {
     let circuit = &standing.circuit;
     match standing.endpoint.state {
         State::Paused => "paused",
@@ -20,7 +20,11 @@ pub(super) fn state(standing: &Standing, now: Timestamp) -> &'static str {
 /// When the endpoint is tried next, at the latest, by the newest of its deliveries; in milliseconds.
 ///
 /// An endpoint that is left alone is tried after that, with what is held for it.
-pub(super) fn next_attempt(standing: &Standing, newest: &[Record], now: Timestamp) -> Option<i64> {
+pub(super) fn next_attempt(
+    standing: &EndpointStatus,
+    newest: &[Delivery],
+    now: Timestamp,
+) -> Option<i64> {
     if standing.endpoint.state != State::Active {
         return None;
     }
@@ -46,8 +50,8 @@ mod tests {
         Timestamp::from_millisecond(NOW).unwrap()
     }
 
-    fn standing(change: impl FnOnce(&mut Standing)) -> Standing {
-        let mut standing = Standing {
+    fn standing(change: impl FnOnce(&mut EndpointStatus)) -> EndpointStatus {
+        let mut standing = EndpointStatus {
             endpoint: sample(),
             circuit: Circuit::default(),
         };
@@ -55,7 +59,7 @@ mod tests {
         standing
     }
 
-    fn pending(next: Option<i64>, state: Course) -> Record {
+    fn pending(next: Option<i64>, state: Course) -> Delivery {
         let event = EventRef {
             key: "studio#1".to_owned(),
             id: "1".to_owned(),
@@ -66,7 +70,7 @@ mod tests {
             conflict: false,
             replayed: false,
         };
-        let mut record = Record::new("ep_1", "ep_1_1_1".to_owned(), event);
+        let mut record = Delivery::new("ep_1", "ep_1_1_1".to_owned(), event);
         record.state = state;
         record.next_attempt_at = next;
         record
@@ -80,7 +84,7 @@ mod tests {
             pending(Some(NOW + 1), Course::Exhausted),
             pending(None, Course::Pending),
         ];
-        let changes: [(fn(&mut Standing), _, _); 7] = [
+        let changes: [(fn(&mut EndpointStatus), _, _); 7] = [
             (|_| {}, "active", Some(NOW + 5)),
             (|it| it.endpoint.state = State::Paused, "paused", None),
             (|it| it.endpoint.state = State::Disabled, "disabled", None),

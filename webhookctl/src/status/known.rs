@@ -13,8 +13,8 @@ use crate::time::shown;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use webhook_gateway::providers::Provider;
-use webhook_gateway::store::deliveries::Record;
-use webhook_gateway::store::endpoints::Standing;
+use webhook_gateway::store::deliveries::Delivery;
+use webhook_gateway::store::endpoints::EndpointStatus;
 use webhook_gateway::store::journal::{Journal, days};
 use webhook_gateway::store::sources::Source;
 
@@ -36,8 +36,8 @@ pub(super) struct Known {
 
 /// An endpoint.
 struct Target {
-    standing: Standing,
-    newest: Vec<Record>,
+    standing: EndpointStatus,
+    newest: Vec<Delivery>,
     held: usize,
 }
 

@@ -154,7 +154,7 @@ pub(super) mod tests {
     use crate::doctor::finding::Level::{self, Ok as Right, Warning, Wrong};
     use serde_json::json;
     use webhook_gateway::store::endpoints::circuit::Circuit;
-    use webhook_gateway::store::endpoints::{SealedSecret, Standing};
+    use webhook_gateway::store::endpoints::{EndpointStatus, SealedSecret};
 
     /// 2026-09-21T14:13:20Z
     const NOW: i64 = 1_790_000_000;
@@ -169,8 +169,8 @@ pub(super) mod tests {
         serde_json::from_value(endpoint).unwrap()
     }
 
-    fn found(change: impl FnOnce(&mut Standing)) -> Vec<(Level, String)> {
-        let mut standing = Standing {
+    fn found(change: impl FnOnce(&mut EndpointStatus)) -> Vec<(Level, String)> {
+        let mut standing = EndpointStatus {
             endpoint: endpoint(),
             circuit: Circuit::default(),
         };
@@ -183,7 +183,7 @@ pub(super) mod tests {
 
     #[test]
     fn an_endpoint_that_gets_nothing_is_told_with_how_long_and_how_much_is_held() {
-        type Change = fn(&mut Standing);
+        type Change = fn(&mut EndpointStatus);
         let changes: [(Change, _, &str); 9] = [
             (
                 |it| {

@@ -4,12 +4,12 @@ use super::{Fact, read};
 use crate::Result;
 use crate::delivery::Deliveries;
 use crate::stack::Stack;
-use webhook_gateway::store::endpoints::Standing;
+use webhook_gateway::store::endpoints::EndpointStatus;
 
 /// An endpoint with what is held for it.
 #[derive(Debug, Clone, PartialEq)]
 pub(in super::super) struct Kept {
-    pub(in super::super) standing: Standing,
+    pub(in super::super) standing: EndpointStatus,
     pub(in super::super) held: usize,
 }
 

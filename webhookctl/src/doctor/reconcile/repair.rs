@@ -11,7 +11,7 @@ use crate::progress::Progress;
 use jiff::Timestamp;
 use std::fmt::Display;
 use std::num::NonZeroU32;
-use webhook_gateway::messages::Order;
+use webhook_gateway::messages::DeliverEvent;
 use webhook_gateway::store::ledger::{Ledger, Line};
 
 /// Has door 2 publish events again; how many it will.
@@ -49,7 +49,7 @@ pub(super) async fn deliveries(
     output: Output,
 ) -> Result<usize> {
     let mut progress = Progress::begin(missing.len(), output);
-    let orders = missing.into_iter().map(|it| Order {
+    let orders = missing.into_iter().map(|it| DeliverEvent {
         endpoint: it.endpoint,
         event: it.event,
         resend: None,

@@ -4,7 +4,7 @@
 use jiff::SignedDuration;
 use std::collections::HashMap;
 use webhook_gateway::event::EventRef;
-use webhook_gateway::store::deliveries::{RETENTION, Record, State};
+use webhook_gateway::store::deliveries::{Delivery, RETENTION, State};
 use webhook_gateway::store::endpoints::{Endpoint, delivery_id};
 use webhook_gateway::store::ledger::Line;
 
@@ -87,7 +87,7 @@ impl Clock {
 }
 
 impl Standing {
-    pub(super) fn of(record: Record) -> Self {
+    pub(super) fn of(record: Delivery) -> Self {
         Self {
             due: record.next_attempt_at.unwrap_or(record.updated_at),
             event: record.event,

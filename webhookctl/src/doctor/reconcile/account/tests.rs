@@ -41,7 +41,7 @@ fn publish(published: &mut Published, event: &EventRef, quarantined: bool) {
 
 fn record(event: &EventRef, state: State, due: Option<i64>) -> (String, Standing) {
     let id = delivery_id("ep_1", event);
-    let mut record = Record::new("ep_1", id.clone(), event.clone());
+    let mut record = Delivery::new("ep_1", id.clone(), event.clone());
     record.state = state;
     record.next_attempt_at = due;
     (id, Standing::of(record))
