@@ -1,8 +1,11 @@
-"""Sends every provider's sample payloads through the local gateway, and shows what became of each: `make demo`.
+"""Sends every provider's sample payloads through the local gateway, delivers some to an endpoint, and shows the results: `make demo`.
 
-What is expected stands in EXPECTED; a row that is not as expected is marked, and fails the demo.
+EXPECTED has the expected results. A row that differs is marked, and fails the demo.
 """
 
+import base64
+import hmac
+import http.server
 import json
 import os
 import re
@@ -10,20 +13,26 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import boto3
 
-from stack import compile_binaries
+from stack import TARGET
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / os.environ.get("LOCAL_DIR", ".local")
 PAYLOADS = ROOT / "tests" / "payloads"
 PROVIDERS = ("creative-force", "woodwing", "people-force", "creads")
-QUEUES = {"events": "EventsQueueUrl", "quarantine": "QuarantineQueueUrl", "delivery": "DeliveryQueueUrl", "dead letters": "DeadLetterQueueUrl"}
+# The delivery queue is the delivery function's: a message that is received here is not delivered.
+QUEUES = {"events": "EventsQueueUrl", "quarantine": "QuarantineQueueUrl", "dead letters": "DeadLetterQueueUrl"}
+DELIVERED = "creative-force"  # the provider whose events are delivered to the endpoint
+RETRY = "2s,10s,1m"
 KNOWN_SECONDS = 60  # a new source is known to every function by then
+ENDPOINTS_SECONDS = 30  # a running function reads the endpoints again by then
 QUEUE_SECONDS = 60  # from an answer to the message; it takes about a second
+DELIVERY_SECONDS = 60  # from an answer to the last delivery, with the retry
 NOT_JSON = "the body is not JSON at line"
 
 
@@ -74,25 +83,102 @@ def main():
     outputs = json.loads((LOCAL / "outputs.json").read_text())
     mark = f"demo-{secrets.token_hex(4)}"
     sources = {provider: f"{mark}-{provider}" for provider in PROVIDERS}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, Endpoint() as endpoint:
         os.symlink(LOCAL, Path(folder) / ".local")  # where webhookctl looks for the stack
-        tool = Tool(build(), folder)
-        added = []
+        tool = Tool(TARGET / "webhookctl", folder)
+        created = []
         try:
-            say("register one source per provider")
+            say("create one source per provider")
             for provider, source in sources.items():
                 tool("source", "add", source, "--provider", provider)
-                added.append(source)
+                created.append(("source", source))
                 print(f"   {provider}: {outputs['WebhookUrl']}/{source}", flush=True)
+            say(f"create an endpoint for the events of {DELIVERED}: a small HTTP server in this script, which answers 503 to its first request")
+            [made] = tool("endpoint", "create", "--name", mark, "--url", endpoint.url, "--source", sources[DELIVERED], "--retry", RETRY)
+            endpoint.secret = made["secret"]
+            created.append(("endpoint", mark))
+            print(f"   {endpoint.url}", flush=True)
+            if os.environ.get("STACK_RAN_BEFORE"):
+                say(f"wait {ENDPOINTS_SECONDS} s, until the running function has read the new endpoint")
+                time.sleep(ENDPOINTS_SECONDS)
             say(f"send {len(EXPECTED)} webhooks, signed as their providers sign")
             rows = [send(tool, sources[row[0]], row) for row in EXPECTED]
-            say("wait for the queues")
+            say("read the queues")
             messages = receive(outputs, set(sources.values()), sum("queue" in row[3] for row in EXPECTED))
+            say("wait for the deliveries")
+            to_deliver = sum(provider == DELIVERED and expected.get("queue") == "events" for provider, _, _, expected in EXPECTED)
+            delivered = await_deliveries(tool, mark, to_deliver)
         finally:
-            say("remove the sources")
-            for source in added:
-                tool("source", "remove", source)
-    return show(rows, messages)
+            say("delete the sources and the endpoint")
+            for noun, name in created:
+                tool(noun, "remove" if noun == "source" else "delete", name)
+    wrong = show(rows, messages)
+    summarize(outputs, sources, rows, endpoint, delivered)
+    undelivered = to_deliver - len(delivered)
+    unsigned = sum(not request["is_signed"] for request in endpoint.requests)
+    if wrong or undelivered or unsigned or endpoint.retried_after() is None:
+        say(f"not as expected: {wrong} rows, {undelivered} deliveries, {unsigned} signatures. The log of the local AWS is {LOCAL / 'ministack.log'}")
+        return False
+    say("all as expected, and nothing else on the queues")
+    return True
+
+
+class Endpoint:
+    """An HTTP server that takes deliveries: it answers 503 to its first request and 200 to each later one."""
+
+    def __init__(self):
+        self.secret = None
+        self.requests = []
+        endpoint = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                self.send_response(endpoint.take(self.headers, body))
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.lock = threading.Lock()
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def take(self, headers, body):
+        """Records a request, and returns the status to answer."""
+        with self.lock:
+            status = 200 if self.requests else 503
+            request = {"id": headers["webhook-id"], "status": status, "time": time.monotonic(), "is_signed": is_signed(self.secret, headers, body)}
+            self.requests.append(request)
+        print(f"   the endpoint answers {status} to {short(json.loads(body)['id'])}", flush=True)
+        return status
+
+    def retried_after(self):
+        """The seconds from the failed request to the one that repeats it; none if it was not repeated."""
+        for failed in self.requests[:1]:
+            for request in self.requests[1:]:
+                if request["id"] == failed["id"]:
+                    return request["time"] - failed["time"]
+        return None
+
+
+def is_signed(secret, headers, body):
+    """Verifies a signature as https://www.standardwebhooks.com says. A consumer also rejects an old timestamp."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    signature = base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+    return any(hmac.compare_digest(given, f"v1,{signature}") for given in headers["webhook-signature"].split())
 
 
 class Tool:
@@ -107,14 +193,6 @@ class Tool:
         if check and done.returncode:
             raise SystemExit(f"error: webhookctl {' '.join(arguments)}: {done.stderr.strip()}")
         return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def build():
-    """Like the functions, whose dependencies are built by now; the development build would start from scratch."""
-    say("build webhookctl (a minute after a change)")
-    compile_binaries("webhookctl")
-    target = Path(os.environ.get("CARGO_TARGET_DIR", "target"))
-    return ROOT / target / "lambda" / "webhookctl" / "bootstrap"
 
 
 def send(tool, source, row):
@@ -140,7 +218,7 @@ def send(tool, source, row):
 
 
 def receive(outputs, sources, count):
-    """All messages of these sources, on any queue; those of others become visible again."""
+    """All messages of these sources, on any of QUEUES; those of others become visible again."""
     sqs = boto3.client(
         "sqs", endpoint_url=outputs["AwsEndpointUrl"], region_name=outputs["AwsRegion"], aws_access_key_id="test", aws_secret_access_key="test"
     )
@@ -155,7 +233,7 @@ def receive(outputs, sources, count):
             answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], WaitTimeSeconds=1, VisibilityTimeout=120)
             for message in answer.get("Messages", []):
                 receipt = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}
-                attributes = {name: it["StringValue"] for name, it in message.get("MessageAttributes", {}).items()}
+                attributes = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
                 if attributes.get("gatewaysource") in sources:
                     ours.append({"queue": queue, "source": attributes["gatewaysource"], "event": json.loads(message["Body"])})
                     sqs.delete_message(**receipt)
@@ -167,14 +245,25 @@ def receive(outputs, sources, count):
     return ours
 
 
+def await_deliveries(tool, endpoint, count):
+    """The deliveries that came to their end, once there are so many."""
+    deadline = time.monotonic() + DELIVERY_SECONDS
+    while True:
+        delivered = tool("delivery", "list", "--endpoint", endpoint, "--state", "delivered")
+        if len(delivered) >= count or time.monotonic() > deadline:
+            return delivered
+        time.sleep(0.5)
+
+
 def show(rows, messages):
-    """Prints the table; true if everything is as expected."""
+    """Prints the table, and returns how many rows are not as expected."""
     table = [("", "sent", "answer", "events queue", "quarantine", "id")]
     wrong = 0
     for (provider, what, how, expected), row in zip(EXPECTED, rows, strict=True):
-        mine = [] if "queue" not in expected else [it for it in messages if (it["source"], it["event"]["id"]) == (row["source"], row["id"])]
-        is_right = row["answer"] == expected["answer"] and [found(it) for it in mine] == ([wanted(expected)] if "queue" in expected else [])
-        messages = [it for it in messages if it not in mine]
+        here = lambda message: (message["source"], message["event"]["id"]) == (row["source"], row["id"])
+        mine = [message for message in messages if here(message)] if "queue" in expected else []
+        is_right = row["answer"] == expected["answer"] and [found(message) for message in mine] == ([wanted(expected)] if "queue" in expected else [])
+        messages = [message for message in messages if message not in mine]
         table.append(("ok" if is_right else "WRONG", title(provider, what, how), row["answer"], *cells(mine), short(row["id"] or "-")))
         if not is_right:
             wrong += 1
@@ -186,9 +275,34 @@ def show(rows, messages):
     print()
     for row in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    print("\nconflict: the id came before, with another body, so this event is kept beside that one\n")
-    say(f"{wrong} rows are not as expected" if wrong else f"all {len(rows)} as expected, and nothing else on the queues")
-    return not wrong
+    print("\nconflict: an event with this id came before, with another body; the gateway keeps both\n")
+    return wrong
+
+
+def summarize(outputs, sources, rows, endpoint, delivered):
+    """Says in a few lines what happened, and what to try next."""
+    count = lambda answer: sum(row["answer"] == answer for row in rows)
+    queue = lambda name: outputs[QUEUES[name]].rsplit("/", 1)[1]
+    retried_after = endpoint.retried_after()
+    retry = "the gateway did not send this event again" if retried_after is None else f"the gateway sent this event again {retried_after:.1f} s later"
+    signed = sum(request["is_signed"] for request in endpoint.requests)
+    tool = TARGET / "webhookctl"
+    tool = tool.relative_to(ROOT) if tool.is_relative_to(ROOT) else tool
+    print(f"""What happened
+  sent         {len(rows)} webhooks of {len(sources)} providers, signed as each provider signs, to {outputs["WebhookUrl"]}/SOURCE
+  accepted     {count("200 accepted")}: a CloudEvent each, on the queue {queue("events")}, for any consumer
+  duplicate    {count("200 duplicate")}: the same webhook came again; the gateway publishes it once
+  quarantined  {count("200 quarantined")}: correctly signed, but no JSON; on the queue {queue("quarantine")}, for repair and release
+  rejected     {count("401 Unauthorized")}: the signature was forged
+  delivered    {len(delivered)} events of {DELIVERED} to the endpoint {endpoint.url}, in {len(endpoint.requests)} requests:
+               the endpoint answered 503 to the first one, and {retry}
+  verified     {signed} of {len(endpoint.requests)} requests have a valid Standard Webhooks signature, by `hmac` of Python's standard library
+
+Try next
+  make up                                                                   start this local AWS, and keep it until `make down`
+  {tool} source create studio --provider creative-force
+  {tool} send --source studio tests/payloads/creative-force/product.json
+""")
 
 
 def title(provider, what, how):
@@ -230,7 +344,7 @@ def cells_of(says):
 
 def short(text):
     """Long ids by their beginning; what follows them stays."""
-    return re.sub(r"([0-9a-f]{8})[0-9a-f]{4,}|([0-9a-f]{8})(-[0-9a-f]{4,}){4}", lambda it: f"{it[1] or it[2]}…", text)
+    return re.sub(r"([0-9a-f]{8})[0-9a-f]{4,}|([0-9a-f]{8})(-[0-9a-f]{4,}){4}", lambda match: f"{match[1] or match[2]}…", text)
 
 
 def say(text):

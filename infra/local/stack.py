@@ -1,11 +1,12 @@
 """The local AWS: builds the functions, starts ministack in the background and deploys template.yaml to it.
 
-    stack.py build [ARCHITECTURE]     cargo lambda, then sam build, unless nothing changed; for this machine, or arm64 or x86_64
     stack.py up PORT                  build, start, deploy, write outputs.json; each step only if it is due
-    stack.py down                     stop what `up` started
+    stack.py down                     stop the local AWS
     stack.py during PORT COMMAND ...  run a command against it, and stop it again unless it ran before
+    stack.py build [ARCHITECTURE]     build the functions for AWS: cargo lambda, then sam build, unless nothing changed
 
-What it keeps is in .local (or $LOCAL_DIR, for a second stack on another port).
+The local AWS runs the functions of the development build, which the tests use too; AWS gets the release build. Its state and its
+logs are in .local (or $LOCAL_DIR, for a second stack on another port).
 """
 
 import contextlib
@@ -19,32 +20,33 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / os.environ.get("LOCAL_DIR", ".local")
-BUILD = ROOT / ".aws-sam"
+AWS_BUILD = ROOT / ".aws-sam"
+TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug"
 TOOLS = ROOT / ".venv" / "bin"
 REGION = "us-east-1"
 ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 START_SECONDS = 60  # ministack imports its services in about 3 s; a loaded CI machine takes several times that
 STOP_SECONDS = 10  # for its functions to end before it is killed
+LOG_LINES = 15  # of a log, to show when its step fails
 
 
 def main(arguments):
     match arguments:
-        case ["build"]:
-            build()
-        case ["build", ("arm64" | "x86_64") as architecture]:
-            build(architecture)
         case ["up", port]:
             up(int(port))
         case ["down"]:
             say("stop" if stop() else "stop: nothing was running")
         case ["during", port, *command]:
             during(int(port), command)
+        case ["build"]:
+            build_for_aws(ARCHITECTURE)
+        case ["build", ("arm64" | "x86_64") as architecture]:
+            build_for_aws(architecture)
         case _:
             raise SystemExit(__doc__)
 
@@ -62,9 +64,9 @@ def during(port, command):
         port = running["port"]
     try:
         up(port)
-        run(command, environment(port))
+        run(command, environment(port) | {"STACK_RAN_BEFORE": "1" if running else ""}, cause=f"the log of the local AWS is {LOCAL / 'ministack.log'}")
         if broken := read(LOCAL / "broken-rules"):
-            fail(f"AWS refuses such requests, which the local AWS took:\n{broken}")
+            fail(f"AWS rejects such requests, which the local AWS took:\n{broken}")
     finally:
         if not running:
             stop()
@@ -94,33 +96,57 @@ def environment(port=None):
 # ---- build --------------------------------------------------------------------------------------------------------------------------
 
 
-def build(architecture=ARCHITECTURE):
-    """Builds both functions unless their sources are those of the last build; returns the sources' fingerprint."""
+def build():
+    """Builds the workspace as `make test` does, and the template that deploys its functions; returns the fingerprint of both."""
+    say("build: the functions and webhookctl, not optimized (5 to 10 minutes the first time)")
+    command = ["cargo", "build", "--locked", "--workspace", "--exclude", "webhook-gateway-fuzz", "--bins"]
+    run(command, os.environ, cause="cargo says above why; without a change of the code it is the network or a full disk")
+    template, binaries = local_template()
+    digest = hashlib.sha256()
+    for path in (template, ROOT / "infra/monitoring.yaml", *binaries):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def local_template():
+    """Writes what `sam build` would: template.yaml with each function's code, which is its binary of the development build."""
+    from samcli.yamlhelper import yaml_dump, yaml_parse
+
+    folder = LOCAL / "build"
+    shutil.rmtree(folder, ignore_errors=True)
+    template = yaml_parse((ROOT / "template.yaml").read_text())
+    binaries = []
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            binary = resource["Metadata"]["BuildProperties"]["Binary"]
+            (folder / name).mkdir(parents=True)
+            binaries.append(shutil.copy(TARGET / binary, folder / name / "bootstrap"))
+            resource["Properties"]["CodeUri"] = name
+        elif resource["Type"] == "AWS::CloudFormation::Stack":
+            resource["Properties"]["TemplateURL"] = str(ROOT / resource["Properties"]["TemplateURL"])
+    built = folder / "template.yaml"
+    built.write_text(yaml_dump(template))
+    return built, binaries
+
+
+def build_for_aws(architecture):
+    """Builds both functions as they are deployed to AWS, unless their sources are those of the last build."""
     fingerprint = sources(architecture)
-    stamp = BUILD / "built"
+    stamp = AWS_BUILD / "built"
     if read(stamp) == fingerprint:
         say("build: up to date")
-        return fingerprint
+        return
     stamp.unlink(missing_ok=True)
-    # sam build hides cargo's progress, so cargo goes first and sam finds everything compiled.
-    say(f"build: both functions for {architecture} (minutes from scratch, seconds after a small change)")
-    compile_binaries("ingress", "delivery", architecture=architecture)
-    say("build: sam build")
-    run(["sam", "build", *sam_options(architecture)], build_environment())
-    stamp.write_text(fingerprint)
-    return fingerprint
-
-
-def compile_binaries(*names, architecture=ARCHITECTURE):
-    """Compiles binaries as they are deployed, into target/lambda/NAME/bootstrap."""
+    # sam build hides cargo's progress. Therefore cargo goes first, and sam finds everything compiled. It compiles one package, as
+    # sam build does: with the tool's beside it, the functions would have the features that only the tool asks for.
+    say(f"build: both functions for {architecture}, optimized (10 to 20 minutes the first time, 2 after a change)")
+    binaries = ["--bin", "ingress", "--bin", "delivery"]
     target = ["--arm64"] if architecture == "arm64" else ["--x86-64"] if architecture != ARCHITECTURE else []
-    binaries = [argument for name in names for argument in ("--bin", name)]
-    run(["cargo", "lambda", "build", "--release", "--locked", *binaries, *target], build_environment())
-
-
-def build_environment():
-    """The caller's environment with the tools: the registry may need its proxy, and nothing here talks to AWS."""
-    return os.environ | {"PATH": environment()["PATH"], "SAM_CLI_TELEMETRY": "0"}
+    env = os.environ | {"PATH": environment()["PATH"], "SAM_CLI_TELEMETRY": "0"}  # with the proxy, which the registry may need
+    run(["cargo", "lambda", "build", "--release", "--locked", "--package", "webhook-gateway", *binaries, *target], env)
+    say("build: sam build")
+    run(["sam", "build", *sam_options(architecture)], env)
+    stamp.write_text(fingerprint)
 
 
 def sources(architecture):
@@ -133,8 +159,8 @@ def sources(architecture):
     return digest.hexdigest()
 
 
-def sam_options(architecture=ARCHITECTURE):
-    """The architecture, by default of this machine; endpoints on it, which speak HTTP on loopback."""
+def sam_options(architecture):
+    """The architecture, and endpoints on this machine, which speak HTTP on loopback."""
     options = ROOT / "infra/local/samconfig.toml"
     return ["--config-file", str(options), "--parameter-overrides", f"Architecture={architecture}", "EndpointPolicy=unrestricted"]
 
@@ -151,7 +177,7 @@ def start(port):
         say(f"start: already running on port {port}")
         return running["started"]
     if taken(port):
-        fail(f"port {port} is taken by another process: choose one with `make up PORT=…`")
+        fail(f"another process has port {port}. Choose another one, for example PORT={port + 100}")
     say(f"start: ministack on port {port}")
     scratch = LOCAL / "tmp"
     scratch.mkdir(exist_ok=True)
@@ -177,7 +203,7 @@ def start(port):
     while not healthy(port):
         if process.poll() is not None or time.monotonic() > deadline:
             stop()
-            fail(f"ministack did not start: see {LOCAL / 'ministack.log'}")
+            fail_with_log("ministack did not start", LOCAL / "ministack.log")
         time.sleep(0.1)
     return run_of_it["started"]
 
@@ -250,9 +276,12 @@ def deploy(port, wanted):
     if outputs.exists() and read(LOCAL / "deployed") == wanted:
         say(f"deploy: up to date ({outputs})")
         return
-    say("deploy: sam deploy")
-    template = BUILD / "build" / "template.yaml"
-    run(["sam", "deploy", "--template-file", str(template), *sam_options()], environment(port))
+    log = LOCAL / "deploy.log"
+    say(f"deploy: sam deploy (ten seconds; its log is {log})")
+    command = ["sam", "deploy", "--template-file", str(LOCAL / "build/template.yaml"), *sam_options(ARCHITECTURE)]
+    with open(log, "w") as output:
+        if subprocess.run(command, cwd=ROOT, env=environment(port), stdin=subprocess.DEVNULL, stdout=output, stderr=output).returncode:
+            fail_with_log("`sam deploy` failed; the likely cause is an error in template.yaml", log)
     outputs.write_text(json.dumps(stack_outputs(port), indent=2) + "\n")
     (LOCAL / "deployed").write_text(wanted)
     say(f"deploy: done ({outputs})")
@@ -275,10 +304,10 @@ def stack_outputs(port):
 # ---- small things -------------------------------------------------------------------------------------------------------------------
 
 
-def run(command, env):
+def run(command, env, cause="it says above why"):
     done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL)
     if done.returncode:
-        fail(f"`{' '.join(command[:2])}` failed")
+        fail(f"`{' '.join(command[:2])}` failed: {cause}")
 
 
 def read(path):
@@ -287,6 +316,11 @@ def read(path):
 
 def say(text):
     print(f"== {text}", flush=True)
+
+
+def fail_with_log(text, log):
+    last = "".join(f"    {line}\n" for line in log.read_text().splitlines()[-LOG_LINES:])
+    fail(f"{text}. The last lines of {log}:\n{last}")
 
 
 def fail(text):

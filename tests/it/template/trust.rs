@@ -234,24 +234,25 @@ fn tools_are_installed_by_the_hashes_of_their_files() {
         let names = lines.map(|line| line.trim_end_matches([' ', '\\']).to_owned());
         names.collect()
     };
-    let hashed = text_of("infra/local/requirements.txt");
-    let (asked_for, pins) = (
-        pinned(&text_of("infra/local/requirements.in")),
-        pinned(&hashed),
-    );
-    assert_eq!(
-        pins, asked_for,
-        "generate requirements.txt as requirements.in says"
-    );
-    assert!(!pins.is_empty());
-    for pin in pins {
-        let (_, after) = hashed
-            .split_once(&format!("{pin} \\\n"))
-            .unwrap_or_default();
-        assert!(
-            after.trim_start().starts_with("--hash=sha256:"),
-            "{pin} has no hash"
+    for name in ["local", "lint", "build", "moto"] {
+        let folder = "infra/local/requirements";
+        let hashed = text_of(&format!("{folder}/{name}.txt"));
+        let pins = pinned(&hashed);
+        assert_eq!(
+            pins,
+            pinned(&text_of(&format!("{folder}/{name}.in"))),
+            "generate {name}.txt as local.in says"
         );
+        assert!(!pins.is_empty());
+        for pin in pins {
+            let (_, after) = hashed
+                .split_once(&format!("{pin} \\\n"))
+                .unwrap_or_default();
+            assert!(
+                after.trim_start().starts_with("--hash=sha256:"),
+                "{pin} has no hash"
+            );
+        }
     }
     assert!(text_of("Makefile").contains("--no-deps --require-hashes -r"));
 }
