@@ -6,7 +6,6 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
 tools := .venv/local.installed
-deny := .venv/cargo-deny-0.20.2
 stack := .venv/bin/python infra/local/stack.py
 workspace := --locked --workspace --exclude webhook-gateway-fuzz
 # One build for the demo, the tests and what runs in the local AWS: another choice of packages may compile the AWS SDKs again.
@@ -33,12 +32,6 @@ venv: $(tools) ## install the pinned tools of the local AWS and the tests into .
 
 .venv/build.installed .venv/lint.installed: | $(tools)
 .venv/moto.installed: | .venv/lint.installed
-
-# Not optimized: built in two minutes instead of ten, and the check takes a few seconds either way.
-$(deny): | check
-	@echo "== tools: cargo-deny into .venv (two minutes)"
-	CARGO_PROFILE_DEV_DEBUG=false cargo install --debug --locked --no-default-features --root .venv cargo-deny@$(@:.venv/cargo-deny-%=%)
-	@touch $@
 
 build: $(tools) .venv/build.installed ## build the functions for AWS (sam build); for the template's default, ARCH=arm64
 	@$(stack) build $(ARCH)
@@ -70,7 +63,7 @@ test-moto: $(tools) .venv/moto.installed ## the integration tests against anothe
 	@grep -v '^#' tests/it/moto.txt
 	AWS_EMULATOR=moto cargo test $(workspace) --test it -- --exact $$(sed -n 's/^\([a-z][^ ]*\) .*/--skip \1/p' tests/it/moto.txt)
 
-lint: $(tools) .venv/lint.installed $(deny) ## formatting, clippy, documentation, dependencies, templates
+lint: $(tools) .venv/lint.installed ## formatting, clippy, documentation, dependencies, templates
 	@echo "== lint: cargo"
 	cargo fmt --all --check
 	cargo clippy $(workspace) --all-targets -- -D warnings
@@ -82,7 +75,7 @@ lint: $(tools) .venv/lint.installed $(deny) ## formatting, clippy, documentation
 	cfn-lint
 	checkov
 
-advisories: $(deny) ## whether dependencies have known vulnerabilities (asks GitHub for the list of them)
+advisories: .venv/lint.installed ## whether dependencies have known vulnerabilities (asks GitHub for the list of them)
 	cargo deny --locked check advisories
 
 e2e: $(tools) ## the end-to-end tests alone
