@@ -1,4 +1,5 @@
-# Needs cargo, python3 (3.11.5 or later) and a C compiler; everything else goes into .venv. `make help` lists the targets.
+# Needs cargo, python3 (3.11.5 or later) and a C compiler; everything else goes into .venv.
+# `make help` lists the targets.
 
 PORT ?= 4566
 
@@ -8,7 +9,8 @@ export SAM_CLI_TELEMETRY := 0
 tools := .venv/local.installed
 stack := .venv/bin/python infra/local/stack.py
 workspace := --locked --workspace --exclude webhook-gateway-fuzz
-# One build for the demo, the tests and what runs in the local AWS: another choice of packages may compile the AWS SDKs again.
+# One build for the demo, the tests and the local AWS. Another choice of packages would compile the AWS SDKs
+# again.
 build := cargo build $(workspace) --bins
 
 .PHONY: help check venv build up down demo test test-js test-moto lint advisories e2e aws-smoke bench clean
@@ -18,7 +20,8 @@ help: ## this list
 
 demo up e2e test: port := $(PORT)
 check: ## whether this machine has what the other targets need
-	@command -v python3 > /dev/null || { echo "error: there is no python3 on PATH; 3.11.5 or later is needed" >&2; exit 1; }
+	@command -v python3 > /dev/null || \
+		{ echo "error: there is no python3 on PATH; 3.11.5 or later is needed" >&2; exit 1; }
 	@python3 infra/local/check.py $(port)
 
 venv: $(tools) ## install the pinned tools of the local AWS and the tests into .venv
@@ -33,7 +36,7 @@ venv: $(tools) ## install the pinned tools of the local AWS and the tests into .
 .venv/build.installed .venv/lint.installed: | $(tools)
 .venv/moto.installed: | .venv/lint.installed
 
-build: $(tools) .venv/build.installed ## build the functions for AWS (sam build); for the template's default, ARCH=arm64
+build: $(tools) .venv/build.installed ## build the functions for AWS (sam build; ARCH=arm64)
 	@$(stack) build $(ARCH)
 
 up: $(tools) ## start the local AWS, deploy to it, write .local/outputs.json (PORT=4566)
@@ -57,11 +60,12 @@ test-js: $(tools) ## every message by the CloudEvents SDK for JavaScript too (ne
 	$(build)
 	CLOUDEVENTS_JAVASCRIPT=1 cargo test $(workspace) --test it -- vectors::strict hostile::no_request
 
-test-moto: $(tools) .venv/moto.installed ## the integration tests against another emulator of AWS, moto, but for those in tests/it/moto.txt
+test-moto: $(tools) .venv/moto.installed ## the integration tests with another emulator of AWS, moto
 	$(build)
 	@echo "== test: integration, by moto; left out, as tests/it/moto.txt says why:"
 	@grep -v '^#' tests/it/moto.txt
-	AWS_EMULATOR=moto cargo test $(workspace) --test it -- --exact $$(sed -n 's/^\([a-z][^ ]*\) .*/--skip \1/p' tests/it/moto.txt)
+	AWS_EMULATOR=moto cargo test $(workspace) --test it -- --exact \
+		$$(sed -n 's/^\([a-z][^ ]*\) .*/--skip \1/p' tests/it/moto.txt)
 
 lint: $(tools) .venv/lint.installed ## formatting, clippy, documentation, dependencies, templates
 	@echo "== lint: cargo"
@@ -75,18 +79,20 @@ lint: $(tools) .venv/lint.installed ## formatting, clippy, documentation, depend
 	cfn-lint
 	checkov
 
-advisories: .venv/lint.installed ## whether dependencies have known vulnerabilities (asks GitHub for the list of them)
+advisories: .venv/lint.installed ## known vulnerabilities of the dependencies (asks GitHub for the list)
 	cargo deny --locked check advisories
 
 e2e: $(tools) ## the end-to-end tests alone
 	@echo "== test: end to end"
-	@$(stack) during $(PORT) cargo test $(workspace) --test e2e -- --test-threads 16 # they wait more than they work
+	@# They wait more than they work, hence 16 at once.
+	@$(stack) during $(PORT) cargo test $(workspace) --test e2e -- --test-threads 16
 
-aws-smoke: $(tools) ## try a stack on a real AWS account, for some cents (STACK=webhook-gateway); nobody has done so yet
+aws-smoke: $(tools) ## try a stack on AWS, for some cents (STACK=webhook-gateway); not tried yet
 	$(build)
-	.venv/bin/python infra/aws_smoke.py $(or $(STACK),$(error name the stack: make aws-smoke STACK=webhook-gateway))
+	.venv/bin/python infra/aws_smoke.py \
+		$(or $(STACK),$(error name the stack: make aws-smoke STACK=webhook-gateway))
 
-bench: $(tools) ## benchmarks of the release build: what a webhook costs in the code, and what the function costs
+bench: $(tools) ## benchmarks of the release build: the costs of a webhook and of a function
 	cargo bench --locked
 
 clean: ## stop the local AWS and remove everything built; .venv stays

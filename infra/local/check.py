@@ -18,7 +18,9 @@ EMPTY_PROGRAM = "int main(void) { return 0; }"
 
 def main(arguments):
     # With an old Python, the other checks mean nothing.
-    problems = python() or venv() + rust() + c_compiler() + [problem for port in arguments for problem in taken(port)]
+    problems = python() or venv() + rust() + c_compiler() + [
+        problem for port in arguments for problem in taken(port)
+    ]
     for problem in problems:
         sys.stderr.write("error: {}\n".format(problem))
     return 1 if problems else 0
@@ -28,7 +30,11 @@ def python():
     if sys.version_info[:3] >= PYTHON:
         return []
     found, wanted = (".".join(map(str, version)) for version in (sys.version_info[:3], PYTHON))
-    return ["python3 is Python {} ({}); {} or later is needed. Put a newer one first on PATH.".format(found, sys.executable, wanted)]
+    return [
+        "python3 is Python {} ({}); {} or later is needed. Put a newer one first on PATH.".format(
+            found, sys.executable, wanted
+        )
+    ]
 
 
 def venv():
@@ -36,22 +42,32 @@ def venv():
         import ensurepip  # noqa: F401, Debian has it in a package of its own
         import venv  # noqa: F401
     except ImportError as error:
-        return ["python3 cannot make virtual environments ({}). On Debian and Ubuntu: apt install python3-venv".format(error)]
+        install = "On Debian and Ubuntu: apt install python3-venv"
+        return ["python3 cannot make virtual environments ({}). {}".format(error, install)]
     return []
 
 
 def rust():
     if not shutil.which("cargo"):
-        return ["there is no cargo on PATH. Install Rust by https://rustup.rs, or open a new shell after you did."]
+        return [
+            "there is no cargo on PATH. Install Rust by https://rustup.rs, or open a new shell after you did."
+        ]
     # rustup first downloads the toolchain that rust-toolchain.toml names, and says so.
     done = subprocess.run(["cargo", "--version"], cwd=ROOT, stdout=subprocess.PIPE, universal_newlines=True)
     if done.returncode:
-        return ["`cargo --version` failed: rustup may have no network to download the toolchain of rust-toolchain.toml."]
+        return [
+            "`cargo --version` failed: the likely cause is that rustup has no network, "
+            "to download the toolchain that rust-toolchain.toml names."
+        ]
     with open(os.path.join(ROOT, "Cargo.toml")) as manifest:
         wanted = re.search(r'rust-version = "(\d+)\.(\d+)', manifest.read()).groups()
     found = re.search(r"(\d+)\.(\d+)", done.stdout).groups()
     if tuple(map(int, found)) < tuple(map(int, wanted)):
-        return ["{} is too old; {} or later is needed: `rustup update`".format(done.stdout.strip(), ".".join(wanted))]
+        return [
+            "{} is too old; {} or later is needed: `rustup update`".format(
+                done.stdout.strip(), ".".join(wanted)
+            )
+        ]
     return []
 
 
@@ -60,8 +76,14 @@ def c_compiler():
     if not shutil.which("cc"):
         return ["there is no C compiler (cc) on PATH. {}".format(install)]
     compile_and_link = ["cc", "-x", "c", "-", "-o", os.devnull]
-    done = subprocess.run(compile_and_link, input=EMPTY_PROGRAM, stderr=subprocess.PIPE, universal_newlines=True)
-    return ["cc cannot compile and link an empty program. {}\n{}".format(install, done.stderr.strip())] if done.returncode else []
+    done = subprocess.run(
+        compile_and_link, input=EMPTY_PROGRAM, stderr=subprocess.PIPE, universal_newlines=True
+    )
+    return (
+        ["cc cannot compile and link an empty program. {}\n{}".format(install, done.stderr.strip())]
+        if done.returncode
+        else []
+    )
 
 
 def taken(port):
@@ -76,7 +98,15 @@ def taken(port):
             own = json.load(state)["port"] == int(port)
     except (OSError, ValueError, KeyError):
         own = False
-    return [] if own else ["another process has port {}. Choose another one, for example PORT={}".format(port, int(port) + 100)]
+    return (
+        []
+        if own
+        else [
+            "another process has port {}. Choose another one, for example PORT={}".format(
+                port, int(port) + 100
+            )
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""ministack, put right where it differs from AWS in what this stack relies on. Each correction is of the pinned release."""
+"""ministack, with corrections of its pinned release: where it differs from AWS and this stack needs AWS."""
 
 import contextvars
 import json
@@ -13,7 +13,8 @@ from ministack.core import iam_actions
 from ministack.services import apigateway, cloudwatch, lambda_svc, sqs
 from ministack.services.cloudformation import provisioners
 
-# Invocations of one function in one chain of requests: https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+# Invocations of one function in one chain of requests:
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
 LINEAGE_LIMIT = 16
 
 # The trace header of the SQS request that is being answered, or of the invocation that is being made.
@@ -21,7 +22,7 @@ trace_header = contextvars.ContextVar("trace_header", default=None)
 
 
 def authorize_batches_as_single_calls():
-    """AWS authorizes SendMessageBatch as sqs:SendMessage, and so on: sqs:SendMessageBatch is no IAM action."""
+    """AWS authorizes SendMessageBatch as sqs:SendMessage, and so on: there is no IAM action for batches."""
     original = iam_actions.extract_iam_action
 
     def action(service, *request):
@@ -62,7 +63,10 @@ def tell_functions_their_log_format():
 
     def environment(config, *rest):
         logging = config.get("LoggingConfig") or {}
-        variables = {"AWS_LAMBDA_LOG_FORMAT": logging.get("LogFormat"), "AWS_LAMBDA_LOG_LEVEL": logging.get("ApplicationLogLevel")}
+        variables = {
+            "AWS_LAMBDA_LOG_FORMAT": logging.get("LogFormat"),
+            "AWS_LAMBDA_LOG_LEVEL": logging.get("ApplicationLogLevel"),
+        }
         return original(config, *rest) | {name: value for name, value in variables.items() if value}
 
     lambda_svc._provided_worker_env = environment
@@ -87,15 +91,21 @@ def deploy_recursion_settings():
 
 
 def take_concurrency_from_a_parameter():
-    """The value of a parameter is a string, which CloudFormation passes on as the number that a mapping takes."""
+    """A parameter's value is a string. CloudFormation passes it on as the number that a mapping takes."""
     handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
 
     def in_numbers(properties):
         scaling = properties.get("ScalingConfig")
-        return properties | {"ScalingConfig": {name: int(value) for name, value in scaling.items()}} if scaling else properties
+        return (
+            properties | {"ScalingConfig": {name: int(value) for name, value in scaling.items()}}
+            if scaling
+            else properties
+        )
 
     def numbered(handler, at):
-        return lambda *arguments, **more: handler(*arguments[:at], in_numbers(arguments[at]), *arguments[at + 1 :], **more)
+        return lambda *arguments, **more: handler(
+            *arguments[:at], in_numbers(arguments[at]), *arguments[at + 1 :], **more
+        )
 
     handlers |= {"create": numbered(handlers["create"], 1), "update": numbered(handlers["update"], 2)}
 
@@ -119,8 +129,9 @@ def keep_trace_headers_with_messages():
 
 
 def stop_recursive_loops_of_queues():
-    """Lambda counts the invocations of a chain in the trace header, which the function's SDK passes on to SQS, and stops the chain: the
-    messages stay on the queue. AWS does not document what it does with a batch of several chains; here the longest one counts."""
+    """Lambda counts the invocations of a chain in the trace header, which the function's SDK passes on to
+    SQS. It stops the chain, and the messages stay on the queue. AWS does not document how it treats a batch
+    of several chains; here the longest one counts."""
     run, trace_of = lambda_svc._run_sqs_batch, lambda_svc._xray_trace_id_for_invocation
 
     def run_batch(mapping, function, event, batch, *rest, **more):
@@ -128,9 +139,13 @@ def stop_recursive_loops_of_queues():
         if depth >= LINEAGE_LIMIT and function.get("recursive_loop") != "Allow":
             mapping["LastProcessingResult"] = "PROBLEM: RecursiveInvocationException"
             name = mapping["FunctionName"].rsplit(":", 1)[-1]
-            cloudwatch.record_metric("AWS/Lambda", "RecursiveInvocationsDropped", 1, "Count", {"FunctionName": name})
+            cloudwatch.record_metric(
+                "AWS/Lambda", "RecursiveInvocationsDropped", 1, "Count", {"FunctionName": name}
+            )
             return
-        root = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Parent={uuid.uuid4().hex[:16]};Sampled=0"
+        root = (
+            f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Parent={uuid.uuid4().hex[:16]};Sampled=0"
+        )
         token = trace_header.set(f"{root};Lineage=1:00000001:{depth + 1}")
         try:
             run(mapping, function, event, batch, *rest, **more)
@@ -148,14 +163,16 @@ def lineage(message):
 
 
 def name_errors_of_keys_as_sqs_does():
-    """The header x-amzn-query-error, by which the SDKs know an error, says KMS.DisabledException for KmsDisabled, and so on."""
+    """The SDKs know an error by the header x-amzn-query-error: KmsDisabled is KMS.DisabledException there."""
     names = ("AccessDenied", "Disabled", "InvalidKeyUsage", "InvalidState", "NotFound")
     sqs._QUERY_COMPAT_CODES.update({f"Kms{name}": f"KMS.{name}Exception" for name in names})
-    sqs._QUERY_COMPAT_CODES.update({"KmsOptInRequired": "KMS.OptInRequired", "KmsThrottled": "KMS.ThrottlingException"})
+    sqs._QUERY_COMPAT_CODES.update(
+        {"KmsOptInRequired": "KMS.OptInRequired", "KmsThrottled": "KMS.ThrottlingException"}
+    )
 
 
 def offer_the_rest_of_a_stream_batch():
-    """A function may say which record of a batch is the first that it has not handled: the stream goes on there."""
+    """A function may name the first record of a batch that it has not handled. The stream goes on there."""
     original = lambda_svc._execute_function
     first_left = {}  # sequence numbers, by function
 
@@ -168,20 +185,28 @@ def offer_the_rest_of_a_stream_batch():
         done = numbers.index(first_left[function]) if first_left.get(function) in numbers else 0
         result = original(func, event | {"Records": records[done:]}, *rest, **more)
         body = result.get("body")
-        failures = body.get("batchItemFailures") if isinstance(body, dict) and not result.get("error") else None
+        failures = (
+            body.get("batchItemFailures") if isinstance(body, dict) and not result.get("error") else None
+        )
         if not failures:
             return result
-        first_left[function] = min((it["itemIdentifier"] for it in failures), key=numbers.index)
+        first_left[function] = min((failure["itemIdentifier"] for failure in failures), key=numbers.index)
         # The mapping does not go on after an error; what was handled is left out when the batch comes again.
-        return result | {"error": True, "body": {"errorType": "BatchItemFailures", "errorMessage": f"from {first_left[function]} on"}}
+        return result | {
+            "error": True,
+            "body": {"errorType": "BatchItemFailures", "errorMessage": f"from {first_left[function]} on"},
+        }
 
     lambda_svc._execute_function = execute
 
 
 def reports_item_failures(function):
-    mappings = (mapping for _, _, mapping in lambda_svc._iter_all_esms() if mapping.get("FunctionArn") == function)
+    mappings = (
+        mapping for _, _, mapping in lambda_svc._iter_all_esms() if mapping.get("FunctionArn") == function
+    )
     return any(
-        ":dynamodb:" in mapping.get("EventSourceArn", "") and "ReportBatchItemFailures" in mapping.get("FunctionResponseTypes", [])
+        ":dynamodb:" in mapping.get("EventSourceArn", "")
+        and "ReportBatchItemFailures" in mapping.get("FunctionResponseTypes", [])
         for mapping in mappings
     )
 
@@ -192,7 +217,11 @@ def make_metrics_of_log_lines():
 
     def emit(func, request_id, log_text, *rest, **more):
         original(func, request_id, log_text, *rest, **more)
-        lines = [line for line in (log_text or "").splitlines() if line.startswith("{") and '"CloudWatchMetrics"' in line]
+        lines = [
+            line
+            for line in (log_text or "").splitlines()
+            if line.startswith("{") and '"CloudWatchMetrics"' in line
+        ]
         for line in lines:
             store_metrics(json.loads(line))
         if lines:
@@ -228,11 +257,21 @@ def store_metrics(line):
             for names in directive["Dimensions"]:
                 dimensions = {name: line[name] for name in names}
                 at = line["_aws"]["Timestamp"] / 1000
-                cloudwatch._store_datum(directive["Namespace"], metric["Name"], dimensions, at, metric.get("Unit", "None"), None, values, counts, None)
+                cloudwatch._store_datum(
+                    directive["Namespace"],
+                    metric["Name"],
+                    dimensions,
+                    at,
+                    metric.get("Unit", "None"),
+                    None,
+                    values,
+                    counts,
+                    None,
+                )
 
 
 def check_requests(path):
-    """AWS refuses requests that the emulator takes. Each rule that a request breaks is a line of the file at `path`."""
+    """AWS rejects requests that the emulator takes. `path` gets a line for each rule that one breaks."""
     original = app._dispatch_service_request
 
     async def dispatch(method, url_path, headers, body, query, *rest):

@@ -3,10 +3,10 @@
     stack.py up PORT                  build, start, deploy, write outputs.json; each step only if it is due
     stack.py down                     stop the local AWS
     stack.py during PORT COMMAND ...  run a command against it, and stop it again unless it ran before
-    stack.py build [ARCHITECTURE]     build the functions for AWS: cargo lambda, then sam build, unless nothing changed
+    stack.py build [ARCHITECTURE]     build the functions for AWS with cargo lambda and sam build, if due
 
-The local AWS runs the functions of the development build, which the tests use too; AWS gets the release build. Its state and its
-logs are in .local (or $LOCAL_DIR, for a second stack on another port).
+The local AWS runs the functions of the development build, which the tests use too; AWS gets the release
+build. The state and the logs are in .local (or $LOCAL_DIR, for a second stack on another port).
 """
 
 import contextlib
@@ -30,7 +30,9 @@ TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug"
 TOOLS = ROOT / ".venv" / "bin"
 REGION = "us-east-1"
 ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
-START_SECONDS = 60  # ministack imports its services in about 3 s; a loaded CI machine takes several times that
+START_SECONDS = (
+    60  # ministack imports its services in about 3 s; a loaded CI machine takes several times that
+)
 STOP_SECONDS = 10  # for its functions to end before it is killed
 LOG_LINES = 15  # of a log, to show when its step fails
 
@@ -64,7 +66,11 @@ def during(port, command):
         port = running["port"]
     try:
         up(port)
-        run(command, environment(port) | {"STACK_RAN_BEFORE": "1" if running else ""}, cause=f"the log of the local AWS is {LOCAL / 'ministack.log'}")
+        run(
+            command,
+            environment(port) | {"STACK_RAN_BEFORE": "1" if running else ""},
+            cause=f"the log of the local AWS is {LOCAL / 'ministack.log'}",
+        )
         if broken := read(LOCAL / "broken-rules"):
             fail(f"AWS rejects such requests, which the local AWS took:\n{broken}")
     finally:
@@ -73,8 +79,12 @@ def during(port, command):
 
 
 def environment(port=None):
-    """The caller's environment without its own AWS settings and proxies; with a port, that of the local AWS as its root user."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "SAM_")) and not k.lower().endswith("_proxy")}
+    """The caller's environment without AWS settings and proxies; with a port, that of the local root user."""
+    env = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("AWS_", "SAM_")) and not k.lower().endswith("_proxy")
+    }
     env |= {
         "PATH": f"{TOOLS}{os.pathsep}{env['PATH']}",
         "SAM_CLI_TELEMETRY": "0",
@@ -93,14 +103,18 @@ def environment(port=None):
     return env
 
 
-# ---- build --------------------------------------------------------------------------------------------------------------------------
+# ---- build ---------------------------------------------------------------------------------------
 
 
 def build():
-    """Builds the workspace as `make test` does, and the template that deploys its functions; returns the fingerprint of both."""
+    """Builds the workspace as `make test` does, and the local template; returns the fingerprint of both."""
     say("build: the functions and webhookctl, not optimized (5 to 10 minutes the first time)")
     command = ["cargo", "build", "--locked", "--workspace", "--exclude", "webhook-gateway-fuzz", "--bins"]
-    run(command, os.environ, cause="cargo says above why; without a change of the code it is the network or a full disk")
+    run(
+        command,
+        os.environ,
+        cause="cargo says above why; without a change of the code it is the network or a full disk",
+    )
     template, binaries = local_template()
     digest = hashlib.sha256()
     for path in (template, ROOT / "infra/monitoring.yaml", *binaries):
@@ -109,7 +123,7 @@ def build():
 
 
 def local_template():
-    """Writes what `sam build` would: template.yaml with each function's code, which is its binary of the development build."""
+    """Writes what `sam build` does: template.yaml with each function's binary, here an unoptimized one."""
     from samcli.yamlhelper import yaml_dump, yaml_parse
 
     folder = LOCAL / "build"
@@ -137,13 +151,33 @@ def build_for_aws(architecture):
         say("build: up to date")
         return
     stamp.unlink(missing_ok=True)
-    # sam build hides cargo's progress. Therefore cargo goes first, and sam finds everything compiled. It compiles one package, as
-    # sam build does: with the tool's beside it, the functions would have the features that only the tool asks for.
-    say(f"build: both functions for {architecture}, optimized (10 to 20 minutes the first time, 2 after a change)")
+    # sam build hides cargo's progress. Therefore cargo goes first, and sam finds everything compiled. It
+    # compiles one package, as sam build does: with the tool's, the functions would have the features that
+    # only the tool asks for.
+    say(
+        f"build: both functions for {architecture}, optimized "
+        "(10 to 20 minutes the first time, 2 after a change)"
+    )
     binaries = ["--bin", "ingress", "--bin", "delivery"]
     target = ["--arm64"] if architecture == "arm64" else ["--x86-64"] if architecture != ARCHITECTURE else []
-    env = os.environ | {"PATH": environment()["PATH"], "SAM_CLI_TELEMETRY": "0"}  # with the proxy, which the registry may need
-    run(["cargo", "lambda", "build", "--release", "--locked", "--package", "webhook-gateway", *binaries, *target], env)
+    env = os.environ | {
+        "PATH": environment()["PATH"],
+        "SAM_CLI_TELEMETRY": "0",
+    }  # with the proxy, which the registry may need
+    run(
+        [
+            "cargo",
+            "lambda",
+            "build",
+            "--release",
+            "--locked",
+            "--package",
+            "webhook-gateway",
+            *binaries,
+            *target,
+        ],
+        env,
+    )
     say("build: sam build")
     run(["sam", "build", *sam_options(architecture)], env)
     stamp.write_text(fingerprint)
@@ -162,17 +196,26 @@ def sources(architecture):
 def sam_options(architecture):
     """The architecture, and endpoints on this machine, which speak HTTP on loopback."""
     options = ROOT / "infra/local/samconfig.toml"
-    return ["--config-file", str(options), "--parameter-overrides", f"Architecture={architecture}", "EndpointPolicy=unrestricted"]
+    return [
+        "--config-file",
+        str(options),
+        "--parameter-overrides",
+        f"Architecture={architecture}",
+        "EndpointPolicy=unrestricted",
+    ]
 
 
-# ---- start and stop -----------------------------------------------------------------------------------------------------------------
+# ---- start and stop ------------------------------------------------------------------------------
 
 
 def start(port):
     """Starts ministack unless it runs already; returns what tells this run of it from others."""
     running = recorded()
     if running and running["port"] != port:
-        fail(f"this checkout's local AWS runs on port {running['port']}: `make down` first, or set LOCAL_DIR for a second one")
+        fail(
+            f"this checkout's local AWS runs on port {running['port']}: "
+            "`make down` first, or set LOCAL_DIR for a second one"
+        )
     if running:
         say(f"start: already running on port {port}")
         return running["started"]
@@ -195,7 +238,12 @@ def start(port):
     (LOCAL / "broken-rules").unlink(missing_ok=True)
     with open(LOCAL / "ministack.log", "w") as log:
         process = subprocess.Popen(
-            [TOOLS / "python", ROOT / "infra/local/emulator.py"], env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            [TOOLS / "python", ROOT / "infra/local/emulator.py"],
+            env=env,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
     run_of_it = {"pid": process.pid, "port": port, "started": str(time.time_ns())}
     (LOCAL / "stack.json").write_text(json.dumps(run_of_it))
@@ -209,7 +257,7 @@ def start(port):
 
 
 def stop():
-    """Stops ministack and its functions, which are in its process group, and forgets them; false if there was none."""
+    """Stops ministack with its functions, which are in its process group; false if it did not run."""
     running = recorded()
     if running:
         signal_group(running["pid"], signal.SIGTERM)
@@ -250,7 +298,7 @@ def taken(port):
 
 
 def endpoint(port):
-    """By address: below a name, the clients of S3 put the bucket in front of it, and no such name resolves."""
+    """By address: the clients of S3 put the bucket in front of a name, and no such name resolves."""
     return f"http://127.0.0.1:{port}"
 
 
@@ -267,7 +315,7 @@ def direct():
     return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-# ---- deploy -------------------------------------------------------------------------------------------------------------------------
+# ---- deploy --------------------------------------------------------------------------------------
 
 
 def deploy(port, wanted):
@@ -278,9 +326,17 @@ def deploy(port, wanted):
         return
     log = LOCAL / "deploy.log"
     say(f"deploy: sam deploy (ten seconds; its log is {log})")
-    command = ["sam", "deploy", "--template-file", str(LOCAL / "build/template.yaml"), *sam_options(ARCHITECTURE)]
+    command = [
+        "sam",
+        "deploy",
+        "--template-file",
+        str(LOCAL / "build/template.yaml"),
+        *sam_options(ARCHITECTURE),
+    ]
     with open(log, "w") as output:
-        if subprocess.run(command, cwd=ROOT, env=environment(port), stdin=subprocess.DEVNULL, stdout=output, stderr=output).returncode:
+        if subprocess.run(
+            command, cwd=ROOT, env=environment(port), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        ).returncode:
             fail_with_log("`sam deploy` failed; the likely cause is an error in template.yaml", log)
     outputs.write_text(json.dumps(stack_outputs(port), indent=2) + "\n")
     (LOCAL / "deployed").write_text(wanted)
@@ -288,11 +344,15 @@ def deploy(port, wanted):
 
 
 def stack_outputs(port):
-    """The stack's outputs, with WebhookUrl as this machine can call it: names below .localhost do not resolve everywhere."""
+    """The stack's outputs, with a WebhookUrl by address: .localhost does not resolve everywhere."""
     import boto3
 
     client = boto3.client(
-        "cloudformation", endpoint_url=endpoint(port), region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
+        "cloudformation",
+        endpoint_url=endpoint(port),
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
     )
     stack = client.describe_stacks(StackName="webhook-gateway")["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
@@ -301,7 +361,7 @@ def stack_outputs(port):
     return outputs | {"AwsEndpointUrl": endpoint(port), "AwsRegion": REGION}
 
 
-# ---- small things -------------------------------------------------------------------------------------------------------------------
+# ---- small things --------------------------------------------------------------------------------
 
 
 def run(command, env, cause="it says above why"):
