@@ -5,7 +5,7 @@
 
 It adds sources, a queue that is encrypted under a key of its own, a subscription of that queue, and an endpoint, which is a Lambda
 function with a public URL. It sends each kind of webhook; takes the endpoint down for 500 events and up again; and runs `doctor` and
-`doctor --reconcile`. At the end it removes what it added, also after a failure. Webhooks and deliveries stay in the tables until they
+`reconcile`. At the end it removes what it added, also after a failure. Webhooks and deliveries stay in the tables until they
 expire. It costs some cents, and a dollar a month for the key until AWS deletes it, 7 days later.
 
 It needs permissions for Lambda, IAM, KMS and SQS beside those of webhookctl.
@@ -103,8 +103,8 @@ class Smoke:
 
     def add_source(self, provider):
         name = f"{NAME}-{provider}"
-        self.cleanup.callback(self.tool, "source", "remove", name, succeeds=False)
-        source = self.tool("source", "add", name, "--provider", provider)[0]
+        self.cleanup.callback(self.tool, "source", "delete", name, succeeds=False)
+        source = self.tool("source", "create", name, "--provider", provider)[0]
         return {"name": name, "url": f"{self.outputs['WebhookUrl']}/{name}", "secret": source["secret"]}
 
     def subscribe_encrypted_queue(self):
@@ -125,9 +125,9 @@ class Smoke:
         send = {"Effect": "Allow", "Principal": {"AWS": self.role}, "Action": "sqs:SendMessage", "Resource": arn}
         policy = {"Version": "2012-10-17", "Statement": [send]}
         sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(policy)})
-        self.cleanup.callback(self.tool, "subscription", "remove", NAME, succeeds=False)
+        self.cleanup.callback(self.tool, "subscription", "delete", NAME, succeeds=False)
         sources = [argument for source in self.sources.values() for argument in ("--source", source["name"])]
-        self.tool("subscription", "add", NAME, "--queue", queue, *sources)
+        self.tool("subscription", "create", NAME, "--queue", queue, *sources)
         say(f"a queue under a key of its own: {queue}")
         time.sleep(35)  # the ingress function reads subscriptions every 30 s
         return queue
@@ -216,7 +216,7 @@ class Smoke:
         source = self.sources["creative-force"]
         self.cleanup.callback(self.tool, "endpoint", "delete", NAME, succeeds=False)
         self.tool("endpoint", "create", "--name", NAME, "--url", url, "--source", source["name"], "--retry", "5s,5m,30m,2h")
-        self.tool("endpoint", "test", NAME)
+        self.tool("endpoint", "ping", NAME)
         answer(503)
         time.sleep(35)  # the ingress function reads endpoints every 30 s
         bodies = [product(f"down-{number}") for number in range(EVENTS_WHILE_DOWN)]
@@ -225,7 +225,7 @@ class Smoke:
                 del result
         say(f"the endpoint is down, and {EVENTS_WHILE_DOWN} events are accepted")
         self.wait_for_messages()
-        circuit = lambda: self.tool("endpoint", "get", NAME)[0].get("held") or None
+        circuit = lambda: self.tool("endpoint", "show", NAME)[0].get("held") or None
         held = eventually(circuit, "the circuit opens, and deliveries are held")
         say(f"{held} deliveries are held")
         answer(200)
@@ -244,7 +244,7 @@ class Smoke:
         wrong = [finding for finding in findings if finding["level"] == "wrong" and finding["check"] != "alarms"]
         check(findings and not wrong, "doctor finds nothing wrong", wrong)
         time.sleep(125)  # what is younger than two minutes counts as in flight
-        self.tool("doctor", "--reconcile", "--since", since)
+        self.tool("reconcile", "--since", since)
         say("doctor finds nothing wrong, and nothing is missing")
 
     # ---- webhooks --------------------------------------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ def main():
         try:
             say("create one source per provider")
             for provider, source in sources.items():
-                tool("source", "add", source, "--provider", provider)
+                tool("source", "create", source, "--provider", provider)
                 created.append(("source", source))
                 print(f"   {provider}: {outputs['WebhookUrl']}/{source}", flush=True)
             say(f"create an endpoint for the events of {DELIVERED_PROVIDER}: a server that first answers 503")
@@ -138,7 +138,7 @@ def main():
         finally:
             say("delete the sources and the endpoint")
             for noun, name in created:
-                tool(noun, "remove" if noun == "source" else "delete", name)
+                tool(noun, "delete", name)
     wrong = show(rows, messages)
     summarize(outputs, sources, rows, endpoint, delivered)
     undelivered = len(DELIVERED) - len(delivered)

@@ -286,7 +286,7 @@ async fn a_source_without_a_usable_secret_is_unavailable_and_the_others_are_not(
     assert_eq!(shown.json()[0]["status"], "disabled");
     let guard = gateway.change().await;
     let removed = gateway
-        .webhookctl(&["source", "remove", &broken.name])
+        .webhookctl(&["source", "delete", &broken.name])
         .await;
     drop(guard);
     assert!(removed.success, "{removed:?}");
@@ -299,7 +299,7 @@ async fn an_unsigned_source_takes_all_that_comes() {
     let guard = gateway.change().await;
     let add = [
         "source",
-        "add",
+        "create",
         &source.name,
         "--provider",
         "people-force",

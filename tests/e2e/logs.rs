@@ -71,7 +71,7 @@ async fn no_secret_signature_or_body_is_in_any_log() {
         }
         let guard = gateway.change().await;
         let rotated = gateway
-            .webhookctl(&["--json", "source", "rotate", &source.name])
+            .webhookctl(&["--json", "source", "rotate-secret", &source.name])
             .await;
         drop(guard);
         let new = rotated.json()[0]["secret"].as_str().unwrap().to_owned();
@@ -130,7 +130,7 @@ async fn no_secret_signature_header_or_body_of_a_delivery_is_in_any_log() {
     let rotated = endpoint.told("rotate-secret", &[]).await;
     endpoint.answers([said(500), said(200)]);
     endpoint.run("test", &[]).await;
-    endpoint.told("test", &[]).await;
+    endpoint.told("ping", &[]).await;
     let requests = endpoint.receiver.requests();
     assert_eq!(requests.len(), 7);
     endpoint.told("pause", &[]).await;

@@ -126,7 +126,7 @@ async fn what_a_wrong_secret_of_ours_refused_is_accepted_once_it_is_right() {
         "{kept:?}"
     );
 
-    let rotate = ["source", "rotate", &source.name, "--secret-stdin"];
+    let rotate = ["source", "rotate-secret", &source.name, "--secret-stdin"];
     let guard = gateway.change().await;
     assert!(gateway.webhookctl_with(&rotate, &right).await.success);
     drop(guard);

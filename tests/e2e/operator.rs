@@ -65,7 +65,7 @@ async fn a_generated_secret_is_shown_once_and_verifies() {
         let add = [
             "--json",
             "source",
-            "add",
+            "create",
             &source.name,
             "--provider",
             provider.name,
@@ -92,7 +92,7 @@ async fn a_secret_from_standard_input_is_never_shown() {
     let source = gateway.new_source(CREATIVE_FORCE);
     let add = [
         "source",
-        "add",
+        "create",
         &source.name,
         "--provider",
         "creative-force",
@@ -111,7 +111,7 @@ async fn a_rotated_secret_verifies_beside_the_previous_one_until_that_is_dropped
     let source = gateway.source(CREATIVE_FORCE, &[]).await;
     answered(&source, &source.secret, 200).await;
 
-    let rotate = ["--json", "source", "rotate", &source.name];
+    let rotate = ["--json", "source", "rotate-secret", &source.name];
     let rotated = change(&gateway, &rotate, "").await;
     assert!(rotated.notes.contains("--drop-previous"), "{rotated:?}");
     let rotated = rotated.json().remove(0);
@@ -125,7 +125,7 @@ async fn a_rotated_secret_verifies_beside_the_previous_one_until_that_is_dropped
     let drop_previous = [
         "--json",
         "source",
-        "rotate",
+        "rotate-secret",
         &source.name,
         "--drop-previous",
     ];
@@ -143,9 +143,9 @@ async fn a_removed_source_is_gone_within_a_minute() {
     let gateway = Gateway::find().await;
     let source = gateway.source(CREATIVE_FORCE, &[]).await;
     source.post(product_reset(&unique(), "")).await.outcome();
-    let remove = ["--json", "source", "remove", &source.name];
+    let remove = ["--json", "source", "delete", &source.name];
     let removed = change(&gateway, &remove, "").await.json();
-    assert_eq!(removed, [json!({"removed": source.name})]);
+    assert_eq!(removed, [json!({"deleted": source.name})]);
     answered(&source, &source.secret, 404).await;
     assert!(
         change(&gateway, &remove, "")
@@ -170,7 +170,7 @@ async fn of_two_operators_the_later_does_not_overwrite_the_earlier() {
             [
                 "--json",
                 "source",
-                "add",
+                "create",
                 name,
                 "--provider",
                 "people-force",
@@ -272,7 +272,10 @@ async fn send_signs_as_the_provider_and_tells_the_answers() {
 #[tokio::test]
 async fn the_event_types_are_those_of_the_providers_documents() {
     let gateway = Gateway::find().await;
-    let all = gateway.webhookctl(&["--json", "event-types"]).await.json();
+    let all = gateway
+        .webhookctl(&["--json", "provider", "event-types"])
+        .await
+        .json();
     for r#type in [
         "io.creativeforce.product.reset",
         "com.creads.project.created",
@@ -281,7 +284,7 @@ async fn the_event_types_are_those_of_the_providers_documents() {
         assert!(all.iter().any(|it| it["type"] == r#type), "{type}");
     }
     let one = gateway
-        .webhookctl(&["--json", "event-types", "--provider", "creads"])
+        .webhookctl(&["--json", "provider", "event-types", "--provider", "creads"])
         .await
         .json();
     assert!(!one.is_empty() && one.iter().all(|it| it["provider"] == "creads"));

@@ -19,7 +19,7 @@ async fn subscribe(
     let add = [
         "--json",
         "subscription",
-        "add",
+        "create",
         &name,
         "--queue",
         &queue.url,
@@ -39,9 +39,9 @@ async fn subscribe(
 }
 
 async fn unsubscribe(gateway: &Gateway, name: &str) {
-    let remove = ["--json", "subscription", "remove", name];
+    let remove = ["--json", "subscription", "delete", name];
     let removed = gateway.webhookctl(&remove).await.json();
-    assert_eq!(removed, [json!({"removed": name})]);
+    assert_eq!(removed, [json!({"deleted": name})]);
     let again = gateway.webhookctl(&remove).await;
     assert!(
         !again.success && again.notes.contains("there is no subscription"),
@@ -136,7 +136,14 @@ async fn the_tool_refuses_a_subscription_that_could_not_work() {
         (gateway.output("EventsQueueUrl"), "every event"),
     ] {
         let added = gateway
-            .webhookctl(&["--json", "subscription", "add", &name(), "--queue", queue])
+            .webhookctl(&[
+                "--json",
+                "subscription",
+                "create",
+                &name(),
+                "--queue",
+                queue,
+            ])
             .await;
         let error: Value = serde_json::from_str(added.notes.lines().last().unwrap()).unwrap();
         assert!(

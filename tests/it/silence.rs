@@ -297,13 +297,14 @@ async fn the_operator_has_a_source_watched_that_never_sends() {
 
     operator.run(&update("2h")).await.json();
     assert!(look(&world, &mut function, 1).await);
-    let shown = operator.run(&update("none")).await.json();
+    let cleared = ["source", "update", "studio", "--no-silent-after"];
+    let shown = operator.run(&cleared).await.json();
     assert_eq!(shown[0]["silent_after"], Value::Null);
     assert!(!look(&world, &mut function, 1).await);
 
     let add = [
         "source",
-        "add",
+        "create",
         "shop",
         "--provider",
         "creads",
@@ -315,7 +316,7 @@ async fn the_operator_has_a_source_watched_that_never_sends() {
     let shop = listed.iter().find(|it| it["name"] == "shop").unwrap();
     assert_eq!(shop["silent_after"], "1d");
     assert!(look(&world, &mut function, 1).await);
-    operator.run(&["source", "remove", "shop"]).await.json();
+    operator.run(&["source", "delete", "shop"]).await.json();
     assert!(!look(&world, &mut function, 1).await);
     assert_eq!(told(&world).await.len(), 0);
 }

@@ -2,13 +2,13 @@
 //! deliveries, and a smoke test of it.
 //! This file reads the command line and hands over; each noun has a file of its own.
 
+mod commands;
 mod dead_letter;
 mod delivery;
 mod doctor;
 mod document;
 mod endpoint;
 mod event;
-mod event_types;
 mod failure;
 mod metrics;
 mod output;
@@ -30,6 +30,7 @@ mod woodwing;
 
 use clap::error::ErrorKind as Problem;
 use clap::{Parser, Subcommand};
+use commands::{completions, provider, reconcile};
 use output::{Output, Unwritten};
 use stack::Stack;
 use std::io::{self, ErrorKind, Write};
@@ -41,6 +42,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 /// Operates a webhook gateway: its sources, its subscriptions, its endpoints, and a smoke test.
 #[derive(Debug, Parser)]
 #[command(
+    name = "webhookctl",
+    bin_name = "webhookctl",
     version,
     disable_help_subcommand = true,
     after_help = "\
@@ -54,10 +57,10 @@ With --json, each result is one JSON object, each item of a list one object a li
 error {\"error\": …} on standard error.
 
 Examples:
-  webhookctl source add studio --provider creative-force
+  webhookctl source create studio --provider creative-force
   webhookctl --stack webhook-gateway source list
   webhookctl send --source studio payload.json
-  webhookctl subscription add search --queue https://sqs.eu-central-1.amazonaws.com/123456789012/search
+  webhookctl subscription create search --queue https://sqs.eu-central-1.amazonaws.com/123456789012/search
   webhookctl endpoint create --name search --url https://search.example.com/hooks"
 )]
 struct Cli {
@@ -100,11 +103,14 @@ enum Command {
     Status(status::Status),
     /// Checks a stack, and says line by line what is well, what is not, and what to do.
     Doctor(doctor::Doctor),
+    Reconcile(reconcile::Reconcile),
     /// Registers sources with WoodWing Studio Server.
     #[command(subcommand)]
     Woodwing(woodwing::Command),
-    /// Lists the event types that the providers document.
-    EventTypes(event_types::EventTypes),
+    /// The companies whose webhooks the gateway takes: how each signs, and what is entered there.
+    #[command(subcommand)]
+    Provider(provider::Command),
+    Completions(completions::Completions),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -137,9 +143,11 @@ async fn run(cli: Cli, output: Output) -> Result<()> {
         Command::DeadLetter(command) => dead_letter::run(command, &stack.await?, output).await,
         Command::Delivery(command) => delivery::run(command, &stack.await?, output).await,
         Command::Status(arguments) => status::run(arguments, &stack.await?, output).await,
-        Command::Doctor(arguments) => doctor::run(arguments, &stack.await?, output).await,
+        Command::Doctor(doctor::Doctor {}) => doctor::run(&stack.await?, output).await,
+        Command::Reconcile(arguments) => reconcile::run(&arguments, &stack.await?, output).await,
         Command::Woodwing(command) => woodwing::run(command, stack, output).await,
-        Command::EventTypes(arguments) => event_types::run(&arguments, output),
+        Command::Provider(command) => provider::run(command, output),
+        Command::Completions(arguments) => completions::run(&arguments, output),
     }
 }
 

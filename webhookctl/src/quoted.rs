@@ -17,7 +17,7 @@ fn named() -> Vec<(String, String)> {
         add(name, quoted(&text));
         add(name, lines(&text));
     }
-    for (name, text) in sources(&root.join("src")) {
+    for (name, text) in sources(&root.join("webhookctl/src")) {
         add(&name, quoted(&text.replace("\\\"", "\"")));
     }
     for help in helps(&Cli::command()) {

@@ -22,13 +22,13 @@ Every accepted event goes to the stack's own events queue; a subscription sends 
 change is in force within half a minute.
 
 Examples:
-  webhookctl subscription add search --queue https://sqs.eu-central-1.amazonaws.com/123456789012/search
+  webhookctl subscription create search --queue https://sqs.eu-central-1.amazonaws.com/123456789012/search
   webhookctl subscription list
-  webhookctl subscription remove search")]
+  webhookctl subscription delete search")]
 pub(crate) enum Command {
-    /// Adds a subscription of an SQS standard queue.
+    /// Creates a subscription of an SQS standard queue.
     #[command(after_help = "\
-In a pattern `*` stands for any characters; `webhookctl event-types` lists what it may match. An event goes to the
+In a pattern `*` stands for any characters; `webhookctl provider event-types` lists what it may match. An event goes to the
 queue once if any pattern matches.
 
 The queue is a standard queue in the region of the stack. Three things are for you to see to, and this command tells
@@ -39,10 +39,10 @@ queue does not take goes to the dead-letter queue, with the reason.
 With --json: {\"name\": …, \"queue_url\": …, \"events\": […], \"sources\": […]}.
 
 Examples:
-  webhookctl subscription add search --queue https://sqs.eu-central-1.amazonaws.com/123456789012/search
-  webhookctl subscription add payroll --queue https://sqs.eu-central-1.amazonaws.com/123456789012/payroll \\
+  webhookctl subscription create search --queue https://sqs.eu-central-1.amazonaws.com/123456789012/search
+  webhookctl subscription create payroll --queue https://sqs.eu-central-1.amazonaws.com/123456789012/payroll \\
       --event 'io.peopleforce.employee_*' --event '*.salary.*' --source hr")]
-    Add(Add),
+    Create(Create),
     /// Lists the subscriptions.
     #[command(after_help = "\
 With --json: {\"name\": …, \"queue_url\": …, \"events\": […], \"sources\": […]} each; no sources means all.
@@ -50,20 +50,20 @@ With --json: {\"name\": …, \"queue_url\": …, \"events\": […], \"sources\":
 Example:
   webhookctl subscription list --json")]
     List,
-    /// Removes a subscription; what is in its queue stays there.
+    /// Deletes a subscription; what is in its queue stays there.
     #[command(after_help = "\
-With --json: {\"removed\": …}.
+With --json: {\"deleted\": …}.
 
 Example:
-  webhookctl subscription remove search")]
-    Remove {
+  webhookctl subscription delete search")]
+    Delete {
         /// The subscription's name.
         name: String,
     },
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Add {
+pub(crate) struct Create {
     /// What to call it.
     name: String,
     /// The URL of the queue.
@@ -107,14 +107,14 @@ pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Resu
     let table = stack.output("EndpointsTableName")?.to_owned();
     let subscriptions = Subscriptions::new(aws_sdk_dynamodb::Client::new(&stack.aws), table);
     match command {
-        Command::Add(arguments) => add(arguments, &subscriptions, stack, output).await,
+        Command::Create(arguments) => create(arguments, &subscriptions, stack, output).await,
         Command::List => list(&subscriptions, output).await,
-        Command::Remove { name } => remove(&name, &subscriptions, output).await,
+        Command::Delete { name } => delete(&name, &subscriptions, output).await,
     }
 }
 
-async fn add(
-    arguments: Add,
+async fn create(
+    arguments: Create,
     subscriptions: &Subscriptions,
     stack: &Stack,
     output: Output,
@@ -216,13 +216,13 @@ async fn list(subscriptions: &Subscriptions, output: Output) -> Result<()> {
     output.list(&views)
 }
 
-async fn remove(name: &str, subscriptions: &Subscriptions, output: Output) -> Result<()> {
+async fn delete(name: &str, subscriptions: &Subscriptions, output: Output) -> Result<()> {
     if !subscriptions.remove(name).await.map_err(refusal)? {
         return Err(
             format!("there is no subscription {name}: see `webhookctl subscription list`").into(),
         );
     }
-    output.say(&format!("removed {name}"), &json!({"removed": name}))
+    output.say(&format!("deleted {name}"), &json!({"deleted": name}))
 }
 
 /// Refuses what could never work, before an event has to fail for it.
@@ -308,7 +308,7 @@ fn region_of(host: &str) -> Option<&str> {
 pub(crate) fn note_unmatched(patterns: &[String], output: Output) {
     for pattern in patterns.iter().filter(|it| !matches_anything(it)) {
         output.note(&format!(
-            "no event type of `webhookctl event-types` matches {pattern}"
+            "no event type of `webhookctl provider event-types` matches {pattern}"
         ));
     }
 }
@@ -332,7 +332,7 @@ fn refusal(error: SubscriptionError) -> String {
         }
         SubscriptionError::Exists(name) => {
             format!(
-                "there is a subscription {name} already: remove it first by `webhookctl subscription remove {name}`"
+                "there is a subscription {name} already: remove it first by `webhookctl subscription delete {name}`"
             )
         }
     }

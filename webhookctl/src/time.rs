@@ -38,7 +38,7 @@ impl Given {
 /// A time as it is given.
 pub(crate) fn given(text: &str) -> std::result::Result<Given, &'static str> {
     time(text, Timestamp::now())
-        .ok_or("a time is 90m, 2h or 3d before now, 2026-11-22 (UTC) or 2026-11-22T10:00:00Z")
+        .ok_or("a time is 90s, 15m, 2h or 3d ago, 2026-11-22 (UTC) or 2026-11-22T10:00:00Z")
 }
 
 /// The time that a text means now.
@@ -131,7 +131,8 @@ mod tests {
     fn a_time_is_given_as_one_or_as_how_long_ago() {
         let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
         for (text, expected) in [
-            ("90m", "2026-11-22T08:30:00Z"),
+            ("90s", "2026-11-22T09:58:30Z"),
+            ("15m", "2026-11-22T09:45:00Z"),
             ("2h", "2026-11-22T08:00:00Z"),
             ("3d", "2026-11-19T10:00:00Z"),
             ("1w", "2026-11-15T10:00:00Z"),

@@ -58,7 +58,7 @@ async fn an_endpoint_that_is_down_is_left_alone_and_gets_all_of_it_in_order_once
     events.extend(source.events(3).await);
     let held = endpoint.all("held", &events).await;
     assert!(held.iter().all(|it| it["reason"].is_string()), "{held:?}");
-    assert_eq!(endpoint.told("get", &[]).await["held"], 15);
+    assert_eq!(endpoint.told("show", &[]).await["held"], 15);
     assert_eq!(
         held[14]["attempts"], 0,
         "what comes after that is not tried"
@@ -83,7 +83,7 @@ async fn an_endpoint_that_is_down_is_left_alone_and_gets_all_of_it_in_order_once
         .map(|it| it["attempts"].as_u64().unwrap())
         .sum();
     assert_eq!(attempts as usize, failed.len() + events.len());
-    let well = endpoint.told("get", &[]).await;
+    let well = endpoint.told("show", &[]).await;
     assert_eq!(
         (&well["circuit"]["state"], &well["circuit"]["failures"]),
         (&json!("closed"), &json!(0))
@@ -145,7 +145,7 @@ async fn an_endpoint_that_hangs_delays_no_other() {
     let gateway = Gateway::find().await;
     let source = gateway.source(CREATIVE_FORCE, &[]).await;
     let stuck = gateway
-        .new_endpoint(&source, &["--timeout", "30s", "--retry", "none"])
+        .new_endpoint(&source, &["--timeout", "30s", "--no-retry"])
         .await;
     stuck.receiver.always(Reply::Hang);
     let healthy = gateway.endpoint(&source, &[]).await;

@@ -155,7 +155,7 @@ async fn resend(gateway: &Gateway, options: &[&str]) -> Vec<Value> {
 async fn what_is_exhausted_can_be_resent() {
     let gateway = Gateway::find().await;
     let source = gateway.source(CREATIVE_FORCE, &[]).await;
-    let endpoint = gateway.endpoint(&source, &["--retry", "none"]).await;
+    let endpoint = gateway.endpoint(&source, &["--no-retry"]).await;
     endpoint.receiver.always(Reply::status(500));
     let events = source.events(3).await;
     let exhausted = endpoint.all("exhausted", &events).await;

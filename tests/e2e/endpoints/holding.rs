@@ -96,7 +96,7 @@ async fn what_comes_for_a_paused_endpoint_is_delivered_in_order_once_it_is_resum
         1,
         "the pause is in force at once"
     );
-    assert_eq!(endpoint.told("get", &[]).await["held"], 5);
+    assert_eq!(endpoint.told("show", &[]).await["held"], 5);
 
     let resumed = endpoint.told("resume", &[]).await;
     assert_eq!(

@@ -1,4 +1,4 @@
-//! `webhookctl endpoint test`: what an endpoint answers, without an event.
+//! `webhookctl endpoint ping`: what an endpoint answers, without an event.
 //!
 //! Seen to fail: with a wrong signature, and with paused endpoints left out.
 
@@ -63,7 +63,7 @@ async fn a_test_goes_to_a_paused_endpoint_too_and_counts_as_no_failure() {
         assert!(tested.error().contains(&status.to_string()), "{tested:?}");
         assert_eq!(endpoint.receiver.take().len(), 1, "it is sent once");
     }
-    let as_before = endpoint.told("get", &[]).await;
+    let as_before = endpoint.told("show", &[]).await;
     assert_eq!(
         (&as_before["state"], &as_before["circuit"]["failures"]),
         (&json!("paused"), &json!(0))

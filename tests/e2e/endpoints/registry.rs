@@ -27,7 +27,7 @@ async fn what_is_said_of_an_endpoint_is_shown_without_what_is_secret() {
         "10",
     ];
     let endpoint = gateway.new_endpoint(&source, &options).await;
-    let shown = endpoint.told("get", &[]).await;
+    let shown = endpoint.told("show", &[]).await;
     for (name, value) in json!({
         "name": endpoint.name, "url": endpoint.receiver.url(), "description": "of a test", "state": "active",
         "events": ["io.creativeforce.*"], "sources": [source.name], "headers": {"X-Env": "test", "X-Api-Key": "[redacted]"},
@@ -42,7 +42,7 @@ async fn what_is_said_of_an_endpoint_is_shown_without_what_is_secret() {
     let listed = gateway.webhookctl(&["--json", "endpoint", "list"]).await;
     assert!(listed.json().iter().any(|it| it["id"] == shown["id"]));
     let by_name = gateway
-        .webhookctl(&["endpoint", "get", &endpoint.name])
+        .webhookctl(&["endpoint", "show", &endpoint.name])
         .await;
     assert!(by_name.success && by_name.output.contains(&endpoint.id));
     for said in [listed, by_name] {
@@ -68,11 +68,11 @@ async fn of_two_operators_the_later_does_not_overwrite_the_earlier() {
     let mut refused = None;
     for timeout in 1..=5 {
         let waiting = gateway.start_webhookctl(&rotate);
-        endpoint.told("get", &[]).await;
+        endpoint.told("show", &[]).await;
         let timeout = format!("{timeout}s");
         endpoint.told("update", &["--timeout", &timeout]).await;
         let later = Gateway::finish(waiting, secret).await;
-        let now = endpoint.told("get", &[]).await;
+        let now = endpoint.told("show", &[]).await;
         assert_eq!(now["timeout"], timeout, "what was told to be changed is");
         if !later.success {
             assert_eq!(now["secrets"].as_array().unwrap().len(), 1);
@@ -155,7 +155,7 @@ async fn a_check_tells_of_each_url_whether_it_may_be_called() {
     ];
     let lines = urls.map(|(url, _)| url).join("\n") + "\n";
     let checked = gateway
-        .webhookctl_with(&["endpoint", "check", "-"], &lines)
+        .webhookctl_with(&["endpoint", "check-url", "-"], &lines)
         .await;
     assert_eq!(checked.code, Some(1), "{checked:?}");
     let verdicts = checked.output.lines().map(serde_json::from_str);
@@ -169,7 +169,7 @@ async fn a_check_tells_of_each_url_whether_it_may_be_called() {
         );
         assert_eq!(verdict["reason"].is_string(), !is_allowed, "{verdict}");
     }
-    let allowed = ["endpoint", "check", urls[0].0, urls[1].0];
+    let allowed = ["endpoint", "check-url", urls[0].0, urls[1].0];
     let checked = gateway.webhookctl(&allowed).await;
     assert_eq!(checked.code, Some(0), "{checked:?}");
 }

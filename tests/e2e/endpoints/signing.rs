@@ -40,7 +40,7 @@ async fn the_old_and_the_new_secret_verify_until_the_overlap_ends() {
         (!verifies(&request, &third)).then_some(())
     })
     .await;
-    for command in ["get", "update"] {
+    for command in ["show", "update"] {
         let shown = endpoint.run(command, &["--json"]).await;
         for secret in [&endpoint.secret, &second, &third, &fourth] {
             assert!(!shown.output.contains(&**secret) && !shown.notes.contains(&**secret));

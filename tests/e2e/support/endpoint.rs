@@ -94,7 +94,7 @@ impl Endpoint<'_> {
     /// How it is doing, once that has come about.
     pub(crate) async fn comes_to(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         eventually(what, || async {
-            Some(self.told("get", &[]).await).filter(&is_so)
+            Some(self.told("show", &[]).await).filter(&is_so)
         })
         .await
     }

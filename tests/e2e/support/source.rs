@@ -75,7 +75,13 @@ impl Gateway {
     /// Adds a source whose secret is known, and waits until the gateway knows it.
     pub(crate) async fn source(&self, provider: Provider, options: &[&str]) -> Source<'_> {
         let source = self.new_source(provider);
-        let mut arguments = vec!["source", "add", &source.name, "--provider", provider.name];
+        let mut arguments = vec![
+            "source",
+            "create",
+            &source.name,
+            "--provider",
+            provider.name,
+        ];
         arguments.extend(["--secret-stdin"]);
         arguments.extend(options);
         let guard = self.change().await;

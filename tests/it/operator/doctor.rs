@@ -12,8 +12,8 @@ use testkit::tap::{Point, Tap};
 use testkit::webhook::{creative_force, signed};
 use tokio::process::Command;
 
-const RECONCILE: [&str; 4] = ["doctor", "--reconcile", "--since", "1h"];
-const REPAIR: [&str; 5] = ["doctor", "--reconcile", "--since", "1h", "--repair"];
+const RECONCILE: [&str; 3] = ["reconcile", "--since", "1h"];
+const REPAIR: [&str; 4] = ["reconcile", "--since", "1h", "--repair"];
 
 /// Longer than anything is on its way.
 const LONG: i64 = 10 * 60_000;
@@ -97,8 +97,8 @@ async fn a_fresh_stack_is_well_and_what_is_wrong_is_told_with_what_to_do() {
     assert_eq!(said.error(), "2 things are wrong");
     let findings = said.lines();
     for (subject, level, to_do) in [
-        ("studio", "wrong", "source rotate studio"),
-        ("hr", "warning", "source rotate hr"),
+        ("studio", "wrong", "source rotate-secret studio"),
+        ("hr", "warning", "source rotate-secret hr"),
         ("dead letters", "wrong", "dead-letter list"),
     ] {
         let is_it = |it: &&Value| it["subject"] == subject && it["level"] == level;

@@ -146,7 +146,7 @@ async fn what_an_endpoint_lacks_to_get_anything_is_said() {
     let queue = world.aws.queue_url("search");
     let add = [
         "subscription",
-        "add",
+        "create",
         "search",
         "--queue",
         &queue,

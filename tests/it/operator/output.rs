@@ -33,7 +33,7 @@ async fn what_cannot_be_written_is_an_error_and_who_has_seen_enough_is_none() {
         &["source", "list"],
         &["--json", "source", "list"],
         &["source", "url", "studio"],
-        &["event-types"],
+        &["provider", "event-types"],
         &["doctor"],
         &["status"],
         &["--help"],
@@ -119,13 +119,13 @@ async fn a_secret_that_is_typed_is_not_seen() {
     let typed = format!("{secret}\r\x04");
     let add = [
         "source",
-        "add",
+        "create",
         "hr",
         "--provider",
         "people-force",
         "--secret-stdin",
     ];
-    let rotate = ["source", "rotate", "studio", "--secret-stdin"];
+    let rotate = ["source", "rotate-secret", "studio", "--secret-stdin"];
     let create = [
         "endpoint",
         "create",

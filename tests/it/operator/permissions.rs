@@ -89,18 +89,18 @@ async fn the_table_of_permissions_has_what_each_command_calls() {
     let queue = world.aws.queue_url("search");
 
     let lines = [
-        "source add perm --provider creative-force",
+        "source create perm --provider creative-force",
         "source list",
         "source url perm",
         "source update perm --silent-after 2h",
-        "source rotate perm",
-        "source remove perm",
-        &format!("subscription add search --queue {queue} --source studio"),
+        "source rotate-secret perm",
+        "source delete perm",
+        &format!("subscription create search --queue {queue} --source studio"),
         "subscription list",
-        "subscription remove search",
+        "subscription delete search",
         "endpoint create --name new --url http://127.0.0.1:9/ --source studio",
         "endpoint list",
-        "endpoint get new",
+        "endpoint show new",
         "endpoint update new --timeout 5s",
         "endpoint pause new",
         "endpoint resume new",
@@ -121,7 +121,7 @@ async fn the_table_of_permissions_has_what_each_command_calls() {
         "dead-letter redrive --all",
         "status",
         "doctor",
-        "doctor --reconcile --since 1h",
+        "reconcile --since 1h",
         "endpoint delete new",
     ];
     for line in lines {

@@ -10,7 +10,7 @@ use testkit::free_port;
 use testkit::operator::{Operator, Said};
 use testkit::proxy::Proxy;
 
-const RECONCILE: [&str; 4] = ["doctor", "--reconcile", "--since", "1h"];
+const RECONCILE: [&str; 3] = ["reconcile", "--since", "1h"];
 
 fn of_level(said: &Said, level: &str) -> Vec<Value> {
     let lines = said.lines().into_iter();
@@ -127,7 +127,7 @@ async fn no_secret_goes_to_a_local_stack_that_is_elsewhere() {
     let operator = Operator::of(&aws).await;
     let add = [
         "source",
-        "add",
+        "create",
         "hr",
         "--provider",
         "people-force",

@@ -24,7 +24,7 @@ async fn nothing_is_looked_for_before_it_is_kept() {
             (&["quarantine", "list"], 30),
             (&["quarantine", "list", "--rejected"], 7),
             (&["quarantine", "release", "--dry-run"], 30),
-            (&["doctor", "--reconcile"], 30),
+            (&["reconcile"], 30),
         ] {
             proxy.trace(QUERY).await;
             let command = [command, &["--since", since]].concat();
@@ -49,7 +49,7 @@ async fn times_in_the_wrong_order_and_sources_that_are_not_there_get_a_word() {
         &["event", "list"][..],
         &["event", "list", "--state", "duplicate"],
         &["event", "replay", "--all"],
-        &["doctor", "--reconcile"],
+        &["reconcile"],
     ] {
         let error = error(&[command, &span].concat()).await;
         assert!(error.contains("--since is not before --until"), "{error}");
@@ -60,7 +60,7 @@ async fn times_in_the_wrong_order_and_sources_that_are_not_there_get_a_word() {
         &["delivery", "list", "--endpoint", "ep_1"],
         &["quarantine", "list"],
         &["quarantine", "list", "--rejected"],
-        &["doctor", "--reconcile"],
+        &["reconcile"],
     ] {
         let error = error(&[command, &["--since", "2126-01-01"]].concat()).await;
         assert!(error.contains("--since is in the future"), "{error}");

@@ -7,7 +7,7 @@ use testkit::operator::Operator;
 /// The notes of the tool: the first two are of every subscription.
 async fn add(operator: &Operator, name: &str, queue: &str) -> Vec<String> {
     let added = operator
-        .run(&["subscription", "add", name, "--queue", queue])
+        .run(&["subscription", "create", name, "--queue", queue])
         .await;
     assert_eq!(added.json().len(), 1);
     let notes = added.notes.lines().map(|line| {
@@ -66,7 +66,7 @@ async fn a_queue_of_another_region_is_refused() {
     let operator = Operator::of(&aws).await;
     let queue = "https://sqs.eu-west-1.amazonaws.com/123456789012/search";
     let refused = operator
-        .run(&["subscription", "add", "search", "--queue", queue])
+        .run(&["subscription", "create", "search", "--queue", queue])
         .await;
     let error = refused.error();
     assert!(

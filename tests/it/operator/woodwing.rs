@@ -21,13 +21,13 @@ async fn a_source_is_registered_and_its_token_is_stored_and_never_shown() {
         }
         said
     };
-    let options = run(&["trigger-options"], PASSWORD).await.json();
+    let options = run(&["provider", "event-types"], PASSWORD).await.json();
     assert_eq!(
         (options.len(), &options[0]["trigger"]),
         (2, &json!(CREATED))
     );
 
-    let register = ["register", "--source", "content", "--trigger", CREATED];
+    let register = ["create", "--source", "content", "--trigger", CREATED];
     let registered = run(&register, PASSWORD).await.json().remove(0);
     assert_eq!(registered["id"], 5);
     assert_eq!(registered["triggers"]["object"], json!([CREATED]));
@@ -51,7 +51,7 @@ async fn a_source_is_registered_and_its_token_is_stored_and_never_shown() {
     .await;
     assert_eq!(updated.json()[0]["name"], "other");
     assert_eq!(
-        run(&["get", "5"], PASSWORD).await.json()[0]["name"],
+        run(&["show", "5"], PASSWORD).await.json()[0]["name"],
         "other"
     );
     studio.set(|it| it.is_deaf = true);
@@ -59,12 +59,17 @@ async fn a_source_is_registered_and_its_token_is_stored_and_never_shown() {
     assert!(deaf.error().contains("has not changed"));
     studio.set(|it| it.is_deaf = false);
 
-    run(&["unregister", "5"], PASSWORD).await.json();
-    assert!(run(&["get", "5"], PASSWORD).await.error().contains("S1029"));
+    run(&["delete", "5"], PASSWORD).await.json();
+    assert!(
+        run(&["show", "5"], PASSWORD)
+            .await
+            .error()
+            .contains("S1029")
+    );
     assert!(run(&["list"], "wrong").await.error().contains("S1053"));
     assert!(run(&["list"], "").await.error().contains("no password"));
     let unknown = [
-        "register",
+        "create",
         "--source",
         "content",
         "--trigger",
@@ -76,7 +81,7 @@ async fn a_source_is_registered_and_its_token_is_stored_and_never_shown() {
             .error()
             .contains("there is no trigger")
     );
-    let other = ["register", "--source", "studio"];
+    let other = ["create", "--source", "studio"];
     assert!(
         run(&other, PASSWORD)
             .await
@@ -101,7 +106,7 @@ async fn what_cannot_be_stored_is_taken_back() {
     let filler = json!({"studio": {"provider": "creative-force", "secrets": ["x".repeat(65_400)]}});
     aws.put_sources(&filler).await;
     let register = [
-        "woodwing", "register", "--source", "content", "--server", url, "--user", "admin",
+        "woodwing", "create", "--source", "content", "--server", url, "--user", "admin",
     ];
     let said = operator.run_with(&register, PASSWORD).await;
     assert!(

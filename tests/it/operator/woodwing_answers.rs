@@ -40,7 +40,7 @@ impl Desk {
     }
 }
 
-const REGISTER: [&str; 3] = ["register", "--source", "content"];
+const REGISTER: [&str; 3] = ["create", "--source", "content"];
 
 #[tokio::test]
 async fn an_id_is_a_number_or_a_text() {
@@ -59,8 +59,8 @@ async fn an_id_is_a_number_or_a_text() {
         let update = ["update", "5", "--name", "other", "--trigger", CREATED];
         let updated = desk.run(&update).await.json().remove(0);
         assert_eq!((&updated["id"], &updated["name"]), (&id, &json!("other")));
-        assert_eq!(desk.run(&["get", "5"]).await.json()[0], updated);
-        desk.run(&["unregister", "5"]).await.json();
+        assert_eq!(desk.run(&["show", "5"]).await.json()[0], updated);
+        desk.run(&["delete", "5"]).await.json();
         assert_eq!(desk.studio.registrations(), [] as [Value; 0]);
     }
 }
@@ -87,7 +87,7 @@ async fn a_registration_whose_answer_is_lost_is_taken_back_or_named() {
     }
     desk.studio.set(|it| it.is_deaf = true);
     let error = desk.run(&REGISTER).await.error();
-    assert!(error.contains("unregister 10 --server"), "{error}");
+    assert!(error.contains("woodwing delete 10 --server"), "{error}");
     desk.studio.set(|it| {
         it.is_deaf = false;
         it.losses
@@ -215,11 +215,11 @@ async fn what_became_of_a_change_is_read_back_when_its_answer_is_lost() {
     lost("GetWebhookRegistration");
     desk.run(&update).await.error();
     desk.studio.set(|it| it.losses.clear());
-    let error = desk.run(&["unregister", "5"]).await.error();
+    let error = desk.run(&["delete", "5"]).await.error();
     assert!(error.contains("has not removed it"), "{error}");
     desk.studio.set(|it| it.is_deaf = false);
     lost("DeleteWebhookRegistration");
-    desk.run(&["unregister", "5"]).await.json();
+    desk.run(&["delete", "5"]).await.json();
     assert_eq!(desk.studio.registrations(), [] as [Value; 0]);
 }
 

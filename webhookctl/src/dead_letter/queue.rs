@@ -21,19 +21,19 @@ const OURS: [&str; 2] = ["queue", "reason"];
 
 /// A message of the queue.
 #[derive(Debug)]
-pub(super) struct Letter {
-    pub(super) id: String,
-    pub(super) event: Option<String>,
-    pub(super) body: String,
-    pub(super) attributes: BTreeMap<String, MessageAttributeValue>,
-    pub(super) reason: Reason,
+pub(crate) struct Letter {
+    pub(crate) id: String,
+    pub(crate) event: Option<String>,
+    pub(crate) body: String,
+    pub(crate) attributes: BTreeMap<String, MessageAttributeValue>,
+    pub(crate) reason: Reason,
     /// When it was first sent, in milliseconds.
-    pub(super) sent_at: Option<i64>,
+    pub(crate) sent_at: Option<i64>,
     receipt: String,
 }
 
 /// The queue.
-pub(super) struct Queue {
+pub(crate) struct Queue {
     client: Client,
     url: String,
     delivery_queue_url: String,
@@ -70,13 +70,13 @@ impl Letter {
     }
 
     /// Whether an id means it.
-    pub(super) fn is(&self, id: &str) -> bool {
+    pub(crate) fn is(&self, id: &str) -> bool {
         self.id == id || self.event.as_deref() == Some(id)
     }
 }
 
 impl Queue {
-    pub(super) fn of(stack: &Stack) -> Result<Self> {
+    pub(crate) fn of(stack: &Stack) -> Result<Self> {
         Ok(Self {
             client: Client::new(&stack.aws),
             url: stack.output("DeadLetterQueueUrl")?.to_owned(),
@@ -89,7 +89,7 @@ impl Queue {
     }
 
     /// Takes messages off the queue, so many at most, the oldest first.
-    pub(super) async fn take(&self, limit: usize) -> Result<Vec<Letter>> {
+    pub(crate) async fn take(&self, limit: usize) -> Result<Vec<Letter>> {
         let mut letters: Vec<Letter> = Vec::new();
         while letters.len() < limit {
             let left = i32::try_from(limit - letters.len()).unwrap_or(BATCH);
@@ -119,7 +119,7 @@ impl Queue {
     }
 
     /// Puts messages back; one that is not comes back by itself in two minutes.
-    pub(super) async fn put_back(&self, letters: &[Letter]) {
+    pub(crate) async fn put_back(&self, letters: &[Letter]) {
         for letter in letters {
             let change = self.client.change_message_visibility().queue_url(&self.url);
             let change = change.receipt_handle(&letter.receipt).visibility_timeout(0);
@@ -128,7 +128,7 @@ impl Queue {
     }
 
     /// Sends a message back to where it belongs, with the attributes it came with, and only then deletes it.
-    pub(super) async fn send_back(&self, letter: &Letter) -> Result<()> {
+    pub(crate) async fn send_back(&self, letter: &Letter) -> Result<()> {
         let queue = letter.reason.queue.as_deref();
         let queue = queue.ok_or("it is none of the gateway's, and belongs nowhere")?;
         // The queue's consumer deletes the object that its message points to: it gets one of its own.

@@ -5,7 +5,7 @@ use webhook_gateway::messages::Message;
 
 /// Why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A subscribed queue did not take an event.
     Refused,
     /// The delivery function could not read it.
@@ -17,7 +17,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Refused => "refused",
             Self::Unreadable => "unreadable",
@@ -29,20 +29,20 @@ impl Kind {
 
 /// Why, in what words, and where it belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reason {
-    pub(super) kind: Kind,
-    pub(super) detail: Option<String>,
+pub(crate) struct Reason {
+    pub(crate) kind: Kind,
+    pub(crate) detail: Option<String>,
     /// The URL of the queue that it is sent back to.
-    pub(super) queue: Option<String>,
+    pub(crate) queue: Option<String>,
     /// The group of its message there, which is the endpoint that it is for.
-    pub(super) group: Option<String>,
+    pub(crate) group: Option<String>,
     /// The event that it has delivered.
-    pub(super) event: Option<String>,
+    pub(crate) event: Option<String>,
 }
 
 impl Reason {
     /// By the attributes `queue` and `reason`, and by the body.
-    pub(super) fn of(
+    pub(crate) fn of(
         queue: Option<&str>,
         reason: Option<&str>,
         body: &str,

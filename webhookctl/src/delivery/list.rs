@@ -22,7 +22,7 @@ pub(crate) struct List {
     /// Only those in this state.
     #[arg(long, value_parser = select::state())]
     state: Option<State>,
-    /// Only those of events accepted since then: 2h or 3d before now, a date, or an RFC 3339 time.
+    /// Only those of events accepted since then: 90s, 15m, 2h or 3d ago, a date, or an RFC 3339 time.
     #[arg(long, value_name = "TIME", value_parser = time::since)]
     since: Option<Timestamp>,
     /// How many at most.
@@ -30,7 +30,7 @@ pub(crate) struct List {
     limit: Option<NonZeroUsize>,
 }
 
-pub(super) async fn run(arguments: List, deliveries: &Deliveries, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: List, deliveries: &Deliveries, output: Output) -> Result<()> {
     select::check_since(arguments.since, output)?;
     let endpoints = deliveries.endpoints().await?;
     let endpoint = select::endpoint(&arguments.endpoint, &endpoints)?;

@@ -180,7 +180,7 @@ mod tests {
     use webhook_gateway::store::deliveries::{Attempt, Sent, State};
 
     /// A delivery that failed twice.
-    pub(super) fn record(state: State) -> Delivery {
+    pub(crate) fn record(state: State) -> Delivery {
         let event = EventRef {
             key: "studio#evt-1".to_owned(),
             id: "evt-1".to_owned(),

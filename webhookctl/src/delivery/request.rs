@@ -11,7 +11,7 @@ const OURS: [&str; 4] = ["content-type", "user-agent", ID, TIMESTAMP];
 
 /// A request as it was sent.
 #[derive(Serialize)]
-pub(super) struct Request {
+pub(crate) struct Request {
     method: &'static str,
     url: String,
     #[serde(serialize_with = "as_map")]
@@ -22,7 +22,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    pub(super) fn of(sent: &Sent, body: Option<Vec<u8>>) -> Self {
+    pub(crate) fn of(sent: &Sent, body: Option<Vec<u8>>) -> Self {
         let mut headers: Vec<(String, String)> = Vec::new();
         for (name, value) in &sent.headers {
             let is_ours = OURS.iter().any(|it| name.eq_ignore_ascii_case(it));
@@ -47,7 +47,7 @@ impl Request {
     }
 
     /// As it would be written by hand.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = format!("{} {}\n", self.method, self.url);
         for (name, value) in &self.headers {
             text += &format!("{name}: {value}\n");

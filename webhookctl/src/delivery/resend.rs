@@ -38,7 +38,7 @@ pub(crate) struct Resend {
     /// Those in this state: exhausted, skipped or delivered.
     #[arg(long, value_parser = select::state(), hide_possible_values = true, requires = "endpoint")]
     state: Option<State>,
-    /// Those of events accepted since then: 2h or 3d before now, a date, or an RFC 3339 time.
+    /// Those of events accepted since then: 90s, 15m, 2h or 3d ago, a date, or an RFC 3339 time.
     #[arg(long, value_name = "TIME", value_parser = time::since, requires = "endpoint")]
     since: Option<Timestamp>,
     /// How many a second.
@@ -49,7 +49,7 @@ pub(crate) struct Resend {
     dry_run: bool,
 }
 
-pub(super) async fn run(
+pub(crate) async fn run(
     arguments: Resend,
     deliveries: &Deliveries,
     stack: &Stack,

@@ -19,7 +19,7 @@ const STATES: [State; 5] = [
 ];
 
 /// Deliveries, page by page, the newest first.
-pub(super) struct Pages<'a> {
+pub(crate) struct Pages<'a> {
     deliveries: &'a Deliveries,
     endpoint: &'a str,
     state: Option<State>,
@@ -35,7 +35,7 @@ enum Place {
 
 impl<'a> Pages<'a> {
     /// Those to the endpoint of this id.
-    pub(super) fn new(
+    pub(crate) fn new(
         deliveries: &'a Deliveries,
         endpoint: &'a str,
         state: Option<State>,
@@ -51,7 +51,7 @@ impl<'a> Pages<'a> {
     }
 
     /// What is meant of the next page, perhaps none of it; `None` after the last.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<Delivery>>> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Delivery>>> {
         let after = match &self.place {
             Place::Start => None,
             Place::After(id) => Some(&**id),
@@ -66,7 +66,7 @@ impl<'a> Pages<'a> {
     }
 
     /// Whether there is no page left.
-    pub(super) fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         matches!(self.place, Place::End)
     }
 }
@@ -93,7 +93,7 @@ pub(crate) fn endpoint<'e>(
 }
 
 /// Refuses a time in the future. Writes a note about a time from which no record is kept any more.
-pub(super) fn check_since(since: Option<Timestamp>, output: Output) -> Result<()> {
+pub(crate) fn check_since(since: Option<Timestamp>, output: Output) -> Result<()> {
     let (Some(since), now) = (since, Timestamp::now()) else {
         return Ok(());
     };
@@ -108,7 +108,7 @@ pub(super) fn check_since(since: Option<Timestamp>, output: Output) -> Result<()
 }
 
 /// What takes the name of a state.
-pub(super) fn state() -> impl TypedValueParser<Value = State> {
+pub(crate) fn state() -> impl TypedValueParser<Value = State> {
     let named = |name: String| STATES.into_iter().find(|state| state.name() == name);
     PossibleValuesParser::new(STATES.map(State::name))
         .map(move |name| named(name).unwrap_or(State::Pending))

@@ -19,7 +19,7 @@ pub(crate) struct Show {
     id: String,
 }
 
-pub(super) async fn run(
+pub(crate) async fn run(
     arguments: Show,
     deliveries: &Deliveries,
     stack: &Stack,

@@ -26,19 +26,19 @@ pub(crate) struct Listed {
 
 /// A delivery with its attempts and its last request.
 #[derive(Serialize)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     #[serde(flatten)]
     listed: Listed,
     /// The endpoint's name, if it is still there.
     #[serde(skip)]
     name: Option<String>,
-    pub(super) history: Vec<Tried>,
-    pub(super) request: Option<Request>,
+    pub(crate) history: Vec<Tried>,
+    pub(crate) request: Option<Request>,
 }
 
 /// One attempt.
 #[derive(Serialize)]
-pub(super) struct Tried {
+pub(crate) struct Tried {
     at: Option<String>,
     status: Option<u16>,
     error: Option<String>,
@@ -82,7 +82,7 @@ impl Row for Listed {
 }
 
 impl Shown {
-    pub(super) fn of(record: &Delivery, name: Option<&str>, body: Option<Vec<u8>>) -> Self {
+    pub(crate) fn of(record: &Delivery, name: Option<&str>, body: Option<Vec<u8>>) -> Self {
         Self {
             listed: Listed::of(record),
             name: name.map(str::to_owned),

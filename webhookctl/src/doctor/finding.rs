@@ -7,7 +7,7 @@ use serde::Serialize;
 /// How bad something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Level {
+pub(crate) enum Level {
     /// As it is to be.
     Ok,
     /// To be looked at, or not known.
@@ -18,17 +18,17 @@ pub(super) enum Level {
 
 /// What a check finds of one thing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Finding {
-    pub(super) level: Level,
-    pub(super) check: &'static str,
-    pub(super) subject: String,
-    pub(super) what: String,
-    pub(super) to_do: Option<String>,
+pub(crate) struct Finding {
+    pub(crate) level: Level,
+    pub(crate) check: &'static str,
+    pub(crate) subject: String,
+    pub(crate) what: String,
+    pub(crate) to_do: Option<String>,
 }
 
 impl Finding {
     /// It is as it is to be.
-    pub(super) fn ok(check: &'static str, subject: &str, what: impl Into<String>) -> Self {
+    pub(crate) fn ok(check: &'static str, subject: &str, what: impl Into<String>) -> Self {
         Self {
             level: Level::Ok,
             check,
@@ -39,7 +39,7 @@ impl Finding {
     }
 
     /// Somebody should look at it.
-    pub(super) fn warning(
+    pub(crate) fn warning(
         check: &'static str,
         subject: &str,
         what: impl Into<String>,
@@ -53,7 +53,7 @@ impl Finding {
     }
 
     /// Somebody has to mend it.
-    pub(super) fn wrong(
+    pub(crate) fn wrong(
         check: &'static str,
         subject: &str,
         what: impl Into<String>,
@@ -67,7 +67,7 @@ impl Finding {
 }
 
 /// Prints findings, those of a check under its name.
-pub(super) fn print(findings: &[Finding], output: Output) -> Result<()> {
+pub(crate) fn print(findings: &[Finding], output: Output) -> Result<()> {
     if output.json {
         return findings.iter().try_for_each(|it| output.say("", it));
     }

@@ -1,4 +1,4 @@
-//! Whether a URL may be delivered to: asked before an endpoint gets one, and by `webhookctl endpoint check`. The
+//! Whether a URL may be delivered to: asked before an endpoint gets one, and by `webhookctl endpoint check-url`. The
 //! decision is `webhook_gateway::delivery::http::guard`'s.
 
 use crate::Result;
@@ -29,7 +29,7 @@ struct Verdict<'a> {
 }
 
 /// Says of each URL whether the public policy allows it, always as JSON.
-pub(super) async fn run(arguments: Check) -> Result<()> {
+pub(crate) async fn run(arguments: Check) -> Result<()> {
     let urls = match &*arguments.urls {
         [only] if only == "-" => lines(&io::read_to_string(io::stdin())?),
         _ => arguments.urls,
@@ -47,7 +47,7 @@ pub(super) async fn run(arguments: Check) -> Result<()> {
 }
 
 /// Refuses a URL that the stack's function would not call.
-pub(super) async fn refuse_unless_allowed(url: &str, stack: &Stack) -> Result<()> {
+pub(crate) async fn refuse_unless_allowed(url: &str, stack: &Stack) -> Result<()> {
     let policy: Policy = stack.output("EndpointPolicy")?.parse()?;
     check(url, policy, policy == Policy::Public).await
 }

@@ -32,7 +32,7 @@ pub(crate) struct Create {
     secret_stdin: bool,
 }
 
-pub(super) async fn run(mut arguments: Create, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(mut arguments: Create, stack: &Stack, output: Output) -> Result<()> {
     let now = Timestamp::now();
     let mut endpoint = blank(id()?, arguments.name, arguments.url, now);
     arguments.settings.read()?;
@@ -62,7 +62,7 @@ fn id() -> Result<String> {
 }
 
 /// An endpoint as it is where nothing is said of it.
-pub(super) fn blank(id: String, name: String, url: String, now: Timestamp) -> Endpoint {
+pub(crate) fn blank(id: String, name: String, url: String, now: Timestamp) -> Endpoint {
     Endpoint {
         id,
         version: 0,
@@ -90,7 +90,7 @@ pub(super) fn blank(id: String, name: String, url: String, now: Timestamp) -> En
 
 /// A blank endpoint of the id `ep_1`.
 #[cfg(test)]
-pub(super) fn sample(name: &str, url: &str) -> Endpoint {
+pub(crate) fn sample(name: &str, url: &str) -> Endpoint {
     let [id, name, url] = ["ep_1", name, url].map(str::to_owned);
     blank(id, name, url, Timestamp::UNIX_EPOCH)
 }

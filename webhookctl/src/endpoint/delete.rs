@@ -16,7 +16,7 @@ use webhook_gateway::store::journal::{Journal, Removed};
 /// How many held deliveries are read at once.
 const PAGE: i32 = 100;
 
-pub(super) async fn run(
+pub(crate) async fn run(
     which: &str,
     discard_held: bool,
     stack: &Stack,

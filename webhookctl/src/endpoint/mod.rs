@@ -29,7 +29,7 @@ use webhook_gateway::store::endpoints::State;
 /// What ids begin with, and names do not.
 const ID_PREFIX: &str = "ep_";
 
-/// How many held deliveries `get` counts.
+/// How many held deliveries `show` counts.
 const MAX_HELD: i32 = 1000;
 
 #[derive(Debug, Subcommand)]
@@ -39,7 +39,7 @@ events, and at once for deliveries under way. Secrets are stored encrypted, and 
 
 Examples:
   webhookctl endpoint create --name search --url https://search.example.com/hooks
-  webhookctl endpoint test search
+  webhookctl endpoint ping search
   webhookctl endpoint list")]
 pub(crate) enum Command {
     /// Creates an endpoint, with a generated secret unless told otherwise.
@@ -47,7 +47,7 @@ pub(crate) enum Command {
 The URL is called over HTTPS and has a public name, unless the stack's EndpointPolicy is unrestricted. What is posted is
 signed as Standard Webhooks says, or by a header of your choice with the HMAC-SHA256 of the body in hexadecimal digits.
 
-With --json: one object, that of `endpoint get` without held, and its secret if it was generated.
+With --json: one object, that of `endpoint show` without held, and its secret if it was generated.
 
 Examples:
   webhookctl endpoint create --name search --url https://search.example.com/hooks
@@ -58,7 +58,7 @@ Examples:
     Create(create::Create),
     /// Lists the endpoints, and how they are doing.
     #[command(after_help = "\
-With --json: the object of `endpoint get` without held, each. The circuit is closed, open after failures in a row,
+With --json: the object of `endpoint show` without held, each. The circuit is closed, open after failures in a row,
 waiting because the endpoint asked for it, or slow while attempts hang.
 
 Examples:
@@ -74,18 +74,19 @@ With --json: {\"id\": …, \"name\": …, \"url\": …, \"description\": …, \"
 \"more_held\": …}. No sources means all; of secrets and of headers that may hold one, the values are left out.
 
 Examples:
-  webhookctl endpoint get search
-  webhookctl endpoint get ep_0123456789abcdef --json")]
-    Get(Which),
+  webhookctl endpoint show search
+  webhookctl endpoint show ep_0123456789abcdef --json")]
+    Show(Which),
     /// Changes what is said of an endpoint, and nothing else.
     #[command(after_help = "\
---event and --source replace those that there are; so do --header and --header-stdin together. An empty --description or --signature-prefix removes it.
+--event and --source replace the present ones; so do --header and --header-stdin together. `--no-` before the name of a
+flag clears what it set.
 
-With --json: the object of `endpoint get`, without held.
+With --json: the object of `endpoint show`, without held.
 
 Examples:
   webhookctl endpoint update search --url https://search.example.com/v2/hooks --timeout 10s
-  webhookctl endpoint update search --event 'io.creativeforce.product.*' --all-sources --no-rate")]
+  webhookctl endpoint update search --event 'io.creativeforce.product.*' --no-source --no-rate")]
     Update(update::Update),
     /// Deletes an endpoint.
     #[command(after_help = "\
@@ -106,14 +107,14 @@ Examples:
 An endpoint is disabled when it took nothing for five days, or answers 410. Its failures are forgotten, and
 what is held for it is delivered, the oldest first.
 
-With --json: the object of `endpoint get`, without held.
+With --json: the object of `endpoint show`, without held.
 
 Example:
   webhookctl endpoint enable search")]
     Enable(Which),
     /// Holds what comes for an endpoint until it is resumed.
     #[command(after_help = "\
-With --json: the object of `endpoint get`, without held.
+With --json: the object of `endpoint show`, without held.
 
 Examples:
   webhookctl endpoint pause search
@@ -129,7 +130,7 @@ Examples:
     #[command(after_help = "\
 Its failures are forgotten, and what is held for it is delivered, the oldest first; also if it is active already.
 
-With --json: the object of `endpoint get`, without held.
+With --json: the object of `endpoint show`, without held.
 
 Example:
   webhookctl endpoint resume search")]
@@ -153,18 +154,18 @@ The request is signed as any, its event of type io.webhook-gateway.endpoint.ping
 With --json: {\"delivery\": …, \"state\": …, \"reason\": …, \"status\": …, \"error\": …, \"duration_ms\": …, \"response\": …}.
 
 Example:
-  webhookctl endpoint test search")]
-    Test(Which),
+  webhookctl endpoint ping search")]
+    Ping(Which),
     /// Says whether the public policy allows to call a URL, without calling it.
     #[command(after_help = "\
 Needs no stack. Prints JSON in any case, {\"url\": …, \"verdict\": \"allow\" or \"deny\", \"reason\": …} each, the reason null
 of what is allowed, and fails if anything is denied. A URL that begins with a hyphen comes after `--`.
 
 Examples:
-  webhookctl endpoint check https://search.example.com/hooks --resolve
-  webhookctl endpoint check - < urls
-  webhookctl endpoint check -- -https://example.com")]
-    Check(check::Check),
+  webhookctl endpoint check-url https://search.example.com/hooks --resolve
+  webhookctl endpoint check-url - < urls
+  webhookctl endpoint check-url -- -https://example.com")]
+    CheckUrl(check::Check),
 }
 
 /// Which endpoint is meant.
@@ -183,7 +184,7 @@ pub(crate) async fn run(
     match command {
         Command::Create(arguments) => create::run(arguments, &stack.await?, output).await,
         Command::List => list(&stack.await?, output).await,
-        Command::Get(Which { which }) => get(&which, &stack.await?, output).await,
+        Command::Show(Which { which }) => show(&which, &stack.await?, output).await,
         Command::Update(arguments) => update::run(arguments, &stack.await?, output).await,
         Command::Delete {
             which: Which { which },
@@ -200,8 +201,8 @@ pub(crate) async fn run(
             state::activate(&which, State::Paused, &stack.await?, output).await
         }
         Command::RotateSecret(arguments) => rotate::run(arguments, &stack.await?, output).await,
-        Command::Test(Which { which }) => ping::run(&which, &stack.await?, output).await,
-        Command::Check(arguments) => check::run(arguments).await,
+        Command::Ping(Which { which }) => ping::run(&which, &stack.await?, output).await,
+        Command::CheckUrl(arguments) => check::run(arguments).await,
     }
 }
 
@@ -217,7 +218,7 @@ async fn list(stack: &Stack, output: Output) -> Result<()> {
     output.list(&listed)
 }
 
-async fn get(which: &str, stack: &Stack, output: Output) -> Result<()> {
+async fn show(which: &str, stack: &Stack, output: Output) -> Result<()> {
     let standing = reach::find(which, &reach::endpoints(stack)?).await?;
     let held = reach::history(stack)?;
     let held = held.held(&standing.endpoint.id, MAX_HELD + 1).await;

@@ -27,10 +27,10 @@ type Parsed<T> = std::result::Result<T, String>;
 
 /// The waits between attempts, in seconds; none for a single attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Waits(pub(super) Vec<u64>);
+pub(crate) struct Waits(pub(crate) Vec<u64>);
 
 /// What an endpoint is called; an id is none, as either names an endpoint.
-pub(super) fn name(text: &str) -> Parsed<String> {
+pub(crate) fn name(text: &str) -> Parsed<String> {
     let length = text.chars().count();
     if text.trim() != text || text.contains(char::is_control) || !(1..=MAX_NAME).contains(&length) {
         return Err(format!(
@@ -47,7 +47,7 @@ pub(super) fn name(text: &str) -> Parsed<String> {
 }
 
 /// A pattern of event types.
-pub(super) fn pattern(text: &str) -> Parsed<String> {
+pub(crate) fn pattern(text: &str) -> Parsed<String> {
     if text.is_empty() || text.contains(char::is_whitespace) {
         return Err("a pattern is a type such as io.peopleforce.*, without spaces".to_owned());
     }
@@ -55,7 +55,7 @@ pub(super) fn pattern(text: &str) -> Parsed<String> {
 }
 
 /// The name of a source.
-pub(super) fn source(text: &str) -> Parsed<String> {
+pub(crate) fn source(text: &str) -> Parsed<String> {
     if !is_source_name(text) {
         return Err("this is no name of a source: see `webhookctl source list`".to_owned());
     }
@@ -63,7 +63,7 @@ pub(super) fn source(text: &str) -> Parsed<String> {
 }
 
 /// A header besides our own, `NAME: VALUE`.
-pub(super) fn header(text: &str) -> Parsed<(String, String)> {
+pub(crate) fn header(text: &str) -> Parsed<(String, String)> {
     let (name, value) = text.split_once(':').ok_or("a header is NAME: VALUE")?;
     let value = value.trim();
     if value.is_empty() {
@@ -73,7 +73,7 @@ pub(super) fn header(text: &str) -> Parsed<(String, String)> {
 }
 
 /// The name of a header that is free to be set.
-pub(super) fn header_name(name: &str) -> Parsed<String> {
+pub(crate) fn header_name(name: &str) -> Parsed<String> {
     HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| format!("{name:?} is not a header's name"))?;
     if is_reserved(name) {
@@ -83,15 +83,23 @@ pub(super) fn header_name(name: &str) -> Parsed<String> {
 }
 
 /// What a header may hold: any other byte is read differently by different receivers.
-pub(super) fn printable(text: &str) -> Parsed<String> {
+pub(crate) fn printable(text: &str) -> Parsed<String> {
     if !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return Err("the value of a header is printable ASCII".to_owned());
     }
     Ok(text.to_owned())
 }
 
+/// What stands before a signature.
+pub(crate) fn prefix(text: &str) -> Parsed<String> {
+    if text.is_empty() {
+        return Err("the prefix is empty: --no-signature-prefix removes it".to_owned());
+    }
+    printable(text)
+}
+
 /// How long an attempt may take, in seconds.
-pub(super) fn timeout(text: &str) -> Parsed<u64> {
+pub(crate) fn timeout(text: &str) -> Parsed<u64> {
     let longest = MAX_TIMEOUT.as_secs();
     let seconds = seconds(text)?;
     if !(1..=longest).contains(&seconds) {
@@ -100,11 +108,8 @@ pub(super) fn timeout(text: &str) -> Parsed<u64> {
     Ok(seconds)
 }
 
-/// The waits between attempts, separated by commas, or `none`.
-pub(super) fn waits(text: &str) -> Parsed<Waits> {
-    if text == "none" {
-        return Ok(Waits(Vec::new()));
-    }
+/// The waits between attempts, separated by commas.
+pub(crate) fn waits(text: &str) -> Parsed<Waits> {
     let waits = text.split(',').map(|wait| seconds(wait.trim()));
     let waits = waits.collect::<Parsed<Vec<_>>>()?;
     if waits.len() > MAX_WAITS {
@@ -123,7 +128,7 @@ pub(super) fn waits(text: &str) -> Parsed<Waits> {
 }
 
 /// How long the previous secrets go on signing, in seconds.
-pub(super) fn overlap(text: &str) -> Parsed<u64> {
+pub(crate) fn overlap(text: &str) -> Parsed<u64> {
     let seconds = seconds(text)?;
     if seconds > MAX_OVERLAP {
         return Err(format!("an overlap is at most {}", span(MAX_OVERLAP)));
@@ -145,7 +150,7 @@ fn seconds(text: &str) -> Parsed<u64> {
 }
 
 /// A duration as a flag takes it.
-pub(super) fn span(seconds: u64) -> String {
+pub(crate) fn span(seconds: u64) -> String {
     let units = [
         (seconds / 86_400, "d"),
         (seconds / 3600 % 24, "h"),
@@ -162,12 +167,12 @@ pub(super) fn span(seconds: u64) -> String {
 }
 
 /// One of the names that the endpoints table has for it.
-pub(super) fn named<T: DeserializeOwned>(name: String) -> serde_json::Result<T> {
+pub(crate) fn named<T: DeserializeOwned>(name: String) -> serde_json::Result<T> {
     serde_json::from_value(name.into())
 }
 
 /// The name that the endpoints table has for it.
-pub(super) fn name_of(named: impl Serialize) -> String {
+pub(crate) fn name_of(named: impl Serialize) -> String {
     let name = serde_json::to_value(named).unwrap_or_default();
     name.as_str().unwrap_or_default().to_owned()
 }
@@ -222,11 +227,10 @@ mod tests {
 
     #[test]
     fn a_schedule_is_within_its_bounds() {
-        assert_eq!(waits("none"), Ok(Waits(Vec::new())));
         assert_eq!(waits("5s, 5m,12h"), Ok(Waits(vec![5, 300, 43_200])));
         assert!(waits(&["1s"; 30].join(",")).is_ok());
         assert!(waits(&["12h"; 10].join(",")).is_ok());
-        for wrong in ["", "5s,", "0s", "12h1s", "5s,none"] {
+        for wrong in ["", "5s,", "0s", "12h1s", "none"] {
             assert!(waits(wrong).is_err(), "{wrong}");
         }
         let many = waits(&["1s"; 31].join(",")).unwrap_err();

@@ -1,4 +1,4 @@
-//! `webhookctl endpoint test`: a request to an endpoint as any other, and what it answered.
+//! `webhookctl endpoint ping`: a request to an endpoint as any other, and what it answered.
 
 use super::{random_hex, reach};
 use crate::Result;
@@ -32,7 +32,7 @@ struct Answer {
     response: Option<String>,
 }
 
-pub(super) async fn run(which: &str, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(which: &str, stack: &Stack, output: Output) -> Result<()> {
     let endpoints = reach::endpoints(stack)?;
     let endpoint = reach::find(which, &endpoints).await?.endpoint.id;
     let ping = Ping {
@@ -75,7 +75,7 @@ async fn wait(
         }
     }
     bar.finish_and_clear();
-    Err(format!("there is no answer after {} s: is the delivery function running, and not throttled? Its log says; `webhookctl endpoint get {endpoint}` tells how the endpoint is doing", PATIENCE.as_secs()).into())
+    Err(format!("there is no answer after {} s: is the delivery function running, and not throttled? Its log says; `webhookctl endpoint show {endpoint}` tells how the endpoint is doing", PATIENCE.as_secs()).into())
 }
 
 impl Answer {
@@ -107,7 +107,7 @@ impl Answer {
             (None, Some(why), None) | (None, None, Some(why)) => why.clone(),
             (None, None, None) => format!("it is {}", self.state.name()),
         };
-        Err(format!("the endpoint did not take the test: {why}").into())
+        Err(format!("the endpoint did not take the ping: {why}").into())
     }
 }
 

@@ -16,25 +16,25 @@ use webhook_gateway::store::endpoints::{Endpoint, EndpointStatus, Endpoints};
 const MAX_READ: usize = 50;
 
 /// The endpoints of a stack.
-pub(super) fn endpoints(stack: &Stack) -> Result<Endpoints> {
+pub(crate) fn endpoints(stack: &Stack) -> Result<Endpoints> {
     let table = stack.output("EndpointsTableName")?.to_owned();
     Ok(Endpoints::new(Client::new(&stack.aws), table))
 }
 
 /// Their circuits.
-pub(super) fn circuits(stack: &Stack) -> Result<Circuits> {
+pub(crate) fn circuits(stack: &Stack) -> Result<Circuits> {
     let table = stack.output("EndpointsTableName")?.to_owned();
     Ok(Circuits::new(Client::new(&stack.aws), table))
 }
 
 /// Their deliveries.
-pub(super) fn history(stack: &Stack) -> Result<Deliveries> {
+pub(crate) fn history(stack: &Stack) -> Result<Deliveries> {
     let table = stack.output("DeliveriesTableName")?.to_owned();
     Ok(Deliveries::new(Client::new(&stack.aws), table))
 }
 
 /// Sends a message to the delivery function.
-pub(super) async fn send(message: &Message, stack: &Stack) -> Result<()> {
+pub(crate) async fn send(message: &Message, stack: &Stack) -> Result<()> {
     let queue = stack.output("DeliveryQueueUrl")?;
     let queues = Queues::new(aws_sdk_sqs::Client::new(&stack.aws));
     let sent = queues.send(queue, vec![Arc::new(message.queued(0)?)]).await;
@@ -45,7 +45,7 @@ pub(super) async fn send(message: &Message, stack: &Stack) -> Result<()> {
 }
 
 /// All endpoints, and how they are doing.
-pub(super) async fn all(endpoints: &Endpoints) -> Result<Vec<EndpointStatus>> {
+pub(crate) async fn all(endpoints: &Endpoints) -> Result<Vec<EndpointStatus>> {
     let listed = endpoints.list().await.map_err(failure::endpoint)?;
     let mut all = Vec::new();
     for listed in listed.chunks(MAX_READ) {
@@ -57,7 +57,7 @@ pub(super) async fn all(endpoints: &Endpoints) -> Result<Vec<EndpointStatus>> {
 }
 
 /// The endpoint of an id or a name, and how it is doing.
-pub(super) async fn find(which: &str, endpoints: &Endpoints) -> Result<EndpointStatus> {
+pub(crate) async fn find(which: &str, endpoints: &Endpoints) -> Result<EndpointStatus> {
     let id = find_id(which, endpoints).await?;
     let statuses = endpoints.statuses(&BTreeSet::from([&*id])).await;
     let found = statuses.map_err(failure::endpoint)?.remove(&id);
@@ -65,7 +65,7 @@ pub(super) async fn find(which: &str, endpoints: &Endpoints) -> Result<EndpointS
 }
 
 /// The id of the endpoint of a name; an id as it is, whether there is such an endpoint or not.
-pub(super) async fn find_id(which: &str, endpoints: &Endpoints) -> Result<String> {
+pub(crate) async fn find_id(which: &str, endpoints: &Endpoints) -> Result<String> {
     if which.starts_with(ID_PREFIX) {
         return Ok(which.to_owned());
     }
@@ -88,7 +88,7 @@ fn named(name: &str, endpoints: &[Endpoint]) -> Result<String> {
 }
 
 /// What is said of an endpoint that is not there.
-pub(super) fn unknown(which: &str) -> String {
+pub(crate) fn unknown(which: &str) -> String {
     format!("there is no endpoint {which}: see `webhookctl endpoint list`")
 }
 

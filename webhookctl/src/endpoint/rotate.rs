@@ -24,7 +24,7 @@ pub(crate) struct Rotate {
     secret_stdin: bool,
 }
 
-pub(super) async fn run(arguments: Rotate, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Rotate, stack: &Stack, output: Output) -> Result<()> {
     let now = Timestamp::now();
     let endpoints = reach::endpoints(stack)?;
     let mut standing = reach::find(&arguments.which, &endpoints).await?;

@@ -8,11 +8,11 @@ use serde::Serialize;
 /// An endpoint in a list.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-pub(super) struct Listed(pub(super) View);
+pub(crate) struct Listed(pub(crate) View);
 
 /// An endpoint in full.
 #[derive(Debug, Serialize)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     #[serde(flatten)]
     view: View,
     /// How many deliveries are held for it, if that was counted.
@@ -27,7 +27,7 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    pub(super) fn of(view: View) -> Self {
+    pub(crate) fn of(view: View) -> Self {
         Self {
             view,
             held: None,
@@ -37,14 +37,14 @@ impl Shown {
     }
 
     /// With how many deliveries are held for it, counted up to a limit.
-    pub(super) fn held(mut self, counted: usize, limit: usize) -> Self {
+    pub(crate) fn held(mut self, counted: usize, limit: usize) -> Self {
         self.held = Some(counted.min(limit));
         self.more_held = Some(counted > limit);
         self
     }
 
     /// With a secret that is shown this once.
-    pub(super) fn secret(mut self, secret: Option<String>) -> Self {
+    pub(crate) fn secret(mut self, secret: Option<String>) -> Self {
         self.secret = secret;
         self
     }

@@ -13,14 +13,14 @@ use webhook_gateway::store::endpoints::{Endpoint, Scheme, SealedSecret};
 const MAX_SECRETS: usize = 8;
 
 /// A secret that was just made or read.
-pub(super) struct NewSecret {
+pub(crate) struct NewSecret {
     text: String,
     is_generated: bool,
 }
 
 impl NewSecret {
     /// A secret from standard input, or else a generated one, that the scheme can sign with.
-    pub(super) fn take(scheme: Scheme, from_stdin: bool) -> Result<Self> {
+    pub(crate) fn take(scheme: Scheme, from_stdin: bool) -> Result<Self> {
         let text = if from_stdin {
             read_secret()?
         } else {
@@ -34,7 +34,7 @@ impl NewSecret {
     }
 
     /// The secret as it is stored: encrypted for one endpoint.
-    pub(super) async fn seal(&self, endpoint: &str, stack: &Stack) -> Result<SealedSecret> {
+    pub(crate) async fn seal(&self, endpoint: &str, stack: &Stack) -> Result<SealedSecret> {
         let key = stack.output("SecretsKeyArn")?;
         let sealed = seal(stack).seal(key, endpoint, &self.text).await;
         Ok(SealedSecret {
@@ -44,18 +44,18 @@ impl NewSecret {
     }
 
     /// Whether nobody has it yet.
-    pub(super) fn is_generated(&self) -> bool {
+    pub(crate) fn is_generated(&self) -> bool {
         self.is_generated
     }
 
     /// What is shown of it, once: nothing to who has just given it, as output ends up in the logs of scripts.
-    pub(super) fn shown(self) -> Option<String> {
+    pub(crate) fn shown(self) -> Option<String> {
         self.is_generated.then_some(self.text)
     }
 }
 
 /// Refuses a scheme that the secrets of an endpoint do not fit.
-pub(super) async fn check_all(endpoint: &Endpoint, now: i64, stack: &Stack) -> Result<()> {
+pub(crate) async fn check_all(endpoint: &Endpoint, now: i64, stack: &Stack) -> Result<()> {
     let seal = seal(stack);
     for secret in endpoint.secrets.iter().filter(|it| signs(it, now)) {
         let secret = seal.open(&endpoint.id, &secret.ciphertext).await;
@@ -67,12 +67,12 @@ pub(super) async fn check_all(endpoint: &Endpoint, now: i64, stack: &Stack) -> R
 }
 
 /// Whether a secret signs at a time, in seconds.
-pub(super) fn signs(secret: &SealedSecret, now: i64) -> bool {
+pub(crate) fn signs(secret: &SealedSecret, now: i64) -> bool {
     secret.until.is_none_or(|until| until > now)
 }
 
 /// How long the previous secrets go on signing, in seconds.
-pub(super) fn overlap(scheme: Scheme, asked_for: Option<u64>) -> Result<u64> {
+pub(crate) fn overlap(scheme: Scheme, asked_for: Option<u64>) -> Result<u64> {
     const DAY: u64 = 24 * 3600;
     match (scheme, asked_for) {
         (Scheme::StandardWebhooks, asked_for) => Ok(asked_for.unwrap_or(DAY)),
@@ -82,7 +82,7 @@ pub(super) fn overlap(scheme: Scheme, asked_for: Option<u64>) -> Result<u64> {
 }
 
 /// Puts a new secret before the present ones, which end after an overlap or when they were to end before that.
-pub(super) fn rotate(
+pub(crate) fn rotate(
     secrets: &mut Vec<SealedSecret>,
     new: SealedSecret,
     now: i64,

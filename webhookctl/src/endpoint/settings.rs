@@ -5,12 +5,12 @@ use super::parse;
 use crate::Result;
 use crate::source::read_secret;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use webhook_gateway::delivery::signing;
 use webhook_gateway::store::endpoints::{Endpoint, Format, Scheme};
 
 #[derive(Debug, Default, Args)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// The event types that go to it, with `*` for any characters; at first all.
     #[arg(long = "event", value_name = "PATTERN", value_parser = parse::pattern)]
     events: Vec<String>,
@@ -24,14 +24,17 @@ pub(super) struct Settings {
     #[arg(long, value_name = "NAME", value_parser = parse::header_name)]
     header_stdin: Option<String>,
     /// What it is for.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     description: Option<String>,
     /// How long an attempt may take, 1s to 30s; at first 20s.
     #[arg(long, value_name = "DURATION", value_parser = parse::timeout)]
     timeout: Option<u64>,
-    /// The waits between attempts, such as 5s,5m,2h, or `none` for a single attempt; at first 11 over 2.8 days.
+    /// The waits between attempts, such as 5s,5m,2h; at first 11 over 2.8 days.
     #[arg(long, value_name = "WAITS", value_parser = parse::waits)]
     retry: Option<parse::Waits>,
+    /// Makes a single attempt.
+    #[arg(long, conflicts_with = "retry")]
+    no_retry: bool,
     /// How many deliveries it gets a second at most, 1 to 1000; at first as many as come.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rate: Option<u32>,
@@ -45,14 +48,14 @@ pub(super) struct Settings {
     #[arg(long, value_name = "NAME", value_parser = parse::header_name)]
     signature_header: Option<String>,
     /// What stands before the signature, such as sha256=, for hmac-sha256-hex.
-    #[arg(long, value_name = "TEXT", value_parser = parse::printable)]
+    #[arg(long, value_name = "TEXT", value_parser = parse::prefix)]
     signature_prefix: Option<String>,
 }
 
 impl Settings {
     /// Reads the header whose value is on standard input, if there is one: an argument would be in the shell's history
     /// and in the list of processes.
-    pub(super) fn read(&mut self) -> Result<()> {
+    pub(crate) fn read(&mut self) -> Result<()> {
         if let Some(name) = self.header_stdin.take() {
             let value = parse::printable(&read_secret()?)?;
             self.headers.push((name, value));
@@ -61,7 +64,7 @@ impl Settings {
     }
 
     /// Changes an endpoint as the flags say, and nothing else of it.
-    pub(super) fn apply(self, endpoint: &mut Endpoint) -> Result<()> {
+    pub(crate) fn apply(self, endpoint: &mut Endpoint) -> Result<()> {
         if !self.events.is_empty() {
             endpoint.events = self.events;
         }
@@ -72,13 +75,16 @@ impl Settings {
             endpoint.headers = self.headers;
         }
         if let Some(description) = self.description {
-            endpoint.description = Some(description).filter(|text| !text.is_empty());
+            endpoint.description = Some(description);
         }
         if let Some(timeout) = self.timeout {
             endpoint.timeout = timeout;
         }
         if let Some(parse::Waits(retry)) = self.retry {
             endpoint.retry = retry;
+        }
+        if self.no_retry {
+            endpoint.retry.clear();
         }
         endpoint.rate = self.rate.or(endpoint.rate);
         endpoint.format = self.format.unwrap_or(endpoint.format);
@@ -100,8 +106,7 @@ fn sign(endpoint: &mut Endpoint, header: Option<String>, prefix: Option<String>)
         }
         Scheme::HmacSha256Hex => {
             endpoint.signature_header = header.or(endpoint.signature_header.take());
-            let prefix = prefix.or(endpoint.signature_prefix.take());
-            endpoint.signature_prefix = prefix.filter(|text| !text.is_empty());
+            endpoint.signature_prefix = prefix.or(endpoint.signature_prefix.take());
             if endpoint.signature_header.is_none() {
                 return Err("hmac-sha256-hex needs --signature-header, the one that the receiver reads, such as X-Signature".into());
             }
@@ -176,10 +181,8 @@ mod tests {
         assert_eq!(changed, expected);
         assert_eq!(applied(&changed, &[]), Ok(expected));
 
-        let once = applied(&changed, &["--retry", "none", "--description", ""]).unwrap();
-        assert_eq!((once.retry, once.description), (Vec::new(), None));
-        let bare = applied(&changed, &["--signature-prefix", ""]).unwrap();
-        assert_eq!(bare.signature_prefix, None);
+        let once = applied(&changed, &["--no-retry"]).unwrap();
+        assert_eq!(once.retry, [0_u64; 0]);
     }
 
     #[test]
@@ -233,6 +236,8 @@ mod tests {
             ["--source", ""],
             ["--header", "Host: a"],
             ["--signature-prefix", "ä"],
+            ["--description", ""],
+            ["--signature-prefix", ""],
         ] {
             let refused = applied(&before(), &flags).unwrap_err();
             assert!(refused.contains(flags[0]), "{refused}");

@@ -13,7 +13,7 @@ use webhook_gateway::store::endpoints::circuit::Circuit;
 use webhook_gateway::store::endpoints::{Endpoint, Endpoints, State};
 
 /// Holds what comes for an endpoint.
-pub(super) async fn pause(
+pub(crate) async fn pause(
     which: &str,
     reason: Option<String>,
     stack: &Stack,
@@ -35,7 +35,7 @@ pub(super) async fn pause(
 /// Lets an endpoint that is in a state have its deliveries again, and sets going what is held for it.
 ///
 /// The latter also where it has them already: that is how a probe that was lost is made up for.
-pub(super) async fn activate(
+pub(crate) async fn activate(
     which: &str,
     from: State,
     stack: &Stack,
@@ -59,7 +59,7 @@ pub(super) async fn activate(
 }
 
 /// Writes the state of an endpoint.
-pub(super) async fn set(
+pub(crate) async fn set(
     endpoint: &mut Endpoint,
     state: State,
     reason: Option<String>,

@@ -29,19 +29,25 @@ pub(crate) struct Update {
     settings: Settings,
     /// Has the events of all sources go to it.
     #[arg(long, conflicts_with = "sources")]
-    all_sources: bool,
+    no_source: bool,
     /// Removes the further headers.
     #[arg(long, conflicts_with_all = ["headers", "header_stdin"])]
-    no_headers: bool,
+    no_header: bool,
+    /// Removes the description.
+    #[arg(long, conflicts_with = "description")]
+    no_description: bool,
     /// Removes the limit of deliveries a second.
     #[arg(long, conflicts_with = "rate")]
     no_rate: bool,
+    /// Removes what stands before the signature.
+    #[arg(long, conflicts_with = "signature_prefix")]
+    no_signature_prefix: bool,
     /// Reads a secret from standard input, which replaces the present ones at once; `rotate-secret` lets them overlap.
     #[arg(long, conflicts_with = "header_stdin")]
     secret_stdin: bool,
 }
 
-pub(super) async fn run(mut arguments: Update, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(mut arguments: Update, stack: &Stack, output: Output) -> Result<()> {
     let now = Timestamp::now();
     let endpoints = reach::endpoints(stack)?;
     let mut standing = reach::find(&arguments.which, &endpoints).await?;
@@ -105,14 +111,20 @@ impl Update {
         if let Some(url) = self.url {
             endpoint.url = url;
         }
-        if self.all_sources {
+        if self.no_source {
             endpoint.sources.clear();
         }
-        if self.no_headers {
+        if self.no_header {
             endpoint.headers.clear();
+        }
+        if self.no_description {
+            endpoint.description = None;
         }
         if self.no_rate {
             endpoint.rate = None;
+        }
+        if self.no_signature_prefix {
+            endpoint.signature_prefix = None;
         }
         self.settings.apply(endpoint)
     }
@@ -140,10 +152,11 @@ mod tests {
     fn what_was_set_can_be_cleared() {
         let bare = sample("search", "https://a.example/");
         let mut endpoint = bare.clone();
-        let set = parsed("ep_1 --source studio --header X-Env:test --rate 5").unwrap();
+        let set = "ep_1 --source studio --header X-Env:test --rate 5 --description why";
+        let set = parsed(set).unwrap();
         set.apply(&mut endpoint).unwrap();
         assert_ne!(endpoint, bare);
-        let clear = parsed("ep_1 --all-sources --no-headers --no-rate").unwrap();
+        let clear = parsed("ep_1 --no-source --no-header --no-rate --no-description").unwrap();
         clear.apply(&mut endpoint).unwrap();
         assert_eq!(endpoint, bare);
 
@@ -186,11 +199,14 @@ mod tests {
     #[test]
     fn nothing_is_set_and_cleared_at_once() {
         for line in [
-            "--all-sources --source a",
-            "--no-headers --header X-Env:a",
-            "--no-headers --header-stdin X-Env",
+            "--no-source --source a",
+            "--no-header --header X-Env:a",
+            "--no-header --header-stdin X-Env",
             "--secret-stdin --header-stdin X-Env",
             "--no-rate --rate 1",
+            "--no-description --description why",
+            "--no-retry --retry 5s",
+            "--no-signature-prefix --signature-prefix sha256=",
         ] {
             assert!(parsed(&format!("ep_1 {line}")).is_err(), "{line}");
         }

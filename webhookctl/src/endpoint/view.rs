@@ -12,49 +12,49 @@ use webhook_gateway::store::endpoints::{EndpointStatus, Format, Scheme, State};
 
 /// What may be seen of an endpoint.
 #[derive(Debug, Serialize)]
-pub(super) struct View {
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) url: String,
-    pub(super) description: Option<String>,
-    pub(super) state: State,
-    pub(super) reason: Option<String>,
-    pub(super) circuit: CircuitView,
-    pub(super) events: Vec<String>,
-    pub(super) sources: Vec<String>,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) timeout: String,
-    pub(super) retry: Vec<String>,
-    pub(super) rate: Option<u32>,
-    pub(super) format: Format,
-    pub(super) signature: Scheme,
-    pub(super) signature_header: Option<String>,
-    pub(super) signature_prefix: Option<String>,
-    pub(super) secrets: Vec<SecretView>,
-    pub(super) created_at: String,
-    pub(super) updated_at: String,
+pub(crate) struct View {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) description: Option<String>,
+    pub(crate) state: State,
+    pub(crate) reason: Option<String>,
+    pub(crate) circuit: CircuitView,
+    pub(crate) events: Vec<String>,
+    pub(crate) sources: Vec<String>,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) timeout: String,
+    pub(crate) retry: Vec<String>,
+    pub(crate) rate: Option<u32>,
+    pub(crate) format: Format,
+    pub(crate) signature: Scheme,
+    pub(crate) signature_header: Option<String>,
+    pub(crate) signature_prefix: Option<String>,
+    pub(crate) secrets: Vec<SecretView>,
+    pub(crate) created_at: String,
+    pub(crate) updated_at: String,
 }
 
 /// How the endpoint is doing.
 #[derive(Debug, Serialize)]
-pub(super) struct CircuitView {
+pub(crate) struct CircuitView {
     /// `closed`, `open`, `waiting` because the endpoint asked for it, or `slow`.
-    pub(super) state: &'static str,
-    pub(super) failures: u64,
-    pub(super) failing_since: Option<String>,
-    pub(super) opened_at: Option<String>,
+    pub(crate) state: &'static str,
+    pub(crate) failures: u64,
+    pub(crate) failing_since: Option<String>,
+    pub(crate) opened_at: Option<String>,
     /// How long the endpoint is left alone: between two probes, or from now on if it asked for it.
-    pub(super) wait: Option<String>,
+    pub(crate) wait: Option<String>,
 }
 
 /// A secret that signs, which is all that may be seen of it.
 #[derive(Debug, Serialize)]
-pub(super) struct SecretView {
-    pub(super) until: Option<String>,
+pub(crate) struct SecretView {
+    pub(crate) until: Option<String>,
 }
 
 impl View {
-    pub(super) fn of(standing: &EndpointStatus, now: Timestamp) -> Self {
+    pub(crate) fn of(standing: &EndpointStatus, now: Timestamp) -> Self {
         let endpoint = standing.endpoint.clone();
         let headers = endpoint.headers.iter();
         let headers =
@@ -109,7 +109,7 @@ impl CircuitView {
 }
 
 /// A time in milliseconds, as text.
-pub(super) fn time(milliseconds: i64) -> String {
+pub(crate) fn time(milliseconds: i64) -> String {
     match Timestamp::from_millisecond(milliseconds) {
         Ok(time) => format!("{time:.0}"),
         Err(_) => milliseconds.to_string(),
@@ -117,7 +117,7 @@ pub(super) fn time(milliseconds: i64) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::super::create::sample;
     use super::*;
     use serde_json::json;
@@ -126,12 +126,12 @@ pub(super) mod tests {
     /// 2026-09-21T14:13:20Z
     const NOW: i64 = 1_790_000_000_000;
 
-    pub(in super::super) fn now() -> Timestamp {
+    pub(crate) fn now() -> Timestamp {
         Timestamp::from_millisecond(NOW).unwrap()
     }
 
     /// An endpoint with all kinds of secrets, every one of them `hunter2`.
-    pub(in super::super) fn standing(circuit: Circuit) -> EndpointStatus {
+    pub(crate) fn standing(circuit: Circuit) -> EndpointStatus {
         let mut endpoint = sample("search", "https://hooks.example.com/in");
         endpoint.retry = vec![5, 300, 36_000];
         let sealed = |until| SealedSecret {

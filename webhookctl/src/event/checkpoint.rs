@@ -16,26 +16,26 @@ use webhook_gateway::event::EventRef;
 use webhook_gateway::store::journal::{Checkpoint, Journal};
 
 /// A replay that is under way.
-pub(super) struct Course {
+pub(crate) struct Course {
     journal: Journal,
     name: String,
-    pub(super) checkpoint: Checkpoint,
+    pub(crate) checkpoint: Checkpoint,
 }
 
 /// What became of some events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// All of them.
-    pub(super) done: usize,
+    pub(crate) done: usize,
     /// The ledger does not have them any more.
-    pub(super) forgotten: usize,
+    pub(crate) forgotten: usize,
     /// Nobody there wants them.
-    pub(super) unwanted: usize,
+    pub(crate) unwanted: usize,
 }
 
 impl Course {
     /// That of a command, from its beginning.
-    pub(super) fn new(replay: &Replay, stack: &Stack, output: Output) -> Result<Self> {
+    pub(crate) fn new(replay: &Replay, stack: &Stack, output: Output) -> Result<Self> {
         let now = Timestamp::now();
         let until = replay.until.map(|it| it.at(now));
         let since = match replay.since.map(|it| it.at(now)) {
@@ -60,7 +60,7 @@ impl Course {
     }
 
     /// Goes on where the same command stopped, if it did; whether that is so.
-    pub(super) async fn go_on(&mut self) -> Result<bool> {
+    pub(crate) async fn go_on(&mut self) -> Result<bool> {
         let stopped = self.journal.checkpoint(&self.name).await;
         let stopped = stopped.map_err(failure::journal)?;
         let is_under_way = stopped.is_some();
@@ -71,12 +71,12 @@ impl Course {
     }
 
     /// Whether an event is still to be done.
-    pub(super) fn is_left(&self, event: &EventRef) -> bool {
+    pub(crate) fn is_left(&self, event: &EventRef) -> bool {
         is_after(event, self.checkpoint.last.as_ref())
     }
 
     /// Notes that all up to this event are done, and what became of those since the last note.
-    pub(super) async fn reach(&mut self, event: &EventRef, tally: Tally) -> Result<()> {
+    pub(crate) async fn reach(&mut self, event: &EventRef, tally: Tally) -> Result<()> {
         let checkpoint = &mut self.checkpoint;
         checkpoint.last = Some((event.accepted_at, event.key.clone()));
         checkpoint.done += tally.done;
@@ -87,7 +87,7 @@ impl Course {
     }
 
     /// Forgets where it is: all is done.
-    pub(super) async fn end(&self) -> Result<()> {
+    pub(crate) async fn end(&self) -> Result<()> {
         let forgotten = self.journal.forget(&self.name).await;
         Ok(forgotten.map_err(failure::journal)?)
     }

@@ -11,7 +11,7 @@ use webhook_gateway::event::EventRef;
 use webhook_gateway::store::ledger::Kept;
 
 /// The events that are meant, the oldest first.
-pub(super) async fn chosen(
+pub(crate) async fn chosen(
     replay: &Replay,
     course: &Course,
     recorded: &Recorded,

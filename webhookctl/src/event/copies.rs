@@ -18,15 +18,15 @@ const MAX_PAGES: usize = 20;
 
 /// Copies, and whether there may be more.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Copies {
+pub(crate) struct Copies {
     /// When each of them came, in milliseconds.
-    pub(super) at: Vec<i64>,
+    pub(crate) at: Vec<i64>,
     /// Whether the log was looked through to its end.
-    pub(super) is_whole: bool,
+    pub(crate) is_whole: bool,
 }
 
 /// Looks for the copies of a webhook, from its acceptance until the ledger forgets it.
-pub(super) async fn copies(kept: &Kept, stack: &Stack) -> Result<Copies> {
+pub(crate) async fn copies(kept: &Kept, stack: &Stack) -> Result<Copies> {
     let client = Client::new(&stack.aws);
     let group = stack.output("IngressLogGroupName")?;
     let mut copies = Copies {

@@ -19,7 +19,7 @@ const FIRST_PART: i64 = 60 * 60 * 1000;
 
 /// A copy, and the event that it was taken for.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Duplicate {
+pub(crate) struct Duplicate {
     at: Option<String>,
     id: String,
     source: String,
@@ -39,7 +39,7 @@ impl Row for Duplicate {
 }
 
 /// The copies that came within a time span, the newest first.
-pub(super) struct Duplicates {
+pub(crate) struct Duplicates {
     client: Client,
     group: String,
     source: Option<String>,
@@ -48,7 +48,7 @@ pub(super) struct Duplicates {
 }
 
 impl Duplicates {
-    pub(super) fn of(
+    pub(crate) fn of(
         stack: &Stack,
         source: Option<String>,
         since: Timestamp,
@@ -65,7 +65,7 @@ impl Duplicates {
     }
 
     /// The copies of the next part of the log, perhaps none; `None` after the last.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<Duplicate>>> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Duplicate>>> {
         let Some((first, last)) = self.parts.pop() else {
             return Ok(None);
         };
@@ -89,7 +89,7 @@ impl Duplicates {
     }
 
     /// Whether no part is left.
-    pub(super) fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         self.parts.is_empty()
     }
 }

@@ -39,7 +39,7 @@ struct Explained {
     endpoints: Vec<Account>,
 }
 
-pub(super) async fn run(arguments: Explain, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Explain, stack: &Stack, output: Output) -> Result<()> {
     let recorded = Recorded::to_read(stack)?;
     let source = arguments.source.as_deref();
     let found = recorded.find_with_return(&arguments.id, source, stack);

@@ -157,7 +157,7 @@ impl Index {
 }
 
 /// When a webhook was published, if it was.
-pub(super) async fn published_at(kept: &Kept, stack: &Stack) -> Result<Option<Timestamp>> {
+pub(crate) async fn published_at(kept: &Kept, stack: &Stack) -> Result<Option<Timestamp>> {
     let journal = journal(stack)?;
     let accepted_at = Timestamp::from_millisecond(kept.event.accepted_at)?;
     let soon = accepted_at + SOON;
@@ -212,7 +212,7 @@ fn journal(stack: &Stack) -> Result<Journal> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::recorded::tests::kept;
 

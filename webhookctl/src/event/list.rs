@@ -45,7 +45,7 @@ pub(crate) struct List {
     /// Only those in this state.
     #[arg(long)]
     state: Option<State>,
-    /// Only those accepted since then: 2h or 3d before now, a date, or an RFC 3339 time; 24h before --until or now unless told otherwise.
+    /// Only those accepted since then: 90s, 15m, 2h or 3d ago, a date, or an RFC 3339 time; 24h before --until or now unless told otherwise.
     #[arg(long, value_name = "TIME", value_parser = time::since)]
     since: Option<Timestamp>,
     /// Only those accepted before then.
@@ -58,25 +58,25 @@ pub(crate) struct List {
 
 /// What may be seen of an event at once.
 #[derive(Serialize)]
-pub(super) struct Listed {
-    pub(super) id: String,
+pub(crate) struct Listed {
+    pub(crate) id: String,
     r#type: String,
     source: String,
     provider: String,
     state: String,
     accepted_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) published_at: Option<String>,
+    pub(crate) published_at: Option<String>,
     key: String,
 }
 
 impl Listed {
-    pub(super) fn of(published: &Published, at: Option<Timestamp>) -> Self {
+    pub(crate) fn of(published: &Published, at: Option<Timestamp>) -> Self {
         Self::in_state(&published.event, Kind::of(published).name(), at)
     }
 
     /// As the ledger has it.
-    pub(super) fn kept(kept: &Kept) -> Self {
+    pub(crate) fn kept(kept: &Kept) -> Self {
         let state = match kept.state.as_str() {
             "accepted" if kept.event.conflict => Kind::Conflict.name(),
             state => state,
@@ -169,7 +169,7 @@ impl<R: Row> Rows<R> {
     }
 }
 
-pub(super) async fn run(arguments: List, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: List, stack: &Stack, output: Output) -> Result<()> {
     if arguments.state == Some(State::Duplicate) {
         return duplicates(arguments, stack, output).await;
     }

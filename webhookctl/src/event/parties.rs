@@ -14,14 +14,14 @@ use webhook_gateway::store::journal::{Journal, Removed};
 use webhook_gateway::store::subscriptions::{Subscription, Subscriptions};
 
 /// The endpoints, with their deliveries.
-pub(super) struct Parties {
+pub(crate) struct Parties {
     deliveries: Deliveries,
-    pub(super) endpoints: Vec<Endpoint>,
-    pub(super) removed: Vec<Removed>,
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) removed: Vec<Removed>,
 }
 
 impl Parties {
-    pub(super) async fn of(stack: &Stack) -> Result<Self> {
+    pub(crate) async fn of(stack: &Stack) -> Result<Self> {
         let table = stack.output("JournalTableName")?.to_owned();
         let client = aws_sdk_dynamodb::Client::new(&stack.aws);
         let removed = Journal::new(client, table, SignedDuration::ZERO)
@@ -36,7 +36,7 @@ impl Parties {
     }
 
     /// What became of an event at each of them, by the id of the endpoint; none for where nothing did.
-    pub(super) async fn records(&self, event: &EventRef) -> Result<BTreeMap<String, Delivery>> {
+    pub(crate) async fn records(&self, event: &EventRef) -> Result<BTreeMap<String, Delivery>> {
         let there_are = self.endpoints.iter().map(|it| &*it.id);
         let there_were = self.removed.iter().map(|it| &*it.endpoint);
         let ids = there_are.chain(there_were);
@@ -47,14 +47,14 @@ impl Parties {
     }
 
     /// How those that there are are doing.
-    pub(super) async fn statuses(&self) -> Result<HashMap<String, EndpointStatus>> {
+    pub(crate) async fn statuses(&self) -> Result<HashMap<String, EndpointStatus>> {
         let ids = self.endpoints.iter().map(|it| &*it.id).collect();
         self.deliveries.statuses(&ids).await
     }
 }
 
 /// The subscriptions that there are.
-pub(super) async fn subscriptions(stack: &Stack) -> Result<Vec<Subscription>> {
+pub(crate) async fn subscriptions(stack: &Stack) -> Result<Vec<Subscription>> {
     let table = stack.output("EndpointsTableName")?.to_owned();
     let client = aws_sdk_dynamodb::Client::new(&stack.aws);
     let listed = Subscriptions::new(client, table).list().await;

@@ -12,7 +12,7 @@ use webhook_gateway::store::subscriptions::is_match;
 
 /// What became of an event at an endpoint.
 #[derive(Debug, Serialize, PartialEq)]
-pub(super) struct Account {
+pub(crate) struct Account {
     endpoint: String,
     name: Option<String>,
     /// When the endpoint was removed, if it was.
@@ -27,13 +27,13 @@ pub(super) struct Account {
     /// In a sentence, why the last attempt failed, where its status does not say so.
     last_reason: Option<String>,
     /// When something last became of it.
-    pub(super) updated_at: Option<String>,
+    pub(crate) updated_at: Option<String>,
     next_attempt_at: Option<String>,
 }
 
 impl Account {
     /// Of an event that was published, or is about to be.
-    pub(super) fn of(
+    pub(crate) fn of(
         standing: &EndpointStatus,
         event: &EventRef,
         record: Option<&Delivery>,
@@ -62,7 +62,7 @@ impl Account {
     }
 
     /// At an endpoint that there is no more.
-    pub(super) fn removed(endpoint: &Removed, record: &Delivery) -> Self {
+    pub(crate) fn removed(endpoint: &Removed, record: &Delivery) -> Self {
         Self {
             removed_at: shown(endpoint.at.as_millisecond()),
             ..Self::recorded(endpoint.name.clone(), record)
@@ -92,7 +92,7 @@ impl Account {
     }
 
     /// As a sentence.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let state = match self.state {
             "none" => "nothing",
             "on-its-way" => "on its way",

@@ -36,28 +36,28 @@ const MAX_ROWS: usize = 100;
 pub(crate) struct Replay {
     /// The id of an event, or its key in the ledger; may be given more than once.
     #[arg(long, value_name = "ID", conflicts_with_all = ["event_type", "since", "until", "state"])]
-    pub(super) id: Vec<String>,
+    pub(crate) id: Vec<String>,
     /// Those of this source.
     #[arg(long, value_name = "NAME")]
-    pub(super) source: Option<String>,
+    pub(crate) source: Option<String>,
     /// Those of these types, with `*` for any characters.
     #[arg(long = "type", value_name = "PATTERN")]
-    pub(super) event_type: Option<String>,
-    /// Those accepted since then: 2h or 3d before now, a date, or an RFC 3339 time.
+    pub(crate) event_type: Option<String>,
+    /// Those accepted since then: 90s, 15m, 2h or 3d ago, a date, or an RFC 3339 time.
     #[arg(long, value_name = "TIME", value_parser = time::given)]
-    pub(super) since: Option<Given>,
+    pub(crate) since: Option<Given>,
     /// Those accepted before then; now, unless told otherwise.
     #[arg(long, value_name = "TIME", value_parser = time::given, requires = "since")]
-    pub(super) until: Option<Given>,
+    pub(crate) until: Option<Given>,
     /// Those in this state: accepted or conflict.
     #[arg(long, value_parser = state, requires = "since")]
-    pub(super) state: Option<Kind>,
+    pub(crate) state: Option<Kind>,
     /// To the endpoint of this id or name.
     #[arg(long, value_name = "ENDPOINT", group = "where")]
-    pub(super) endpoint: Option<String>,
+    pub(crate) endpoint: Option<String>,
     /// To this queue: `events`, the name of a subscription, or a URL.
     #[arg(long, value_name = "QUEUE", group = "where")]
-    pub(super) queue: Option<String>,
+    pub(crate) queue: Option<String>,
     /// To the events queue, and to every subscription and endpoint that wants them now.
     #[arg(long, group = "where")]
     all: bool,
@@ -100,7 +100,7 @@ struct Replaying<'a> {
     forgotten: Vec<String>,
 }
 
-pub(super) async fn run(arguments: Replay, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Replay, stack: &Stack, output: Output) -> Result<()> {
     let recorded = Recorded::to_read(stack)?;
     let mut course = Course::new(&arguments, stack, output)?;
     if !arguments.restart && !arguments.dry_run && course.go_on().await? {
@@ -228,7 +228,7 @@ fn state(name: &str) -> std::result::Result<Kind, &'static str> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use clap::Parser;
 

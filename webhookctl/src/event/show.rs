@@ -57,7 +57,7 @@ impl Row for Shown {
     }
 }
 
-pub(super) async fn run(arguments: Show, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Show, stack: &Stack, output: Output) -> Result<()> {
     let recorded = Recorded::to_read(stack)?;
     let source = arguments.source.as_deref();
     let found = recorded.find_with_return(&arguments.id, source, stack);

@@ -15,11 +15,11 @@ const MAX_COPIES: usize = 10;
 
 /// Something that happened to an event.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Step {
+pub(crate) struct Step {
     /// In milliseconds.
     #[serde(serialize_with = "shown")]
-    pub(super) at: Option<i64>,
-    pub(super) what: String,
+    pub(crate) at: Option<i64>,
+    pub(crate) what: String,
 }
 
 impl Step {
@@ -31,7 +31,7 @@ impl Step {
     }
 
     /// What has no time of its own.
-    pub(super) fn then(what: impl Into<String>) -> Self {
+    pub(crate) fn then(what: impl Into<String>) -> Self {
         Self {
             at: None,
             what: what.into(),
@@ -44,7 +44,7 @@ fn shown<S: Serializer>(at: &Option<i64>, serializer: S) -> std::result::Result<
 }
 
 /// What door 1 did with the webhook.
-pub(super) fn received(kept: &Kept, source: Option<&Source>, again_at: Option<i64>) -> Vec<Step> {
+pub(crate) fn received(kept: &Kept, source: Option<&Source>, again_at: Option<i64>) -> Vec<Step> {
     let event = &kept.event;
     let at = event.accepted_at;
     let received = format!(
@@ -110,7 +110,7 @@ fn signed(kept: &Kept, source: Option<&Source>) -> String {
 }
 
 /// The copies that were answered 200 and not recorded.
-pub(super) fn copied(copies: Result<Copies>) -> Vec<Step> {
+pub(crate) fn copied(copies: Result<Copies>) -> Vec<Step> {
     let copies = match copies {
         Ok(copies) => copies,
         Err(error) => {
@@ -138,7 +138,7 @@ pub(super) fn copied(copies: Result<Copies>) -> Vec<Step> {
 }
 
 /// When it was published, and onto which queues, as they are today.
-pub(super) fn published(
+pub(crate) fn published(
     kept: &Kept,
     at: Option<Timestamp>,
     subscriptions: &[Subscription],
@@ -146,7 +146,7 @@ pub(super) fn published(
     let at = at.map(Timestamp::as_millisecond);
     let Some(published) = at else {
         return vec![Step::then(
-            "not published, as far as the journal knows: `webhookctl doctor --reconcile --since 1d` finds what is missing",
+            "not published, as far as the journal knows: `webhookctl reconcile --since 1d` finds what is missing",
         )];
     };
     if kept.state != "accepted" {
@@ -285,7 +285,7 @@ mod tests {
         let nothing = "subscription hr: nothing, because it takes b.* of all sources alone";
         assert_eq!((steps[2].at, &*steps[2].what), (None, nothing));
         let missing = published(&it, None, &subscriptions);
-        assert!(missing.len() == 1 && missing[0].what.contains("doctor --reconcile"));
+        assert!(missing.len() == 1 && missing[0].what.contains("reconcile"));
         it.state = "quarantined".to_owned();
         let aside = published(&it, Some(at), &subscriptions);
         assert!(aside.len() == 1 && aside[0].what.contains("quarantine queue"));

@@ -20,7 +20,7 @@ use webhook_gateway::store::ledger::Stored;
 use webhook_gateway::store::subscriptions::Subscription;
 
 /// Where to.
-pub(super) struct Target {
+pub(crate) struct Target {
     endpoints: Vec<Endpoint>,
     /// Queues that get every event.
     queue_urls: Vec<String>,
@@ -34,7 +34,7 @@ pub(super) struct Target {
 
 impl Target {
     /// That of a command.
-    pub(super) async fn of(
+    pub(crate) async fn of(
         replay: &Replay,
         id: &str,
         stack: &Stack,
@@ -82,7 +82,7 @@ impl Target {
     }
 
     /// The messages of an event, each with its queue; none if nobody there wants it.
-    pub(super) async fn messages(
+    pub(crate) async fn messages(
         &self,
         event: &EventRef,
         stored: &Stored,
@@ -132,7 +132,7 @@ impl Target {
     }
 
     /// Sends messages to their queues.
-    pub(super) async fn send(&self, messages: Vec<(String, Arc<Message>)>) -> Result<()> {
+    pub(crate) async fn send(&self, messages: Vec<(String, Arc<Message>)>) -> Result<()> {
         let mut of_queue: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (queue, message) in messages {
             of_queue.entry(queue).or_default().push(message);

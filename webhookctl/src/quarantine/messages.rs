@@ -12,13 +12,13 @@ const LOOK: i32 = 60;
 const MAX_RECEIVES: usize = 100;
 
 /// The quarantine queue.
-pub(super) struct Messages {
+pub(crate) struct Messages {
     client: Client,
     url: String,
 }
 
 impl Messages {
-    pub(super) fn of(stack: &Stack) -> Result<Self> {
+    pub(crate) fn of(stack: &Stack) -> Result<Self> {
         Ok(Self {
             client: Client::new(&stack.aws),
             url: stack.output("QuarantineQueueUrl")?.to_owned(),
@@ -26,7 +26,7 @@ impl Messages {
     }
 
     /// Deletes the messages of what was released. What fails here is left to who reads the queue: it stays on it.
-    pub(super) async fn forget(&self, mut ids: BTreeSet<&str>) {
+    pub(crate) async fn forget(&self, mut ids: BTreeSet<&str>) {
         let mut others = Vec::new();
         for _ in 0..MAX_RECEIVES {
             if ids.is_empty() {

@@ -81,7 +81,7 @@ pub(crate) struct Which {
     /// Only that of this source.
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Only what came since then: 2h or 3d before now, a date, or an RFC 3339 time; 7d unless told otherwise.
+    /// Only what came since then: 90s, 15m, 2h or 3d ago, a date, or an RFC 3339 time; 7d unless told otherwise.
     #[arg(long, value_name = "TIME", value_parser = time::since)]
     since: Option<Timestamp>,
 }

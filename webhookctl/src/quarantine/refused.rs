@@ -12,29 +12,29 @@ use webhook_gateway::crypto::signature::sha256;
 use webhook_gateway::store::journal::{Journal, KeptRejected, days};
 
 /// A request that was refused, as it came.
-pub(super) struct Request {
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) raw: Vec<u8>,
+pub(crate) struct Request {
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) raw: Vec<u8>,
 }
 
 /// For so long the journal keeps what was refused.
 const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The journal of a stack.
-pub(super) fn journal(stack: &Stack) -> Result<Journal> {
+pub(crate) fn journal(stack: &Stack) -> Result<Journal> {
     let table = stack.output("JournalTableName")?.to_owned();
     let client = aws_sdk_dynamodb::Client::new(&stack.aws);
     Ok(Journal::new(client, table, SignedDuration::ZERO))
 }
 
 /// Those that are meant, the newest first.
-pub(super) async fn list(which: &Which, stack: &Stack, output: Output) -> Result<Vec<Listed>> {
+pub(crate) async fn list(which: &Which, stack: &Stack, output: Output) -> Result<Vec<Listed>> {
     let kept = kept(which, &journal(stack)?, stack, output).await?;
     Ok(kept.iter().map(Listed::rejected).collect())
 }
 
 /// The one of this id.
-pub(super) async fn one(id: &str, journal: &Journal) -> Result<KeptRejected> {
+pub(crate) async fn one(id: &str, journal: &Journal) -> Result<KeptRejected> {
     let mut parts = id.split('/');
     let (source, day) = (parts.next().unwrap_or_default(), parts.next());
     let day = day.and_then(|day| day.parse().ok()).ok_or_else(|| {
@@ -51,7 +51,7 @@ pub(super) async fn one(id: &str, journal: &Journal) -> Result<KeptRejected> {
 }
 
 /// The headers and the bytes of one that is kept.
-pub(super) async fn request(
+pub(crate) async fn request(
     kept: &KeptRejected,
     journal: &Journal,
     recorded: &Recorded,
@@ -68,7 +68,7 @@ pub(super) async fn request(
 }
 
 /// What is kept of the sources that are meant: one, or all that are configured.
-pub(super) async fn kept(
+pub(crate) async fn kept(
     which: &Which,
     journal: &Journal,
     stack: &Stack,

@@ -21,7 +21,7 @@ use webhook_gateway::store::sources::{Authentication, Source};
 
 /// What became of one of them.
 #[derive(Debug, Serialize)]
-pub(super) struct Released {
+pub(crate) struct Released {
     id: String,
     outcome: &'static str,
     event: Option<String>,
@@ -105,7 +105,7 @@ impl Released {
 }
 
 /// What a release needs to know.
-pub(super) struct Releasing {
+pub(crate) struct Releasing {
     recorded: Recorded,
     document: Document,
     unsigned_too: bool,
@@ -157,7 +157,7 @@ impl Told {
     }
 }
 
-pub(super) async fn run(arguments: Release, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Release, stack: &Stack, output: Output) -> Result<()> {
     let (dry_run, unsigned_too) = (arguments.dry_run, arguments.unsigned_too);
     let releasing = Releasing::of(stack, dry_run, unsigned_too).await?;
     let mut told = Told::begin(output);
@@ -194,7 +194,7 @@ pub(super) async fn run(arguments: Release, stack: &Stack, output: Output) -> Re
 
 impl Releasing {
     /// With what is configured today.
-    pub(super) async fn of(stack: &Stack, dry_run: bool, unsigned_too: bool) -> Result<Self> {
+    pub(crate) async fn of(stack: &Stack, dry_run: bool, unsigned_too: bool) -> Result<Self> {
         let days: i64 = stack.output("RetentionDays")?.parse()?;
         Ok(Self {
             recorded: Recorded::of(stack, SignedDuration::from_hours(days * 24))?,
@@ -205,7 +205,7 @@ impl Releasing {
     }
 
     /// The ledger, and where bodies are.
-    pub(super) fn recorded(&self) -> &Recorded {
+    pub(crate) fn recorded(&self) -> &Recorded {
         &self.recorded
     }
 
@@ -214,7 +214,7 @@ impl Releasing {
     }
 
     /// Tries what is quarantined with today's code.
-    pub(super) async fn quarantined(&self, kept: &Kept) -> Result<Released> {
+    pub(crate) async fn quarantined(&self, kept: &Kept) -> Result<Released> {
         let id = &kept.event.id;
         if kept.state != "quarantined" {
             let event = kept.released_as.clone().or_else(|| Some(id.clone()));
@@ -259,7 +259,7 @@ impl Releasing {
     }
 
     /// Tries a request that was rejected with today's secrets.
-    pub(super) async fn refused(
+    pub(crate) async fn refused(
         &self,
         kept: &KeptRejected,
         request: &Request,

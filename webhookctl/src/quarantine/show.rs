@@ -21,7 +21,7 @@ struct Shown {
     today: Released,
 }
 
-pub(super) async fn run(arguments: &Show, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: &Show, stack: &Stack, output: Output) -> Result<()> {
     let releasing = Releasing::of(stack, true, false).await?;
     let id = &arguments.id;
     let (listed, headers, raw, today) = if arguments.rejected {

@@ -8,7 +8,7 @@ use webhook_gateway::providers::Provider;
 use webhook_gateway::store::sources::{Source, SourceError};
 
 /// An entry with what was said, and nothing else; without a secret it is unsigned.
-pub(super) fn new(
+pub(crate) fn new(
     provider: Provider,
     secret: Option<&str>,
     window: Option<&str>,
@@ -40,16 +40,16 @@ pub(crate) fn provider(entry: &Value) -> Option<Provider> {
 }
 
 /// The provider of a source that is in order, but for a secret perhaps, which is what it gets.
-pub(super) fn rotatable(name: &str, entry: &Value) -> Result<Provider> {
+pub(crate) fn rotatable(name: &str, entry: &Value) -> Result<Provider> {
     match Source::parse(name, entry) {
         Ok(_) | Err(SourceError::NoSecret) => Ok(provider(entry).ok_or(SourceError::Provider)?),
-        Err(error) => Err(format!("{error}: remove the source {name} and add it again").into()),
+        Err(error) => Err(format!("{error}: delete the source {name} and create it again").into()),
     }
 }
 
 /// Puts a new secret first and keeps some of the present ones, or drops all but the first of these if there is no
 /// new one; how many there are then. With a secret, a source is no longer unsigned.
-pub(super) fn rotate(entry: &mut Value, new: Option<&str>, keep: usize) -> Result<usize> {
+pub(crate) fn rotate(entry: &mut Value, new: Option<&str>, keep: usize) -> Result<usize> {
     let secrets = rotated(entry, new, keep)?;
     let count = secrets.len();
     if let Some(entry) = entry.as_object_mut() {
@@ -81,7 +81,7 @@ fn rotated(entry: &Value, new: Option<&str>, keep: usize) -> Result<Vec<String>>
 }
 
 /// A secret that was typed or piped, or else a generated one.
-pub(super) fn new_secret(provider: Provider, from_stdin: bool) -> Result<String> {
+pub(crate) fn new_secret(provider: Provider, from_stdin: bool) -> Result<String> {
     if from_stdin {
         read_secret()
     } else {

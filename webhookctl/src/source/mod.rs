@@ -52,11 +52,11 @@ A change is in force within a minute, without a deploy. A secret is read from st
 never an argument and never shown again.
 
 Examples:
-  webhookctl source add studio --provider creative-force
+  webhookctl source create studio --provider creative-force
   webhookctl source list --json
   webhookctl source url studio")]
 pub(crate) enum Command {
-    /// Adds a source, with a generated secret unless told otherwise.
+    /// Creates a source, with a generated secret unless told otherwise.
     #[command(after_help = "\
 Without --secret-stdin and --unsigned, a secret is generated in the provider's own form and shown once: paste it
 where the provider asks for it, beside the Payload URL.
@@ -67,12 +67,12 @@ you are told, once, by a notice and by the event io.webhook-gateway.source.silen
 With --json: {\"name\": …, \"provider\": …, \"secrets\": 1, \"url\": …, \"secret\": …}, the secret only if it was generated.
 
 Examples:
-  webhookctl source add studio --provider creative-force
-  webhookctl source add content --provider woodwing --origin studio.example.com --secret-stdin < token
-  webhookctl source add hr --provider people-force --dedupe-window 2h
-  webhookctl source add shop --provider creads --silent-after 2d
-  webhookctl source add hr-test --provider people-force --unsigned")]
-    Add(Add),
+  webhookctl source create studio --provider creative-force
+  webhookctl source create content --provider woodwing --origin studio.example.com --secret-stdin < token
+  webhookctl source create hr --provider people-force --dedupe-window 2h
+  webhookctl source create shop --provider creads --silent-after 2d
+  webhookctl source create hr-test --provider people-force --unsigned")]
+    Create(Create),
     /// Lists the sources, the disabled ones with the reason.
     #[command(after_help = "\
 With --json: {\"name\": …, \"provider\": …, \"status\": …, \"reason\": …, \"secrets\": …, \"dedupe_window\": …,
@@ -97,31 +97,31 @@ The previous secret stays until the next rotation, or until --drop-previous. An 
 With --json: {\"name\": …, \"provider\": …, \"secrets\": 2, \"url\": …, \"secret\": …}, the secret only if it was generated.
 
 Examples:
-  webhookctl source rotate studio
-  webhookctl source rotate content --secret-stdin < token
-  webhookctl source rotate studio --keep 0
-  webhookctl source rotate studio --drop-previous")]
-    Rotate(Rotate),
+  webhookctl source rotate-secret studio
+  webhookctl source rotate-secret content --secret-stdin < token
+  webhookctl source rotate-secret studio --keep 0
+  webhookctl source rotate-secret studio --drop-previous")]
+    RotateSecret(Rotate),
     /// Changes what a source declares; its secrets stay.
     #[command(after_help = "\
-What is not named stays as it is. A source with --silent-after is watched from now on, and told of if it sends nothing
+What is not named stays as it is; `--no-` before the name of a flag clears what it set. A source with --silent-after is watched from now on, and told of if it sends nothing
 for so long; one that was told of is watched again from its next webhook on, or when --silent-after is named again.
 
 With --json: the object that `source list --json` has for it.
 
 Examples:
   webhookctl source update studio --silent-after 2h
-  webhookctl source update studio --silent-after none
+  webhookctl source update studio --no-silent-after
   webhookctl source update hr --dedupe-window 2h
   webhookctl source update content --origin studio.example.com")]
     Update(update::Update),
-    /// Removes a source; what its provider goes on sending is answered 404.
+    /// Deletes a source; what its provider goes on sending is answered 404.
     #[command(after_help = "\
-With --json: {\"removed\": …}.
+With --json: {\"deleted\": …}.
 
 Example:
-  webhookctl source remove hr-test")]
-    Remove(Name),
+  webhookctl source delete hr-test")]
+    Delete(Name),
     /// Prints the Payload URL of a source, and fails if its provider would refuse it.
     #[command(after_help = "\
 With --json: {\"url\": …, \"problem\": …}, the problem null if there is none. On a local stack it is only noted.
@@ -138,7 +138,7 @@ pub(crate) struct Name {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Add {
+pub(crate) struct Create {
     /// The source's name, the last part of its Payload URL.
     name: String,
     /// Whose webhooks these are: creative-force, woodwing, creads or people-force.
@@ -179,17 +179,17 @@ pub(crate) struct Rotate {
 
 pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Result<()> {
     match command {
-        Command::Add(arguments) => add(arguments, stack, output).await,
+        Command::Create(arguments) => create(arguments, stack, output).await,
         Command::List => list(stack, output).await,
         Command::Show(Name { name }) => show(&name, stack, output).await,
-        Command::Rotate(arguments) => rotate(arguments, stack, output).await,
+        Command::RotateSecret(arguments) => rotate(arguments, stack, output).await,
         Command::Update(arguments) => update::run(arguments, stack, output).await,
-        Command::Remove(Name { name }) => remove(&name, stack, output).await,
+        Command::Delete(Name { name }) => delete(&name, stack, output).await,
         Command::Url(Name { name }) => url(&name, stack, output).await,
     }
 }
 
-async fn add(arguments: Add, stack: &Stack, output: Output) -> Result<()> {
+async fn create(arguments: Create, stack: &Stack, output: Output) -> Result<()> {
     let (name, provider) = (arguments.name, arguments.provider);
     if !is_source_name(&name) {
         return Err(SourceError::Name.into());
@@ -200,7 +200,7 @@ async fn add(arguments: Add, stack: &Stack, output: Output) -> Result<()> {
     }
     let mut document = Document::of(stack).await?;
     if document.sources.contains_key(&name) {
-        return Err(format!("there is a source {name} already: `webhookctl source rotate {name}` gives it a new secret, `webhookctl source remove {name}` removes it").into());
+        return Err(format!("there is a source {name} already: `webhookctl source rotate-secret {name}` gives it a new secret, `webhookctl source delete {name}` deletes it").into());
     }
     let secret = match arguments.unsigned {
         true => None,
@@ -226,7 +226,7 @@ async fn add(arguments: Add, stack: &Stack, output: Output) -> Result<()> {
     tell(
         output,
         &Changed {
-            done: "added",
+            done: "created",
             name: name.clone(),
             provider: provider.name(),
             secrets: usize::from(!arguments.unsigned),
@@ -247,7 +247,7 @@ async fn list(stack: &Stack, output: Output) -> Result<()> {
         .map(|(name, entry)| View::of(name, entry, stack))
         .collect::<Result<_>>()?;
     if views.is_empty() {
-        output.note("there is no source yet: add one by `webhookctl source add`");
+        output.note("there is no source yet: create one by `webhookctl source create`");
     }
     output.list(&views)
 }
@@ -271,7 +271,7 @@ async fn rotate(arguments: Rotate, stack: &Stack, output: Output) -> Result<()> 
     document.sources.insert(name.clone(), entry);
     document.write().await?;
     if secrets > 1 {
-        output.note(&format!("{secrets} secrets verify: once the provider signs with the newest, `webhookctl source rotate {name} --drop-previous`"));
+        output.note(&format!("{secrets} secrets verify: once the provider signs with the newest, `webhookctl source rotate-secret {name} --drop-previous`"));
     }
     tell(
         output,
@@ -286,7 +286,7 @@ async fn rotate(arguments: Rotate, stack: &Stack, output: Output) -> Result<()> 
     )
 }
 
-async fn remove(name: &str, stack: &Stack, output: Output) -> Result<()> {
+async fn delete(name: &str, stack: &Stack, output: Output) -> Result<()> {
     let mut document = Document::of(stack).await?;
     let is_watched = document.entry(name)?.get("silent_after").is_some();
     document.sources.remove(name);
@@ -294,7 +294,7 @@ async fn remove(name: &str, stack: &Stack, output: Output) -> Result<()> {
     if is_watched {
         watch::end(name, stack).await?;
     }
-    output.say(&format!("removed {name}"), &json!({"removed": name}))
+    output.say(&format!("deleted {name}"), &json!({"deleted": name}))
 }
 
 async fn url(name: &str, stack: &Stack, output: Output) -> Result<()> {

@@ -14,26 +14,31 @@ use webhook_gateway::store::sources::{Source, SourceError};
 pub(crate) struct Update {
     /// The source's name.
     name: String,
-    /// The longest that it normally sends nothing, such as 2h or 3d, up to 30d; `none` for a source that is not watched.
+    /// The longest time for which it normally sends nothing, such as 2h or 3d, up to 30d.
     #[arg(long, value_name = "DURATION")]
     silent_after: Option<String>,
-    /// How long the same id counts as a duplicate, such as 30d; of providers without ids, how long the same update does, such
-    /// as 10m. `default` for the provider's.
+    /// No longer watches the source.
+    #[arg(long, conflicts_with = "silent_after")]
+    no_silent_after: bool,
+    /// How long the same id counts as a duplicate, such as 30d; of providers without ids, how long the same update does,
+    /// such as 10m.
     #[arg(long, value_name = "DURATION")]
     dedupe_window: Option<String>,
-    /// An origin that may ask whether it may send; `*` is any. These take the place of the present ones.
+    /// Restores the provider's own window.
+    #[arg(long, conflicts_with = "dedupe_window")]
+    no_dedupe_window: bool,
+    /// An origin that may ask whether it may send; `*` is any. These replace the present ones.
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
     /// Removes the origins.
     #[arg(long, conflicts_with = "origins")]
-    no_origins: bool,
+    no_origin: bool,
 }
 
-pub(super) async fn run(arguments: Update, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Update, stack: &Stack, output: Output) -> Result<()> {
     let name = arguments.name.clone();
-    let is_of_silence = arguments.silent_after.is_some();
-    let window = arguments.dedupe_window.as_deref();
-    let is_of_window = window.is_some_and(|it| it != "default");
+    let is_of_silence = arguments.silent_after.is_some() || arguments.no_silent_after;
+    let is_of_window = arguments.dedupe_window.is_some();
     let mut document = Document::of(stack).await?;
     let before = document.entry(&name)?.clone();
     let mut entry = before.clone();
@@ -59,23 +64,25 @@ pub(super) async fn run(arguments: Update, stack: &Stack, output: Output) -> Res
 
 impl Update {
     fn apply(self, members: &mut Map<String, Value>) {
-        let mut put = |name: &str, value: Option<Value>| match value {
-            Some(value) => drop(members.insert(name.to_owned(), value)),
-            None => drop(members.remove(name)),
-        };
-        if let Some(gap) = self.silent_after {
-            put("silent_after", (gap != "none").then(|| gap.into()));
-        }
-        if let Some(window) = self.dedupe_window {
-            put(
+        let origins = (!self.origins.is_empty()).then(|| self.origins.into());
+        for (name, value, is_cleared) in [
+            (
+                "silent_after",
+                self.silent_after.map(Value::from),
+                self.no_silent_after,
+            ),
+            (
                 "dedupe_window",
-                (window != "default").then(|| window.into()),
-            );
-        }
-        if self.no_origins {
-            put("origins", None);
-        } else if !self.origins.is_empty() {
-            put("origins", Some(self.origins.into()));
+                self.dedupe_window.map(Value::from),
+                self.no_dedupe_window,
+            ),
+            ("origins", origins, self.no_origin),
+        ] {
+            if is_cleared {
+                members.remove(name);
+            } else if let Some(value) = value {
+                members.insert(name.to_owned(), value);
+            }
         }
     }
 }
@@ -113,17 +120,19 @@ mod tests {
         let other = applied(set.clone(), "--origin c");
         assert_eq!(other["origins"], json!(["c"]));
         assert_eq!(other["silent_after"], "2h");
-        let cleared = applied(
-            set,
-            "--silent-after none --dedupe-window default --no-origins",
-        );
+        let cleared = applied(set, "--no-silent-after --no-dedupe-window --no-origin");
         assert_eq!(cleared, bare);
     }
 
     #[test]
     fn nothing_is_set_and_cleared_at_once() {
-        assert!(
-            Line::try_parse_from(["webhookctl", "a", "--no-origins", "--origin", "b"]).is_err()
-        );
+        for flags in [
+            ["--no-origin", "--origin", "b"],
+            ["--no-silent-after", "--silent-after", "2h"],
+            ["--no-dedupe-window", "--dedupe-window", "2h"],
+        ] {
+            let line = ["webhookctl", "a"].into_iter().chain(flags);
+            assert!(Line::try_parse_from(line).is_err(), "{flags:?}");
+        }
     }
 }

@@ -12,15 +12,15 @@ use webhook_gateway::store::sources::{Authentication, Source};
 
 /// What became of a source, with its secret if that was generated just now.
 #[derive(Serialize)]
-pub(super) struct Changed {
+pub(crate) struct Changed {
     #[serde(skip)]
-    pub(super) done: &'static str,
-    pub(super) name: String,
-    pub(super) provider: &'static str,
-    pub(super) secrets: usize,
-    pub(super) url: String,
+    pub(crate) done: &'static str,
+    pub(crate) name: String,
+    pub(crate) provider: &'static str,
+    pub(crate) secrets: usize,
+    pub(crate) url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) secret: Option<String>,
+    pub(crate) secret: Option<String>,
 }
 
 impl Row for Changed {
@@ -38,7 +38,7 @@ impl Row for Changed {
 
 /// What may be seen of a source.
 #[derive(Serialize)]
-pub(super) struct View {
+pub(crate) struct View {
     name: String,
     provider: Option<&'static str>,
     status: &'static str,
@@ -52,7 +52,7 @@ pub(super) struct View {
 }
 
 impl View {
-    pub(super) fn of(name: &str, entry: &Value, stack: &Stack) -> Result<Self> {
+    pub(crate) fn of(name: &str, entry: &Value, stack: &Stack) -> Result<Self> {
         let source = Source::parse(name, entry);
         let (status, secrets) = match source.as_ref().map(|source| &source.authentication) {
             Ok(Authentication::Signed(secrets)) => ("signed", secrets.len()),

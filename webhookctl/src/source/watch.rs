@@ -10,7 +10,7 @@ use webhook_gateway::store::journal::Journal;
 use webhook_gateway::store::sources::Source;
 
 /// Watches over a source as it declares now: from now on, or not any more.
-pub(super) async fn follow(name: &str, source: &Source, stack: &Stack) -> Result<()> {
+pub(crate) async fn follow(name: &str, source: &Source, stack: &Stack) -> Result<()> {
     match source.silent_after {
         Some(gap) => begin(name, gap, stack).await.map_err(|error| {
             format!("the source {name} is written, but not watched before its next webhook: {error}; `webhookctl source update {name} --silent-after {gap:#}` tries again").into()
@@ -35,7 +35,7 @@ async fn begin(name: &str, gap: SignedDuration, stack: &Stack) -> Result<()> {
 }
 
 /// Has nobody watch over a source.
-pub(super) async fn end(name: &str, stack: &Stack) -> Result<()> {
+pub(crate) async fn end(name: &str, stack: &Stack) -> Result<()> {
     let ended = journal(stack)?.forget_gap(name, Timestamp::now()).await;
     ended.map_err(|error| {
         let why = failure::journal(error);

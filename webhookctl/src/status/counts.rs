@@ -16,50 +16,50 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Of a source, in some time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Received {
-    pub(super) accepted: u64,
-    pub(super) duplicates: u64,
-    pub(super) quarantined: u64,
-    pub(super) rejected: u64,
+pub(crate) struct Received {
+    pub(crate) accepted: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) quarantined: u64,
+    pub(crate) rejected: u64,
 }
 
 /// Of an endpoint, in some time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub(super) struct Tried {
-    pub(super) delivered: u64,
+pub(crate) struct Tried {
+    pub(crate) delivered: u64,
     /// Attempts that were not taken.
-    pub(super) failed: u64,
+    pub(crate) failed: u64,
     /// Which part of all attempts was taken, if there were any.
-    pub(super) success: Option<f64>,
+    pub(crate) success: Option<f64>,
 }
 
 /// How long attempts took, in the last hour that had any; in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub(super) struct Took {
-    pub(super) p50_ms: Option<u64>,
-    pub(super) p99_ms: Option<u64>,
+pub(crate) struct Took {
+    pub(crate) p50_ms: Option<u64>,
+    pub(crate) p99_ms: Option<u64>,
 }
 
 /// The same in the last hour and in the last day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub(super) struct Lately<T> {
-    pub(super) hour: T,
-    pub(super) day: T,
+pub(crate) struct Lately<T> {
+    pub(crate) hour: T,
+    pub(crate) day: T,
 }
 
 /// How much is asked for of a source, and of an endpoint.
-pub(super) const OF_SOURCE: usize = 4;
-pub(super) const OF_ENDPOINT: usize = 4;
+pub(crate) const OF_SOURCE: usize = 4;
+pub(crate) const OF_ENDPOINT: usize = 4;
 
 /// The time that is asked for, in whole steps.
-pub(super) fn span(now: Timestamp) -> Range<Timestamp> {
+pub(crate) fn span(now: Timestamp) -> Range<Timestamp> {
     let start = (now - DAY).as_second();
     let start = start - start.rem_euclid(i64::from(STEP));
     Timestamp::from_second(start).unwrap_or(now - DAY)..now
 }
 
 /// What is asked for of a source.
-pub(super) fn of_source(namespace: &str, source: &str, provider: &str) -> [Query; OF_SOURCE] {
+pub(crate) fn of_source(namespace: &str, source: &str, provider: &str) -> [Query; OF_SOURCE] {
     let dimensions = vec![
         ("source", source.to_owned()),
         ("provider", provider.to_owned()),
@@ -74,7 +74,7 @@ pub(super) fn of_source(namespace: &str, source: &str, provider: &str) -> [Query
 }
 
 /// What is asked for of an endpoint.
-pub(super) fn of_endpoint(namespace: &str, endpoint: &str) -> [Query; OF_ENDPOINT] {
+pub(crate) fn of_endpoint(namespace: &str, endpoint: &str) -> [Query; OF_ENDPOINT] {
     [
         ("delivered", "Sum", STEP),
         ("failed_attempts", "Sum", STEP),
@@ -91,7 +91,7 @@ pub(super) fn of_endpoint(namespace: &str, endpoint: &str) -> [Query; OF_ENDPOIN
 }
 
 /// What that comes to for a source.
-pub(super) fn received(values: &[Values], now: Timestamp) -> Lately<Received> {
+pub(crate) fn received(values: &[Values], now: Timestamp) -> Lately<Received> {
     lately(now, |since| {
         let mut counts = values.iter().map(|values| sum(values, since));
         let mut next = || counts.next().unwrap_or_default();
@@ -105,7 +105,7 @@ pub(super) fn received(values: &[Values], now: Timestamp) -> Lately<Received> {
 }
 
 /// What it comes to for an endpoint.
-pub(super) fn tried(values: &[Values], now: Timestamp) -> (Lately<Tried>, Took) {
+pub(crate) fn tried(values: &[Values], now: Timestamp) -> (Lately<Tried>, Took) {
     let of = |place: usize, since| values.get(place).map_or(0, |values| sum(values, since));
     let tried = lately(now, |since| {
         let (delivered, failed) = (of(0, since), of(1, since));

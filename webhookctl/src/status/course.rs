@@ -5,7 +5,7 @@ use webhook_gateway::store::deliveries::{Delivery, State as Course};
 use webhook_gateway::store::endpoints::{EndpointStatus, State};
 
 /// The state of an endpoint, or that of its circuit.
-pub(super) fn state(standing: &EndpointStatus, now: Timestamp) -> &'static str {
+pub(crate) fn state(standing: &EndpointStatus, now: Timestamp) -> &'static str {
     let circuit = &standing.circuit;
     match standing.endpoint.state {
         State::Paused => "paused",
@@ -20,7 +20,7 @@ pub(super) fn state(standing: &EndpointStatus, now: Timestamp) -> &'static str {
 /// When the endpoint is tried next, at the latest, by the newest of its deliveries; in milliseconds.
 ///
 /// An endpoint that is left alone is tried after that, with what is held for it.
-pub(super) fn next_attempt(
+pub(crate) fn next_attempt(
     standing: &EndpointStatus,
     newest: &[Delivery],
     now: Timestamp,

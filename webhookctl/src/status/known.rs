@@ -25,7 +25,7 @@ const UNHEARD: SignedDuration = SignedDuration::from_mins(2);
 const NEWEST: i32 = 100;
 
 /// All of it.
-pub(super) struct Known {
+pub(crate) struct Known {
     now: Timestamp,
     /// By name, and by provider unless it is disabled.
     sources: Vec<(String, Option<Provider>)>,
@@ -42,7 +42,7 @@ struct Target {
 }
 
 impl Known {
-    pub(super) async fn of(stack: &Stack) -> Result<Self> {
+    pub(crate) async fn of(stack: &Stack) -> Result<Self> {
         let now = Timestamp::now();
         let document = Document::of(stack).await?;
         let sources = document.sources.iter().map(|(name, entry)| {
@@ -58,7 +58,7 @@ impl Known {
     }
 
     /// The metrics of all of it: first those of the sources, then those of the endpoints.
-    pub(super) fn queries(&self, stack: &Stack) -> Result<Vec<Query>> {
+    pub(crate) fn queries(&self, stack: &Stack) -> Result<Vec<Query>> {
         let namespace = stack.output("MetricsNamespace")?;
         let mut queries = Vec::new();
         for (name, provider) in &self.sources {
@@ -73,7 +73,7 @@ impl Known {
     }
 
     /// The sources, with what these values say of them.
-    pub(super) fn sources(&self, values: Option<&[Values]>) -> Vec<SourceView> {
+    pub(crate) fn sources(&self, values: Option<&[Values]>) -> Vec<SourceView> {
         let views = self
             .sources
             .iter()
@@ -95,7 +95,7 @@ impl Known {
     }
 
     /// The endpoints, with what these values say of them.
-    pub(super) fn endpoints(&self, values: Option<&[Values]>) -> Vec<EndpointView> {
+    pub(crate) fn endpoints(&self, values: Option<&[Values]>) -> Vec<EndpointView> {
         let of_sources = self.sources.len() * OF_SOURCE;
         let views = self.endpoints.iter().enumerate().map(|(place, target)| {
             let values = part(values, of_sources + place * OF_ENDPOINT, OF_ENDPOINT);

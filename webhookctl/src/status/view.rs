@@ -8,42 +8,42 @@ use serde::Serialize;
 
 /// A source. What was not counted is not known.
 #[derive(Debug, Serialize)]
-pub(super) struct SourceView {
-    pub(super) kind: &'static str,
-    pub(super) name: String,
-    pub(super) provider: Option<&'static str>,
-    pub(super) last_event_at: Option<String>,
+pub(crate) struct SourceView {
+    pub(crate) kind: &'static str,
+    pub(crate) name: String,
+    pub(crate) provider: Option<&'static str>,
+    pub(crate) last_event_at: Option<String>,
     #[serde(flatten)]
-    pub(super) received: Option<Lately<Received>>,
+    pub(crate) received: Option<Lately<Received>>,
     #[serde(skip)]
-    pub(super) last: Option<Timestamp>,
+    pub(crate) last: Option<Timestamp>,
     #[serde(skip)]
-    pub(super) now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// An endpoint.
 #[derive(Debug, Serialize)]
-pub(super) struct EndpointView {
-    pub(super) kind: &'static str,
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) state: &'static str,
+pub(crate) struct EndpointView {
+    pub(crate) kind: &'static str,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) state: &'static str,
     #[serde(flatten)]
-    pub(super) tried: Option<Lately<Tried>>,
+    pub(crate) tried: Option<Lately<Tried>>,
     #[serde(flatten)]
-    pub(super) took: Option<Took>,
-    pub(super) held: usize,
+    pub(crate) took: Option<Took>,
+    pub(crate) held: usize,
     /// Whether there are more than were counted.
-    pub(super) more_held: bool,
-    pub(super) next_attempt_at: Option<String>,
+    pub(crate) more_held: bool,
+    pub(crate) next_attempt_at: Option<String>,
     #[serde(skip)]
-    pub(super) next: Option<i64>,
+    pub(crate) next: Option<i64>,
     #[serde(skip)]
-    pub(super) now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// A time in milliseconds, as text.
-pub(super) fn text(at: Option<Timestamp>) -> Option<String> {
+pub(crate) fn text(at: Option<Timestamp>) -> Option<String> {
     shown(at?.as_millisecond())
 }
 

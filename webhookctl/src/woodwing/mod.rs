@@ -24,8 +24,8 @@ The user's password is asked for, or else read from the first line of standard i
 server's URL ends in /StudioServer, and its plug-in Webhooks has to be enabled.
 
 Examples:
-  webhookctl woodwing trigger-options --server https://studio.example.com/StudioServer --user admin
-  webhookctl woodwing register --server https://studio.example.com/StudioServer --user admin --source content
+  webhookctl woodwing event-types --server https://studio.example.com/StudioServer --user admin
+  webhookctl woodwing create --server https://studio.example.com/StudioServer --user admin --source content
   webhookctl woodwing list --server https://studio.example.com/StudioServer --user admin < password")]
 pub(crate) enum Command {
     /// Lists the event types that can be registered for.
@@ -33,8 +33,8 @@ pub(crate) enum Command {
 With --json: {\"entity\": …, \"trigger\": …} each.
 
 Example:
-  webhookctl woodwing trigger-options --server https://studio.example.com/StudioServer --user admin")]
-    TriggerOptions(Login),
+  webhookctl woodwing event-types --server https://studio.example.com/StudioServer --user admin")]
+    EventTypes(Login),
     /// Registers the Payload URL of a source, and stores the token with it in one step.
     #[command(after_help = "\
 A source that does not exist is added. Studio Server makes the token, unless --secret-stdin gives one: then it is the
@@ -45,10 +45,10 @@ answer to it is lost, it is taken back, or named if that fails. A URL that is re
 With --json: {\"id\": …, \"name\": …, \"url\": …, \"triggers\": {…}}.
 
 Examples:
-  webhookctl woodwing register --server https://studio.example.com/StudioServer --user admin --source content
-  webhookctl woodwing register --server https://studio.example.com/StudioServer --user admin --source content \\
+  webhookctl woodwing create --server https://studio.example.com/StudioServer --user admin --source content
+  webhookctl woodwing create --server https://studio.example.com/StudioServer --user admin --source content \\
       --trigger com.woodwing.studio/object/created --trigger com.woodwing.studio/object/saved")]
-    Register(Register),
+    Create(Create),
     /// Lists what is registered, by anybody.
     #[command(after_help = "\
 With --json: {\"id\": …, \"name\": …} each; an id is a number or a text, as Studio Server writes it.
@@ -61,8 +61,8 @@ Example:
 With --json: {\"id\": …, \"name\": …, \"url\": …, \"triggers\": {…}}.
 
 Example:
-  webhookctl woodwing get 47 --server https://studio.example.com/StudioServer --user admin")]
-    Get(One),
+  webhookctl woodwing show 47 --server https://studio.example.com/StudioServer --user admin")]
+    Show(One),
     /// Changes a registration, and reads it back. What is not named stays as it is, the token too.
     #[command(after_help = "\
 Studio Server does not tell the token of a registration, so that --source takes the source that it is of already, such as
@@ -73,13 +73,13 @@ With --json: {\"id\": …, \"name\": …, \"url\": …, \"triggers\": {…}}, as
 Example:
   webhookctl woodwing update 47 --server https://studio.example.com/StudioServer --user admin --source content")]
     Update(Update),
-    /// Removes a registration; the secrets of its source stay.
+    /// Deletes a registration; the secrets of its source stay.
     #[command(after_help = "\
-With --json: {\"unregistered\": …}.
+With --json: {\"deleted\": …}.
 
 Example:
-  webhookctl woodwing unregister 47 --server https://studio.example.com/StudioServer --user admin")]
-    Unregister(One),
+  webhookctl woodwing delete 47 --server https://studio.example.com/StudioServer --user admin")]
+    Delete(One),
 }
 
 /// Which server, and who.
@@ -105,7 +105,7 @@ pub(crate) struct One {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Register {
+pub(crate) struct Create {
     #[command(flatten)]
     login: Login,
     /// The source whose Payload URL it is.
@@ -202,7 +202,7 @@ pub(crate) async fn run(
     output: Output,
 ) -> Result<()> {
     match command {
-        Command::TriggerOptions(login) => {
+        Command::EventTypes(login) => {
             let options = login.log_on(false).await?.0.trigger_options().await?;
             output.list(&triggers(&options))
         }
@@ -211,15 +211,15 @@ pub(crate) async fn run(
             let all = all.map(|Listed { id, name, .. }| Named { id, name });
             output.list(&all.collect::<Vec<_>>())
         }
-        Command::Get(one) => output.one(&one.login.log_on(false).await?.0.get(&one.id).await?),
-        Command::Unregister(one) => {
+        Command::Show(one) => output.one(&one.login.log_on(false).await?.0.get(&one.id).await?),
+        Command::Delete(one) => {
             let (server, _) = one.login.log_on(false).await?;
             server.get(&one.id).await?;
             server.delete(&one.id).await?;
             let id = one.id;
-            output.say(&format!("unregistered {id}"), &json!({"unregistered": id}))
+            output.say(&format!("deleted {id}"), &json!({"deleted": id}))
         }
-        Command::Register(arguments) => register(arguments, &stack.await?, output).await,
+        Command::Create(arguments) => create(arguments, &stack.await?, output).await,
         Command::Update(arguments) => {
             let source = match &arguments.source {
                 Some(name) => Some(Moved::to(name, &stack.await?).await?),
@@ -257,7 +257,7 @@ impl Login {
     }
 }
 
-async fn register(arguments: Register, stack: &Stack, output: Output) -> Result<()> {
+async fn create(arguments: Create, stack: &Stack, output: Output) -> Result<()> {
     let name = &arguments.source;
     if !is_source_name(name) {
         return Err(webhook_gateway::store::sources::SourceError::Name.into());
@@ -312,7 +312,7 @@ async fn before(server: &Server, url: &str, another: bool) -> Result<Vec<Id>> {
         format!("whether {url} is registered already is not known: {error}; nothing was registered")
     })?;
     match &*registered {
-        [id, ..] if !another => Err(format!("{url} is registered already, as {id}: `webhookctl woodwing update` changes that, `webhookctl woodwing unregister` removes it, and --another registers the URL once more; nothing was registered").into()),
+        [id, ..] if !another => Err(format!("{url} is registered already, as {id}: `webhookctl woodwing update` changes that, `webhookctl woodwing delete` deletes it, and --another registers the URL once more; nothing was registered").into()),
         _ => Ok(registered),
     }
 }
@@ -415,7 +415,7 @@ async fn taken_back(server: &Server, login: &Login, id: &Id, why: &str) -> Strin
     match server.delete(id).await {
         Ok(()) => format!("{why}; the registration {id} is taken back"),
         Err(error) => format!(
-            "{why}; and the registration {id} could not be taken back ({error}): `webhookctl woodwing unregister {id} --server {url} --user {user}` removes it"
+            "{why}; and the registration {id} could not be taken back ({error}): `webhookctl woodwing delete {id} --server {url} --user {user}` deletes it"
         ),
     }
 }
@@ -450,7 +450,7 @@ impl Moved {
             return Ok(self.url);
         }
         let name = self.name;
-        Err(format!("the registration is of {url}, and Studio Server does not tell its token: with the source {name}, whose secrets are others, every webhook would be refused. `webhookctl woodwing register` makes a registration with a token of its own; if {name} has this token, name its URL by --url; nothing was changed").into())
+        Err(format!("the registration is of {url}, and Studio Server does not tell its token: with the source {name}, whose secrets are others, every webhook would be refused. `webhookctl woodwing create` makes a registration with a token of its own; if {name} has this token, name its URL by --url; nothing was changed").into())
     }
 }
 

@@ -25,7 +25,7 @@ const MAX_MESSAGE: usize = 500;
 const REGISTRATION: &str = "WhRegWebhookRegistrationInfo";
 
 /// A Studio Server, with a ticket of a user who logged on.
-pub(super) struct Server {
+pub(crate) struct Server {
     http: reqwest::Client,
     url: String,
     ticket: String,
@@ -34,28 +34,28 @@ pub(super) struct Server {
 /// The id of a registration, as the server writes it: a number, or a text.
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
-pub(super) struct Id(Value);
+pub(crate) struct Id(Value);
 
 /// A registration as the server has it. Its token is told only once, to who creates it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Registration {
-    pub(super) id: Option<Id>,
-    pub(super) name: String,
-    pub(super) url: String,
+pub(crate) struct Registration {
+    pub(crate) id: Option<Id>,
+    pub(crate) name: String,
+    pub(crate) url: String,
     /// Event types, by the entity that they are of.
-    pub(super) triggers: Triggers,
+    pub(crate) triggers: Triggers,
 }
 
 /// A registration among others, of which the server need not say all.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Listed {
-    pub(super) id: Option<Id>,
-    pub(super) name: Option<String>,
-    pub(super) url: Option<String>,
+pub(crate) struct Listed {
+    pub(crate) id: Option<Id>,
+    pub(crate) name: Option<String>,
+    pub(crate) url: Option<String>,
 }
 
 /// Event types, by the entity that they are of. In which order they come says nothing.
-pub(super) type Triggers = BTreeMap<String, BTreeSet<String>>;
+pub(crate) type Triggers = BTreeMap<String, BTreeSet<String>>;
 
 impl Id {
     fn read(value: &Value) -> Option<Self> {
@@ -117,7 +117,7 @@ fn server_url(text: &str, insecure_http: bool) -> Result<String> {
 
 impl Server {
     /// Logs on. Neither the password nor the ticket is in any error.
-    pub(super) async fn log_on(
+    pub(crate) async fn log_on(
         url: &str,
         insecure_http: bool,
         user: &str,
@@ -155,7 +155,7 @@ impl Server {
     }
 
     /// The event types that there are, by the entity that they are of.
-    pub(super) async fn trigger_options(&self) -> Result<Triggers> {
+    pub(crate) async fn trigger_options(&self) -> Result<Triggers> {
         let answer = self.ask("GetTriggerOptions", json!({})).await?;
         let options = answer["Options"].as_array().into_iter().flatten();
         let types = |option: &Value| {
@@ -171,7 +171,7 @@ impl Server {
     }
 
     /// What is registered.
-    pub(super) async fn list(&self) -> Result<Vec<Listed>> {
+    pub(crate) async fn list(&self) -> Result<Vec<Listed>> {
         let answer = self.ask("ListWebhookRegistrations", json!({})).await?;
         let text = |it: &Value, name: &str| it[name].as_str().map(str::to_owned);
         let one = |it: &Value| Listed {
@@ -187,7 +187,7 @@ impl Server {
     }
 
     /// The ids of what is registered for a URL.
-    pub(super) async fn ids_of(&self, url: &str) -> Result<Vec<Id>> {
+    pub(crate) async fn ids_of(&self, url: &str) -> Result<Vec<Id>> {
         let mut ids = Vec::new();
         for listed in self.list().await? {
             let of = match (listed.url, &listed.id) {
@@ -207,7 +207,7 @@ impl Server {
     }
 
     /// A registration.
-    pub(super) async fn get(&self, id: &Id) -> Result<Registration> {
+    pub(crate) async fn get(&self, id: &Id) -> Result<Registration> {
         let answer = self
             .ask("GetWebhookRegistration", json!({"Id": id}))
             .await?;
@@ -217,7 +217,7 @@ impl Server {
     }
 
     /// Registers; the id, and the token if the server tells it. What was registered is for [`Self::get`] to say.
-    pub(super) async fn create(
+    pub(crate) async fn create(
         &self,
         registration: &Registration,
         token: Option<&str>,
@@ -237,7 +237,7 @@ impl Server {
     ///
     /// The article's example repeats the class of the request that creates one; the interface names the class of each
     /// request by its method, here as in every other example.
-    pub(super) async fn update(&self, registration: &Registration) -> Result<()> {
+    pub(crate) async fn update(&self, registration: &Registration) -> Result<()> {
         let mut info = written(registration, None);
         info["Id"] = json!(registration.id);
         let request = json!({"Registration": info});
@@ -247,7 +247,7 @@ impl Server {
     }
 
     /// Removes a registration: it is gone, or there is an error, whatever was answered.
-    pub(super) async fn delete(&self, id: &Id) -> Result<()> {
+    pub(crate) async fn delete(&self, id: &Id) -> Result<()> {
         let request = json!({"Id": id});
         let answer = self.tell("DeleteWebhookRegistration", Some(""), request);
         let answer = answer.await;

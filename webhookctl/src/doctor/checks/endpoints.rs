@@ -15,7 +15,7 @@ const CHECK: &str = "endpoints";
 const LONG_WAIT: Duration = Duration::from_hours(1);
 
 /// Circuits that are open, endpoints that are disabled or paused, and secrets that ended.
-pub(super) fn endpoints(endpoints: &[Kept], now: Timestamp) -> Vec<Finding> {
+pub(crate) fn endpoints(endpoints: &[Kept], now: Timestamp) -> Vec<Finding> {
     if endpoints.is_empty() {
         let none = Finding::ok(CHECK, "none", "there is no endpoint yet");
         return vec![none];
@@ -149,7 +149,7 @@ fn headers(endpoint: &Endpoint) -> Option<Finding> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::doctor::finding::Level::{self, Ok as Right, Warning, Wrong};
     use serde_json::json;

@@ -22,7 +22,7 @@ const TOO_LATE: SignedDuration = SignedDuration::from_hours(12);
 const OLD: SignedDuration = SignedDuration::from_hours(24);
 
 /// What is to start a function does.
-pub(super) fn event_sources(function: &str, sources: &[EventSource]) -> Vec<Finding> {
+pub(crate) fn event_sources(function: &str, sources: &[EventSource]) -> Vec<Finding> {
     if sources.is_empty() {
         let nothing = Finding::wrong(
             SOURCES,
@@ -63,13 +63,13 @@ pub(super) fn event_sources(function: &str, sources: &[EventSource]) -> Vec<Find
 }
 
 /// Door 2 keeps up with the ledger.
-pub(super) fn stream(lag: Option<SignedDuration>) -> Vec<Finding> {
+pub(crate) fn stream(lag: Option<SignedDuration>) -> Vec<Finding> {
     let Some(lag) = lag else {
         let idle = Finding::ok(STREAM, "ledger", "nothing was recorded in the last minutes");
         return vec![idle];
     };
     let what = format!("the ingress function is {} behind", long(lag));
-    let to_do = "look at the errors in its log; what the stream forgets after 24 h is published by `webhookctl doctor --reconcile --since … --repair`";
+    let to_do = "look at the errors in its log; what the stream forgets after 24 h is published by `webhookctl reconcile --since … --repair`";
     vec![match lag {
         lag if lag >= TOO_LATE => Finding::wrong(STREAM, "ledger", what, to_do),
         lag if lag >= LATE => Finding::warning(STREAM, "ledger", what, to_do),
@@ -78,7 +78,7 @@ pub(super) fn stream(lag: Option<SignedDuration>) -> Vec<Finding> {
 }
 
 /// Somebody consumes the events.
-pub(super) fn events(queue: &Queue, oldest: Option<SignedDuration>) -> Vec<Finding> {
+pub(crate) fn events(queue: &Queue, oldest: Option<SignedDuration>) -> Vec<Finding> {
     let retention = SignedDuration::try_from(queue.retention).unwrap_or(SignedDuration::MAX);
     let what = on_it(queue, oldest);
     let to_do = format!(
@@ -97,7 +97,7 @@ pub(super) fn events(queue: &Queue, oldest: Option<SignedDuration>) -> Vec<Findi
 }
 
 /// What was not understood was looked at.
-pub(super) fn quarantine(queue: &Queue, oldest: Option<SignedDuration>) -> Vec<Finding> {
+pub(crate) fn quarantine(queue: &Queue, oldest: Option<SignedDuration>) -> Vec<Finding> {
     let what = on_it(queue, oldest);
     vec![match queue.depth() {
         0 => Finding::ok(QUEUES, "quarantine", what),
@@ -111,7 +111,7 @@ pub(super) fn quarantine(queue: &Queue, oldest: Option<SignedDuration>) -> Vec<F
 }
 
 /// Deliveries are far from where SQS hands out no more.
-pub(super) fn deliveries(queue: &Queue) -> Vec<Finding> {
+pub(crate) fn deliveries(queue: &Queue) -> Vec<Finding> {
     let what = format!(
         "{}, {} of them in flight",
         on_it(queue, None),
@@ -129,7 +129,7 @@ pub(super) fn deliveries(queue: &Queue) -> Vec<Finding> {
 }
 
 /// The code could handle everything.
-pub(super) fn dead_letters(queue: &Queue, oldest: Option<SignedDuration>) -> Vec<Finding> {
+pub(crate) fn dead_letters(queue: &Queue, oldest: Option<SignedDuration>) -> Vec<Finding> {
     // For a dead-letter queue this age begins when the message came there, not when it was first sent.
     let what = match oldest {
         Some(oldest) if queue.depth() > 0 => {

@@ -15,15 +15,15 @@ use super::finding::Finding;
 use crate::failure::Kind;
 
 /// The findings so far.
-pub(super) struct Findings {
+pub(crate) struct Findings {
     is_local: bool,
-    pub(super) all: Vec<Finding>,
+    pub(crate) all: Vec<Finding>,
     /// What could not be looked at, each once, with the check that it was for.
     unread: Vec<(&'static str, Unread)>,
 }
 
 /// All that is found.
-pub(super) fn all(facts: &Facts) -> Findings {
+pub(crate) fn all(facts: &Facts) -> Findings {
     let mut found = Findings {
         is_local: facts.is_local,
         all: Vec::new(),
@@ -104,7 +104,7 @@ impl Findings {
     }
 
     /// How many things could not be looked at.
-    pub(super) fn unread(&self) -> usize {
+    pub(crate) fn unread(&self) -> usize {
         self.unread.len()
     }
 

@@ -13,7 +13,7 @@ const CHECK: &str = "secrets";
 const CALM: SignedDuration = SignedDuration::from_hours(24);
 
 /// The secrets of sources that have more than one.
-pub(super) fn secrets(
+pub(crate) fn secrets(
     sources: &Sources,
     heard: &HashMap<String, Heard>,
     now: Timestamp,
@@ -117,7 +117,10 @@ impl Previous {
             return Finding::ok(CHECK, &source.name, format!("{secret} {what}: keep it"));
         }
         let (drop, others) = (
-            format!("`webhookctl source rotate {} --drop-previous`", source.name),
+            format!(
+                "`webhookctl source rotate-secret {} --drop-previous`",
+                source.name
+            ),
             if self.of > 2 {
                 ", which removes all but the newest"
             } else {

@@ -15,7 +15,7 @@ const SOURCES: &str = "sources";
 const URLS: &str = "payload URLs";
 
 /// Sources without a usable secret, unsigned ones, and blank secrets.
-pub(super) fn sources(
+pub(crate) fn sources(
     sources: &[Source],
     heard: &HashMap<String, Heard>,
     now: Timestamp,
@@ -32,7 +32,7 @@ pub(super) fn sources(
 
 fn source(source: &Source, heard: Option<&Heard>, now: Timestamp) -> Finding {
     let (name, blank) = (&source.name, source.blank);
-    let rotate = format!("`webhookctl source rotate {name}`");
+    let rotate = format!("`webhookctl source rotate-secret {name}`");
     match &source.usable {
         Err(SourceError::NoSecret) => Finding::wrong(
             SOURCES,
@@ -45,7 +45,7 @@ fn source(source: &Source, heard: Option<&Heard>, now: Timestamp) -> Finding {
             name,
             format!("it is disabled: {error}; every webhook is answered 503"),
             format!(
-                "`webhookctl source remove {name}`, and `webhookctl source add` with its secret"
+                "`webhookctl source delete {name}`, and `webhookctl source create` with its secret"
             ),
         ),
         Ok(_) if heard.is_some_and(|it| silence::is_lost(it, now)) => {
@@ -82,7 +82,7 @@ fn source(source: &Source, heard: Option<&Heard>, now: Timestamp) -> Finding {
 }
 
 /// Payload URLs that the provider refuses.
-pub(super) fn payload_urls(sources: &[Source], is_local: bool) -> Vec<Finding> {
+pub(crate) fn payload_urls(sources: &[Source], is_local: bool) -> Vec<Finding> {
     let usable = sources.iter().filter_map(|source| {
         let (provider, _) = source.usable.as_ref().ok()?;
         Some((source, *provider))
@@ -140,18 +140,23 @@ mod tests {
         for (source, level, what, to_do) in [
             (signed(), Level::Ok, "5 min ago", ""),
             (blank, Level::Warning, "blank", "--drop-previous"),
-            (unsigned, Level::Warning, "unsigned", "source rotate studio"),
+            (
+                unsigned,
+                Level::Warning,
+                "unsigned",
+                "source rotate-secret studio",
+            ),
             (
                 of(Err(SourceError::NoSecret), 1),
                 Level::Wrong,
                 "503",
-                "source rotate studio",
+                "source rotate-secret studio",
             ),
             (
                 of(Err(SourceError::Provider), 0),
                 Level::Wrong,
                 "provider",
-                "source remove studio",
+                "source delete studio",
             ),
         ] {
             let finding = sources(&[source], &heard, now).remove(0);

@@ -15,7 +15,7 @@ const BOTH_IMAGES: &str = "NEW_AND_OLD_IMAGES";
 const FORGETS_BY: &str = "expires_at";
 
 /// The stack and the tool are of one version.
-pub(super) fn version(deployed: Option<&str>) -> Vec<Finding> {
+pub(crate) fn version(deployed: Option<&str>) -> Vec<Finding> {
     let install = "deploy the template of this version, or install the webhookctl of that one";
     vec![match deployed {
         Some(OURS) => Finding::ok("version", "stack", OURS),
@@ -31,7 +31,7 @@ pub(super) fn version(deployed: Option<&str>) -> Vec<Finding> {
 }
 
 /// Endpoints are on the public Internet.
-pub(super) fn policy(policy: Option<&str>, is_local: bool) -> Vec<Finding> {
+pub(crate) fn policy(policy: Option<&str>, is_local: bool) -> Vec<Finding> {
     vec![match policy {
         Some("unrestricted") if !is_local => Finding::wrong(
             "endpoint policy",
@@ -44,7 +44,7 @@ pub(super) fn policy(policy: Option<&str>, is_local: bool) -> Vec<Finding> {
 }
 
 /// A table forgets what is past its time, and the ledger tells its changes.
-pub(super) fn table(name: &str, table: &Table, is_local: bool) -> Vec<Finding> {
+pub(crate) fn table(name: &str, table: &Table, is_local: bool) -> Vec<Finding> {
     let deploy = "somebody changed it since: deploy the template again, by `sam deploy`";
     let wrong = |what: &str| Finding::wrong("tables", name, what, deploy);
     let mut found = vec![match table.forgets_by.as_deref() {
@@ -63,7 +63,7 @@ pub(super) fn table(name: &str, table: &Table, is_local: bool) -> Vec<Finding> {
 }
 
 /// No alarm is on, and all of them tell somebody.
-pub(super) fn alarms(alarms: &[Alarm], is_local: bool, now: Timestamp) -> Vec<Finding> {
+pub(crate) fn alarms(alarms: &[Alarm], is_local: bool, now: Timestamp) -> Vec<Finding> {
     const CHECK: &str = "alarms";
     if alarms.is_empty() {
         let what = "none is deployed: nobody is told of what goes wrong";

@@ -19,7 +19,7 @@ const API_TIMEOUT: Duration = Duration::from_secs(30);
 const DEPLOY: &str = "somebody changed it since: deploy the template again, by `sam deploy`";
 
 /// A slow request ends with the function's own log line.
-pub(super) fn ingress(timeout: Duration) -> Vec<Finding> {
+pub(crate) fn ingress(timeout: Duration) -> Vec<Finding> {
     let what = format!(
         "it may take {}, and the API waits {}",
         shown(timeout),
@@ -29,7 +29,7 @@ pub(super) fn ingress(timeout: Duration) -> Vec<Finding> {
 }
 
 /// A batch ends before its messages show again, and after the slowest endpoint.
-pub(super) fn delivery(timeout: Duration, queue: &Queue) -> Vec<Finding> {
+pub(crate) fn delivery(timeout: Duration, queue: &Queue) -> Vec<Finding> {
     let slowest = format!(
         "it may take {}, and an endpoint {}",
         shown(timeout),
@@ -52,7 +52,7 @@ pub(super) fn delivery(timeout: Duration, queue: &Queue) -> Vec<Finding> {
 }
 
 /// What the delivery queue gives up has time left as a dead letter, and is not given up too soon.
-pub(super) fn queues(queue: &Queue, dead: &Queue) -> Vec<Finding> {
+pub(crate) fn queues(queue: &Queue, dead: &Queue) -> Vec<Finding> {
     let kept = format!(
         "a message is forgotten after {}, and a dead letter {} after it was first sent",
         shown(queue.retention),
@@ -86,7 +86,7 @@ pub(super) fn queues(queue: &Queue, dead: &Queue) -> Vec<Finding> {
 }
 
 /// The last attempt comes before the queue forgets the message.
-pub(super) fn schedules<'a>(
+pub(crate) fn schedules<'a>(
     endpoints: impl Iterator<Item = &'a Endpoint>,
     timeout: Duration,
     queue: &Queue,

@@ -10,17 +10,17 @@ use jiff::Timestamp;
 
 /// An alarm.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct Alarm {
-    pub(in super::super) name: String,
-    pub(in super::super) description: Option<String>,
-    pub(in super::super) is_on: bool,
+pub(crate) struct Alarm {
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) is_on: bool,
     /// Since when it is in its state.
-    pub(in super::super) since: Option<Timestamp>,
+    pub(crate) since: Option<Timestamp>,
     /// Whether it tells anybody.
-    pub(in super::super) is_enabled: bool,
+    pub(crate) is_enabled: bool,
 }
 
-pub(super) async fn alarms(stack: &Stack) -> Fact<Vec<Alarm>> {
+pub(crate) async fn alarms(stack: &Stack) -> Fact<Vec<Alarm>> {
     read("alarms", "cloudwatch:DescribeAlarms", list(stack).await)
 }
 

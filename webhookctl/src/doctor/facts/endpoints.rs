@@ -8,12 +8,12 @@ use webhook_gateway::store::endpoints::EndpointStatus;
 
 /// An endpoint with what is held for it.
 #[derive(Debug, Clone, PartialEq)]
-pub(in super::super) struct Kept {
-    pub(in super::super) standing: EndpointStatus,
-    pub(in super::super) held: usize,
+pub(crate) struct Kept {
+    pub(crate) standing: EndpointStatus,
+    pub(crate) held: usize,
 }
 
-pub(super) async fn endpoints(stack: &Stack) -> Fact<Vec<Kept>> {
+pub(crate) async fn endpoints(stack: &Stack) -> Fact<Vec<Kept>> {
     let needs =
         "dynamodb:Query and dynamodb:BatchGetItem on the tables of endpoints and deliveries";
     read("endpoints", needs, all(stack).await)

@@ -10,21 +10,21 @@ use std::time::Duration;
 
 /// A stream or a queue that starts a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct EventSource {
-    pub(in super::super) name: String,
+pub(crate) struct EventSource {
+    pub(crate) name: String,
     /// `Enabled`, `Disabled`, or on the way to one of them.
-    pub(in super::super) state: String,
+    pub(crate) state: String,
     /// Why it is in that state, or what came of the last batch.
-    pub(in super::super) last: Option<String>,
+    pub(crate) last: Option<String>,
 }
 
-pub(super) struct Functions<'a> {
+pub(crate) struct Functions<'a> {
     client: Client,
     stack: &'a Stack,
 }
 
 impl<'a> Functions<'a> {
-    pub(super) fn of(stack: &'a Stack) -> Self {
+    pub(crate) fn of(stack: &'a Stack) -> Self {
         Self {
             client: Client::new(&stack.aws),
             stack,
@@ -32,7 +32,7 @@ impl<'a> Functions<'a> {
     }
 
     /// How long the function that an output names may take.
-    pub(super) async fn timeout(&self, subject: &'static str, output: &str) -> Fact<Duration> {
+    pub(crate) async fn timeout(&self, subject: &'static str, output: &str) -> Fact<Duration> {
         let timeout = self.read_timeout(output).await;
         read(subject, "lambda:GetFunctionConfiguration", timeout)
     }
@@ -47,7 +47,7 @@ impl<'a> Functions<'a> {
     }
 
     /// What starts the function that an output names.
-    pub(super) async fn sources(
+    pub(crate) async fn sources(
         &self,
         subject: &'static str,
         output: &str,

@@ -12,15 +12,15 @@ const SPAN: SignedDuration = SignedDuration::from_mins(15);
 
 /// Ages, as far as there is anything that has one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in super::super) struct Gauges {
+pub(crate) struct Gauges {
     /// How old the last change was that door 2 was given.
-    pub(in super::super) lag: Option<SignedDuration>,
-    pub(in super::super) events: Option<SignedDuration>,
-    pub(in super::super) quarantine: Option<SignedDuration>,
-    pub(in super::super) dead_letters: Option<SignedDuration>,
+    pub(crate) lag: Option<SignedDuration>,
+    pub(crate) events: Option<SignedDuration>,
+    pub(crate) quarantine: Option<SignedDuration>,
+    pub(crate) dead_letters: Option<SignedDuration>,
 }
 
-pub(super) async fn gauges(stack: &Stack) -> Fact<Gauges> {
+pub(crate) async fn gauges(stack: &Stack) -> Fact<Gauges> {
     read("ages", "cloudwatch:GetMetricData", gauge(stack).await)
 }
 

@@ -8,13 +8,13 @@ mod queues;
 mod sources;
 mod tables;
 
-pub(super) use alarms::Alarm;
-pub(super) use endpoints::Kept;
-pub(super) use functions::EventSource;
-pub(super) use gauges::Gauges;
-pub(super) use queues::{Queue, Queues};
-pub(super) use sources::{Secrets, Source, Sources};
-pub(super) use tables::Table;
+pub(crate) use alarms::Alarm;
+pub(crate) use endpoints::Kept;
+pub(crate) use functions::EventSource;
+pub(crate) use gauges::Gauges;
+pub(crate) use queues::{Queue, Queues};
+pub(crate) use sources::{Secrets, Source, Sources};
+pub(crate) use tables::Table;
 
 use crate::Result;
 use crate::failure::{Failure, Kind};
@@ -25,52 +25,52 @@ use std::time::Duration;
 use webhook_gateway::store::journal::Heard;
 
 /// What was read, or why it was not.
-pub(super) type Fact<T> = std::result::Result<T, Unread>;
+pub(crate) type Fact<T> = std::result::Result<T, Unread>;
 
 /// Something was not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Unread {
-    pub(super) subject: &'static str,
-    pub(super) why: String,
-    pub(super) kind: Kind,
+pub(crate) struct Unread {
+    pub(crate) subject: &'static str,
+    pub(crate) why: String,
+    pub(crate) kind: Kind,
     /// The permissions that it takes.
-    pub(super) needs: &'static str,
+    pub(crate) needs: &'static str,
 }
 
 impl Unread {
     /// Why, for who cannot go on without it.
-    pub(super) fn failure(self) -> Failure {
+    pub(crate) fn failure(self) -> Failure {
         Failure::new(self.kind, self.why)
     }
 }
 
 /// All that is judged.
-pub(super) struct Facts {
-    pub(super) now: Timestamp,
-    pub(super) is_local: bool,
-    pub(super) version: Option<String>,
-    pub(super) policy: Option<String>,
-    pub(super) sources: Fact<Sources>,
-    pub(super) heard: Fact<HashMap<String, Heard>>,
+pub(crate) struct Facts {
+    pub(crate) now: Timestamp,
+    pub(crate) is_local: bool,
+    pub(crate) version: Option<String>,
+    pub(crate) policy: Option<String>,
+    pub(crate) sources: Fact<Sources>,
+    pub(crate) heard: Fact<HashMap<String, Heard>>,
     /// How long the functions may take.
-    pub(super) ingress_timeout: Fact<Duration>,
-    pub(super) delivery_timeout: Fact<Duration>,
+    pub(crate) ingress_timeout: Fact<Duration>,
+    pub(crate) delivery_timeout: Fact<Duration>,
     /// What starts them.
-    pub(super) ingress_sources: Fact<Vec<EventSource>>,
-    pub(super) delivery_sources: Fact<Vec<EventSource>>,
-    pub(super) events: Fact<Queue>,
-    pub(super) quarantine: Fact<Queue>,
-    pub(super) deliveries: Fact<Queue>,
-    pub(super) dead_letters: Fact<Queue>,
-    pub(super) gauges: Fact<Gauges>,
-    pub(super) endpoints: Fact<Vec<Kept>>,
-    pub(super) tables: Vec<(&'static str, Fact<Table>)>,
-    pub(super) alarms: Fact<Vec<Alarm>>,
+    pub(crate) ingress_sources: Fact<Vec<EventSource>>,
+    pub(crate) delivery_sources: Fact<Vec<EventSource>>,
+    pub(crate) events: Fact<Queue>,
+    pub(crate) quarantine: Fact<Queue>,
+    pub(crate) deliveries: Fact<Queue>,
+    pub(crate) dead_letters: Fact<Queue>,
+    pub(crate) gauges: Fact<Gauges>,
+    pub(crate) endpoints: Fact<Vec<Kept>>,
+    pub(crate) tables: Vec<(&'static str, Fact<Table>)>,
+    pub(crate) alarms: Fact<Vec<Alarm>>,
 }
 
 impl Facts {
     /// Reads all of it.
-    pub(super) async fn of(stack: &Stack) -> Self {
+    pub(crate) async fn of(stack: &Stack) -> Self {
         let output = |name| stack.output(name).ok().map(str::to_owned);
         let (functions, queues) = (functions::Functions::of(stack), Queues::of(stack));
         Self {

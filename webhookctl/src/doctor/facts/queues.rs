@@ -11,34 +11,34 @@ use std::time::Duration;
 
 /// A queue.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in super::super) struct Queue {
-    pub(in super::super) arn: String,
-    pub(in super::super) visibility: Duration,
-    pub(in super::super) retention: Duration,
+pub(crate) struct Queue {
+    pub(crate) arn: String,
+    pub(crate) visibility: Duration,
+    pub(crate) retention: Duration,
     /// The ARN of the queue that gets what is given up, and after how many receives that is.
-    pub(in super::super) redrive: Option<(String, u64)>,
+    pub(crate) redrive: Option<(String, u64)>,
     /// How many messages can be received.
-    pub(in super::super) waiting: u64,
+    pub(crate) waiting: u64,
     /// How many were received, or are put off.
-    pub(in super::super) in_flight: u64,
+    pub(crate) in_flight: u64,
     /// How many are kept back at first.
-    pub(in super::super) delayed: u64,
+    pub(crate) delayed: u64,
 }
 
 impl Queue {
     /// How many messages it has.
-    pub(in super::super) fn depth(&self) -> u64 {
+    pub(crate) fn depth(&self) -> u64 {
         self.waiting + self.in_flight + self.delayed
     }
 }
 
-pub(in super::super) struct Queues<'a> {
+pub(crate) struct Queues<'a> {
     client: Client,
     stack: &'a Stack,
 }
 
 impl<'a> Queues<'a> {
-    pub(in super::super) fn of(stack: &'a Stack) -> Self {
+    pub(crate) fn of(stack: &'a Stack) -> Self {
         Self {
             client: Client::new(&stack.aws),
             stack,
@@ -46,7 +46,7 @@ impl<'a> Queues<'a> {
     }
 
     /// The queue that an output names.
-    pub(in super::super) async fn queue(&self, subject: &'static str, output: &str) -> Fact<Queue> {
+    pub(crate) async fn queue(&self, subject: &'static str, output: &str) -> Fact<Queue> {
         let queue = self.read_queue(output).await;
         read(subject, "sqs:GetQueueAttributes", queue)
     }

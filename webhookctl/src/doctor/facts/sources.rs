@@ -14,33 +14,33 @@ use webhook_gateway::store::sources::{self, Authentication, SourceError};
 
 /// The sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct Sources {
+pub(crate) struct Sources {
     /// When any of them was last changed.
-    pub(in super::super) changed_at: Option<Timestamp>,
-    pub(in super::super) all: Vec<Source>,
+    pub(crate) changed_at: Option<Timestamp>,
+    pub(crate) all: Vec<Source>,
 }
 
 /// A source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct Source {
-    pub(in super::super) name: String,
-    pub(in super::super) url: String,
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) url: String,
     /// How many of its secrets are blank.
-    pub(in super::super) blank: usize,
+    pub(crate) blank: usize,
     /// Whose it is and what makes its webhooks authentic, or why it is disabled.
-    pub(in super::super) usable: std::result::Result<(Provider, Secrets), SourceError>,
+    pub(crate) usable: std::result::Result<(Provider, Secrets), SourceError>,
 }
 
 /// What makes the webhooks of a source authentic.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) enum Secrets {
+pub(crate) enum Secrets {
     /// Secrets of these ids, the newest first.
     Signed(Vec<String>),
     /// Nothing.
     Unsigned,
 }
 
-pub(super) async fn sources(stack: &Stack) -> Fact<Sources> {
+pub(crate) async fn sources(stack: &Stack) -> Fact<Sources> {
     read(
         "sources",
         "secretsmanager:GetSecretValue",
@@ -81,7 +81,7 @@ impl Source {
     }
 }
 
-pub(super) async fn heard(stack: &Stack) -> Fact<HashMap<String, Heard>> {
+pub(crate) async fn heard(stack: &Stack) -> Fact<HashMap<String, Heard>> {
     read(
         "sources",
         "dynamodb:Query on the journal",

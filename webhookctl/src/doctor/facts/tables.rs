@@ -9,11 +9,11 @@ use aws_sdk_dynamodb::types::TimeToLiveStatus;
 
 /// A table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in super::super) struct Table {
+pub(crate) struct Table {
     /// What its stream tells of a change, if it has one.
-    pub(in super::super) stream: Option<String>,
+    pub(crate) stream: Option<String>,
     /// The attribute by which it forgets, if it does.
-    pub(in super::super) forgets_by: Option<String>,
+    pub(crate) forgets_by: Option<String>,
 }
 
 /// The tables that have either.
@@ -23,7 +23,7 @@ const TABLES: [(&str, &str); 3] = [
     ("journal", "JournalTableName"),
 ];
 
-pub(super) async fn tables(stack: &Stack) -> Vec<(&'static str, Fact<Table>)> {
+pub(crate) async fn tables(stack: &Stack) -> Vec<(&'static str, Fact<Table>)> {
     let client = Client::new(&stack.aws);
     let mut tables = Vec::new();
     for (subject, output) in TABLES {

@@ -1,4 +1,4 @@
-//! `webhookctl event-types`: what the providers document, under the names that subscriptions match.
+//! `webhookctl provider event-types`: what the providers document, under the names that subscriptions match.
 
 use crate::Result;
 use crate::output::{Output, Row};
@@ -6,15 +6,16 @@ use clap::Args;
 use serde::Serialize;
 use webhook_gateway::providers::Provider;
 
+/// Lists the event types that the providers document.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Needs no stack. An event type that is not listed is no error: it goes on under a name of the same form.
+An event type that is not listed is no error: it goes on under a name of the same form.
 
 With --json: {\"provider\": …, \"type\": …} each.
 
 Examples:
-  webhookctl event-types
-  webhookctl event-types --provider people-force --json")]
+  webhookctl provider event-types
+  webhookctl provider event-types --provider people-force --json")]
 pub(crate) struct EventTypes {
     /// Only those of one provider: creative-force, woodwing, creads or people-force.
     #[arg(long)]

@@ -15,7 +15,7 @@ use webhook_gateway::messages::DeliverEvent;
 use webhook_gateway::store::ledger::{Ledger, Line};
 
 /// Has door 2 publish events again; how many it will.
-pub(super) async fn events(
+pub(crate) async fn events(
     missing: &[Line],
     ledger: &Ledger,
     rate: NonZeroU32,
@@ -43,7 +43,7 @@ fn unfinished(why: impl Display, republished: usize) -> String {
 }
 
 /// Puts deliveries on the queue again; how many are.
-pub(super) async fn deliveries(
+pub(crate) async fn deliveries(
     missing: Vec<Missing>,
     sending: &Sending<'_>,
     output: Output,

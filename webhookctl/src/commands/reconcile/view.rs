@@ -26,7 +26,7 @@ struct Lost {
 }
 
 /// Prints both equations, and then what is missing, one by one.
-pub(super) fn print(
+pub(crate) fn print(
     events: &Events,
     deliveries: &Deliveries,
     accepted: &Range<Timestamp>,
@@ -80,7 +80,7 @@ fn equations(events: &Events, deliveries: &Deliveries) -> String {
 }
 
 /// What is wrong with an account, if anything is.
-pub(super) fn problem(events: usize, deliveries: usize, surely_missing: usize) -> Option<String> {
+pub(crate) fn problem(events: usize, deliveries: usize, surely_missing: usize) -> Option<String> {
     let deliveries = counted(deliveries, "delivery", "deliveries");
     if surely_missing > 0 {
         let least = counted(surely_missing, "delivery", "deliveries").unwrap_or_default();

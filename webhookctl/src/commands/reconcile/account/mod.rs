@@ -16,63 +16,63 @@ const MARGIN: SignedDuration = SignedDuration::from_hours(24);
 
 /// When it is, and how long anything may be on its way; in milliseconds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Clock {
-    pub(super) now: i64,
-    pub(super) grace: i64,
+pub(crate) struct Clock {
+    pub(crate) now: i64,
+    pub(crate) grace: i64,
 }
 
 /// An event that was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Publication {
-    pub(super) event: EventRef,
+pub(crate) struct Publication {
+    pub(crate) event: EventRef,
     /// When, the last time, in milliseconds.
-    pub(super) at: i64,
-    pub(super) quarantined: bool,
+    pub(crate) at: i64,
+    pub(crate) quarantined: bool,
 }
 
 /// What was published, each event once: by its key, and when it was accepted under that key.
-pub(super) type Published = HashMap<(String, i64), Publication>;
+pub(crate) type Published = HashMap<(String, i64), Publication>;
 
 /// Accepted = published + quarantined + in flight + missing.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Events {
-    pub(super) accepted: usize,
-    pub(super) published: usize,
-    pub(super) quarantined: usize,
-    pub(super) in_flight: usize,
+pub(crate) struct Events {
+    pub(crate) accepted: usize,
+    pub(crate) published: usize,
+    pub(crate) quarantined: usize,
+    pub(crate) in_flight: usize,
     /// What was recorded, and never published.
-    pub(super) missing: Vec<Line>,
+    pub(crate) missing: Vec<Line>,
 }
 
 /// All = delivered + held + exhausted + skipped + in flight + in flight or missing + missing.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Deliveries {
-    pub(super) all: usize,
-    pub(super) delivered: usize,
-    pub(super) held: usize,
-    pub(super) exhausted: usize,
-    pub(super) skipped: usize,
-    pub(super) in_flight: usize,
+pub(crate) struct Deliveries {
+    pub(crate) all: usize,
+    pub(crate) delivered: usize,
+    pub(crate) held: usize,
+    pub(crate) exhausted: usize,
+    pub(crate) skipped: usize,
+    pub(crate) in_flight: usize,
     /// What nothing is known of, while there are messages on the queue that it may be.
-    pub(super) doubtful: usize,
+    pub(crate) doubtful: usize,
     /// How many of these are missing at least, as there are too few messages.
-    pub(super) surely_missing: usize,
-    pub(super) missing: Vec<Missing>,
+    pub(crate) surely_missing: usize,
+    pub(crate) missing: Vec<Missing>,
 }
 
 /// A delivery that nobody works on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Missing {
-    pub(super) endpoint: String,
-    pub(super) id: String,
-    pub(super) event: EventRef,
+pub(crate) struct Missing {
+    pub(crate) endpoint: String,
+    pub(crate) id: String,
+    pub(crate) event: EventRef,
     /// Whether it was tried, and its next attempt never came.
-    pub(super) is_overdue: bool,
+    pub(crate) is_overdue: bool,
 }
 
 /// Where a delivery stands, as its record says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(crate) struct Standing {
     event: EventRef,
     state: State,
     /// When something is to happen, in milliseconds.
@@ -87,7 +87,7 @@ impl Clock {
 }
 
 impl Standing {
-    pub(super) fn of(record: Delivery) -> Self {
+    pub(crate) fn of(record: Delivery) -> Self {
         Self {
             due: record.next_attempt_at.unwrap_or(record.updated_at),
             event: record.event,
@@ -98,7 +98,7 @@ impl Standing {
 
 impl Events {
     /// What became of what is in the ledger. An event that came again, or was published again, is one event.
-    pub(super) fn of(lines: Vec<Line>, published: &Published, clock: Clock) -> Self {
+    pub(crate) fn of(lines: Vec<Line>, published: &Published, clock: Clock) -> Self {
         let mut events = Self {
             accepted: lines.len(),
             ..Self::default()
@@ -127,7 +127,7 @@ impl Events {
 
 impl Deliveries {
     /// Adds what became of everything for an endpoint: of what there are records of, and of what it is owed.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         endpoint: &Endpoint,
         published: &Published,
@@ -182,7 +182,7 @@ impl Deliveries {
     /// What it comes to, with so many messages on the queue before the records were read.
     ///
     /// Each delivery that is on its way is a message. While there are any, nobody knows whose they are.
-    pub(super) fn close(&mut self, messages: u64) {
+    pub(crate) fn close(&mut self, messages: u64) {
         self.missing
             .sort_by(|a, b| (place(&a.event), &a.id).cmp(&(place(&b.event), &b.id)));
         if messages > 0 {

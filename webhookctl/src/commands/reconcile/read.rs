@@ -15,7 +15,7 @@ use std::ops::Range;
 use webhook_gateway::store::ledger::{Ledger, Line};
 
 /// The lines of what was accepted in a time span, and how many items cannot be read.
-pub(super) async fn lines(
+pub(crate) async fn lines(
     ledger: &Ledger,
     accepted: &Range<Timestamp>,
     output: Output,
@@ -41,7 +41,7 @@ pub(super) async fn lines(
 }
 
 /// What the journal says was published of that, until now.
-pub(super) async fn published(
+pub(crate) async fn published(
     stack: &Stack,
     accepted: &Range<Timestamp>,
     output: Output,
@@ -72,7 +72,7 @@ pub(super) async fn published(
 }
 
 /// Where each delivery of that to an endpoint stands.
-pub(super) async fn records(
+pub(crate) async fn records(
     deliveries: &Deliveries,
     endpoint: &str,
     accepted: &Range<Timestamp>,

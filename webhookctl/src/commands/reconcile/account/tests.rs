@@ -1,5 +1,5 @@
 use super::*;
-use crate::doctor::checks::sample as endpoint;
+use crate::doctor::sample as endpoint;
 
 const NOW: i64 = 1_790_000_000_000;
 const MINUTE: i64 = 60_000;

@@ -1,0 +1,126 @@
+//! `webhookctl provider show`: what an operator enters at a provider, and how the provider signs.
+
+use crate::Result;
+use crate::output::{Output, Row};
+use clap::Args;
+use serde::Serialize;
+use webhook_gateway::providers::Provider;
+
+/// Shows where a provider is told the Payload URL and the secret, and how it signs.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: {\"name\": …, \"company\": …, \"authentication\": …, \"signature_header\": …, \"payload_url_goes_to\": …,
+\"secret\": …, \"content_type\": …}.
+
+Examples:
+  webhookctl provider show creative-force
+  webhookctl provider show woodwing --json")]
+pub(crate) struct Show {
+    /// The provider: creative-force, woodwing, creads or people-force.
+    #[arg(value_name = "NAME")]
+    provider: Provider,
+}
+
+/// What is known of a provider.
+#[derive(Debug, Serialize)]
+pub(crate) struct ProviderDetails {
+    pub(crate) name: &'static str,
+    pub(crate) company: &'static str,
+    pub(crate) authentication: String,
+    signature_header: &'static str,
+    payload_url_goes_to: &'static str,
+    secret: &'static str,
+    content_type: &'static str,
+}
+
+pub(crate) fn run(arguments: &Show, output: Output) -> Result<()> {
+    output.one(&ProviderDetails::of(arguments.provider))
+}
+
+impl ProviderDetails {
+    pub(crate) fn of(provider: Provider) -> Self {
+        let (company, payload_url_goes_to, secret) = match provider {
+            Provider::CreativeForce => (
+                "Creative Force, photo studio production",
+                "Studio settings > Integration > Webhooks > Add webhook: Payload URL, Secret, Events",
+                "make one with `webhookctl source create`, and enter it there",
+            ),
+            Provider::WoodWing => (
+                "WoodWing Studio Server, publishing",
+                "`webhookctl woodwing create` registers it; or the service call CreateWebhookRegistration of the \
+                 Webhooks plug-in",
+                "the SecretToken that Studio Server makes: `webhookctl woodwing create` stores it; or one of yours",
+            ),
+            Provider::Creads => (
+                "Creads Partners, freelance creation",
+                "Developer > new webhook, in the Creads Partners application, with a developer account",
+                "the secret key of the webhook: `webhookctl source create NAME --provider creads --secret-stdin`",
+            ),
+            Provider::PeopleForce => (
+                "PeopleForce, human resources",
+                "Settings > Webhooks > Add new webhook: Payload URL, Secret, Topics",
+                "make one with `webhookctl source create`, and enter it there; the field is optional, fill it in",
+            ),
+        };
+        Self {
+            name: provider.name(),
+            company,
+            authentication: authentication(provider),
+            signature_header: provider.signature_header(),
+            payload_url_goes_to,
+            secret,
+            content_type: crate::providers::content_type(provider),
+        }
+    }
+}
+
+/// How the provider proves that a webhook is its own, in words.
+fn authentication(provider: Provider) -> String {
+    let header = provider.signature_header();
+    let prefix = match provider {
+        Provider::PeopleForce => ", after `sha256=`",
+        Provider::CreativeForce | Provider::WoodWing | Provider::Creads => "",
+    };
+    format!("HMAC-SHA256 of the body, in hexadecimal digits{prefix}, in the header {header}")
+}
+
+impl Row for ProviderDetails {
+    fn cells(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("name", self.name.to_owned()),
+            ("company", self.company.to_owned()),
+            ("authentication", self.authentication.clone()),
+            ("payload url", self.payload_url_goes_to.to_owned()),
+            ("secret", self.secret.to_owned()),
+            ("content type", self.content_type.to_owned()),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use webhook_gateway::crypto::secret::Secret;
+
+    #[test]
+    fn the_signature_is_described_as_it_is_made() {
+        let secret = Secret::new("s").unwrap();
+        for provider in Provider::ALL {
+            let details = ProviderDetails::of(provider);
+            let signature = provider.sign(&secret, b"{}");
+            let prefix = signature
+                .split('=')
+                .next()
+                .filter(|_| signature.contains('='));
+            let described = prefix
+                .is_none_or(|prefix| details.authentication.contains(&format!("`{prefix}=`")));
+            assert!(described, "{provider}: {signature}");
+            assert_eq!(
+                details.authentication.contains('='),
+                prefix.is_some(),
+                "{provider}"
+            );
+            assert!(details.authentication.contains(provider.signature_header()));
+        }
+    }
+}
