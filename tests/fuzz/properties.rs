@@ -1,5 +1,5 @@
-//! What holds for any input, whoever made it: tried with the corpus by the tests, and with ever new inputs by the
-//! fuzzer.
+//! I10 and I11: properties that hold for every input. The tests try the corpus, and the fuzzer tries new
+//! inputs.
 
 use aws_lambda_events::sqs::SqsEvent;
 use serde_json::value::RawValue;

@@ -7,15 +7,20 @@ use clap::{CommandFactory, Parser};
 /// What names commands: where, and the commands.
 fn named() -> Vec<(String, String)> {
     let root = testkit::root();
-    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
     let mut named = Vec::new();
     let mut add = |place: &str, commands: Vec<String>| {
         named.extend(commands.into_iter().map(|it| (place.to_owned(), it)));
     };
-    for name in ["README.md", "SECURITY.md"] {
-        let text = read(name);
-        add(name, quoted(&text));
-        add(name, lines(&text));
+    let documents = std::fs::read_dir(root.join("docs")).unwrap();
+    let documents = documents.map(|entry| entry.unwrap().path());
+    let documents = documents.chain(["README.md", "SECURITY.md"].map(|name| root.join(name)));
+    for path in documents {
+        let (name, text) = (
+            path.display().to_string(),
+            std::fs::read_to_string(&path).unwrap(),
+        );
+        add(&name, quoted(&text));
+        add(&name, lines(&text));
     }
     for (name, text) in sources(&root.join("webhookctl/src")) {
         add(&name, quoted(&text.replace("\\\"", "\"")));

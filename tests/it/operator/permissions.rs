@@ -1,4 +1,4 @@
-//! README's table of permissions names what each command calls, and nothing that none calls.
+//! The table of permissions in docs/deploying.md names each action that a command calls, and no other action.
 //!
 //! Seen to fail: with actions in the table that none of these commands calls.
 
@@ -23,12 +23,12 @@ const IN_OTHER_CASES: [&str; 9] = [
     "sqs:GetQueueAttributes",
 ];
 
-/// The actions of each command, by README's table.
+/// The actions of each command, by the table of docs/deploying.md.
 fn table() -> BTreeMap<String, BTreeSet<String>> {
-    let readme = testkit::root().join("README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
-    let (_, section) = readme.split_once("\n### Permissions\n").unwrap();
-    let section = section.split("\n## ").next().unwrap();
+    let document = testkit::root().join("docs/deploying.md");
+    let document = std::fs::read_to_string(document).unwrap();
+    let (_, section) = document.split_once("\n## Permissions\n").unwrap();
+    let section = section.split("\n#").next().unwrap();
     let words = |cell: &str| -> Vec<String> {
         let words = cell.split('`').skip(1).step_by(2);
         words.map(str::to_owned).collect()
@@ -56,7 +56,7 @@ fn allowed<'a>(
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
     });
     let row = rows.max_by_key(|(command, _)| command.len());
-    let (command, actions) = row.unwrap_or_else(|| panic!("README has no row for {line}"));
+    let (command, actions) = row.unwrap_or_else(|| panic!("the table has no row for {line}"));
     (command, actions)
 }
 

@@ -1,10 +1,10 @@
-//! What the template has to keep to, read from the file: no AWS is asked. Its numbers are here, what it protects is in
-//! `trust`, its alarms and their runbook in `monitoring`.
+//! The rules of the template, read from the file without any AWS. The numbers are here, the protection in `trust`, the
+//! alarms and their runbook in `monitoring`, and the documents in `documents`.
 //!
 //! Seen to fail: each assertion, with the template changed where it looks, and the longest wait with an hour more.
 
+mod documents;
 mod monitoring;
-mod readme;
 mod trust;
 
 use saphyr::{LoadableYamlNode, Scalar, Yaml};

@@ -1,4 +1,5 @@
-//! What the alarms of infra/monitoring.yaml look at, whom they tell, and that README's runbook says what to do.
+//! The alarms of infra/monitoring.yaml: the metrics that they watch, the topic that they notify, and the sections of
+//! the runbook that say what to do.
 
 use super::{Template, list, text_of, with_jitter};
 use serde_json::{Value, json};
@@ -117,13 +118,11 @@ fn in_words(name: &str) -> String {
     words
 }
 
-/// The headings of README's runbook, each with what stands below it.
+/// The headings of the runbook, each with its text.
 fn runbook() -> BTreeMap<String, String> {
-    let readme = text_of("README.md");
-    let (_, rest) = readme.split_once("\n## Runbook\n").unwrap();
-    let runbook = rest.split("\n## ").next().unwrap();
-    let sections = runbook.split("\n### ").skip(1);
-    let sections = sections.map(|it| it.split_once('\n').unwrap());
+    let runbook = text_of("docs/runbook.md");
+    let sections = runbook.split("\n## ").skip(1);
+    let sections = sections.map(|section| section.split_once('\n').unwrap());
     sections
         .map(|(heading, text)| (heading.to_owned(), text.trim().to_owned()))
         .collect()
@@ -206,13 +205,14 @@ fn each_alarm_says_what_to_do_and_where_more_stands() {
     for (name, alarm) in &alarms {
         let description = alarm["AlarmDescription"].as_str().unwrap_or_default();
         let heading = in_words(name);
+        let anchor = heading.to_lowercase().replace(' ', "-");
         assert!(
             description.contains(" First: "),
             "{name} does not say what to do"
         );
         assert!(
-            description.ends_with(&format!("README, Runbook, \"{heading}\".")),
-            "{name} does not name its section {heading:?}"
+            description.ends_with(&format!(" Runbook: docs/runbook.md#{anchor}")),
+            "{name} does not name its section {anchor:?}"
         );
         assert!(
             description.len() <= 1024,
@@ -220,7 +220,7 @@ fn each_alarm_says_what_to_do_and_where_more_stands() {
         );
         assert!(
             runbook.get(&heading).is_some_and(|text| text.len() > 100),
-            "README's runbook says nothing of {heading:?}"
+            "the runbook says nothing of {heading:?}"
         );
     }
     let headings: BTreeSet<_> = alarms.keys().map(|name| in_words(name)).collect();
@@ -239,7 +239,12 @@ fn the_runbook_names_what_a_log_in_json_says_of_invocations_that_end_early() {
             assert!(runbook[heading].contains(status), "{heading}: {status}");
         }
     }
-    for file in ["README.md", "SECURITY.md", FILE, "template.yaml"] {
+    for file in [
+        "docs/runbook.md",
+        "docs/operating.md",
+        FILE,
+        "template.yaml",
+    ] {
         for of_plain_text in ["Task timed out", "Runtime exited"] {
             assert!(!text_of(file).contains(of_plain_text), "{file}");
         }
@@ -335,7 +340,8 @@ fn monitoring_costs_what_its_parameter_says() {
         .unwrap();
     assert!(description.contains(&price), "{watched} metrics: {price}");
     let row = format!("watch {watched} metrics, and the dashboard");
-    assert!(text_of("README.md").contains(&row), "README's costs: {row}");
+    let costs = text_of("docs/performance.md");
+    assert!(costs.contains(&row), "the costs: {row}");
 }
 
 /// What a function counted under a name, over all sources, as CloudWatch adds up its lines.
