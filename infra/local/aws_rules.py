@@ -1,8 +1,8 @@
-"""Checks each request to the emulator as AWS would, where the emulator is more lenient.
+"""Checks each request to the emulator by AWS's rules, because the emulator is more lenient.
 
-The service models of botocore say which members, types, lengths, patterns and values a request may have. AWS's
-documentation has further rules, which no model has: reserved words, keys, duplicates in batches, sizes, characters.
-Both together are checked here. `violations` returns one sentence for each broken rule.
+botocore's service models define the members, types, lengths, patterns and values of a request. AWS's
+documentation has further rules: reserved words, keys, duplicates in batches, sizes, characters. This file
+checks both. `violations` returns one sentence for each broken rule.
 """
 
 import base64
@@ -31,13 +31,19 @@ JSON_SERVICES = {
     "GraniteServiceVersion20100801": "cloudwatch",
 }
 # The services that take forms, by the name in the credential's scope.
-FORM_SERVICES = {"sns": "sns", "cloudformation": "cloudformation", "monitoring": "cloudwatch", "iam": "iam", "sts": "sts"}
+FORM_SERVICES = {
+    "sns": "sns",
+    "cloudformation": "cloudformation",
+    "monitoring": "cloudwatch",
+    "iam": "iam",
+    "sts": "sts",
+}
 
 MIB = 1024 * 1024
 
 
 def violations(service, method, path, headers, body):
-    """The rules that a request breaks. An empty list means that AWS would take its form."""
+    """The rules that a request breaks. An empty list means that AWS would accept its form."""
     target = headers.get("x-amz-target", "")
     prefix, _, operation = target.partition(".")
     if prefix in JSON_SERVICES:
@@ -65,13 +71,15 @@ def json_violations(service, operation, body):
         report = ParamValidator().validate(request, shape)
         found += report.generate_report().splitlines() if report.has_errors() else []
         found += shape_violations(shape, request, operation)
-    if not found:  # the rules below take the form for granted
-        found += {"dynamodb": dynamodb_violations, "sqs": sqs_violations}.get(service, none)(operation, request)
+    if not found:  # the rules below need a valid form
+        found += {"dynamodb": dynamodb_violations, "sqs": sqs_violations}.get(service, none)(
+            operation, request
+        )
     return [f"{service}.{operation}: {text}" for text in found]
 
 
 def form_violations(service, body):
-    """A request in the query protocol: its action, the names of its parameters, and what SNS asks of a message."""
+    """A request in the query protocol: its action, parameter names, and SNS's rules for a message."""
     form = dict(urllib.parse.parse_qsl(body.decode(), keep_blank_values=True))
     action = form.get("Action", "")
     try:
@@ -96,7 +104,7 @@ def none(_operation, _request):
 
 
 def decoded(shape, value, path=""):
-    """A JSON value with its blobs and times as botocore takes them, and what could not be decoded."""
+    """A JSON value with blobs and times in botocore's form, and the parts that could not be decoded."""
     kind, broken = shape.type_name, []
 
     def inner(shape, value, name):
@@ -110,7 +118,10 @@ def decoded(shape, value, path=""):
         except binascii.Error:
             broken.append(f"{path} is not Base64")
     elif kind == "structure" and isinstance(value, dict):
-        value = {name: inner(shape.members[name], it, name) if name in shape.members else it for name, it in value.items()}
+        value = {
+            name: inner(shape.members[name], it, name) if name in shape.members else it
+            for name, it in value.items()
+        }
     elif kind == "list" and isinstance(value, list):
         value = [inner(shape.member, it, index) for index, it in enumerate(value)]
     elif kind == "map" and isinstance(value, dict):
@@ -121,16 +132,24 @@ def decoded(shape, value, path=""):
 
 
 def shape_violations(shape, value, path):
-    """What a model says and botocore leaves to the service: upper bounds, patterns and enumerations."""
+    """The rules of a model that botocore leaves to the service: upper bounds, patterns and enumerations."""
     found, kind = [], shape.type_name
     if kind == "structure" and isinstance(value, dict):
         for name, it in value.items():
-            found += shape_violations(shape.members[name], it, f"{path}.{name}") if name in shape.members else []
+            found += (
+                shape_violations(shape.members[name], it, f"{path}.{name}") if name in shape.members else []
+            )
     elif kind == "list":
-        found += [text for index, it in enumerate(value) for text in shape_violations(shape.member, it, f"{path}[{index}]")]
+        found += [
+            text
+            for index, it in enumerate(value)
+            for text in shape_violations(shape.member, it, f"{path}[{index}]")
+        ]
     elif kind == "map":
         for name, it in value.items():
-            found += shape_violations(shape.key, name, f"{path} (key)") + shape_violations(shape.value, it, f"{path}.{name}")
+            found += shape_violations(shape.key, name, f"{path} (key)") + shape_violations(
+                shape.value, it, f"{path}.{name}"
+            )
     most = shape.metadata.get("max")
     if most is not None and kind in ("string", "blob", "list", "map") and len(value) > most:
         found.append(f"{path} has a length of {len(value)}, above {most}")
@@ -146,19 +165,26 @@ def shape_violations(shape, value, path):
 
 @functools.cache
 def compiled(pattern):
-    """A pattern of a model. They are Java's, and the few that Python cannot read are left out."""
+    """A pattern of a model, in Java's syntax. The few patterns that Python cannot read are left out."""
     try:
         return re.compile(pattern)
     except re.error:
         return None
 
 
-# ---- DynamoDB -----------------------------------------------------------------------------------------------------------------------
+# ---- DynamoDB ------------------------------------------------------------------------------------
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 
-EXPRESSIONS = ("UpdateExpression", "ConditionExpression", "KeyConditionExpression", "FilterExpression", "ProjectionExpression")
+EXPRESSIONS = (
+    "UpdateExpression",
+    "ConditionExpression",
+    "KeyConditionExpression",
+    "FilterExpression",
+    "ProjectionExpression",
+)
 SYNTAX = {
-    "SET", "REMOVE", "ADD", "DELETE", "AND", "OR", "NOT", "BETWEEN", "IN", "attribute_exists", "attribute_not_exists", "if_not_exists",
+    "SET", "REMOVE", "ADD", "DELETE", "AND", "OR", "NOT", "BETWEEN", "IN", "attribute_exists",
+    "attribute_not_exists", "if_not_exists",
     "begins_with", "contains", "size", "list_append", "attribute_type",
 }  # fmt: skip
 MAX_ITEM = 400 * 1024
@@ -230,7 +256,9 @@ def transaction_violations(request):
         (part,) = write.values()
         table = part["TableName"]
         found += expression_violations(part)
-        found += item_violations(table, part["Item"]) if "Item" in part else key_violations(table, part["Key"])
+        found += (
+            item_violations(table, part["Item"]) if "Item" in part else key_violations(table, part["Key"])
+        )
         keys.append((table, key_of(table, part.get("Item") or part["Key"])))
     if len(keys) != len(set(keys)):
         found.append("the transaction names an item twice")
@@ -238,7 +266,7 @@ def transaction_violations(request):
 
 
 def key_names(table):
-    """The names of a table's key attributes, from the emulator; none for a table that does not exist."""
+    """The names of a table's key attributes, from the emulator; none if there is no such table."""
     schema = (dynamodb._tables.get(table.rsplit("/", 1)[-1]) or {}).get("KeySchema", [])
     return [element["AttributeName"] for element in sorted(schema, key=lambda it: it["KeyType"] == "RANGE")]
 
@@ -249,7 +277,11 @@ def key_of(table, item):
 
 def duplicate_violations(table, items):
     keys = [key_of(table, item) for item in items]
-    return [f"the batch names an item of {table} twice"] if key_names(table) and len(keys) != len(set(keys)) else []
+    return (
+        [f"the batch names an item of {table} twice"]
+        if key_names(table) and len(keys) != len(set(keys))
+        else []
+    )
 
 
 def key_violations(table, key):
@@ -330,7 +362,11 @@ def expression_violations(request):
         if len(expression.encode()) > MAX_EXPRESSION:
             found.append(f"{name} is longer than {MAX_EXPRESSION} bytes")
         words = re.findall(r"(?<![:#\w])[A-Za-z_]\w*", expression)
-        found += [f"{name} has the reserved word {word}: {expression}" for word in words if word not in SYNTAX and word.upper() in AWS_KEYWORDS]
+        found += [
+            f"{name} has the reserved word {word}: {expression}"
+            for word in words
+            if word not in SYNTAX and word.upper() in AWS_KEYWORDS
+        ]
     found += update_violations(expressions.get("UpdateExpression", ""), names)
     return found + [text for name, value in values.items() for text in value_violations(name, value)]
 
@@ -352,7 +388,7 @@ def update_violations(expression, names):
     return found
 
 
-# ---- SQS and SNS --------------------------------------------------------------------------------------------------------------------
+# ---- SQS and SNS ---------------------------------------------------------------------------------
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 
 REFUSED = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -400,7 +436,9 @@ def message_violations(message):
             found.append(f"the message attribute {name} is empty")
         if isinstance(value, str) and (refused := REFUSED.search(value)):
             found.append(f"the message attribute {name} has the character {refused[0]!r}")
-        if attribute["DataType"].startswith("Number") and not re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", str(value)):
+        if attribute["DataType"].startswith("Number") and not re.fullmatch(
+            r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", str(value)
+        ):
             found.append(f"the message attribute {name} is not a number: {value!r}")
     group, delay = message.get("MessageGroupId"), message.get("DelaySeconds", 0)
     if group is not None and not GROUP.fullmatch(group):
@@ -412,8 +450,13 @@ def message_violations(message):
 
 def message_size(message):
     attributes = message.get("MessageAttributes", {}).items()
-    values = [(name, it["DataType"], it.get("StringValue", "").encode() or it.get("BinaryValue", b"")) for name, it in attributes]
-    return len(message["MessageBody"].encode()) + sum(len(name) + len(kind) + len(value) for name, kind, value in values)
+    values = [
+        (name, it["DataType"], it.get("StringValue", "").encode() or it.get("BinaryValue", b""))
+        for name, it in attributes
+    ]
+    return len(message["MessageBody"].encode()) + sum(
+        len(name) + len(kind) + len(value) for name, kind, value in values
+    )
 
 
 def sns_violations(form):
@@ -426,7 +469,7 @@ def sns_violations(form):
     return found
 
 
-# ---- S3 -----------------------------------------------------------------------------------------------------------------------------
+# ---- S3 ------------------------------------------------------------------------------------------
 
 
 def s3_violations(path):

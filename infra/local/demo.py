@@ -111,7 +111,7 @@ def main():
     mark = f"demo-{secrets.token_hex(4)}"
     sources = {provider: f"{mark}-{provider}" for provider in PROVIDERS}
     with tempfile.TemporaryDirectory() as folder, Endpoint() as endpoint:
-        os.symlink(LOCAL, Path(folder) / ".local")  # where webhookctl looks for the stack
+        os.symlink(LOCAL, Path(folder) / ".local")  # webhookctl looks for the stack there
         tool = Tool(TARGET / "webhookctl", folder)
         created = []
         try:
@@ -212,7 +212,7 @@ def is_signed(secret, headers, body):
 
 
 class Tool:
-    """webhookctl, for the local stack; its results as they are in JSON."""
+    """Runs webhookctl on the local stack and returns its results in JSON."""
 
     def __init__(self, path, folder):
         self.path, self.folder = path, folder
@@ -265,7 +265,7 @@ def receive(outputs, sources, count):
     )
     ours, others = [], []
     deadline = time.monotonic() + QUEUE_SECONDS
-    # Once all have come, one more round finds what should not be there.
+    # After all messages have come, one more round finds unexpected ones.
     complete = False
     while not complete and time.monotonic() < deadline:
         complete = len(ours) >= count
@@ -403,11 +403,11 @@ def title(provider, what, how):
 
 
 def found(message):
-    """What a message says, in the form of `wanted`."""
+    """The content of a message, in the form of `wanted`."""
     event = message["event"]
     if message["queue"] == "quarantine":
         return ("quarantine", event["reason"])
-    # The id of an event in conflict is the provider's and the beginning of the body's hash.
+    # The id of an event in conflict is the provider's id and the beginning of the body's hash.
     is_conflict = event.get("conflict", False) and re.search("#[0-9a-f]{16}$", event["id"]) is not None
     return (message["queue"], event["type"], event.get("subject"), is_conflict)
 
@@ -436,7 +436,7 @@ def cells_of(says):
 
 
 def short(text):
-    """Long ids by their beginning; what follows them stays."""
+    """Shortens long ids and keeps the text after them."""
     return re.sub(
         r"([0-9a-f]{8})[0-9a-f]{4,}|([0-9a-f]{8})(-[0-9a-f]{4,}){4}",
         lambda match: f"{match[1] or match[2]}…",

@@ -17,7 +17,7 @@ from ministack.services.cloudformation import provisioners
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
 LINEAGE_LIMIT = 16
 
-# The trace header of the SQS request that is being answered, or of the invocation that is being made.
+# The trace header of the current SQS request, or of the current invocation.
 trace_header = contextvars.ContextVar("trace_header", default=None)
 
 
@@ -33,7 +33,7 @@ def authorize_batches_as_single_calls():
 
 
 def take_loopback_for_tls():
-    """The emulator speaks plain HTTP on loopback, which the TLS-only policies of the stack would refuse."""
+    """The emulator speaks plain HTTP on loopback. The TLS-only policies of the stack would deny that."""
     original = app.pin_request_origin
     app.pin_request_origin = lambda source_ip, _secure: original(source_ip, True)
 
@@ -45,7 +45,7 @@ def route_options_without_cors():
     class Routed(str):
         __hash__ = str.__hash__
 
-        def __eq__(self, other):  # is not taken for the "OPTIONS" of a preflight
+        def __eq__(self, other):  # the emulator must not take it for a preflight
             return False
 
     async def execute(api_id, stage, path, method, *rest, **more):
@@ -58,7 +58,7 @@ def route_options_without_cors():
 
 
 def tell_functions_their_log_format():
-    """Lambda passes a function its LoggingConfig in two variables."""
+    """Lambda passes a function its LoggingConfig in two environment variables."""
     original = lambda_svc._provided_worker_env
 
     def environment(config, *rest):
@@ -111,7 +111,7 @@ def take_concurrency_from_a_parameter():
 
 
 def keep_trace_headers_with_messages():
-    """SQS keeps the X-Amzn-Trace-Id of a request with the messages that the request sends."""
+    """SQS keeps the X-Amzn-Trace-Id of a request with the messages of the request."""
     handle, attributes = sqs.handle_request, sqs._build_send_sys_attrs
 
     async def handle_request(method, path, headers, *rest, **more):
@@ -157,7 +157,7 @@ def stop_recursive_loops_of_queues():
 
 
 def lineage(message):
-    """How many invocations led to a message."""
+    """The number of invocations that led to a message."""
     found = re.search(r"Lineage=1:[0-9a-f]+:(\d+)", message["sys"].get("AWSTraceHeader", ""))
     return int(found[1]) if found else 0
 
@@ -191,7 +191,7 @@ def offer_the_rest_of_a_stream_batch():
         if not failures:
             return result
         first_left[function] = min((failure["itemIdentifier"] for failure in failures), key=numbers.index)
-        # The mapping does not go on after an error; what was handled is left out when the batch comes again.
+        # The mapping stops after an error. The handled records are left out when the batch comes again.
         return result | {
             "error": True,
             "body": {"errorType": "BatchItemFailures", "errorMessage": f"from {first_left[function]} on"},
@@ -231,7 +231,7 @@ def make_metrics_of_log_lines():
 
 
 def take_alarms_on_expressions():
-    """CloudFormation creates alarms on expressions of metrics. Here they exist, and never go off."""
+    """CloudFormation creates alarms on expressions of metrics. Here such alarms exist and never go off."""
     original = provisioners._cw_metric_alarm_record
 
     def record(name, properties):
@@ -247,7 +247,7 @@ def store_metrics(line):
     for directive in line["_aws"]["CloudWatchMetrics"]:
         for metric in directive["Metrics"]:
             value = line.get(metric["Name"])
-            if value is None:  # named, and not counted this time
+            if value is None:  # the line names the metric without a count
                 continue
             values, counts = [value], None
             if isinstance(value, dict):

@@ -209,7 +209,7 @@ def sam_options(architecture):
 
 
 def start(port):
-    """Starts ministack unless it runs already; returns what tells this run of it from others."""
+    """Starts ministack unless it runs already. Returns the identity of this run."""
     running = recorded()
     if running and running["port"] != port:
         fail(
@@ -279,7 +279,7 @@ def recorded():
 
 def alive(pid):
     with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # a child of ours that ended is not alive
+        os.waitpid(pid, os.WNOHANG)  # reaps an ended child, which would look alive
     try:
         os.kill(pid, 0)
     except OSError:
@@ -319,7 +319,7 @@ def direct():
 
 
 def deploy(port, wanted):
-    """Deploys unless this build stands in this run of ministack already."""
+    """Deploys unless this run of ministack has this build already."""
     outputs = LOCAL / "outputs.json"
     if outputs.exists() and read(LOCAL / "deployed") == wanted:
         say(f"deploy: up to date ({outputs})")
@@ -361,7 +361,7 @@ def stack_outputs(port):
     return outputs | {"AwsEndpointUrl": endpoint(port), "AwsRegion": REGION}
 
 
-# ---- small things --------------------------------------------------------------------------------
+# ---- helpers --------------------------------------------------------------------------------
 
 
 def run(command, env, cause="it says above why"):

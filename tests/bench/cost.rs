@@ -1,9 +1,9 @@
-//! What a million events and a million deliveries cost on AWS, by service: the calls and units of each are counted with
-//! the real functions, and multiplied with the list prices.
+//! The cost of a million events and a million deliveries on AWS, by service. The benchmark counts the calls
+//! and units of the real functions, and multiplies them by the list prices.
 //!
 //!     cargo bench --bench cost
 //!
-//! Not counted: what is stored, the receives of your own consumers, and what does not grow with the events.
+//! It does not count storage, the receives of your own consumers, and costs that do not grow with the events.
 
 #![allow(
     clippy::unwrap_used,
@@ -38,10 +38,10 @@ mod price {
     pub(super) const TRANSFER_GB: f64 = 0.09;
 }
 
-/// The functions' memory, in GB, as the template has it.
+/// The functions' memory in the template, in GB.
 const MEMORY: f64 = 0.25;
 
-/// What API Gateway logs of a request, in bytes, in the format of the template.
+/// The size of API Gateway's log line for a request, in bytes, in the format of the template.
 const ACCESS_LOG: f64 = 480.0;
 
 const EVENTS: u32 = 1000;
@@ -49,12 +49,12 @@ const SELDOM: u32 = 50;
 const DELIVERIES: u32 = 200;
 const ENDPOINT: &str = "ep_cost";
 
-/// What something takes per event, in units of the table's rows.
+/// The use of a service per event, in the units of the table's rows.
 type Bill = BTreeMap<&'static str, f64>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    // `cargo test` runs benchmarks too, to see that they build.
+    // `cargo test` runs benchmarks too, to check that they build.
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
@@ -84,24 +84,24 @@ async fn main() {
     print("a million deliveries, endpoint of 50 ms", &columns);
 }
 
-/// How webhooks arrive.
+/// The arrival of webhooks.
 #[derive(Clone, Copy, PartialEq)]
 enum Arrival {
     /// A hundred are published together.
     Many,
     /// Each is published alone.
     Single,
-    /// The same, and the function has forgotten what it knew: of the sources after 50 s, of who wants what after 30 s. A new
-    /// process stands for that.
+    /// The same, and the function's caches have expired: the sources after 50 s, the subscriptions and
+    /// endpoints after 30 s. The benchmark starts a new process for it.
     Seldom,
 }
 
-/// The bill of events of so many bytes.
+/// The bill of events of this size.
 async fn accepted(bytes: usize, arrival: Arrival) -> Bill {
     let mut aws = testkit::aws::Aws::start().await;
     let meter = Meter::start(aws.url()).await;
     let mut function = aws.ingress_behind(&meter.url).await;
-    // What is asked once in a while is asked before.
+    // The calls that the function makes now and then come first.
     door_1(&mut function, 0, bytes).await;
     aws.drain_stream(&mut function).await;
     meter.take();
@@ -167,7 +167,7 @@ async fn accepted(bytes: usize, arrival: Arrival) -> Bill {
     bill
 }
 
-/// Sends a webhook; the seconds that it took.
+/// Sends a webhook. Returns the seconds that this took.
 async fn door_1(function: &mut Function, number: u32, bytes: usize) -> f64 {
     let id = format!("3f2a9c1e-7b4d-4e8a-9f0c-{number:012x}");
     let body = payload(&id, bytes);
@@ -180,7 +180,7 @@ async fn door_1(function: &mut Function, number: u32, bytes: usize) -> f64 {
     started.elapsed().as_secs_f64()
 }
 
-/// The bill of deliveries of events of so many bytes, so many at once.
+/// The bill of deliveries of events of this size, in batches of this many.
 async fn delivered(bytes: usize, batch: u32) -> Bill {
     let world = World::start().await;
     let receiver = Receiver::start().await;
@@ -193,7 +193,7 @@ async fn delivered(bytes: usize, batch: u32) -> Bill {
         door_1(&mut ingress, number, bytes).await;
     }
     let events: Vec<Value> = world.aws.recorded().await.iter().map(order).collect();
-    // The first one opens the secret.
+    // The first delivery decrypts the secret.
     invoke(&mut function, &events[..1]).await;
     meter.take();
     receiver.take();
@@ -228,7 +228,7 @@ async fn delivered(bytes: usize, batch: u32) -> Bill {
         "transfer out",
         sent as f64 / deliveries / 1e9 * price::TRANSFER_GB,
     );
-    // Lambda's receive and delete of the batch, and the fan-out's send of it, ten at once.
+    // Lambda receives and deletes the batch, and the fan-out sends it: ten messages at once.
     let fair = 2.0 * invocations / deliveries + 0.1_f64.max(1.0 / f64::from(batch));
     *bill.entry("SQS requests").or_default() += fair;
     add(&mut bill, "SQS", fair * price::SQS_FAIR_REQUEST);
@@ -275,7 +275,7 @@ fn add(bill: &mut Bill, service: &'static str, dollars: f64) {
     *bill.entry(service).or_default() += dollars * 1e6;
 }
 
-/// Adds what was asked of AWS.
+/// Adds the calls to AWS.
 fn tally(bill: &mut Bill, calls: &[testkit::meter::Call], events: f64) {
     for call in calls {
         let units = units(&call.operation, &call.request, &call.answer);
@@ -350,7 +350,7 @@ fn print(what: &str, columns: &[(&str, Bill)]) {
     println!();
 }
 
-/// A payload of about so many bytes, of the words and numbers that providers send.
+/// A payload of about this size, with the words and numbers of real providers.
 fn payload(id: &str, bytes: usize) -> String {
     const WORDS: [&str; 24] = [
         "product", "sample", "studio", "client", "shirt", "linen", "jacket", "blue", "stone",

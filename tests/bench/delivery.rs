@@ -1,5 +1,5 @@
-//! What a delivery costs: how many go side by side in one invocation, how many a second one function delivers to an
-//! endpoint that takes 50 ms, how many calls of AWS each takes, and how much CPU time.
+//! The cost of a delivery: the requests that one invocation makes at once, the deliveries per second of one
+//! function to an endpoint of 50 ms, and the AWS calls and the CPU time per delivery.
 //!
 //!     cargo bench --bench delivery
 
@@ -57,7 +57,7 @@ async fn measure(
     for number in batches.iter().flatten() {
         world.accept(*number).await;
     }
-    // The first one connects, and opens the secret.
+    // The first delivery connects and decrypts the secret.
     invoke(function, &batches[0]).await;
     receiver.take();
     meter.take();
@@ -106,7 +106,7 @@ fn record(number: u32) -> Value {
     })
 }
 
-/// The most requests that were under way at once: each takes the endpoint's time from when it came.
+/// The most requests that were under way at once. Each takes the endpoint's time from its arrival.
 fn side_by_side(receiver: &Receiver) -> u32 {
     let came: Vec<_> = receiver.requests().iter().map(|it| it.at).collect();
     let overlap = |at: &_| {

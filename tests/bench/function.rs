@@ -1,5 +1,6 @@
-//! What the ingress function costs: its cold start, its CPU time per webhook and its memory, by the kernel's count,
-//! beside a function that answers without doing anything: the floor of the same runtime on the same machine.
+//! The cost of the ingress function: its cold start, its CPU time per webhook and its memory, as the kernel
+//! counts them. The comparison is a function that does nothing: the floor of the same runtime on the same
+//! machine.
 //!
 //!     cargo bench --bench function
 
@@ -29,7 +30,7 @@ struct Cost {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    // `cargo test` runs benchmarks too, to see that they build.
+    // `cargo test` runs benchmarks too, to check that they build.
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }

@@ -6,7 +6,8 @@ use crate::support::source::{CREATIVE_FORCE, WOODWING, product_reset};
 use crate::support::unique;
 use serde_json::{Value, json};
 
-/// The event that a message is, or that it points to as the Amazon SQS Extended Client does.
+/// The event in a message, or the event that the message points to in the way of the Amazon SQS Extended
+/// Client.
 async fn event(gateway: &Gateway, message: &Message) -> Vec<u8> {
     let size = message.attribute("ExtendedPayloadSize");
     if size.is_empty() {
@@ -56,7 +57,7 @@ async fn a_body_above_the_ledgers_limit_is_one_message_as_any_other() {
 async fn a_body_at_lambdas_limit_is_a_message_that_points_to_the_event() {
     let gateway = Gateway::find().await;
     let source = gateway.source(WOODWING, &[]).await;
-    // In Base64, as the API hands it on, this is just under the 6 MB of an invocation.
+    // In Base64, as the API passes it on, this is just under the 6 MB of an invocation.
     let data = format!(r#"{{ "x" : "{}" }}"#, "y".repeat(4_400_000));
     let id = unique();
     let body = format!(

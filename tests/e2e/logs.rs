@@ -1,4 +1,5 @@
-//! I12: no secret, signature or body in the functions' logs; and what is there instead.
+//! I12: the functions' logs contain no secret, signature or body. The tests also check the content of the
+//! logs.
 //!
 //! Seen to fail: with the signature in the reason of a refusal, with the stream's event in the line of a batch, and with
 //! the headers of a request to an endpoint.
@@ -12,14 +13,15 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use testkit::receiver::Reply;
 
-/// All that could stand in a log if a text did: itself, bytes as Rust's `Debug` has them, and Base64 of a longer text.
+/// The forms in which a text could be in a log: itself, its bytes as Rust's `Debug` prints them, and the
+/// Base64 of a longer text.
 fn spellings(text: &str) -> Vec<String> {
     let bytes = format!("{:?}", text.as_bytes());
     let mut spellings = vec![text.to_owned(), bytes.trim_matches(['[', ']']).to_owned()];
     for shift in 0..3 {
         let longer = [&vec![0; shift], text.as_bytes()].concat();
         let encoded = STANDARD.encode(&longer);
-        // Only the characters that are of this text alone.
+        // Only the characters that come from this text alone.
         let (start, end) = ((shift * 8).div_ceil(6), longer.len() * 8 / 6);
         spellings.push(encoded[start..end].to_owned());
     }
@@ -176,7 +178,7 @@ async fn a_delivery_is_one_line_each_time_that_something_becomes_of_it() {
     })
     .await;
 
-    // A line comes after what it tells of.
+    // A line comes after the event that it describes.
     let lines: Vec<Value> = eventually("the lines of the deliveries", || async {
         let log = gateway.log("DeliveryFunctionName").await;
         let lines = log
@@ -254,7 +256,7 @@ async fn a_request_is_one_line_with_its_source_event_outcome_and_duration() {
     let lines = lines
         .iter()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    // A function that did not know the source yet had it refused before.
+    // A function that did not know the source yet has rejected the request before.
     let of_source = lines.filter(|line| line["source"] == source.name);
     let lines: Vec<Value> = of_source.collect();
     let told: Vec<_> = lines
@@ -292,7 +294,7 @@ async fn no_function_complains_but_of_what_the_tests_break() {
     lines.extend(gateway.log("DeliveryFunctionName").await);
     assert!(lines.iter().any(|line| line.contains(&id)));
 
-    // Also what is told of endpoints that fail, and that these may be anywhere.
+    // Also lines about failing endpoints, and the warning that endpoints may have any address.
     let broken = [
         "message is refused",
         "source is disabled",
@@ -306,7 +308,7 @@ async fn no_function_complains_but_of_what_the_tests_break() {
         "errorMessage",
         r#""status":"timeout""#,
         r#""status":"error""#,
-        // As the emulator spells the first of the two.
+        // The emulator's spelling of the first of the two.
         "Task timed out",
     ];
     for line in lines

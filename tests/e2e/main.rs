@@ -1,5 +1,6 @@
-//! The deployed gateway from outside: its HTTP route, its queues and logs, and the operator's tool. Run by `make e2e`
-//! against the local AWS, which enforces IAM. One test binary, so that it is linked once.
+//! The deployed gateway from outside: its HTTP route, its queues and logs, and the operator's tool. `make
+//! e2e` runs these tests against the local AWS, which enforces IAM. They are one test binary, which is linked
+//! once.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,6 +1,7 @@
-//! Every payload that the providers' documents print, and some that are composed from their tables, goes through.
+//! The gateway accepts every payload that the providers' documents print, and some that are composed from
+//! their tables.
 //!
-//! Seen to fail: with `data` that is read and written again.
+//! Seen to fail: with `data` that is parsed and serialized again.
 
 use crate::support::gateway::Gateway;
 use crate::support::inbox::Queue;
@@ -32,7 +33,8 @@ fn files(provider: Provider) -> Vec<PathBuf> {
     files
 }
 
-/// The event that a payload becomes, written by hand for the normalization vectors; none for what is no JSON.
+/// The event of a payload, written by hand for the normalization vectors. There is none for a payload that is
+/// not JSON.
 fn expected(provider: Provider, file: &Path) -> Option<Value> {
     let case = file.file_stem().unwrap().to_str().unwrap();
     let path = format!("tests/vectors/normalize/{}/{case}.out.json", provider.name);
@@ -86,7 +88,7 @@ async fn all_go_through(provider: Provider, count: usize) {
                 file.display()
             );
         }
-        // A payload without a time of its own has that of its acceptance.
+        // A payload without a time of its own gets the time of its acceptance.
         if expected["time"] != expected["recordedtime"] {
             assert_eq!(event["time"], expected["time"], "{}", file.display());
         }

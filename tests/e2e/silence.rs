@@ -1,5 +1,5 @@
-//! A source that declares its longest gap and sends nothing for longer: the operator is told, once, and again after it was
-//! heard.
+//! A source with a silence threshold that sends nothing for longer: the operator is notified once, and again
+//! after the source's next silence.
 
 use crate::support::eventually;
 use crate::support::gateway::Gateway;
@@ -8,7 +8,7 @@ use crate::support::queue::OwnQueue;
 use crate::support::source::{CREATIVE_FORCE, Source};
 use serde_json::{Value, json};
 
-/// The silences that the events queue has told of, once there are so many.
+/// Waits for this many events about silences on the events queue.
 async fn silences(source: &Source<'_>, count: usize) -> Vec<Value> {
     eventually("silence", || async {
         let events = source.messages(Queue::Events).into_iter();

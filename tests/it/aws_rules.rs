@@ -1,4 +1,4 @@
-//! The check of every request against AWS's rules: each rule is broken once, and noticed.
+//! The check of every request against AWS's rules: the tests break each rule once, and the check reports it.
 
 use serde_json::{Value, json};
 use testkit::aws::Aws;
@@ -34,7 +34,7 @@ fn attribute(name: &str, value: &str) -> Value {
     message(&json!({"MessageAttributes": {name: {"DataType": "String", "StringValue": value}}}))
 }
 
-/// Requests that AWS refuses, and what the check says of each.
+/// Requests that AWS refuses, and the check's report of each.
 fn refused() -> Vec<(&'static str, Value, &'static str)> {
     let one = json!({":v": {"N": "1"}});
     let write = |id: &str| json!({"PutRequest": {"Item": {"kind": {"S": "k"}, "id": {"S": id}}}});

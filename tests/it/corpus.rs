@@ -1,4 +1,4 @@
-//! What the fuzzer found, and what it starts from, tried each time.
+//! The fuzzer's finds and its starting points, tried in every test run.
 
 #[path = "../fuzz/properties.rs"]
 mod properties;

@@ -1,4 +1,4 @@
-//! What comes onto which queue, by the real binary.
+//! The messages on each queue, with the real binary.
 
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -263,7 +263,7 @@ async fn a_function_whose_time_runs_short_says_how_far_it_came() {
         let webhook = signed("studio", &creative_force(id, &"x".repeat(300 * 1024)));
         function.accept(&webhook).await;
     }
-    // All of them take 20 s, of which an invocation has 16 for reading.
+    // All of them take 20 s. An invocation has 16 s for reading.
     tap.slow_down("/bodies/", Duration::from_secs(2));
     let mut interrupted = 0;
     loop {
@@ -314,7 +314,7 @@ async fn a_journal_that_hangs_does_not_take_the_invocation_with_it() {
     let webhook = signed("studio", &creative_force("p-1", ""));
     function.accept(&webhook).await;
     let (batch, after) = aws.next_batch().await;
-    // It goes on for longer than the invocation has: the SDK alone waits for 3 s, three times.
+    // It takes longer than the invocation has: the SDK alone waits for 3 s, three times.
     tap.hang("PutItem", "published#");
     let answer = function.begin_within(&batch, Duration::from_secs(6)).await;
     assert_eq!(answer.unwrap(), Answer::Success(Value::Null));
@@ -343,7 +343,7 @@ async fn a_record_whose_payload_stays_out_of_reach_ends_in_quarantine_and_not_in
     batch["Records"][0]["dynamodb"]["ApproximateCreationDateTime"] = created_at(5);
     let failed = function.invoke(&batch).await;
     assert!(matches!(failed, Answer::Error(_)), "{failed:?}");
-    // Behind others, its own time has not come: the stream offers them without it.
+    // As long as other records come first, it is not given up: the stream offers them without it.
     batch["Records"][0]["dynamodb"]["ApproximateCreationDateTime"] = created_at(7);
     let mut behind = batch.clone();
     behind["Records"].as_array_mut().unwrap().reverse();
@@ -364,7 +364,7 @@ async fn a_record_whose_payload_stays_out_of_reach_ends_in_quarantine_and_not_in
         "{reason:?}"
     );
 
-    // It is not noted as published. Once it is in reach again, the operator has it published.
+    // The journal does not list it as published. When the body is in reach again, the operator publishes it.
     let operator = Operator::of(&aws).await;
     let noted = operator.run(&["event", "list"]).await.json();
     assert_eq!(noted.len(), 1, "{noted:?}");

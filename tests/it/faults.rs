@@ -1,5 +1,5 @@
-//! I1 and I2: what was answered with 2xx, and what was recorded, is on every queue that it should be on, whatever
-//! call fails and wherever the process dies. The providers here send everything once.
+//! I1 and I2: every webhook that was answered with 2xx, or was recorded, reaches every queue that wants it,
+//! whatever call fails and wherever the process dies. The providers here send everything once.
 //!
 //! Seen to fail: with a 2xx after a write that failed, with any error of the ledger taken for a duplicate, with a
 //! fan-out that answers success after an error, and with a claimed body taken for empty when it cannot be read.
@@ -53,12 +53,12 @@ const DOOR_2: [Call; 8] = [
     call_with("dynamodb", "UpdateItem", "TableName == 'journal'"),
 ];
 
-/// A function that is started again when it has died, behind a proxy.
+/// A function behind a proxy. It is started again after it died.
 struct World {
     aws: Aws,
     proxy: Proxy,
     function: Option<Function>,
-    /// What is still to happen.
+    /// The fault that is still to come.
     fault: Option<Fault>,
 }
 
@@ -81,7 +81,7 @@ impl World {
         self.proxy.inject(call, fault).await;
     }
 
-    /// Invokes the function, and kills it once the call at hand is held, if that is the fault.
+    /// Invokes the function. If the fault is a death, kills the function as soon as the proxy holds the call.
     async fn invoke(&mut self, event: &Value) -> Answer {
         let mut function = match self.function.take() {
             Some(function) => function,
@@ -134,7 +134,7 @@ impl World {
     }
 }
 
-/// The bodies that go through all branches: small, claimed, beyond a message of SQS, in conflict, not understood.
+/// Bodies for all branches: small, above 256 KB, above a message of SQS, in conflict, not understood.
 fn webhooks(case: usize) -> Vec<String> {
     let id = |kind: &str| format!("{kind}-{case}");
     vec![
@@ -170,7 +170,7 @@ async fn nothing_is_lost(calls: &[Call]) {
         assert!(happened, "{what} never happened");
         let mut items = world.aws.recorded().await;
         items.retain(|item| seen.insert(item["pk"].to_string()));
-        // By their bodies: another webhook may have the id of one that was lost.
+        // By their bodies, because another webhook may have the id of a lost one.
         let recorded: BTreeSet<_> = items
             .iter()
             .map(|item| text(&item["body_sha256"]["B"]))
@@ -194,7 +194,7 @@ async fn nothing_is_lost(calls: &[Call]) {
         ] {
             let mut published = world.aws.drain(queue).await;
             if queue == "search" {
-                // What a consumer's queue does not take is kept for it.
+                // Messages that a consumer's queue refuses are kept.
                 published.extend(world.aws.drain("dead").await);
             }
             let ids = published

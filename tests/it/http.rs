@@ -1,4 +1,4 @@
-//! What a provider is answered, case by case, by the real binary: promises I3, I4 and I5 among it.
+//! The answers to a provider, case by case, with the real binary. The cases include promises I3, I4 and I5.
 //!
 //! Seen to fail: I3 with a mismatch taken for the first secret, and with a blank secret taken for one; I4 without the
 //! message to quarantine, and without the limit of nesting; I5 with a conflict taken for a duplicate.
@@ -9,7 +9,7 @@ use testkit::function::{Answer, Function};
 use testkit::proxy::{Call, Proxy};
 use testkit::webhook::{self, SECRET, request, sign, signed};
 
-/// An answer as API Gateway gives it to the provider.
+/// An answer in the form that API Gateway sends to the provider.
 struct Http {
     status: u64,
     headers: Value,
@@ -130,7 +130,7 @@ fn creads(change: &str, status: &str) -> Value {
     )
 }
 
-/// Lets the windows of all that is recorded end so many seconds earlier.
+/// Makes the window of every recorded webhook end this many seconds earlier.
 async fn pass(aws: &Aws, seconds: i64) {
     for mut item in aws.recorded().await {
         let until: i64 = item["dedupe_until"]["N"].as_str().unwrap().parse().unwrap();
@@ -149,7 +149,8 @@ async fn a_change_back_is_an_event_after_ten_minutes_and_a_second_creation_never
         ("created", "draft"),
         ("updated", "draft"),
         ("updated", "live"),
-        // At once, the change back cannot be told from a repetition of the first.
+        // Without a pause, the gateway cannot distinguish the change back from a repetition of the first
+        // webhook.
         ("updated", "draft"),
         ("deleted", "live"),
     ];
@@ -172,7 +173,7 @@ async fn a_change_back_is_an_event_after_ten_minutes_and_a_second_creation_never
         let ids: Vec<_> = accepted.map(|it| it["id"].clone()).collect();
         assert_eq!(aws.drain_event_ids().await, ids, "after {passed} s");
     }
-    // What is configured is the window of changes alone.
+    // The configured window applies to changes only.
     let source = json!({"provider": "creads", "secrets": [SECRET], "dedupe_window": "1h"});
     aws.put_sources(&json!({"other": source})).await;
     let mut restarted = aws.ingress().await;
@@ -432,7 +433,7 @@ async fn a_rotated_secret_and_a_new_source_work_at_once_and_a_flood_does_not_rea
         200
     );
 
-    // Reads are told by a rule that changes nothing but leaves a trace.
+    // A rule that changes nothing, but leaves a trace, shows the reads.
     let read = Call {
         service: "secretsmanager",
         operation: "GetSecretValue",

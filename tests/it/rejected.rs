@@ -1,4 +1,4 @@
-//! What a request that is refused costs, and how long it is waited for, by the real binary.
+//! The cost of a rejected request, and the time that its sender waits, with the real binary.
 
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -9,13 +9,13 @@ use testkit::tap::{Called, Point, Tap};
 use testkit::units::units;
 use testkit::webhook::{SECRET, creative_force, request, sign, signed};
 
-/// A request with a signature that is well formed and wrong.
+/// A request with a well-formed, wrong signature.
 fn forged(source: &str, body: &str) -> Value {
     let signature = sign("another secret", body.as_bytes());
     request("POST", source, body, &[("x-cf-signature", &signature)])
 }
 
-/// Asserts that a request is refused like any other.
+/// Asserts that a request is rejected like any other.
 async fn refused(function: &mut Function, event: &Value, status: u64) {
     let Answer::Success(response) = function.invoke(event).await else {
         panic!("no response");
@@ -30,7 +30,7 @@ async fn refused(function: &mut Function, event: &Value, status: u64) {
     assert_eq!((&response["statusCode"], body), (&json!(status), problem));
 }
 
-/// The lines of requests that were refused.
+/// The lines of rejected requests.
 async fn lines(function: &Function) -> Vec<Value> {
     let lines = function.output().await;
     let lines = lines.iter().map(|it| serde_json::from_str(it).unwrap());
@@ -39,7 +39,7 @@ async fn lines(function: &Function) -> Vec<Value> {
         .collect()
 }
 
-/// Text that hardly gets shorter when it is compressed.
+/// Text that compression hardly shortens.
 fn noise(bytes: usize) -> String {
     let mut noise = String::new();
     for number in 0_u32.. {
@@ -92,7 +92,7 @@ async fn a_request_that_is_refused_costs_two_write_units_at_most_whatever_its_si
         let writes = |it: &Called| units(&it.operation, &it.request, &it.answer).writes;
         let writes: f64 = called.iter().map(writes).sum();
         let bytes = event["body"].as_str().unwrap().len();
-        // One counts it, one keeps it.
+        // One call counts the request, and one keeps it.
         assert!((1.0..=2.0).contains(&writes), "{writes} for {bytes} bytes");
         let objects = called.iter().filter(|it| it.operation.starts_with("PUT "));
         assert!(objects.count() <= 1, "{called:?}");
@@ -112,7 +112,7 @@ async fn nobody_who_is_refused_waits_for_a_store_that_hangs() {
         .filter(|(name, _)| *name != "REJECTED_PATIENCE_MS")
         .collect();
     let large = noise(20_000);
-    // The gates are never opened: the calls do not end before the test.
+    // The gates never open: the calls do not end before the test.
     let mut gates = Vec::new();
     for (operation, text, body) in [
         ("UpdateItem", "rejected#", "{}"),
@@ -122,7 +122,7 @@ async fn nobody_who_is_refused_waits_for_a_store_that_hangs() {
         let mut function = Function::start(&testkit::binary("ingress"), &bounded).await;
         let text: &'static str = text.to_owned().leak();
         gates.push(tap.hold(Point::Before, operation, text));
-        // On a busy machine the time may be up before the call is made.
+        // On a busy machine the time may end before the call begins.
         while gates.last_mut().unwrap().is_waiting() {
             refused(&mut function, &forged("studio", body), 401).await;
         }
@@ -131,7 +131,7 @@ async fn nobody_who_is_refused_waits_for_a_store_that_hangs() {
         assert_eq!(last["unkept"], 1, "{last}");
         let why = last["unkept_reason"].as_str().unwrap();
         assert_eq!(why, "it takes longer than 50ms");
-        // Nothing else waits for it either.
+        // No other request waits for it either.
         let genuine = signed("studio", &creative_force(operation, ""));
         let answer = function.invoke(&genuine).await;
         assert!(matches!(answer, Answer::Success(it) if it["statusCode"] == 200));
@@ -157,7 +157,8 @@ async fn a_flood_is_kept_in_part_and_each_that_is_not_kept_is_counted() {
     assert_eq!(lines.len(), flood);
     let unkept: u64 = lines.iter().filter_map(|it| it["unkept"].as_u64()).sum();
     assert_eq!(kept + unkept, flood as u64);
-    // Those without a signature have a ring of their own, and push out no genuine request with a wrong one.
+    // Requests without a signature have a ring of their own. They push out no genuine request with a wrong
+    // signature.
     for _ in 0..110 {
         refused(&mut function, &request("POST", "studio", "{}", &[]), 401).await;
     }

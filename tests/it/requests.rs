@@ -1,5 +1,6 @@
-//! What is odd about a request never fails the invocation, which API Gateway would answer 500 without a line of ours that
-//! names the source: it is ignored, or answered 4xx. What is no request and no batch fails it.
+//! An invalid part of a request never fails the invocation: API Gateway would answer 500, and no line of ours
+//! would name the source. The function ignores the part or answers 4xx. Only an event that is neither a
+//! request nor a batch fails the invocation.
 //!
 //! Seen to fail: with requests read as `lambda_http` reads them, at the first odd header.
 
@@ -10,10 +11,10 @@ use testkit::eventually;
 use testkit::function::{Answer, Function};
 use testkit::webhook::{SECRET, creative_force, request, sign, signed};
 
-/// What stands in an event where its text is to have something that is no value of `serde_json`.
+/// The placeholder in an event for a text that is no value of `serde_json`.
 const HERE: &str = "here";
 
-/// The text of an authentic request whose part at a pointer is this text.
+/// The text of an authentic request, with this text at a pointer.
 fn with(pointer: &str, text: &str) -> String {
     let mut event = signed("studio", &creative_force("p-1", "é"));
     let (parent, name) = pointer.rsplit_once('/').unwrap();
@@ -21,7 +22,7 @@ fn with(pointer: &str, text: &str) -> String {
     event.to_string().replace(&format!("\"{HERE}\""), text)
 }
 
-/// The text of an authentic request that has this header as well.
+/// The text of an authentic request with this additional header.
 fn with_header(name: &str, value: &str) -> String {
     let body = creative_force("p-1", "é");
     let signature = sign(SECRET, body.as_bytes());
@@ -99,7 +100,7 @@ async fn odd_headers_are_ignored() {
         let event = with("/headers", headers);
         assert_eq!(status(&mut function, event).await, 401, "{headers}");
     }
-    // As it was found.
+    // The first example that was found.
     let noise = r#"{"version":"2.0","routeKey":"ANY /webhooks/{source}","rawPath":"/webhooks/x","rawQueryString":"",
         "headers":{"x-city":"a\u007fb"},"requestContext":{"accountId":"0","apiId":"x","domainName":"x","domainPrefix":"x",
         "http":{"method":"GET","path":"/webhooks/x","protocol":"HTTP/1.1","sourceIp":"192.0.2.1","userAgent":"t"},
@@ -231,7 +232,7 @@ async fn a_slash_after_the_name_of_the_source_makes_no_difference() {
     }
 }
 
-/// The reasons in the lines of all requests so far, of which there are this many.
+/// The reasons in the lines of all requests so far. There must be this many.
 async fn reasons(function: &Function, count: usize) -> Vec<String> {
     let lines = async || {
         let output = function.output().await;

@@ -1,7 +1,8 @@
-//! The sources' document as operators and other programs write it: what is wrong with one source disables that one alone,
-//! and what nobody sees is no part of a secret.
+//! The sources' document as operators and other programs write it. A fault in one source disables only that
+//! source, and invisible characters are no part of a secret.
 //!
-//! Seen to fail: with the document read as one value, which half a surrogate pair in one secret makes unreadable.
+//! Seen to fail: with the document read as one value. Half a surrogate pair in one secret makes it
+//! unreadable.
 
 use testkit::aws::Aws;
 use testkit::function::Answer;

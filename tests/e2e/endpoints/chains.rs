@@ -1,5 +1,5 @@
-//! What the delivery function sends to the queue that starts it. Lambda stops a chain of such invocations after 16 unless the
-//! template allows more, and the local AWS does so too.
+//! Messages that the delivery function sends to the queue that starts it. Lambda stops a chain of such
+//! invocations after 16 unless the template allows more. The local AWS does so too.
 //!
 //! Seen to fail: without `RecursiveLoop: Allow` in the template.
 
@@ -17,7 +17,7 @@ const EVENTS: usize = 50;
 /// the queue, and the next holds it there and sends a probe.
 const FAILURES: usize = 9;
 
-/// Each failed attempt waits for 3 seconds at most, and a probe for one second more.
+/// A failed attempt waits at most 3 seconds, and a probe one second more.
 const PATIENCE: Duration = Duration::from_mins(4);
 
 #[tokio::test]

@@ -1,7 +1,9 @@
-//! An endpoint that is down, gone or stuck: it is left alone, the operator is told, and nothing is lost.
+//! An endpoint that is down, gone or stuck: the gateway pauses its deliveries, notifies the operator, and
+//! loses nothing.
 //!
-//! Seen to fail: with circuits that never open, with a first probe after 10 s, with the newest first, with a 410 that is
-//! a failure as any, with notices that reach no topic, and with a batch that is settled as a whole.
+//! Seen to fail: with circuits that never open, with a first probe after 10 s, with the newest first, with a
+//! 410 that counts as any other failure, with notifications that reach no topic, and with a batch that is
+//! settled as a whole.
 
 use crate::support::endpoint::Endpoint;
 use crate::support::gateway::Gateway;
@@ -12,10 +14,10 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use testkit::receiver::Reply;
 
-/// As long as the first probe of an open circuit waits.
+/// The wait before the first probe of an open circuit.
 const FIRST_PROBE: Duration = Duration::from_secs(60);
 
-/// The event that gives notice of an endpoint, once it is on the events queue.
+/// Waits for the event that notifies consumers of an endpoint.
 async fn notice(endpoint: &Endpoint<'_>, r#type: &str) -> Value {
     let r#type = format!("io.webhook-gateway.endpoint.{type}");
     eventually(&r#type, || async {
@@ -25,7 +27,7 @@ async fn notice(endpoint: &Endpoint<'_>, r#type: &str) -> Value {
     .await
 }
 
-/// The message that gives notice of an endpoint by e-mail, once the topic has sent it.
+/// Waits for the message that notifies the operator of an endpoint by e-mail.
 async fn mail(queue: &OwnQueue<'_>, endpoint: &Endpoint<'_>, what: &str) -> String {
     let subject = format!("Webhook endpoint {what}: {}", endpoint.name);
     let mail = eventually(&subject, || async {
@@ -41,7 +43,8 @@ async fn an_endpoint_that_is_down_is_left_alone_and_gets_all_of_it_in_order_once
     let gateway = Gateway::find().await;
     let source = gateway.source(CREATIVE_FORCE, &[]).await;
     let mails = OwnQueue::of_notices(&gateway).await;
-    // More attempts than failures open the circuit, so that none is exhausted before that.
+    // The schedule has more attempts than the failures that open the circuit. Therefore no delivery is
+    // exhausted before that.
     let retry = ["1s"; 12].join(",");
     let endpoint = gateway.endpoint(&source, &["--retry", &retry]).await;
     endpoint.receiver.always(Reply::status(500));

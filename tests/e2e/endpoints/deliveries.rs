@@ -1,7 +1,7 @@
-//! An event on its way to one endpoint: what the receiver gets, how often it is tried, and what the operator is told.
+//! An event on its way to one endpoint: the requests, the number of attempts, and the operator's view.
 //!
-//! Seen to fail: with an id for each attempt, with the time before the id in what is signed, and with redirects as
-//! successes.
+//! Seen to fail: with an id for each attempt, with the time before the id in the signed text, and with
+//! redirects as successes.
 
 use crate::support::endpoint::verifies;
 use crate::support::gateway::Gateway;
@@ -133,7 +133,7 @@ async fn what_fails_is_tried_again_with_the_same_id_and_bytes() {
     for two in requests.windows(2) {
         assert_eq!((&two[0].id(), &two[0].body), (&two[1].id(), &two[1].body));
         let wait = two[1].at.duration_since(two[0].at).unwrap();
-        // A second, and a fifth less at most.
+        // One second, and at most a fifth less.
         assert!(wait >= Duration::from_millis(800), "{wait:?}");
     }
     for request in &requests {
@@ -175,7 +175,7 @@ async fn what_is_exhausted_can_be_resent() {
     );
 
     let many = ["--endpoint", &endpoint.name, "--since", "1h", "--state"];
-    // Until it is written that the first is delivered, it is exhausted.
+    // The first delivery stays exhausted until the function has written that it is delivered.
     let planned = crate::support::eventually("the first is delivered", || async {
         let dry = [&many[..], &["exhausted", "--dry-run"]].concat();
         Some(resend(&gateway, &dry).await).filter(|planned| planned.len() == 2)

@@ -1,6 +1,6 @@
-//! An endpoint that is not to get its deliveries at the moment: they wait off the queue, and come in order.
+//! An endpoint that must not get its deliveries now: they wait off the queue, and come in order.
 //!
-//! Seen to fail: with a pause that nobody looks at, with `Retry-After` unread, with the newest first, and with a probe
+//! Seen to fail: with an ignored pause, with `Retry-After` unread, with the newest first, and with a probe
 //! that ends before the second of its rate does.
 
 use crate::support::endpoint::Endpoint;
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 use testkit::receiver::Reply;
 
-/// As long as the endpoints here ask to be left alone: longer than it takes to see that they are.
+/// The wait that the endpoints here ask for: longer than the test needs to see it.
 const WAIT: Duration = Duration::from_secs(15);
 
-/// What asks for the wait the second time: the header in its other form, a date in whole seconds.
+/// The header of the second wait, in its other form: a date in whole seconds.
 fn date() -> (SystemTime, String) {
     let date = httpdate::fmt_http_date(SystemTime::now() + WAIT);
     (httpdate::parse_http_date(&date).unwrap(), date)
@@ -63,7 +63,7 @@ async fn an_endpoint_that_asks_for_it_is_left_alone_as_a_whole() {
         assert_eq!(endpoint.events()[1..], events);
         let requests = endpoint.receiver.requests();
         let wait = requests[1].at.duration_since(requests[0].at).unwrap();
-        // The date has no parts of a second.
+        // The date has no fractions of a second.
         assert!(wait >= WAIT - Duration::from_secs(1), "{wait:?}");
         endpoint.delete().await;
     }
@@ -120,8 +120,8 @@ async fn a_rate_is_never_exceeded_and_all_is_delivered() {
     endpoint.all("delivered", &events).await;
     let requests = endpoint.receiver.requests();
     assert_eq!(requests.len(), events.len());
-    // A request is noted before it is answered, and the next second's are sent a second after the last answer: that
-    // this machine is slow only adds to what is between them.
+    // The receiver records a request before it answers, and the next second's requests are sent a second
+    // after the last answer. A slow machine only adds to the time between them.
     for more in requests.windows(RATE + 1) {
         let between = more[RATE].at.duration_since(more[0].at).unwrap();
         assert!(between >= Duration::from_secs(1), "{between:?}");

@@ -1,5 +1,6 @@
-//! What operators and receivers see of endpoints: `webhookctl` on one side, a recording receiver on the other, and
-//! between them the whole way of an event, from the provider's request to that of the delivery function.
+//! Endpoints as operators and receivers see them: `webhookctl` on one side, a recording receiver on the
+//! other, and between them the whole path of an event, from the provider's request to the delivery function's
+//! request.
 
 mod chains;
 mod circuit;

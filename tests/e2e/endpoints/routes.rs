@@ -1,6 +1,6 @@
-//! Which events go to which endpoint, from when on, and until when.
+//! The events that each endpoint gets, from when on, and until when.
 //!
-//! Seen to fail: with sources that are not looked at, and with nothing said of what a deleted endpoint did not get.
+//! Seen to fail: with ignored sources, and with no record of the events that a deleted endpoint did not get.
 
 use crate::support::endpoint::in_force;
 use crate::support::gateway::Gateway;
@@ -15,7 +15,7 @@ use testkit::receiver::{Receiver, Reply};
 async fn a_new_endpoint_gets_events_within_half_a_minute_and_without_a_deployment() {
     let gateway = Gateway::find().await;
     let source = gateway.source(CREATIVE_FORCE, &[]).await;
-    // Every copy of the function has read the endpoints by now, as far as it takes part.
+    // Every copy of the function that takes part has read the endpoints by now.
     source.event().await;
     let endpoint = gateway.new_endpoint(&source, &[]).await;
     let created = tokio::time::Instant::now();
@@ -24,7 +24,7 @@ async fn a_new_endpoint_gets_events_within_half_a_minute_and_without_a_deploymen
         endpoint.events().pop()
     })
     .await;
-    // What was accepted in half a minute, and what that took to arrive on a slow machine.
+    // The events of half a minute, and the time that they take to arrive on a slow machine.
     assert!(created.elapsed() < Duration::from_secs(45));
     source.message(Queue::Events, &id).await;
     endpoint.delete().await;
@@ -53,7 +53,7 @@ async fn an_endpoint_gets_the_types_and_sources_that_it_wants_and_no_others() {
     all.all("delivered", &every).await;
     one.all("delivered", &wanted).await;
 
-    // The other way round from now on.
+    // From now on the other way round.
     let changed = ["--event", "*.deleted", "--source", &other.name];
     let changed = one.told("update", &changed).await;
     assert_eq!(

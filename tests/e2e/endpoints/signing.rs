@@ -1,4 +1,5 @@
-//! Signatures as receivers verify them: by the library of Standard Webhooks, and by what was written for a provider.
+//! Signatures as receivers verify them: with the library of Standard Webhooks, and with code that was written
+//! for a provider.
 //!
 //! Seen to fail: with the newest secret alone, with secrets that never end, and with bytes that were trimmed.
 
@@ -49,7 +50,8 @@ async fn the_old_and_the_new_secret_verify_until_the_overlap_ends() {
     endpoint.delete().await;
 }
 
-/// What was written for the provider takes it unchanged: its bytes, its content type, its header, its way to sign.
+/// A receiver that was written for the provider accepts the request unchanged: its bytes, content type,
+/// header and signature.
 #[tokio::test]
 async fn a_receiver_that_was_written_for_the_provider_takes_it_unchanged() {
     let gateway = Gateway::find().await;
@@ -68,7 +70,7 @@ async fn a_receiver_that_was_written_for_the_provider_takes_it_unchanged() {
         "--secret-stdin",
     ];
     let endpoint = gateway.endpoint(&source, &as_provider).await;
-    // The larger one is kept in the bucket.
+    // The larger body is in the bucket.
     let padding = "ü ".repeat(150_000);
     let sent = ["", &padding].map(|padding| {
         let id = unique();

@@ -1,5 +1,5 @@
-//! All that arrives on the stack's queues, received by one consumer and kept by source, notices by endpoint: tests
-//! that run side by side would take each other's messages.
+//! All messages on the stack's queues. One consumer receives them and keeps them by source, and notifications
+//! by endpoint: parallel tests would otherwise take each other's messages.
 
 use super::gateway::{Gateway, MARK};
 use super::{endpoint::Endpoint, eventually, source::Source};
@@ -23,7 +23,7 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// An attribute; empty if it is not there.
+    /// An attribute, or the empty text.
     pub(crate) fn attribute(&self, name: &str) -> &str {
         self.attributes[name]["StringValue"]
             .as_str()
@@ -35,7 +35,7 @@ impl Message {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    /// The source that it is from, or the endpoint or the source that it gives notice of, if these tests made it.
+    /// The source of the message, or the endpoint or source of a notification, if these tests created it.
     fn owner(&self) -> Option<String> {
         let source = self.attribute("gatewaysource");
         if self.attribute("ce-source") != "urn:webhook-gateway" {
@@ -91,7 +91,7 @@ async fn receive(gateway: &Gateway, queue: Queue, output: &str) {
                 body,
                 attributes: message["MessageAttributes"].take(),
             };
-            // What is not of these tests stays, and is visible again later.
+            // Messages that do not belong to these tests stay on the queue, and become visible again later.
             let Some(owner) = message.owner() else {
                 continue;
             };
@@ -116,7 +116,7 @@ fn messages(queue: Queue, owner: &str) -> Vec<Message> {
 }
 
 impl Endpoint<'_> {
-    /// The events that give notice of this endpoint.
+    /// The notifications about this endpoint.
     pub(crate) fn notices(&self) -> Vec<Value> {
         let notices = messages(Queue::Events, &self.id);
         notices.iter().map(Message::json).collect()
@@ -129,7 +129,7 @@ impl Source<'_> {
         messages(queue, &self.name)
     }
 
-    /// The message of an event, once it has arrived.
+    /// Waits for the message of an event.
     pub(crate) async fn message(&self, queue: Queue, id: &str) -> Message {
         let is_it = |message: &Message| message.attribute("ce-id") == id;
         let what = format!("{id} of {} on {queue:?}", self.name);

@@ -1,4 +1,4 @@
-//! A queue of a test's own, outside the stack.
+//! A queue of one test, outside the stack.
 
 use super::gateway::{Gateway, MARK, name};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ impl OwnQueue<'_> {
         OwnQueue { gateway, name, url }
     }
 
-    /// A queue that gets what operators are told.
+    /// A queue that gets the operators' notifications.
     pub(crate) async fn of_notices(gateway: &Gateway) -> OwnQueue<'_> {
         let queue = OwnQueue::create(gateway, true).await;
         let arn = arn(gateway, &queue.name);
@@ -47,7 +47,7 @@ impl OwnQueue<'_> {
         messages.iter().map(body).collect()
     }
 
-    /// Deletes it, with what it is subscribed to.
+    /// Deletes the queue and its subscriptions.
     pub(crate) async fn delete(self) {
         remove(self.gateway, &self.name).await;
     }
@@ -60,7 +60,7 @@ fn arn(gateway: &Gateway, name: &str) -> String {
     )
 }
 
-/// Removes the queues whose names begin so.
+/// Removes the queues with this prefix.
 async fn remove(gateway: &Gateway, prefix: &str) {
     let topic = [("TopicArn", gateway.output("NoticesTopicArn"))];
     let subscribed = gateway.sns("ListSubscriptionsByTopic", &topic).await;
@@ -81,7 +81,7 @@ async fn remove(gateway: &Gateway, prefix: &str) {
     }
 }
 
-/// Removes what earlier runs left.
+/// Removes the leftovers of earlier runs.
 pub(super) async fn remove_earlier(gateway: &Gateway) {
     remove(gateway, MARK).await;
 }

@@ -1,5 +1,5 @@
-//! Vectors made outside our code: signatures by `openssl`, events by hand, invocations as AWS sends them.
-//! How each is made is told in its file.
+//! Vectors from outside our code: signatures by `openssl`, events by hand, invocations as AWS sends them.
+//! Each file states its origin.
 
 mod events;
 mod normalize;
@@ -13,7 +13,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use webhook_gateway::crypto::secret::Secret;
 use webhook_gateway::providers::{Provider, Verified};
 
-/// A body, in one of the ways that a vector gives it.
+/// A body, in one of the forms of a vector.
 #[derive(Debug, Deserialize)]
 enum Body {
     #[serde(rename = "body")]
@@ -68,7 +68,7 @@ fn verified(provider: Provider, body: &[u8]) -> Verified<'_> {
     verified.unwrap_or_else(|error| panic!("{provider}: {error}"))
 }
 
-/// Fails with all that is wrong at once.
+/// Fails with all errors at once.
 #[track_caller]
 fn assert_none(failures: &[String]) {
     assert!(

@@ -1,4 +1,5 @@
-//! `tests/vectors/signature`, made by `tests/vectors/make.py`: what is a provider's signature, and what is not and why.
+//! `tests/vectors/signature`, made by `tests/vectors/make.py`: valid signatures of each provider, and invalid
+//! ones with the reasons.
 
 use super::{Body, assert_none, names, parse};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -9,7 +10,7 @@ use webhook_gateway::crypto::signature::VerifyError;
 use webhook_gateway::providers::Provider;
 use webhook_gateway::store::sources::{Authentication, Source, SourceError};
 
-/// All that `name` gives, and that a source without a usable secret refuses everything.
+/// All results of `name`, and the refusal of a source without a usable secret.
 const REFUSALS: [&str; 5] = ["Missing", "Repeated", "Malformed", "Mismatch", NO_SECRET];
 const NO_SECRET: &str = "NoSecret";
 
@@ -17,7 +18,7 @@ const NO_SECRET: &str = "NoSecret";
 struct Vector {
     name: String,
     why: String,
-    /// As they are configured, blank ones included.
+    /// The configured secrets, blank ones included.
     secrets: Vec<String>,
     headers: Vec<(String, String)>,
     #[serde(flatten)]
@@ -49,7 +50,7 @@ impl Vector {
         headers
     }
 
-    /// What becomes of it behind a source that is configured with its secrets.
+    /// The result for a source that is configured with the vector's secrets.
     fn verdict(&self, provider: Provider) -> Result<usize, &'static str> {
         let (headers, body) = (self.headers(), self.body.bytes(provider));
         let values = headers.get_all(provider.signature_header()).iter();
@@ -74,7 +75,7 @@ impl Vector {
     }
 }
 
-/// A new variant belongs into `REFUSALS` as well, and then into every provider's file.
+/// Add a new variant to `REFUSALS` as well, and then to every provider's file.
 fn name(refusal: VerifyError) -> &'static str {
     match refusal {
         VerifyError::Missing => "Missing",
