@@ -1,12 +1,13 @@
-"""Tries a deployed gateway on a real AWS account: `make aws-smoke STACK=webhook-gateway`. Nobody has run it on AWS yet.
+"""Tries a deployed gateway on AWS: `make aws-smoke STACK=webhook-gateway`. It has not run on AWS yet.
 
     aws_smoke.py STACK       the stack of this name, with your AWS credentials (AWS_PROFILE, AWS_REGION)
     aws_smoke.py --local     the local AWS that `make up` started, to try this script itself
 
-It adds sources, a queue that is encrypted under a key of its own, a subscription of that queue, and an endpoint, which is a Lambda
-function with a public URL. It sends each kind of webhook; takes the endpoint down for 500 events and up again; and runs `doctor` and
-`reconcile`. At the end it removes what it added, also after a failure. Webhooks and deliveries stay in the tables until they
-expire. It costs some cents, and a dollar a month for the key until AWS deletes it, 7 days later.
+It creates sources, a queue that is encrypted under a key of its own, a subscription of that queue, and an
+endpoint, which is a Lambda function with a public URL. It sends each kind of webhook; takes the endpoint down
+for 500 events and up again; and runs `doctor` and `reconcile`. At the end it deletes all of these, also after
+a failure. Webhooks and deliveries stay in the tables until they expire. It costs some cents, and a dollar a
+month for the key until AWS deletes it, 7 days later.
 
 It needs permissions for Lambda, IAM, KMS and SQS beside those of webhookctl.
 """
@@ -69,7 +70,7 @@ def main(arguments):
 
 
 class Smoke:
-    """A run: what it talks to, and, in `cleanup`, what it has to remove."""
+    """A run: its clients, and in `cleanup` the things to delete."""
 
     def __init__(self, stack, cleanup):
         self.cleanup = cleanup
@@ -82,8 +83,10 @@ class Smoke:
             local = ROOT / os.environ.get("LOCAL_DIR", ".local") / "outputs.json"
             self.outputs = json.loads(local.read_text())
             self.session = boto3.Session("test", "test", region_name=self.outputs["AwsRegion"])
-        self.role = self.client("lambda").get_function_configuration(FunctionName=self.outputs["IngressFunctionName"])["Role"]
-        self.sources = {provider: self.add_source(provider) for provider in SAMPLES}
+        self.role = self.client("lambda").get_function_configuration(
+            FunctionName=self.outputs["IngressFunctionName"]
+        )["Role"]
+        self.sources = {provider: self.create_source(provider) for provider in SAMPLES}
         self.queue = self.subscribe_encrypted_queue()
         self.arrived = {}
 
@@ -91,28 +94,39 @@ class Smoke:
         return self.session.client(service, endpoint_url=self.outputs.get("AwsEndpointUrl"))
 
     def tool(self, *arguments, succeeds=True):
-        """Runs webhookctl; what it prints, line by line."""
+        """Runs webhookctl, and returns its lines of JSON."""
         tool = os.environ.get("WEBHOOKCTL", str(ROOT / "target" / "debug" / "webhookctl"))
         stack = ["--stack", self.stack] if self.stack else []
-        done = subprocess.run([tool, *stack, "--json", *arguments], cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            [tool, *stack, "--json", *arguments],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
         if succeeds and done.returncode:
             raise SystemExit(f"error: webhookctl {' '.join(arguments)}: {done.stdout}{done.stderr}")
         return [json.loads(line) for line in done.stdout.splitlines()]
 
-    # ---- what is set up --------------------------------------------------------------------------------------------------------
+    # ---- resources -------------------------------------------------------------------------------
 
-    def add_source(self, provider):
+    def create_source(self, provider):
         name = f"{NAME}-{provider}"
         self.cleanup.callback(self.tool, "source", "delete", name, succeeds=False)
         source = self.tool("source", "create", name, "--provider", provider)[0]
         return {"name": name, "url": f"{self.outputs['WebhookUrl']}/{name}", "secret": source["secret"]}
 
     def subscribe_encrypted_queue(self):
-        """A queue under a customer's key. The key and the queue admit the ingress function by their own policies."""
+        """A queue under a customer's key. The policies of both admit the ingress function."""
         kms, sqs = self.client("kms"), self.client("sqs")
         account = self.role.split(":")[4]
         partition = self.role.split(":")[1]
-        owner = {"Effect": "Allow", "Principal": {"AWS": f"arn:{partition}:iam::{account}:root"}, "Action": "kms:*", "Resource": "*"}
+        owner = {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:{partition}:iam::{account}:root"},
+            "Action": "kms:*",
+            "Resource": "*",
+        }
         uses = ["kms:GenerateDataKey", "kms:Decrypt"]
         gateway = {"Effect": "Allow", "Principal": {"AWS": self.role}, "Action": uses, "Resource": "*"}
         policy = {"Version": "2012-10-17", "Statement": [owner, gateway]}
@@ -122,7 +136,12 @@ class Smoke:
         queue = sqs.create_queue(QueueName=NAME, Attributes=attributes)["QueueUrl"]
         self.cleanup.callback(sqs.delete_queue, QueueUrl=queue)
         arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        send = {"Effect": "Allow", "Principal": {"AWS": self.role}, "Action": "sqs:SendMessage", "Resource": arn}
+        send = {
+            "Effect": "Allow",
+            "Principal": {"AWS": self.role},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+        }
         policy = {"Version": "2012-10-17", "Statement": [send]}
         sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(policy)})
         self.cleanup.callback(self.tool, "subscription", "delete", NAME, succeeds=False)
@@ -133,12 +152,16 @@ class Smoke:
         return queue
 
     def endpoint(self):
-        """A public URL, and what sets the status that it answers."""
+        """A public URL, and a function that sets the status of its answers."""
         return self.endpoint_on_aws() if self.stack else self.endpoint_on_this_machine()
 
     def endpoint_on_aws(self):
         iam, functions = self.client("iam"), self.client("lambda")
-        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
         policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
         role = iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=policy)["Role"]["Arn"]
         self.cleanup.callback(iam.delete_role, RoleName=NAME)
@@ -158,11 +181,17 @@ class Smoke:
         functions.get_waiter("function_active_v2").wait(FunctionName=NAME)
         url = functions.create_function_url_config(FunctionName=NAME, AuthType="NONE")["FunctionUrl"]
         public = {"FunctionName": NAME, "Principal": "*"}
-        functions.add_permission(StatementId="url", Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE", **public)
-        functions.add_permission(StatementId="invoke", Action="lambda:InvokeFunction", InvokedViaFunctionUrl=True, **public)
+        functions.add_permission(
+            StatementId="url", Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE", **public
+        )
+        functions.add_permission(
+            StatementId="invoke", Action="lambda:InvokeFunction", InvokedViaFunctionUrl=True, **public
+        )
 
         def answer(status):
-            functions.update_function_configuration(FunctionName=NAME, Environment={"Variables": {"STATUS": str(status)}})
+            functions.update_function_configuration(
+                FunctionName=NAME, Environment={"Variables": {"STATUS": str(status)}}
+            )
             functions.get_waiter("function_updated_v2").wait(FunctionName=NAME)
 
         return url, answer
@@ -187,7 +216,7 @@ class Smoke:
         self.cleanup.callback(server.shutdown)
         return f"http://127.0.0.1:{server.server_port}/", lambda status: state.update(status=status)
 
-    # ---- what is tried ---------------------------------------------------------------------------------------------------------
+    # ---- trials ----------------------------------------------------------------------------------
 
     def each_kind_of_webhook(self):
         for provider, sample in SAMPLES.items():
@@ -207,7 +236,10 @@ class Smoke:
         self.wait_for_messages()
         rejected = self.tool("quarantine", "list", "--rejected", "--source", source["name"])
         check(len(rejected) == 1, "one rejected request is kept", rejected)
-        quarantined = eventually(lambda: self.tool("quarantine", "list", "--source", source["name"]), "the quarantined webhook is listed")
+        quarantined = eventually(
+            lambda: self.tool("quarantine", "list", "--source", source["name"]),
+            "the quarantined webhook is listed",
+        )
         check(quarantined[0]["state"] == "quarantined", "it is quarantined", quarantined)
         say("each kind of webhook is answered, and what was accepted is on the encrypted queue")
 
@@ -215,7 +247,18 @@ class Smoke:
         url, answer = self.endpoint()
         source = self.sources["creative-force"]
         self.cleanup.callback(self.tool, "endpoint", "delete", NAME, succeeds=False)
-        self.tool("endpoint", "create", "--name", NAME, "--url", url, "--source", source["name"], "--retry", "5s,5m,30m,2h")
+        self.tool(
+            "endpoint",
+            "create",
+            "--name",
+            NAME,
+            "--url",
+            url,
+            "--source",
+            source["name"],
+            "--retry",
+            "5s,5m,30m,2h",
+        )
         self.tool("endpoint", "ping", NAME)
         answer(503)
         time.sleep(35)  # the ingress function reads endpoints every 30 s
@@ -241,13 +284,15 @@ class Smoke:
     def nothing_is_lost(self, since):
         findings = self.tool("doctor", succeeds=False)
         # The rejected and the odd webhooks of this very run set off alarms.
-        wrong = [finding for finding in findings if finding["level"] == "wrong" and finding["check"] != "alarms"]
+        wrong = [
+            finding for finding in findings if finding["level"] == "wrong" and finding["check"] != "alarms"
+        ]
         check(findings and not wrong, "doctor finds nothing wrong", wrong)
         time.sleep(125)  # what is younger than two minutes counts as in flight
         self.tool("reconcile", "--since", since)
         say("doctor finds nothing wrong, and nothing is missing")
 
-    # ---- webhooks --------------------------------------------------------------------------------------------------------------
+    # ---- webhooks --------------------------------------------------------------------------------
 
     def accepted(self, provider, body):
         answer = self.answers("accepted", self.sources[provider], body, provider)
@@ -255,7 +300,9 @@ class Smoke:
 
     def answers(self, wanted, source, body, provider):
         """Sends a webhook, and checks its answer: an HTTP status, or the outcome in a 200."""
-        answer = eventually(lambda: known(send(source, body, provider), wanted), f"{provider} is answered {wanted}", every=2)
+        answer = eventually(
+            lambda: known(send(source, body, provider), wanted), f"{provider} is answered {wanted}", every=2
+        )
         status, text = answer
         got = status if isinstance(wanted, int) else json.loads(text).get("status")
         check(got == wanted, f"{provider} is answered {wanted}", answer)
@@ -266,8 +313,14 @@ class Smoke:
         sqs = self.client("sqs")
         deadline = time.monotonic() + PATIENCE
         while not all(self.arrived.values()):
-            check(time.monotonic() < deadline, "each event is on the queue", [it for it, here in self.arrived.items() if not here][:10])
-            received = sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10, WaitTimeSeconds=5, MessageAttributeNames=["All"])
+            check(
+                time.monotonic() < deadline,
+                "each event is on the queue",
+                [event for event, is_here in self.arrived.items() if not is_here][:10],
+            )
+            received = sqs.receive_message(
+                QueueUrl=self.queue, MaxNumberOfMessages=10, WaitTimeSeconds=5, MessageAttributeNames=["All"]
+            )
             for message in received.get("Messages", []):
                 # An event above 1 MiB is a pointer. Its id is an attribute as well.
                 self.arrived[message["MessageAttributes"]["ce-id"]["StringValue"]] = True
@@ -275,7 +328,13 @@ class Smoke:
 
 
 def product(name, note=""):
-    body = {"PayloadId": f"{NAME}-{name}", "EventGroupName": "product", "Action": "ProductReset", "ProductId": NAME, "Note": note}
+    body = {
+        "PayloadId": f"{NAME}-{name}",
+        "EventGroupName": "product",
+        "Action": "ProductReset",
+        "ProductId": NAME,
+        "Note": note,
+    }
     return json.dumps(body).encode()
 
 
