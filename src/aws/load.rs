@@ -9,10 +9,17 @@ use std::time::Duration;
 /// A call that takes longer is tried again; the calls here take milliseconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// `ATTEMPT_TIMEOUT_MS`: for how long a call may take, where AWS is an emulator on a busy machine; 3 s unless set.
+fn attempt_timeout() -> Duration {
+    let set = std::env::var("ATTEMPT_TIMEOUT_MS").ok();
+    let milliseconds = set.and_then(|text| text.parse().ok());
+    milliseconds.map_or(ATTEMPT_TIMEOUT, Duration::from_millis)
+}
+
 /// The settings of a function on Lambda.
 pub async fn load() -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_attempt_timeout(attempt_timeout())
         .build();
     aws_config::defaults(BehaviorVersion::latest())
         // Lambda gives credentials this way and no other.

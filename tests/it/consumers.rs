@@ -9,7 +9,7 @@ use testkit::items::item;
 use testkit::operator::Operator;
 use testkit::tap::{Refusal, Tap};
 use testkit::webhook::{creative_force, signed};
-use testkit::{START, eventually, tool};
+use testkit::{PATIENCE, eventually, tool};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -417,7 +417,9 @@ async fn the_consumer_of_the_readme_handles_each_event_once_and_deletes_nothing_
             }
         }
     };
-    timeout(START, reading).await.expect("all messages in time");
+    timeout(PATIENCE, reading)
+        .await
+        .expect("all messages in time");
     handled.sort_unstable();
     let object = "product/7a782d57-b0bf-4743-8f02-2b1a1e229869";
     let expected = [

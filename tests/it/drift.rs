@@ -26,7 +26,7 @@ fn product(action: &str, members: &Value) -> String {
 
 /// Has a webhook come, and published.
 async fn hear(aws: &mut Aws, function: &mut Function, body: &str) {
-    function.invoke(&signed("studio", body)).await;
+    function.accept(&signed("studio", body)).await;
     aws.drain_stream(function).await;
 }
 
@@ -39,7 +39,8 @@ async fn told(function: &mut Function) -> Vec<(String, String)> {
         refused.count()
     };
     let before = count(function).await;
-    function.invoke(&request("PUT", "studio", "", &[])).await;
+    let refused = request("PUT", "studio", "", &[]);
+    function.answered(&refused, 405).await;
     let function = &*function;
     eventually("a line", || async { count(function).await > before }).await;
     let output = function.output().await;
@@ -202,7 +203,7 @@ async fn a_journal_that_is_out_of_reach_holds_up_nothing_and_drift_is_told_later
         };
         proxy.inject(call, Fault::Outage).await;
         let body = product("ProductReset", &json!({"New": 1}));
-        function.invoke(&signed("studio", &body)).await;
+        function.accept(&signed("studio", &body)).await;
         let (batch, after) = aws.next_batch().await;
         assert!(matches!(function.invoke(&batch).await, Answer::Success(_)));
         assert!(

@@ -186,29 +186,30 @@ async fn no_secret_signature_or_body_is_in_any_line_that_the_function_writes() {
     let body = creative_force("p-1", canary);
     let good = sign(SECRET, body.as_bytes());
     let forged = sign(canary, body.as_bytes());
-    for event in [
-        signed("studio", &body),
-        signed("studio", &body),
-        signed("studio", &creative_force("p-1", "canary-7b1f0a again")),
-        signed("studio", canary),
-        signed("mistyped", &body),
-        signed("misplaced", &body),
-        signed("misspelled", &body),
-        request(
-            "POST",
-            "studio",
-            &body,
-            &[("x-cf-signature", &forged), ("authorization", canary)],
+    let forged_too = [("x-cf-signature", &*forged), ("authorization", canary)];
+    let made_up = [("x-cf-signature", canary)];
+    let elsewhere = [("x-cf-signature", &*good)];
+    for (event, status) in [
+        (signed("studio", &body), 200),
+        (signed("studio", &body), 200),
+        (
+            signed("studio", &creative_force("p-1", "canary-7b1f0a again")),
+            200,
         ),
-        request("POST", "studio", &body, &[("x-cf-signature", canary)]),
-        request("POST", "nobody", &body, &[("x-cf-signature", &good)]),
+        (signed("studio", canary), 200),
+        (signed("mistyped", &body), 503),
+        (signed("misplaced", &body), 503),
+        (signed("misspelled", &body), 503),
+        (request("POST", "studio", &body, &forged_too), 401),
+        (request("POST", "studio", &body, &made_up), 401),
+        (request("POST", "nobody", &body, &elsewhere), 404),
     ] {
-        function.invoke(&event).await;
+        function.answered(&event, status).await;
     }
     aws.drain_stream(&mut function).await;
     aws.put_sources_text("{\"sources\": canary-7b1f0a").await;
     let mut restarted = aws.ingress().await;
-    restarted.invoke(&signed("studio", &body)).await;
+    restarted.answered(&signed("studio", &body), 503).await;
 
     let lines = [function.output().await, restarted.output().await].concat();
     for line in &lines {

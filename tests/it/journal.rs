@@ -18,7 +18,7 @@ async fn a_batch_is_noted_once_and_so_is_who_was_heard() {
     let mut function = aws.ingress().await;
     for id in ["a", "b", "c"] {
         function
-            .invoke(&signed("studio", &creative_force(id, "")))
+            .accept(&signed("studio", &creative_force(id, "")))
             .await;
     }
     aws.drain_stream(&mut function).await;
@@ -54,7 +54,7 @@ async fn a_journal_that_is_out_of_reach_neither_holds_up_an_event_nor_sends_it_t
         proxy.inject(call, Fault::Outage).await;
         let id = format!("event-{round}");
         function
-            .invoke(&signed("studio", &creative_force(&id, "")))
+            .accept(&signed("studio", &creative_force(&id, "")))
             .await;
         let (batch, after) = aws.next_batch().await;
         assert!(matches!(function.invoke(&batch).await, Answer::Success(_)));

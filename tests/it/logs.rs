@@ -99,10 +99,11 @@ async fn no_error_of_aws_tells_it_either() {
         let mut function = Function::start(&testkit::binary("ingress"), &environment).await;
         let (requests, signatures) = requests(&format!("p-{case}"));
         for request in &requests {
-            function.invoke(request).await;
+            // Whatever the answer is: only the lines count.
+            let _ = function.invoke(request).await;
         }
         let (batch, after) = aws.next_batch().await;
-        function.invoke(&batch).await;
+        let _ = function.invoke(&batch).await;
         aws.acknowledge(after);
         assert!(proxy.fired().await > 0, "{what} never happened");
         proxy.heal().await;

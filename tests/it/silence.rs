@@ -35,7 +35,7 @@ async fn declare(world: &World, silent_after: Value) {
 async fn hear(world: &mut World, id: &str) {
     let mut ingress = world.aws.ingress_behind(world.tap.url()).await;
     ingress
-        .invoke(&signed("studio", &creative_force(id, "")))
+        .accept(&signed("studio", &creative_force(id, "")))
         .await;
     world.aws.drain_stream(&mut ingress).await;
     world.aws.drain("events").await;
@@ -137,7 +137,8 @@ async fn a_source_is_watched_while_it_is_heard_and_told_of_once_when_it_is_not()
     assert_eq!(metrics["Dimensions"], json!([["source"], []]));
 
     // A copy, which the queue may hand on.
-    function.invoke(&json!({"Records": batch})).await;
+    let copy = function.invoke(&json!({"Records": batch})).await;
+    assert!(matches!(copy, Answer::Success(_)), "{copy:?}");
     assert_eq!(told(&world).await.len(), 0);
     let silent = noted(&world).await;
     assert!(silent["silent_since"].is_i64() && silent.get("watch").is_none());
@@ -224,7 +225,7 @@ async fn a_watch_that_does_not_begin_holds_up_nothing_and_begins_later() {
     proxy.inject(call, Fault::Outage).await;
     let mut ingress = world.aws.ingress_behind(&proxy.url()).await;
     ingress
-        .invoke(&signed("studio", &creative_force("a", "")))
+        .accept(&signed("studio", &creative_force("a", "")))
         .await;
     let (batch, after) = world.aws.next_batch().await;
     assert!(matches!(ingress.invoke(&batch).await, Answer::Success(_)));

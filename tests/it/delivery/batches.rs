@@ -127,7 +127,7 @@ async fn what_may_not_end_in_time_is_not_begun() {
         .endpoint("ep_slow", &receiver.url(), &json!({"timeout": 30}))
         .await;
     world
-        .endpoint("ep_fast", &receiver.url(), &json!({"timeout": 1}))
+        .endpoint("ep_fast", &receiver.url(), &json!({"timeout": 5}))
         .await;
     let mut function = world.function().await;
     world.offer("ep_slow", 1).await;

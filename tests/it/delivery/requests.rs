@@ -22,7 +22,7 @@ async fn send(world: &mut World, bodies: &[String]) {
             ("content-type", "application/json; charset=utf-8"),
         ];
         let request = webhook::request("POST", "studio", body, &headers);
-        ingress.invoke(&request).await;
+        ingress.accept(&request).await;
     }
     world.aws.drain_stream(&mut ingress).await;
 }

@@ -100,7 +100,7 @@ async fn a_dead_letter_that_is_a_pointer_goes_back_with_an_object_of_its_own() {
     aws.subscribe("gone", &gone, &["*"], &[]).await;
     let mut ingress = aws.ingress().await;
     let large = creative_force("large", &"n".repeat(1_100_000));
-    ingress.invoke(&signed("studio", &large)).await;
+    ingress.accept(&signed("studio", &large)).await;
     aws.drain_stream(&mut ingress).await;
     let create = json!({"QueueName": "gone"});
     aws.call("AmazonSQS.CreateQueue", &create).await;

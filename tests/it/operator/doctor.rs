@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 use testkit::aws::Aws;
 use testkit::delivery::World;
+use testkit::function::Answer;
 use testkit::operator::Operator;
 use testkit::receiver::Receiver;
 use testkit::tap::{Point, Tap};
@@ -130,11 +131,12 @@ async fn in_a_run_with_all_that_happens_nothing_is_missing() {
         "{}".to_owned(),
         "[]".to_owned(),
     ] {
-        ingress.invoke(&signed("studio", &body)).await;
+        ingress.accept(&signed("studio", &body)).await;
     }
     // Offered twice, and noted twice.
     let (batch, _) = world.aws.next_batch().await;
-    ingress.invoke(&batch).await;
+    let noted = ingress.invoke(&batch).await;
+    assert!(matches!(noted, Answer::Success(_)), "{noted:?}");
     world.aws.drain_stream(&mut ingress).await;
     world.drain(&mut delivery).await;
     let released = world.aws.recorded().await.into_iter();
@@ -169,11 +171,11 @@ async fn what_was_recorded_and_never_published_is_found_and_published_once() {
     let mut ingress = aws.ingress().await;
     let operator = Operator::of(&aws).await;
     ingress
-        .invoke(&signed("studio", &creative_force("a", "")))
+        .accept(&signed("studio", &creative_force("a", "")))
         .await;
     aws.drain_stream(&mut ingress).await;
     ingress
-        .invoke(&signed("studio", &creative_force("b", "")))
+        .accept(&signed("studio", &creative_force("b", "")))
         .await;
     let young = operator.run(&RECONCILE).await.json();
     assert_eq!(young[0]["events"]["in_flight"], 1, "{young:?}");
@@ -216,7 +218,7 @@ async fn an_interrupted_repair_ends_after_the_batch() {
     let operator = Operator::behind(&aws, tap.url()).await;
     for id in ["a", "b", "c"] {
         ingress
-            .invoke(&signed("studio", &creative_force(id, "")))
+            .accept(&signed("studio", &creative_force(id, "")))
             .await;
     }
     age(&aws, "ledger", "accepted_at", |_| true).await;
@@ -284,7 +286,7 @@ async fn ordered(receiver: &Receiver) -> World {
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     for id in ["a", "b"] {
         ingress
-            .invoke(&signed("studio", &creative_force(id, "")))
+            .accept(&signed("studio", &creative_force(id, "")))
             .await;
     }
     world.aws.drain_stream(&mut ingress).await;

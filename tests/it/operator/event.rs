@@ -27,9 +27,9 @@ async fn note(aws: &Aws, place: u32, now: Timestamp, events: &[Published]) {
 /// Some accepted, one quarantined and one in conflict.
 async fn variety(aws: &mut Aws, function: &mut Function) {
     accept(aws, function, &["a", "b"]).await;
-    function.invoke(&signed("studio", "{}")).await;
+    function.accept(&signed("studio", "{}")).await;
     let conflict = creative_force("b", "another");
-    function.invoke(&signed("studio", &conflict)).await;
+    function.accept(&signed("studio", &conflict)).await;
     aws.drain_stream(function).await;
     accept(aws, function, &["c"]).await;
 }
@@ -116,7 +116,7 @@ async fn an_event_is_shown_as_it_came_and_as_it_was_published() {
     let large = creative_force("large", &"é".repeat(200_000));
     let larger = creative_force("larger", &"x".repeat(1_100_000));
     for body in [&creative_force("a", "ü \u{ffff}"), &large, &larger] {
-        function.invoke(&signed("studio", body)).await;
+        function.accept(&signed("studio", body)).await;
     }
     aws.drain_stream(&mut function).await;
     let published = aws.drain("events").await;
@@ -160,7 +160,7 @@ async fn what_is_not_understood_is_shown_to_the_byte() {
     let operator = Operator::of(&aws).await;
     let mut webhook = request("POST", "hr", &STANDARD.encode(b"\xff\0{"), &[]);
     webhook["isBase64Encoded"] = json!(true);
-    function.invoke(&webhook).await;
+    function.accept(&webhook).await;
     aws.drain_stream(&mut function).await;
     let listed = operator.run(&["event", "list"]).await.json();
     let id = listed[0]["id"].as_str().unwrap();
@@ -189,7 +189,7 @@ async fn an_id_that_several_sources_have_needs_one_to_be_named() {
     let operator = Operator::of(&aws).await;
     for source in ["one", "two"] {
         let webhook = request("POST", source, &creative_force("a", source), &[]);
-        function.invoke(&webhook).await;
+        function.accept(&webhook).await;
     }
     aws.drain_stream(&mut function).await;
     let error = operator.run(&["event", "show", "a"]).await.error();

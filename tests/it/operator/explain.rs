@@ -155,8 +155,8 @@ async fn what_happened_to_an_event_is_told_in_order() {
     );
 
     let again = signed("studio", &creative_force("a", ""));
-    function.invoke(&again).await;
-    function.invoke(&again).await;
+    function.accept(&again).await;
+    function.accept(&again).await;
     log(&aws, &function).await;
     let told = explained(&operator, "a").await;
     let copy = "a copy came";
@@ -194,7 +194,7 @@ async fn what_is_quarantined_or_in_conflict_says_why() {
     let operator = Operator::of(&aws).await;
     accept(&mut aws, &mut function, &["a"]).await;
     for body in [&*creative_force("a", "another"), "{}"] {
-        function.invoke(&signed("studio", body)).await;
+        function.accept(&signed("studio", body)).await;
     }
     aws.drain_stream(&mut function).await;
     let id = async |state: &str| {
@@ -230,7 +230,7 @@ async fn what_is_recorded_and_not_published_is_said_to_be() {
     let mut function = aws.ingress().await;
     let operator = Operator::of(&aws).await;
     function
-        .invoke(&signed("studio", &creative_force("a", "")))
+        .accept(&signed("studio", &creative_force("a", "")))
         .await;
     let told = explained(&operator, "a").await;
     assert_told(
@@ -269,7 +269,7 @@ async fn an_event_whose_body_came_again_is_told_of_as_it_was_then() {
     let operator = Operator::of(&aws).await;
     let body = r#"{"action":"employee_update","data":{"id":7}}"#;
     for _ in 0..2 {
-        function.invoke(&request("POST", "hr", body, &[])).await;
+        function.accept(&request("POST", "hr", body, &[])).await;
         aws.drain_stream(&mut function).await;
         // Its window is over.
         let mut recorded = aws.recorded().await.remove(0);
@@ -318,7 +318,7 @@ async fn what_was_dropped_as_a_copy_is_listed_with_the_event_it_was_taken_for() 
         // It is no copy, whatever it says.
         signed("studio", &creative_force("duplicate", "")),
     ] {
-        function.invoke(&event).await;
+        function.accept(&event).await;
     }
     aws.drain_stream(&mut function).await;
     let first = aws.drain_event_ids().await;

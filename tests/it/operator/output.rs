@@ -62,7 +62,7 @@ async fn nothing_of_a_webhook_steers_the_terminal_and_its_values_are_what_they_a
     let mut aws = Aws::start().await;
     let mut ingress = aws.ingress().await;
     let body = creative_force("a", STEERING);
-    ingress.invoke(&signed("studio", &body)).await;
+    ingress.accept(&signed("studio", &body)).await;
     aws.drain_stream(&mut ingress).await;
     let operator = Operator::of(&aws).await;
     let plain = operator.run_plain(&["event", "show", "a"], "").await;
@@ -91,7 +91,7 @@ async fn bytes_from_outside_go_to_no_terminal_unless_that_is_said() {
     let mut aws = Aws::start().await;
     let mut ingress = aws.ingress().await;
     let body = creative_force("a", STEERING);
-    ingress.invoke(&signed("studio", &body)).await;
+    ingress.accept(&signed("studio", &body)).await;
     aws.drain_stream(&mut ingress).await;
     let operator = Operator::of(&aws).await;
     let show = ["event", "show", "a", "--raw"];

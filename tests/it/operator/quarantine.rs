@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 use testkit::aws::{Aws, Message};
-use testkit::function::Answer;
 use testkit::operator::{Operator, column};
 use testkit::tap::{Called, Tap};
 use testkit::webhook::{SECRET, creative_force, request, sign, signed};
@@ -14,10 +13,8 @@ async fn a_wrong_secret_of_our_own_loses_nothing() {
         .await;
     let mut function = aws.ingress().await;
     for id in ["a", "b"] {
-        let answer = function
-            .invoke(&signed("studio", &creative_force(id, "")))
-            .await;
-        assert!(matches!(answer, Answer::Success(it) if it["statusCode"] == 401));
+        let webhook = signed("studio", &creative_force(id, ""));
+        function.answered(&webhook, 401).await;
     }
     let forged = request(
         "POST",
@@ -25,7 +22,7 @@ async fn a_wrong_secret_of_our_own_loses_nothing() {
         "{}",
         &[("x-cf-signature", &"0".repeat(64))],
     );
-    function.invoke(&forged).await;
+    function.answered(&forged, 401).await;
     let operator = Operator::of(&aws).await;
     let listed = operator
         .run(&["quarantine", "list", "--rejected"])
@@ -96,8 +93,7 @@ async fn a_rejected_body_that_only_the_bucket_holds_is_released_too() {
         .map(|number| sign("noise", &number.to_be_bytes()))
         .collect();
     let body = creative_force("large", &noise);
-    let answer = function.invoke(&signed("studio", &body)).await;
-    assert!(matches!(answer, Answer::Success(it) if it["statusCode"] == 401));
+    function.answered(&signed("studio", &body), 401).await;
     let operator = Operator::of(&aws).await;
     let list = ["quarantine", "list", "--rejected"];
     let listed = operator.run(&list).await.json();
@@ -137,7 +133,7 @@ async fn listing_reads_no_bodies_and_releasing_reads_one_at_a_time() {
     let mut function = aws.ingress().await;
     for id in ["a", "b", "c"] {
         let body = creative_force(id, &"x".repeat(4_000));
-        function.invoke(&signed("studio", &body)).await;
+        function.answered(&signed("studio", &body), 401).await;
     }
     let tap = Tap::start(aws.url()).await;
     let operator = Operator::behind(&aws, tap.url()).await;
@@ -160,7 +156,7 @@ async fn listing_reads_no_bodies_and_releasing_reads_one_at_a_time() {
     let mut function = aws.ingress().await;
     for number in 0..3 {
         let body = format!("{{\"not\": \"understood {number} {}\"}}", "x".repeat(4_000));
-        function.invoke(&signed("studio", &body)).await;
+        function.accept(&signed("studio", &body)).await;
     }
     aws.drain_stream(&mut function).await;
     tap.called();
@@ -187,7 +183,7 @@ async fn a_source_that_is_unsigned_by_now_releases_nothing_unless_told_so() {
         request("POST", "studio", &forged, &[(signature.0, &signature.1)]),
         request("POST", "studio", &without, &[]),
     ] {
-        function.invoke(&event).await;
+        function.answered(&event, 401).await;
     }
     aws.put_sources(&json!({"studio": {"provider": "creative-force", "unsigned": true}}))
         .await;
@@ -245,7 +241,7 @@ async fn changes_that_were_rejected_are_released_as_they_came_and_their_copies_a
             body,
             &[("x-partners-signature", &signature)],
         );
-        function.invoke(&event).await;
+        function.answered(&event, 401).await;
     }
     // The first came twice within a minute, the others a quarter of an hour later each; whatever day it is by then.
     let mut items = aws.noted("rejected#").await;
@@ -284,7 +280,7 @@ async fn what_is_understood_by_now_is_released_once() {
     // Recorded as if the code of that time did not understand it.
     for id in ["a", "b"] {
         function
-            .invoke(&signed("studio", &creative_force(id, "")))
+            .accept(&signed("studio", &creative_force(id, "")))
             .await;
     }
     for mut item in aws.recorded().await {
@@ -299,7 +295,7 @@ async fn what_is_understood_by_now_is_released_once() {
         item["reason"] = json!({"S": "not understood then"});
         aws.put_item(&item).await;
     }
-    function.invoke(&signed("studio", "{")).await;
+    function.accept(&signed("studio", "{")).await;
     aws.drain_stream(&mut function).await;
     aws.drain("events").await;
     let operator = Operator::of(&aws).await;

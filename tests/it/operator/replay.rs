@@ -136,7 +136,7 @@ async fn a_replay_to_a_queue_sends_the_event_as_it_was_sent() {
     // The last is a pointer into the bucket.
     let large = creative_force("c", &"x".repeat(1_100_000));
     accept(&mut aws, &mut function, &["a", "b"]).await;
-    function.invoke(&signed("studio", &large)).await;
+    function.accept(&signed("studio", &large)).await;
     aws.drain_stream(&mut function).await;
     let published = aws.drain("events").await;
     let operator = Operator::of(&aws).await;
@@ -166,7 +166,7 @@ async fn what_cannot_be_replayed_is_named() {
     let mut function = aws.ingress().await;
     let operator = Operator::of(&aws).await;
     accept(&mut aws, &mut function, &["a", "b"]).await;
-    function.invoke(&signed("studio", "{}")).await;
+    function.accept(&signed("studio", "{}")).await;
     aws.drain_stream(&mut function).await;
     aws.drain("events").await;
     aws.delete_item(&json!({"S": "studio#a"})).await;

@@ -72,11 +72,11 @@ async fn sources_and_endpoints_are_shown_with_what_was_counted() {
         "{}".to_owned(),
     ];
     for body in &bodies {
-        ingress.invoke(&signed("studio", body)).await;
+        ingress.accept(&signed("studio", body)).await;
     }
     let mut forged = signed("studio", &bodies[0]);
     forged["body"] = json!("another");
-    ingress.invoke(&forged).await;
+    ingress.answered(&forged, 401).await;
     world.aws.drain_stream(&mut ingress).await;
     world.pump(&mut delivery).await;
     publish_metrics(&world.aws, &ingress).await;

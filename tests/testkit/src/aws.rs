@@ -146,8 +146,9 @@ impl Aws {
             ("SOURCES_SECRET_ARN", "sources".to_owned()),
             ("RETENTION_DAYS", "30".to_owned()),
             ("METRICS_NAMESPACE", "WebhookGateway".to_owned()),
-            // A machine that runs all tests at once takes longer for two calls than AWS does.
+            // On a busy machine a call takes longer than of AWS.
             ("REJECTED_PATIENCE_MS", "60000".to_owned()),
+            ("ATTEMPT_TIMEOUT_MS", "60000".to_owned()),
         ]
     }
 

@@ -1,24 +1,23 @@
 //! A function as Lambda runs it: the real binary, fed by a Runtime API
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>).
 
-use crate::START;
+use crate::PATIENCE;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::Value;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-/// How long an invocation may take; Lambda's own limit for this function is about the same.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// The time that an invocation has unless a test says otherwise.
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// What comes of an invocation.
+#[must_use = "a test that ignores an answer blames something else for a request that failed"]
 #[derive(Debug, PartialEq)]
 pub enum Answer {
     /// The function's answer.
@@ -44,7 +43,9 @@ pub struct Function {
     process: Child,
     events: mpsc::UnboundedSender<Invocation>,
     server: tokio::task::JoinHandle<()>,
-    output: Arc<Mutex<Vec<String>>>,
+    /// All that the process writes. A file has each line before the answer that follows it; a pipe would have to be
+    /// read first.
+    output: tempfile::NamedTempFile,
 }
 
 impl Function {
@@ -77,18 +78,16 @@ impl Function {
             ("AWS_ACCESS_KEY_ID", "test".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
         ];
-        let mut process = Command::new(binary)
+        let output = tempfile::Builder::new().append(true).tempfile().unwrap();
+        let process = Command::new(binary)
             .env_clear()
             .envs(lambda)
             .envs(environment.iter().map(|(name, value)| (*name, value)))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(output.as_file().try_clone().unwrap())
+            .stderr(output.as_file().try_clone().unwrap())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let output = Arc::default();
-        collect(process.stdout.take().unwrap(), &output);
-        collect(process.stderr.take().unwrap(), &output);
         Self {
             process,
             events,
@@ -99,7 +98,7 @@ impl Function {
 
     /// Starts an invocation; what comes of it is told by the receiver.
     pub fn begin(&self, event: &Value) -> oneshot::Receiver<Answer> {
-        self.begin_within(event, START)
+        self.begin_within(event, LIMIT)
     }
 
     /// Starts an invocation that is told that it ends after so long.
@@ -120,23 +119,31 @@ impl Function {
 
     /// Invokes the function with an event that may be no value of `serde_json`.
     pub async fn invoke_text(&mut self, event: String) -> Answer {
-        let answer = self.begin_text(event, START);
+        let answer = self.begin_text(event, LIMIT);
         tokio::select! {
-            answer = tokio::time::timeout(TIMEOUT, answer) => answer.expect("an answer in time").unwrap(),
+            answer = tokio::time::timeout(PATIENCE, answer) => answer.expect("an answer in time").unwrap(),
             _ = self.process.wait() => Answer::Died,
         }
     }
 
-    /// Hands a webhook to the function until it is accepted: on a busy machine, AWS may come up more slowly than the
-    /// function waits for it.
+    /// Hands a webhook to the function, which has to accept it.
     pub async fn accept(&mut self, webhook: &Value) {
-        for _ in 0..10 {
-            let answer = self.invoke(webhook).await;
-            if matches!(&answer, Answer::Success(answer) if answer["statusCode"] == 200) {
-                return;
-            }
+        self.answered(webhook, 200).await;
+    }
+
+    /// Hands a request to the function, which has to answer with this status.
+    #[track_caller]
+    pub fn answered(&mut self, request: &Value, status: u16) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let answer = self.invoke(request).await;
+            let is_expected = matches!(&answer, Answer::Success(it) if it["statusCode"] == status);
+            let output = self.output().await;
+            assert!(
+                is_expected,
+                "{caller}: {answer:?} is not {status}: {output:#?}"
+            );
         }
-        panic!("the webhook is not accepted: {:?}", self.output().await);
     }
 
     /// The id of the process.
@@ -160,7 +167,10 @@ impl Function {
 
     /// All that the process has written so far, line by line.
     pub async fn output(&self) -> Vec<String> {
-        self.output.lock().await.clone()
+        let output = std::fs::read_to_string(self.output.path()).unwrap();
+        // The last line may be written only in part.
+        let (whole, _) = output.rsplit_once('\n').unwrap_or_default();
+        whole.lines().map(str::to_owned).collect()
     }
 }
 
@@ -168,19 +178,6 @@ impl Drop for Function {
     fn drop(&mut self) {
         self.server.abort();
     }
-}
-
-fn collect(
-    pipe: impl tokio::io::AsyncRead + Send + Unpin + 'static,
-    output: &Arc<Mutex<Vec<String>>>,
-) {
-    let output = Arc::clone(output);
-    tokio::spawn(async move {
-        let mut lines = BufReader::new(pipe).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            output.lock().await.push(line);
-        }
-    });
 }
 
 async fn next(State(api): State<Arc<Api>>) -> Response {

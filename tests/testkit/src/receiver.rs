@@ -1,14 +1,12 @@
 //! An endpoint: a real HTTP server on loopback, which notes every request to the byte and answers as a test says.
 
+use crate::PATIENCE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Barrier;
-
-/// How long a test waits for a request.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A request as it came.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 //! done, so that no test has to wait; a call can be held up until a test lets it go; and single entries of a batch, or
 //! all that is sent to a queue, can be refused, in the words of SQS. All else goes through as it is.
 
+use crate::PATIENCE;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -11,9 +12,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::oneshot;
-
-/// How long a test waits for a call.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A message that the function sent.
 #[derive(Debug, Clone)]
