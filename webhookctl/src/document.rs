@@ -165,32 +165,20 @@ fn repair(error: &SourcesError, secret_arn: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_secretsmanager::config::{BehaviorVersion, Config, Credentials, Region};
     use aws_sdk_secretsmanager::error::ErrorMetadata;
     use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueOutput;
     use aws_sdk_secretsmanager::operation::update_secret_version_stage::{
         UpdateSecretVersionStageError, UpdateSecretVersionStageOutput,
     };
     use aws_sdk_secretsmanager::types::error::InvalidParameterException;
-    use aws_smithy_mocks::{
-        MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock,
-    };
+    use aws_smithy_mocks::{Rule, mock};
     use serde_json::json;
 
     const ARN: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:Sources-abc";
 
-    /// A client that is answered by these rules in turn. (`mock_client!` needs a feature of the client that would
-    /// have it compiled once more for the tests.)
+    /// A client that is answered by these rules in turn.
     fn client(rules: &[&Rule]) -> Client {
-        let answers = MockResponseInterceptor::new().rule_mode(RuleMode::Sequential);
-        let answers = rules.iter().fold(answers, |all, rule| all.with_rule(rule));
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-            .http_client(create_mock_http_client())
-            .interceptor(answers);
-        Client::from_conf(config.build())
+        testkit::mock!(aws_sdk_secretsmanager, rules)
     }
 
     fn reads(version: &'static str, text: &'static str) -> Rule {

@@ -1,24 +1,14 @@
 use super::*;
 use aws_sdk_s3::primitives::SdkBody;
-use aws_sdk_sqs::Config;
 use aws_sdk_sqs::config::http::HttpResponse;
-use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::error::ErrorMetadata;
 use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchResultEntry};
-use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
+use aws_smithy_mocks::{Rule, mock};
 
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/000000000000/events";
 
 fn queues(rules: &[&Rule]) -> Queues {
-    let answers = MockResponseInterceptor::new().rule_mode(RuleMode::Sequential);
-    let answers = rules.iter().fold(answers, |all, rule| all.with_rule(rule));
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .http_client(create_mock_http_client())
-        .interceptor(answers);
-    Queues::new(Client::from_conf(config.build()))
+    Queues::new(testkit::mock!(aws_sdk_sqs, rules))
 }
 
 /// The batch of these bodies, answered entry by entry: sent, or failed by whose fault.

@@ -300,11 +300,9 @@ fn text(text: &str) -> AttributeValue {
 mod tests {
     use super::*;
     use crate::store::endpoints::test::endpoint;
-    use aws_sdk_dynamodb::Config;
-    use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
     use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
     use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
-    use aws_smithy_mocks::{MockResponseInterceptor, Rule, create_mock_http_client, mock};
+    use aws_smithy_mocks::{Rule, mock};
 
     /// What is written of an endpoint under this condition, where what is there by then has another name, or is the same.
     fn refused(condition: &'static str, there: Option<&'static str>) -> Rule {
@@ -334,13 +332,10 @@ mod tests {
     }
 
     fn endpoints(rule: &Rule) -> Endpoints {
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-            .http_client(create_mock_http_client())
-            .interceptor(MockResponseInterceptor::new().with_rule(rule));
-        Endpoints::new(Client::from_conf(config.build()), "endpoints".to_owned())
+        Endpoints::new(
+            testkit::mock!(aws_sdk_dynamodb, [rule]),
+            "endpoints".to_owned(),
+        )
     }
 
     async fn put(version: u64, rule: &Rule) -> Result<(), EndpointError> {

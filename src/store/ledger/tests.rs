@@ -1,22 +1,12 @@
 use super::*;
 use crate::providers::Provider;
-use aws_sdk_dynamodb::Config;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::operation::put_item::PutItemOutput;
 use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
-use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
+use aws_smithy_mocks::{Rule, mock};
 
 /// A ledger whose table answers so, one after the other.
 pub(super) fn ledger(rules: &[&Rule]) -> Ledger {
-    let answers = MockResponseInterceptor::new().rule_mode(RuleMode::Sequential);
-    let answers = rules.iter().fold(answers, |all, rule| all.with_rule(rule));
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .http_client(create_mock_http_client())
-        .interceptor(answers);
-    let client = Client::from_conf(config.build());
+    let client = testkit::mock!(aws_sdk_dynamodb, rules);
     Ledger::new(client, "ledger".to_owned(), SignedDuration::ZERO)
 }
 

@@ -1,9 +1,9 @@
 //! The documents are complete: they define each promise that a test names, each link leads somewhere, and README fits
 //! on a few screens.
 
-use super::text_of;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use testkit::template::text_of;
 
 /// The most lines that README may have.
 const README_LINES: usize = 180;

@@ -7,9 +7,9 @@ mod documents;
 mod monitoring;
 mod trust;
 
-use saphyr::{LoadableYamlNode, Scalar, Yaml};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use std::time::Duration;
+use testkit::template::{Template, list};
 use webhook_gateway::aws::sqs::MAX_BYTES;
 use webhook_gateway::backoff::{jittered, visibility};
 use webhook_gateway::store::endpoints::{DEFAULT_RETRY, MAX_TIMEOUT};
@@ -17,109 +17,13 @@ use webhook_gateway::store::endpoints::{DEFAULT_RETRY, MAX_TIMEOUT};
 /// The longest that SQS keeps a message invisible.
 const MAX_INVISIBLE: Duration = Duration::from_hours(12);
 
-struct Template(Value);
-
-impl Template {
-    fn read() -> Self {
-        Self::from("template.yaml")
-    }
-
-    fn from(path: &str) -> Self {
-        let text = text_of(path);
-        Self(to_json(&Yaml::load_from_str(&text).unwrap()[0]))
-    }
-
-    /// What stands at a path whose steps are separated by slashes.
-    fn at(&self, path: &str) -> &Value {
-        let found = self.0.pointer(&format!("/{path}"));
-        found.unwrap_or_else(|| panic!("the template has no {path}"))
-    }
-
-    fn number(&self, path: &str) -> u64 {
-        let found = self.at(path).as_u64();
-        found.unwrap_or_else(|| panic!("{path} is no number"))
-    }
-
-    fn seconds(&self, path: &str) -> Duration {
-        Duration::from_secs(self.number(path))
-    }
-
-    /// The resources of a type; there is at least one.
-    fn of_type<'a>(&'a self, kind: &str) -> Vec<(&'a str, &'a Value)> {
-        let all = self.at("Resources").as_object().unwrap().iter();
-        let found: Vec<_> = all
-            .filter(|(_, resource)| resource["Type"] == kind)
-            .map(|(name, resource)| (name.as_str(), resource))
-            .collect();
-        assert!(!found.is_empty(), "the template has no {kind}");
-        found
-    }
-
-    /// The event sources of all functions, as `Function.Event`.
-    fn event_sources(&self) -> Vec<(String, &Value)> {
-        let functions = self.of_type("AWS::Serverless::Function").into_iter();
-        functions
-            .flat_map(|(function, resource)| {
-                let events = resource["Properties"]["Events"].as_object();
-                let events = events.into_iter().flatten();
-                events.map(move |(event, source)| (format!("{function}.{event}"), source))
-            })
-            .collect()
-    }
-
-    /// The statements of all roles, as `Role.Sid`; one under a condition as if it held.
-    fn statements(&self) -> Vec<(String, &Value)> {
-        let mut found = Vec::new();
-        for (role, resource) in self.of_type("AWS::IAM::Role") {
-            for policy in list(&resource["Properties"]["Policies"]) {
-                for statement in list(&policy["PolicyDocument"]["Statement"]) {
-                    let statement = statement.pointer("/Fn::If/1").unwrap_or(statement);
-                    found.push((format!("{role}.{}", statement["Sid"]), statement));
-                }
-            }
-        }
-        found
-    }
-}
-
-/// A file of the repository.
-fn text_of(path: &str) -> String {
-    let path = testkit::root().join(path);
-    std::fs::read_to_string(path).unwrap()
-}
-
-/// The node in JSON, functions in their long form: `!Ref X` as `{"Ref": "X"}`, `!Sub x` as `{"Fn::Sub": "x"}`.
-fn to_json(node: &Yaml<'_>) -> Value {
-    match node {
-        Yaml::Value(Scalar::Boolean(it)) => json!(it),
-        Yaml::Value(Scalar::Integer(it)) => json!(it),
-        Yaml::Value(Scalar::String(it)) => json!(it),
-        Yaml::Sequence(items) => items.iter().map(to_json).collect(),
-        Yaml::Mapping(members) => {
-            let members = members.iter();
-            let members = members.map(|(key, it)| (key.as_str().unwrap().to_owned(), to_json(it)));
-            Value::Object(members.collect::<Map<_, _>>())
-        }
-        Yaml::Tagged(tag, it) if tag.suffix == "Ref" => json!({"Ref": to_json(it)}),
-        Yaml::Tagged(tag, it) => json!({format!("Fn::{}", tag.suffix): to_json(it)}),
-        other => panic!("not of a template: {other:?}"),
-    }
-}
-
-/// The items of a list, or the one that stands in its place.
-fn list(value: &Value) -> &[Value] {
-    value
-        .as_array()
-        .map_or(std::slice::from_ref(value), Vec::as_slice)
-}
-
 fn with_jitter(wait: Duration) -> Duration {
     jittered(wait, 1.0)
 }
 
 #[test]
 fn the_default_schedule_ends_before_the_queue_forgets() {
-    let template = Template::read();
+    let template = Template::deployed();
     let delivery = template.seconds("Resources/DeliveryQueue/Properties/MessageRetentionPeriod");
     let dead = template.seconds("Resources/DeadLetterQueue/Properties/MessageRetentionPeriod");
     let last = with_jitter(Duration::from_secs(DEFAULT_RETRY.iter().sum()));
@@ -146,7 +50,7 @@ fn a_wait_is_no_longer_than_a_message_can_be_invisible() {
 
 #[test]
 fn a_wait_leaves_room_for_the_time_that_lambda_holds_a_message() {
-    let template = Template::read();
+    let template = Template::deployed();
     let held = template.seconds("Resources/DeliveryQueue/Properties/VisibilityTimeout");
     let longest = visibility(MAX_INVISIBLE, Duration::ZERO);
     let longest = Duration::from_secs(longest.unsigned_abs().into());
@@ -158,7 +62,7 @@ fn a_wait_leaves_room_for_the_time_that_lambda_holds_a_message() {
 
 #[test]
 fn a_function_that_may_send_to_the_queue_that_starts_it_is_not_stopped_as_a_loop() {
-    let template = Template::read();
+    let template = Template::deployed();
     let statements = template.statements();
     let mut loops = 0;
     for (name, source) in template.event_sources() {
@@ -185,7 +89,7 @@ fn a_function_that_may_send_to_the_queue_that_starts_it_is_not_stopped_as_a_loop
 
 #[test]
 fn the_delivery_function_runs_as_often_as_the_operator_lets_it() {
-    let template = Template::read();
+    let template = Template::deployed();
     let source = "Resources/DeliveryFunction/Properties/Events/Queue/Properties";
     assert_eq!(
         *template.at(&format!("{source}/ScalingConfig/MaximumConcurrency")),
@@ -201,7 +105,7 @@ fn the_delivery_function_runs_as_often_as_the_operator_lets_it() {
 
 #[test]
 fn a_batch_ends_before_its_messages_show_again() {
-    let template = Template::read();
+    let template = Template::deployed();
     let timeout = template.seconds("Resources/DeliveryFunction/Properties/Timeout");
     let visibility = template.seconds("Resources/DeliveryQueue/Properties/VisibilityTimeout");
     assert!(
@@ -216,7 +120,7 @@ fn a_batch_ends_before_its_messages_show_again() {
 
 #[test]
 fn the_queue_does_not_give_up_before_the_schedule_does() {
-    let template = Template::read();
+    let template = Template::deployed();
     let policy = "Resources/DeliveryQueue/Properties/RedrivePolicy";
     assert_eq!(
         *template.at(&format!("{policy}/deadLetterTargetArn")),
@@ -233,7 +137,7 @@ fn the_queue_does_not_give_up_before_the_schedule_does() {
 
 #[test]
 fn a_failed_message_is_reported_alone() {
-    let template = Template::read();
+    let template = Template::deployed();
     let sources = template.event_sources();
     let queues: Vec<_> = sources.iter().filter(|it| it.1["Type"] == "SQS").collect();
     assert!(!queues.is_empty(), "no function reads a queue");
@@ -253,7 +157,7 @@ fn a_failed_message_is_reported_alone() {
 
 #[test]
 fn the_stream_goes_on_where_the_function_says() {
-    let template = Template::read();
+    let template = Template::deployed();
     let sources = template.event_sources();
     let streams: Vec<_> = sources
         .iter()
@@ -275,7 +179,7 @@ fn the_stream_goes_on_where_the_function_says() {
 
 #[test]
 fn every_queue_takes_what_the_functions_send() {
-    let template = Template::read();
+    let template = Template::deployed();
     for (name, queue) in template.of_type("AWS::SQS::Queue") {
         assert_eq!(
             queue["Properties"]["MaximumMessageSize"],
@@ -287,7 +191,7 @@ fn every_queue_takes_what_the_functions_send() {
 
 #[test]
 fn history_expires() {
-    let template = Template::read();
+    let template = Template::deployed();
     for table in ["LedgerTable", "DeliveriesTable", "JournalTable"] {
         let path = format!("Resources/{table}/Properties/TimeToLiveSpecification");
         assert_eq!(
@@ -300,7 +204,7 @@ fn history_expires() {
 
 #[test]
 fn nothing_runs_while_nothing_happens() {
-    let template = Template::read();
+    let template = Template::deployed();
     for (name, resource) in template.at("Resources").as_object().unwrap() {
         let kind = resource["Type"].as_str().unwrap();
         assert!(
@@ -325,7 +229,7 @@ fn nothing_runs_while_nothing_happens() {
 
 #[test]
 fn a_slow_request_ends_with_the_function_and_not_with_the_api() {
-    let template = Template::read();
+    let template = Template::deployed();
     let function = template.seconds("Resources/IngressFunction/Properties/Timeout");
     let api = template.number("Resources/ApiIntegration/Properties/TimeoutInMillis");
     let api = Duration::from_millis(api);
@@ -337,7 +241,7 @@ fn a_slow_request_ends_with_the_function_and_not_with_the_api() {
 
 #[test]
 fn payloads_outlive_whatever_names_them() {
-    let template = Template::read();
+    let template = Template::deployed();
     let rows = template.at("Mappings/Retention").as_object().unwrap();
     let allowed = list(template.at("Parameters/RetentionDays/AllowedValues"));
     for retention in allowed {
@@ -359,7 +263,7 @@ fn payloads_outlive_whatever_names_them() {
 /// SAM takes the name of an output for that of the parameter, and fails if its value is a list.
 #[test]
 fn no_output_has_the_name_of_a_parameter_that_is_a_list() {
-    let template = Template::read();
+    let template = Template::deployed();
     let parameters = template.at("Parameters").as_object().unwrap();
     let lists = parameters
         .iter()
@@ -374,7 +278,7 @@ fn no_output_has_the_name_of_a_parameter_that_is_a_list() {
 
 #[test]
 fn a_deployment_tells_its_version() {
-    let template = Template::read();
+    let template = Template::deployed();
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(
         template.at("Outputs/Version/Value"),
@@ -385,7 +289,7 @@ fn a_deployment_tells_its_version() {
 
 #[test]
 fn endpoints_are_public_unless_the_operator_says_otherwise() {
-    let template = Template::read();
+    let template = Template::deployed();
     assert_eq!(
         template.at("Parameters/EndpointPolicy/Default"),
         "public",

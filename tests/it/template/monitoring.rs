@@ -1,12 +1,13 @@
 //! The alarms of infra/monitoring.yaml: the metrics that they watch, the topic that they notify, and the sections of
 //! the runbook that say what to do.
 
-use super::{Template, list, text_of, with_jitter};
+use super::with_jitter;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use testkit::aws::Aws;
 use testkit::function::Answer;
+use testkit::template::{Template, list, text_of};
 use testkit::webhook::{creative_force, request, signed};
 use webhook_gateway::backoff::OLDEST;
 use webhook_gateway::store::endpoints::DEFAULT_RETRY;
@@ -130,7 +131,7 @@ fn runbook() -> BTreeMap<String, String> {
 
 #[test]
 fn each_way_to_lose_or_delay_something_has_its_alarm() {
-    let monitoring = Template::from(FILE);
+    let monitoring = Template::read(FILE);
     let alarms = alarms(&monitoring);
     for (name, namespace, metric, of, threshold) in OF_AWS {
         let alarm = alarms.get(name).unwrap_or_else(|| panic!("no {name}"));
@@ -154,7 +155,7 @@ fn each_way_to_lose_or_delay_something_has_its_alarm() {
 
 #[test]
 fn nothing_that_can_fail_is_without_an_alarm() {
-    let (template, monitoring) = (Template::read(), Template::from(FILE));
+    let (template, monitoring) = (Template::deployed(), Template::read(FILE));
     let alarms = alarms(&monitoring);
     let watches = |resource: &str, metric: &str| {
         let mut of = alarms.values().filter(|it| watched(it) == Some(resource));
@@ -179,7 +180,7 @@ fn nothing_that_can_fail_is_without_an_alarm() {
 
 #[test]
 fn each_alarm_tells_the_topic_and_nothing_happening_is_fine() {
-    let monitoring = Template::from(FILE);
+    let monitoring = Template::read(FILE);
     for (name, alarm) in alarms(&monitoring) {
         let topic = json!([{"Ref": "NoticesTopic"}]);
         assert_eq!(alarm["AlarmActions"], topic, "{name}");
@@ -200,7 +201,7 @@ fn each_alarm_tells_the_topic_and_nothing_happening_is_fine() {
 
 #[test]
 fn each_alarm_says_what_to_do_and_where_more_stands() {
-    let monitoring = Template::from(FILE);
+    let monitoring = Template::read(FILE);
     let (alarms, runbook) = (alarms(&monitoring), runbook());
     for (name, alarm) in &alarms {
         let description = alarm["AlarmDescription"].as_str().unwrap_or_default();
@@ -230,7 +231,7 @@ fn each_alarm_says_what_to_do_and_where_more_stands() {
 
 #[test]
 fn the_runbook_names_what_a_log_in_json_says_of_invocations_that_end_early() {
-    let (template, runbook) = (Template::read(), runbook());
+    let (template, runbook) = (Template::deployed(), runbook());
     let logging = template.at("Globals/Function/LoggingConfig");
     assert_eq!(logging["LogFormat"], "JSON");
     assert_eq!(logging["SystemLogLevel"], "WARN", "Lambda reports them so");
@@ -253,7 +254,7 @@ fn the_runbook_names_what_a_log_in_json_says_of_invocations_that_end_early() {
 
 #[test]
 fn the_dashboard_is_json_and_shows_each_alarm() {
-    let monitoring = Template::from(FILE);
+    let monitoring = Template::read(FILE);
     let body = monitoring.at("Resources/Dashboard/Properties/DashboardBody/Fn::Sub");
     let body: Value = serde_json::from_str(body.as_str().unwrap()).unwrap();
     let shown = list(&body["widgets"][0]["properties"]["alarms"]);
@@ -268,7 +269,7 @@ fn the_dashboard_is_json_and_shows_each_alarm() {
 
 #[test]
 fn the_nested_stack_is_given_all_that_it_asks_for() {
-    let (template, monitoring) = (Template::read(), Template::from(FILE));
+    let (template, monitoring) = (Template::deployed(), Template::read(FILE));
     let stack = template.at("Resources/MonitoringStack/Properties");
     assert_eq!(stack["TemplateURL"], FILE);
     let given = stack["Parameters"].as_object().unwrap();
@@ -289,7 +290,7 @@ fn the_nested_stack_is_given_all_that_it_asks_for() {
 
 #[test]
 fn what_waits_as_it_should_is_no_alarm_and_what_is_forgotten_was_one_before() {
-    let (template, monitoring) = (Template::read(), Template::from(FILE));
+    let (template, monitoring) = (Template::deployed(), Template::read(FILE));
     let retention = |queue| {
         template.seconds(&format!(
             "Resources/{queue}/Properties/MessageRetentionPeriod"
@@ -325,7 +326,7 @@ fn what_waits_as_it_should_is_no_alarm_and_what_is_forgotten_was_one_before() {
 
 #[test]
 fn monitoring_costs_what_its_parameter_says() {
-    let (template, monitoring) = (Template::read(), Template::from(FILE));
+    let (template, monitoring) = (Template::deployed(), Template::read(FILE));
     // CloudWatch bills the metrics that alarms watch, not the alarms.
     let watched: usize = alarms(&monitoring)
         .values()
@@ -372,7 +373,7 @@ fn sum(alarm: &Value, id: &str, output: &[String]) -> u64 {
 
 #[tokio::test]
 async fn what_is_accepted_and_not_published_is_missed_though_nothing_is_invoked() {
-    let monitoring = Template::from(FILE);
+    let monitoring = Template::read(FILE);
     let alarm = alarms(&monitoring)["StoppedPublishing"];
     let missing = &alarm["Metrics"][0];
     assert_eq!(missing["Id"], "missing");

@@ -1,12 +1,12 @@
 //! What the template protects: what is stored, who reaches it, and what the roles may do.
 
-use super::{Template, list, text_of};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use testkit::template::{Template, list, text_of};
 
 #[test]
 fn everything_stored_is_encrypted() {
-    let template = Template::read();
+    let template = Template::deployed();
     let encrypted = [
         ("AWS::SQS::Queue", "/SqsManagedSseEnabled", json!(true)),
         (
@@ -34,7 +34,7 @@ fn everything_stored_is_encrypted() {
 
 #[test]
 fn everything_stored_is_reached_by_tls_alone() {
-    let template = Template::read();
+    let template = Template::deployed();
     let policies = [
         ("AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "Queues"),
         ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "Bucket"),
@@ -56,7 +56,7 @@ fn everything_stored_is_reached_by_tls_alone() {
 
 #[test]
 fn tables_are_encrypted_by_the_key_that_costs_nothing() {
-    let template = Template::read();
+    let template = Template::deployed();
     for (name, table) in template.of_type("AWS::DynamoDB::Table") {
         // DynamoDB encrypts every table. With this, it does so under a key whose every use is paid for.
         assert!(table["Properties"]["SSESpecification"].is_null(), "{name}");
@@ -71,7 +71,7 @@ fn refuses_plain_http(statement: &Value) -> bool {
 
 #[test]
 fn data_outlives_the_stack() {
-    let template = Template::read();
+    let template = Template::deployed();
     let kinds = [
         "AWS::DynamoDB::Table",
         "AWS::S3::Bucket",
@@ -94,7 +94,7 @@ fn data_outlives_the_stack() {
 
 #[test]
 fn a_creation_that_fails_leaves_nothing_behind() {
-    let template = Template::read();
+    let template = Template::deployed();
     for (name, resource) in template.at("Resources").as_object().unwrap() {
         assert_ne!(resource["DeletionPolicy"], "Retain", "{name}");
     }
@@ -102,7 +102,7 @@ fn a_creation_that_fails_leaves_nothing_behind() {
 
 #[test]
 fn what_was_deleted_can_be_recovered_for_as_long_as_the_operator_says() {
-    let template = Template::read();
+    let template = Template::deployed();
     let days = "Parameters/RecoveryDays";
     assert_eq!(template.number(&format!("{days}/MinValue")), 1);
     assert_eq!(template.number(&format!("{days}/MaxValue")), 35);
@@ -127,7 +127,7 @@ fn what_was_deleted_can_be_recovered_for_as_long_as_the_operator_says() {
 
 #[test]
 fn whoever_is_allowed_everything_is_the_account_with_its_key() {
-    let template = Template::read();
+    let template = Template::deployed();
     let root = json!({"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}});
     for (name, resource) in template.at("Resources").as_object().unwrap() {
         let properties = &resource["Properties"];
@@ -154,7 +154,7 @@ fn whoever_is_allowed_everything_is_the_account_with_its_key() {
 
 #[test]
 fn logs_are_forgotten_in_time() {
-    let template = Template::read();
+    let template = Template::deployed();
     for (name, function) in template.of_type("AWS::Serverless::Function") {
         let group = &function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"];
         let group = group.as_str().unwrap_or_else(|| {
@@ -171,7 +171,7 @@ fn logs_are_forgotten_in_time() {
 
 #[test]
 fn no_log_level_shows_what_libraries_are_given() {
-    let template = Template::read();
+    let template = Template::deployed();
     let levels = template.at("Parameters/LogLevel/AllowedValues");
     assert_eq!(
         *levels,
@@ -182,7 +182,7 @@ fn no_log_level_shows_what_libraries_are_given() {
 
 #[test]
 fn roles_name_what_they_may_do_and_where() {
-    let template = Template::read();
+    let template = Template::deployed();
     for (name, role) in template.of_type("AWS::IAM::Role") {
         let managed = &role["Properties"]["ManagedPolicyArns"];
         assert!(managed.is_null(), "{name} has policies of others");
@@ -203,7 +203,7 @@ fn roles_name_what_they_may_do_and_where() {
 
 #[test]
 fn a_key_of_a_consumer_is_used_through_its_queue_alone() {
-    let template = Template::read();
+    let template = Template::deployed();
     let keys = json!({"Ref": "ConsumerKeyArns"});
     let statements = template.statements();
     let uses: Vec<_> = statements

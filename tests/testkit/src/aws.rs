@@ -4,6 +4,7 @@
 //! (`infra/local/aws_rules.py`), and a test fails when one of its requests breaks a rule.
 
 use crate::function::{Answer, Function};
+use crate::template::{ACCOUNT, Template};
 use crate::webhook::SECRET;
 use crate::{eventually, free_port, tool};
 use axum::http::Method;
@@ -72,48 +73,16 @@ impl Aws {
     }
 
     async fn create(&mut self) {
-        let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
-        let text = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
-        self.call("DynamoDB_20120810.CreateTable", &json!({
-            "TableName": "ledger", "BillingMode": "PAY_PER_REQUEST",
-            "KeySchema": [key("pk", "HASH")], "AttributeDefinitions": [text("pk")],
-            "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-        })).await;
-        self.call(
-            "DynamoDB_20120810.CreateTable",
-            &json!({
-                "TableName": "endpoints", "BillingMode": "PAY_PER_REQUEST",
-                "KeySchema": [key("kind", "HASH"), key("id", "RANGE")],
-                "AttributeDefinitions": [text("kind"), text("id")],
-            }),
-        )
-        .await;
-        self.call(
-            "DynamoDB_20120810.CreateTable",
-            &json!({
-                "TableName": "deliveries", "BillingMode": "PAY_PER_REQUEST",
-                "KeySchema": [key("endpoint", "HASH"), key("id", "RANGE")],
-                "AttributeDefinitions": [text("endpoint"), text("id")],
-            }),
-        )
-        .await;
-        self.call(
-            "DynamoDB_20120810.CreateTable",
-            &json!({
-                "TableName": "journal", "BillingMode": "PAY_PER_REQUEST",
-                "KeySchema": [key("kind", "HASH"), key("id", "RANGE")],
-                "AttributeDefinitions": [text("kind"), text("id")],
-            }),
-        )
-        .await;
-        for queue in ["events", "quarantine", "dead", "search"] {
-            self.call("AmazonSQS.CreateQueue", &json!({"QueueName": queue}))
-                .await;
+        let template = Template::deployed();
+        for table in template.tables() {
+            self.call("DynamoDB_20120810.CreateTable", &table).await;
         }
-        // A batch that takes long on a busy machine must not come again meanwhile.
-        let deliveries =
-            json!({"QueueName": "deliveries", "Attributes": {"VisibilityTimeout": "360"}});
-        self.call("AmazonSQS.CreateQueue", &deliveries).await;
+        for queue in template.queues() {
+            self.call("AmazonSQS.CreateQueue", &queue).await;
+        }
+        // A consumer's.
+        let search = json!({"QueueName": "search"});
+        self.call("AmazonSQS.CreateQueue", &search).await;
         let bucket = self.object_request(Method::PUT, "");
         bucket.send().await.unwrap().error_for_status().unwrap();
         let studio = json!({"studio": {"provider": "creative-force", "secrets": [SECRET]}});
@@ -131,25 +100,25 @@ impl Aws {
         &self.url
     }
 
-    /// The environment of an ingress function that calls AWS at this endpoint.
+    /// The environment of the ingress function, which calls AWS at this endpoint.
     pub fn environment(&self, endpoint: &str) -> Vec<(&'static str, String)> {
-        vec![
+        self.environment_of("IngressFunction", endpoint)
+    }
+
+    /// The environment of a function of the template, which calls AWS at this endpoint.
+    pub(crate) fn environment_of(
+        &self,
+        function: &str,
+        endpoint: &str,
+    ) -> Vec<(&'static str, String)> {
+        let mut environment = Template::deployed().environment(function, &self.url);
+        environment.extend([
             ("AWS_ENDPOINT_URL", endpoint.to_owned()),
-            ("LEDGER_TABLE", "ledger".to_owned()),
-            ("ENDPOINTS_TABLE", "endpoints".to_owned()),
-            ("JOURNAL_TABLE", "journal".to_owned()),
-            ("EVENTS_QUEUE_URL", self.queue_url("events")),
-            ("QUARANTINE_QUEUE_URL", self.queue_url("quarantine")),
-            ("DEAD_LETTER_QUEUE_URL", self.queue_url("dead")),
-            ("DELIVERY_QUEUE_URL", self.queue_url("deliveries")),
-            ("PAYLOAD_BUCKET", "payloads".to_owned()),
-            ("SOURCES_SECRET_ARN", "sources".to_owned()),
-            ("RETENTION_DAYS", "30".to_owned()),
-            ("METRICS_NAMESPACE", "WebhookGateway".to_owned()),
             // On a busy machine a call takes longer than of AWS.
             ("REJECTED_PATIENCE_MS", "60000".to_owned()),
             ("ATTEMPT_TIMEOUT_MS", "60000".to_owned()),
-        ]
+        ]);
+        environment
     }
 
     /// Starts the ingress function with a direct line to this AWS.
@@ -164,7 +133,7 @@ impl Aws {
 
     /// The URL of a queue.
     pub fn queue_url(&self, name: &str) -> String {
-        format!("{}/000000000000/{name}", self.url)
+        format!("{}/{ACCOUNT}/{name}", self.url)
     }
 
     /// Replaces the sources.
@@ -457,7 +426,7 @@ fn emulator(port: u16, directory: &Path) -> Child {
             let mut command = Command::new(tool("moto_server"));
             command
                 .args(["--host", "127.0.0.1", "--port", &port.to_string()])
-                .env("MOTO_ACCOUNT_ID", "000000000000");
+                .env("MOTO_ACCOUNT_ID", ACCOUNT);
             command
         }
         Ok(other) => panic!("AWS_EMULATOR is {other}, and not ministack or moto"),

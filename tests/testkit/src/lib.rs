@@ -16,11 +16,13 @@ pub mod delivery;
 pub mod function;
 pub mod items;
 pub mod meter;
+pub mod mock;
 pub mod operator;
 pub mod proxy;
 pub mod receiver;
 pub mod studio;
 pub mod tap;
+pub mod template;
 pub mod units;
 pub mod webhook;
 

@@ -2,6 +2,7 @@
 
 use crate::aws::Aws;
 use crate::function::Function;
+use crate::template::Template;
 use crate::tool;
 use crate::webhook::{creative_force, signed};
 use serde_json::{Value, json};
@@ -90,20 +91,14 @@ impl Operator {
     }
 
     async fn with(aws: &Aws, endpoint: &str, mut outputs: Value) -> Self {
-        let key = aws.call("TrentService.CreateKey", &json!({})).await;
-        let all = json!({
-            "AwsEndpointUrl": endpoint, "AwsRegion": "us-east-1",
-            "WebhookUrl": format!("{}/webhooks", aws.url()),
-            "LedgerTableName": "ledger", "EndpointsTableName": "endpoints", "DeliveriesTableName": "deliveries",
-            "JournalTableName": "journal", "PayloadBucketName": "payloads", "SourcesSecretArn": "sources",
-            "EventsQueueUrl": aws.queue_url("events"), "QuarantineQueueUrl": aws.queue_url("quarantine"),
-            "DeliveryQueueUrl": aws.queue_url("deliveries"), "DeadLetterQueueUrl": aws.queue_url("dead"),
-            "SecretsKeyArn": key["KeyMetadata"]["Arn"], "EndpointPolicy": "unrestricted",
-            "IngressLogGroupName": "ingress", "RetentionDays": "30",
-            "Version": env!("CARGO_PKG_VERSION"), "MetricsNamespace": "WebhookGateway",
-        });
-        let outputs_of_all = outputs.as_object_mut().unwrap();
-        outputs_of_all.extend(all.as_object().unwrap().clone());
+        let mut key = aws.call("TrentService.CreateKey", &json!({})).await;
+        let all = outputs.as_object_mut().unwrap();
+        all.extend(Template::deployed().outputs(aws.url()));
+        all.extend([
+            ("AwsEndpointUrl".to_owned(), json!(endpoint)),
+            ("AwsRegion".to_owned(), json!("us-east-1")),
+            ("SecretsKeyArn".to_owned(), key["KeyMetadata"]["Arn"].take()),
+        ]);
         let home = tempfile::tempdir().unwrap();
         std::fs::create_dir(home.path().join(".local")).unwrap();
         std::fs::write(home.path().join(".local/outputs.json"), outputs.to_string()).unwrap();

@@ -118,13 +118,10 @@ pub(crate) fn state() -> impl TypedValueParser<Value = State> {
 mod tests {
     use super::*;
     use crate::delivery::tests::record;
-    use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+    use aws_sdk_dynamodb::Client;
     use aws_sdk_dynamodb::operation::query::QueryOutput;
     use aws_sdk_dynamodb::types::AttributeValue;
-    use aws_sdk_dynamodb::{Client, Config};
-    use aws_smithy_mocks::{
-        MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock,
-    };
+    use aws_smithy_mocks::{Rule, mock};
     use serde_json::json;
     use std::collections::HashMap;
     use webhook_gateway::store::deliveries;
@@ -194,15 +191,7 @@ mod tests {
             page(Some("c"), &[("b", State::Delivered)], Some("b")),
             page(Some("b"), &[("a", State::Exhausted)], None),
         ];
-        let answers = MockResponseInterceptor::new().rule_mode(RuleMode::Sequential);
-        let answers = rules.iter().fold(answers, |all, rule| all.with_rule(rule));
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-            .http_client(create_mock_http_client())
-            .interceptor(answers);
-        let client = Client::from_conf(config.build());
+        let client = testkit::mock!(aws_sdk_dynamodb, &rules);
         let deliveries = Deliveries {
             history: deliveries::Deliveries::new(client.clone(), "deliveries".to_owned()),
             endpoints: Endpoints::new(client, "endpoints".to_owned()),

@@ -86,16 +86,13 @@ mod tests {
     use super::*;
     use crate::delivery::tests::record;
     use crate::output::Output;
-    use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+    use aws_sdk_sqs::Client;
     use aws_sdk_sqs::error::ErrorMetadata;
     use aws_sdk_sqs::operation::send_message_batch::{
         SendMessageBatchError, SendMessageBatchOutput,
     };
     use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchResultEntry};
-    use aws_sdk_sqs::{Client, Config};
-    use aws_smithy_mocks::{
-        MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock,
-    };
+    use aws_smithy_mocks::{Rule, mock};
     use std::future::pending;
     use tokio::sync::Notify;
     use webhook_gateway::store::deliveries::State;
@@ -165,16 +162,8 @@ mod tests {
         rate: NonZeroU32,
         interrupted: impl Future<Output = ()>,
     ) -> Outcome {
-        let answers = MockResponseInterceptor::new().rule_mode(RuleMode::Sequential);
-        let answers = rules.iter().fold(answers, |all, rule| all.with_rule(rule));
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-            .http_client(create_mock_http_client())
-            .interceptor(answers);
         let sending = Sending {
-            queues: Queues::new(Client::from_conf(config.build())),
+            queues: Queues::new(testkit::mock!(aws_sdk_sqs, rules)),
             queue_url: QUEUE,
             rate,
         };
