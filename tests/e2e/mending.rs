@@ -5,7 +5,7 @@
 
 use crate::support::endpoint::event;
 use crate::support::eventually;
-use crate::support::gateway::{Gateway, Said};
+use crate::support::gateway::Gateway;
 use crate::support::inbox::Queue;
 use crate::support::source::{CREATIVE_FORCE, product_reset, send};
 use crate::support::unique;
@@ -24,14 +24,6 @@ async fn lines(gateway: &Gateway, command: &[&str], count: usize) -> Vec<Value> 
 fn column<'l>(lines: &'l [Value], member: &str) -> Vec<&'l str> {
     let texts = lines.iter().map(|line| line[member].as_str().unwrap());
     texts.collect()
-}
-
-/// The lines of a command that may have failed in part.
-fn told(said: &Said) -> Vec<Value> {
-    let lines = said.output.lines();
-    lines
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
 }
 
 #[tokio::test]
@@ -86,7 +78,7 @@ async fn an_event_is_listed_explained_and_replayed_to_a_later_endpoint() {
     let counted = gateway
         .webhookctl(&[&replay[..], &["--dry-run"]].concat())
         .await;
-    assert!(counted.success, "{counted:?}");
+    assert!(counted.is_success(), "{counted:?}");
     assert!(endpoint.receiver.requests().is_empty());
     let replayed = gateway.webhookctl(&replay).await.json().remove(0);
     assert_eq!(replayed["replayed"], json!(2));
@@ -119,7 +111,7 @@ async fn what_a_wrong_secret_of_ours_refused_is_accepted_once_it_is_right() {
     let release = ["--json", "quarantine", "release", "--rejected"];
     let release = [&release[..], &["--source", &source.name, "--since", "1d"]].concat();
     let kept = gateway.webhookctl(&release).await;
-    let outcomes = told(&kept);
+    let outcomes = kept.lines();
     assert_eq!(kept.code, Some(1));
     assert!(
         column(&outcomes, "outcome").iter().all(|it| *it == "kept"),
@@ -128,7 +120,7 @@ async fn what_a_wrong_secret_of_ours_refused_is_accepted_once_it_is_right() {
 
     let rotate = ["source", "rotate-secret", &source.name, "--secret-stdin"];
     let guard = gateway.change().await;
-    assert!(gateway.webhookctl_with(&rotate, &right).await.success);
+    assert!(gateway.webhookctl_with(&rotate, &right).await.is_success());
     drop(guard);
     for outcome in ["released", "released-before"] {
         let released = gateway.webhookctl(&release).await.json();
@@ -180,7 +172,7 @@ async fn the_doctor_finds_the_stack_itself_in_order_and_a_source_that_is_not() {
     drop(guard);
     let doctor = gateway.webhookctl(&["--json", "doctor"]).await;
     assert_eq!(doctor.code, Some(1), "{doctor:?}");
-    let found = told(&doctor);
+    let found = doctor.lines();
     // What the other tests do to their sources, endpoints and queues is not for it to be content with.
     for check in ["version", "timing", "event sources", "tables"] {
         let levels = found.iter().filter(|it| it["check"] == check);

@@ -3,14 +3,15 @@
 //! Seen to fail: with sources that are written without regard to what was read.
 
 use crate::support::eventually;
-use crate::support::gateway::{Gateway, Said};
+use crate::support::gateway::Gateway;
 use crate::support::inbox::Queue;
 use crate::support::source::{CREADS, CREATIVE_FORCE, PEOPLE_FORCE, Source, product_reset, send};
 use crate::support::unique;
 use serde_json::{Value, json};
+use testkit::operator::CommandOutput;
 
 /// Runs a command that changes the sources, alone.
-async fn change(gateway: &Gateway, arguments: &[&str], input: &str) -> Said {
+async fn change(gateway: &Gateway, arguments: &[&str], input: &str) -> CommandOutput {
     let _guard = gateway.change().await;
     gateway.webhookctl_with(arguments, input).await
 }
@@ -30,7 +31,7 @@ async fn answered(source: &Source<'_>, secret: &str, status: u16) {
 async fn sent(gateway: &Gateway, arguments: &[&str], input: &str) -> Vec<Value> {
     let said = eventually("a new source", || async {
         let said = gateway.webhookctl_with(arguments, input).await;
-        Some(said).filter(|said| said.success)
+        Some(said).filter(|said| said.is_success())
     });
     said.await.json()
 }
@@ -48,7 +49,7 @@ async fn shown(gateway: &Gateway, source: &Source<'_>) -> String {
     ] {
         let said = gateway.webhookctl(command).await;
         assert!(
-            said.success && said.output.contains(&source.name),
+            said.is_success() && said.output.contains(&source.name),
             "{said:?}"
         );
         shown += &said.output;
@@ -99,7 +100,7 @@ async fn a_secret_from_standard_input_is_never_shown() {
         "--secret-stdin",
     ];
     let added = change(&gateway, &add, &format!("{}\n", source.secret)).await;
-    assert!(added.success, "{added:?}");
+    assert!(added.is_success(), "{added:?}");
     assert!(!added.output.contains(&source.secret) && !added.notes.contains(&source.secret));
     assert!(!shown(&gateway, &source).await.contains(&source.secret));
     answered(&source, &source.secret, 200).await;
@@ -183,7 +184,7 @@ async fn of_two_operators_the_later_does_not_overwrite_the_earlier() {
             .webhookctl_with(&add(&*quick.name), &quick.secret)
             .await
             .json();
-        let later = Gateway::finish(waiting, &slow.secret).await;
+        let later = testkit::operator::finish_with(waiting, &slow.secret).await;
 
         let listed = gateway
             .webhookctl(&["--json", "source", "list"])
@@ -191,8 +192,8 @@ async fn of_two_operators_the_later_does_not_overwrite_the_earlier() {
             .json();
         let is_there = |source: &Source<'_>| listed.iter().any(|it| it["name"] == source.name);
         assert!(is_there(&quick), "what was told to be added is there");
-        assert_eq!(is_there(&slow), later.success);
-        if !later.success {
+        assert_eq!(is_there(&slow), later.is_success());
+        if !later.is_success() {
             refused = Some(later.error());
             break;
         }

@@ -44,7 +44,7 @@ async fn unsubscribe(gateway: &Gateway, name: &str) {
     assert_eq!(removed, [json!({"deleted": name})]);
     let again = gateway.webhookctl(&remove).await;
     assert!(
-        !again.success && again.notes.contains("there is no subscription"),
+        !again.is_success() && again.notes.contains("there is no subscription"),
         "{again:?}"
     );
 }
@@ -147,7 +147,7 @@ async fn the_tool_refuses_a_subscription_that_could_not_work() {
             .await;
         let error: Value = serde_json::from_str(added.notes.lines().last().unwrap()).unwrap();
         assert!(
-            !added.success && error["error"].as_str().unwrap().contains(why),
+            !added.is_success() && error["error"].as_str().unwrap().contains(why),
             "{added:?}"
         );
     }

@@ -70,7 +70,11 @@ async fn a_test_goes_to_a_paused_endpoint_too_and_counts_as_no_failure() {
     );
     endpoint.receiver.always(Reply::status(200));
     let tested = endpoint.run("test", &[]).await;
-    assert_eq!((tested.success, tested.code), (true, Some(0)), "{tested:?}");
+    assert_eq!(
+        (tested.is_success(), tested.code),
+        (true, Some(0)),
+        "{tested:?}"
+    );
     assert_eq!(endpoint.notices(), [] as [Value; 0]);
     endpoint.delete().await;
 }

@@ -44,7 +44,7 @@ async fn what_is_said_of_an_endpoint_is_shown_without_what_is_secret() {
     let by_name = gateway
         .webhookctl(&["endpoint", "show", &endpoint.name])
         .await;
-    assert!(by_name.success && by_name.output.contains(&endpoint.id));
+    assert!(by_name.is_success() && by_name.output.contains(&endpoint.id));
     for said in [listed, by_name] {
         assert!(!said.output.contains("hunter2") && !said.output.contains(&endpoint.secret));
     }
@@ -71,10 +71,10 @@ async fn of_two_operators_the_later_does_not_overwrite_the_earlier() {
         endpoint.told("show", &[]).await;
         let timeout = format!("{timeout}s");
         endpoint.told("update", &["--timeout", &timeout]).await;
-        let later = Gateway::finish(waiting, secret).await;
+        let later = testkit::operator::finish_with(waiting, secret).await;
         let now = endpoint.told("show", &[]).await;
         assert_eq!(now["timeout"], timeout, "what was told to be changed is");
-        if !later.success {
+        if !later.is_success() {
             assert_eq!(now["secrets"].as_array().unwrap().len(), 1);
             refused = Some(later.error());
             break;

@@ -1,11 +1,12 @@
 //! An endpoint of a test's own: created by the operator's tool for the events of one source, with a receiver behind it.
 
-use super::gateway::{Gateway, MARK, Said, name};
+use super::gateway::{Gateway, MARK, name};
 use super::source::Source;
 use super::{PATIENCE, eventually, unique, within};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::time::Duration;
+use testkit::operator::CommandOutput;
 use testkit::receiver::{Receiver, Reply, Request};
 use tokio::time::sleep;
 
@@ -81,7 +82,7 @@ impl Endpoint<'_> {
     // ---- The operator's side ----
 
     /// Runs `webhookctl endpoint VERB ID`.
-    pub(crate) async fn run(&self, verb: &str, options: &[&str]) -> Said {
+    pub(crate) async fn run(&self, verb: &str, options: &[&str]) -> CommandOutput {
         let command = ["--json", "endpoint", verb, &self.id];
         self.gateway.webhookctl(&[&command, options].concat()).await
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tokio::io::AsyncWriteExt;
+use testkit::operator::{CommandOutput, finish_with};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
@@ -23,33 +23,6 @@ pub(crate) struct Gateway {
     outputs: Value,
     http: reqwest::Client,
     home: tempfile::TempDir,
-}
-
-/// What the operator's tool says.
-#[derive(Debug)]
-pub(crate) struct Said {
-    pub(crate) success: bool,
-    pub(crate) code: Option<i32>,
-    pub(crate) output: String,
-    pub(crate) notes: String,
-}
-
-impl Said {
-    /// The lines of the output as JSON; asserts success.
-    pub(crate) fn json(&self) -> Vec<Value> {
-        assert!(self.success, "{self:?}");
-        let lines = self.output.lines();
-        lines
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
-    }
-
-    /// The error of a command that was refused or failed, in `--json`.
-    pub(crate) fn error(&self) -> String {
-        assert!(!self.success, "{self:?}");
-        let error: Value = serde_json::from_str(self.notes.lines().last().unwrap()).unwrap();
-        error["error"].as_str().unwrap().to_owned()
-    }
 }
 
 /// Where the local stack's files are.
@@ -126,13 +99,13 @@ impl Gateway {
     // ---- The operator's tool ----
 
     /// Runs the tool to its end.
-    pub(crate) async fn webhookctl(&self, arguments: &[&str]) -> Said {
+    pub(crate) async fn webhookctl(&self, arguments: &[&str]) -> CommandOutput {
         self.webhookctl_with(arguments, "").await
     }
 
     /// Runs the tool with a standard input.
-    pub(crate) async fn webhookctl_with(&self, arguments: &[&str], input: &str) -> Said {
-        Self::finish(self.start_webhookctl(arguments), input).await
+    pub(crate) async fn webhookctl_with(&self, arguments: &[&str], input: &str) -> CommandOutput {
+        finish_with(self.start_webhookctl(arguments), input).await
     }
 
     /// Starts the tool; it waits for its standard input where it reads one.
@@ -151,21 +124,6 @@ impl Gateway {
             .kill_on_drop(true)
             .spawn()
             .unwrap()
-    }
-
-    /// Gives the tool its standard input, and waits for its end.
-    pub(crate) async fn finish(mut tool: Child, input: &str) -> Said {
-        let mut stdin = tool.stdin.take().unwrap();
-        // A tool that reads none may be gone already.
-        stdin.write_all(input.as_bytes()).await.ok();
-        drop(stdin);
-        let done = tool.wait_with_output().await.unwrap();
-        Said {
-            success: done.status.success(),
-            code: done.status.code(),
-            output: String::from_utf8(done.stdout).unwrap(),
-            notes: String::from_utf8(done.stderr).unwrap(),
-        }
     }
 
     /// Keeps the other tests from changing the sources.

@@ -7,6 +7,7 @@ pub(crate) mod queue;
 pub(crate) mod source;
 
 use std::time::Duration;
+pub(crate) use testkit::within;
 
 /// How long anything of this machine may take. It is also the minute after which a changed source is in force.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,25 +18,6 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
     probe: impl FnMut() -> F,
 ) -> T {
     within(PATIENCE, what, probe).await
-}
-
-/// Waits so long until there is a value.
-pub(crate) async fn within<T, F: Future<Output = Option<T>>>(
-    patience: Duration,
-    what: &str,
-    mut probe: impl FnMut() -> F,
-) -> T {
-    let deadline = tokio::time::Instant::now() + patience;
-    loop {
-        if let Some(value) = probe().await {
-            return value;
-        }
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "{what} did not happen in {patience:?}"
-        );
-        tokio::time::sleep(Duration::from_millis(400)).await;
-    }
 }
 
 /// A text that stands nowhere else.

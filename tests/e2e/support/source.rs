@@ -87,7 +87,7 @@ impl Gateway {
         let guard = self.change().await;
         let added = self.webhookctl_with(&arguments, &source.secret).await;
         drop(guard);
-        assert!(added.success, "{added:?}");
+        assert!(added.is_success(), "{added:?}");
         source
     }
 

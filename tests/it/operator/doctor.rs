@@ -234,7 +234,7 @@ async fn an_interrupted_repair_ends_after_the_batch() {
     let interrupt = Command::new("kill").args(["-INT", &pid]).status().await;
     assert!(interrupt.unwrap().success());
     gate.open();
-    let said = Operator::finish(tool).await;
+    let said = testkit::operator::finish(tool).await;
     let expected = "interrupted; 2 events are published again: run it again for the rest";
     assert_eq!(said.error(), expected);
     let repaired = operator.run(&REPAIR).await.json();

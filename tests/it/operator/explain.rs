@@ -359,5 +359,5 @@ async fn the_log_is_searched_in_a_span_of_time_that_has_an_end() {
         _ = explained.wait() => panic!("no end was asked for"),
     }
     gate.open();
-    Operator::finish(explained).await.json();
+    testkit::operator::finish(explained).await.json();
 }

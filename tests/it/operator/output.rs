@@ -42,7 +42,7 @@ async fn what_cannot_be_written_is_an_error_and_who_has_seen_enough_is_none() {
     ] {
         let full = File::options().write(true).open("/dev/full").unwrap();
         let tool = operator.command(command).stdout(full).spawn().unwrap();
-        let said = Operator::finish(tool).await;
+        let said = testkit::operator::finish(tool).await;
         assert_eq!(said.code, Some(1), "{command:?}: {said:?}");
         let why = "the output cannot be written";
         assert!(said.notes.contains(why), "{command:?}: {said:?}");
@@ -51,7 +51,7 @@ async fn what_cannot_be_written_is_an_error_and_who_has_seen_enough_is_none() {
         drop(reader);
         let writer = Stdio::from(writer);
         let tool = operator.command(command).stdout(writer).spawn().unwrap();
-        let said = Operator::finish(tool).await;
+        let said = testkit::operator::finish(tool).await;
         assert_eq!(said.code, Some(0), "{command:?}: {said:?}");
         assert!(!said.notes.contains("error"), "{command:?}: {said:?}");
     }

@@ -7,12 +7,12 @@ use axum::Router;
 use serde_json::{Value, json};
 use testkit::aws::Aws;
 use testkit::free_port;
-use testkit::operator::{Operator, Said};
+use testkit::operator::{CommandOutput, Operator};
 use testkit::proxy::Proxy;
 
 const RECONCILE: [&str; 3] = ["reconcile", "--since", "1h"];
 
-fn of_level(said: &Said, level: &str) -> Vec<Value> {
+fn of_level(said: &CommandOutput, level: &str) -> Vec<Value> {
     let lines = said.lines().into_iter();
     lines.filter(|it| it["level"] == level).collect()
 }
@@ -152,7 +152,9 @@ async fn no_secret_goes_to_a_local_stack_that_is_elsewhere() {
         let list = ["--json", "--stack", "a", "source", "list"];
         let mut tool = operator.command(&list);
         tool.env("AWS_REGION", "us-east-1").env(variable, url);
-        let error = Operator::finish(tool.spawn().unwrap()).await.error();
+        let error = testkit::operator::finish(tool.spawn().unwrap())
+            .await
+            .error();
         assert!(
             error.contains("secrets are sent by HTTPS to AWS"),
             "{error}"

@@ -82,7 +82,7 @@ async fn an_interruption_ends_it_after_the_batch_and_its_span_of_time_stays() {
     let interrupt = Command::new("kill").args(["-INT", &pid]).status().await;
     assert!(interrupt.unwrap().success());
     gate.open();
-    let said = Operator::finish(tool).await;
+    let said = testkit::operator::finish(tool).await;
     assert!(
         said.error()
             .contains("interrupted; run the same command again"),

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 use testkit::aws::Aws;
-use testkit::operator::{Operator, Said};
+use testkit::operator::{CommandOutput, Operator};
 use testkit::studio::{CREATED, Loss, PASSWORD, SAVED, Studio, TOKEN, secrets};
 
 /// An operator with a Studio Server.
@@ -25,11 +25,11 @@ impl Desk {
         }
     }
 
-    async fn run(&self, words: &[&str]) -> Said {
+    async fn run(&self, words: &[&str]) -> CommandOutput {
         self.run_with(words, PASSWORD).await
     }
 
-    async fn run_with(&self, words: &[&str], input: &str) -> Said {
+    async fn run_with(&self, words: &[&str], input: &str) -> CommandOutput {
         let login = ["--server", self.studio.url(), "--user", "admin"];
         let command = [&["woodwing"][..], words, &login].concat();
         self.operator.run_with(&command, input).await

@@ -11,6 +11,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::oneshot;
 use webhook_gateway::event::EventRef;
 use webhook_gateway::store::endpoints::delivery_id;
 
@@ -240,6 +241,21 @@ impl World {
     /// returned.
     pub async fn run(&self, function: &mut Function, batch: Vec<Value>) -> Vec<Value> {
         match function.invoke(&json!({"Records": batch})).await {
+            Answer::Success(answer) => self.conclude(batch, &answer).await,
+            answer => panic!("{answer:?}"),
+        }
+    }
+
+    /// Begins an invocation of the function with all that is on the queue.
+    pub async fn begin(&self, function: &Function) -> (Vec<Value>, oneshot::Receiver<Answer>) {
+        let batch = self.receive().await;
+        let answer = function.begin(&json!({"Records": batch}));
+        (batch, answer)
+    }
+
+    /// Waits for the end of an invocation, and ends as Lambda does: see [`run`](Self::run).
+    pub async fn end(&self, batch: Vec<Value>, answer: oneshot::Receiver<Answer>) -> Vec<Value> {
+        match answer.await.unwrap() {
             Answer::Success(answer) => self.conclude(batch, &answer).await,
             answer => panic!("{answer:?}"),
         }

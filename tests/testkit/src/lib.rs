@@ -86,13 +86,29 @@ pub fn tool(name: &str) -> PathBuf {
 
 /// Waits until a condition holds.
 pub async fn eventually<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !condition().await {
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "{what} did not happen in {PATIENCE:?}"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    let probe = || {
+        let holds = condition();
+        async { holds.await.then_some(()) }
+    };
+    within(PATIENCE, what, probe).await;
+}
+
+/// Waits so long until there is a value: looks at once, and then ever more seldom.
+pub async fn within<T, F: Future<Output = Option<T>>>(
+    patience: Duration,
+    what: &str,
+    mut probe: impl FnMut() -> F,
+) -> T {
+    let deadline = tokio::time::Instant::now() + patience;
+    let mut pause = Duration::from_millis(20);
+    loop {
+        if let Some(value) = probe().await {
+            return value;
+        }
+        let is_over = tokio::time::Instant::now() >= deadline;
+        assert!(!is_over, "{what} did not happen in {patience:?}");
+        tokio::time::sleep(pause).await;
+        pause = Duration::from_millis(400).min(pause * 2);
     }
 }
 

@@ -43,18 +43,23 @@ pub struct Operator {
     home: tempfile::TempDir,
 }
 
-/// What the tool says.
+/// How the tool ended, and what it wrote.
 #[derive(Debug)]
-pub struct Said {
+pub struct CommandOutput {
     pub code: Option<i32>,
     pub output: String,
     pub notes: String,
 }
 
-impl Said {
+impl CommandOutput {
+    /// Whether the tool did all that it was asked for.
+    pub fn is_success(&self) -> bool {
+        self.code == Some(0)
+    }
+
     /// The lines of the output as JSON; asserts success.
     pub fn json(&self) -> Vec<Value> {
-        assert_eq!(self.code, Some(0), "{self:?}");
+        assert!(self.is_success(), "{self:?}");
         self.lines()
     }
 
@@ -68,7 +73,7 @@ impl Said {
 
     /// The error of a command that was refused or failed, in `--json`.
     pub fn error(&self) -> String {
-        assert_eq!(self.code, Some(1), "{self:?}");
+        assert!(matches!(self.code, Some(1 | 2)), "{self:?}");
         let error: Value = serde_json::from_str(self.notes.lines().last().unwrap()).unwrap();
         error["error"].as_str().unwrap().to_owned()
     }
@@ -106,31 +111,13 @@ impl Operator {
     }
 
     /// Runs the tool with `--json` to its end.
-    pub async fn run(&self, arguments: &[&str]) -> Said {
+    pub async fn run(&self, arguments: &[&str]) -> CommandOutput {
         self.run_with(arguments, "").await
     }
 
     /// The same, with a standard input.
-    pub async fn run_with(&self, arguments: &[&str], input: &str) -> Said {
-        Self::feed(self.start(arguments), input).await
-    }
-
-    async fn feed(mut tool: Child, input: &str) -> Said {
-        let mut stdin = tool.stdin.take().unwrap();
-        // A tool that reads none may be gone already.
-        stdin.write_all(input.as_bytes()).await.ok();
-        drop(stdin);
-        Self::finish(tool).await
-    }
-
-    /// Waits for the end of a tool that was started.
-    pub async fn finish(tool: Child) -> Said {
-        let done = tool.wait_with_output().await.unwrap();
-        Said {
-            code: done.status.code(),
-            output: String::from_utf8(done.stdout).unwrap(),
-            notes: String::from_utf8(done.stderr).unwrap(),
-        }
+    pub async fn run_with(&self, arguments: &[&str], input: &str) -> CommandOutput {
+        finish_with(self.start(arguments), input).await
     }
 
     /// Starts the tool with `--json`.
@@ -140,18 +127,23 @@ impl Operator {
     }
 
     /// Runs the tool to its end, without `--json`.
-    pub async fn run_plain(&self, arguments: &[&str], input: &str) -> Said {
-        Self::feed(self.command(arguments).spawn().unwrap(), input).await
+    pub async fn run_plain(&self, arguments: &[&str], input: &str) -> CommandOutput {
+        finish_with(self.command(arguments).spawn().unwrap(), input).await
     }
 
     /// Runs the tool at a terminal, where something is typed, if anything, once the tool asks for it and the terminal shows
     /// no more what is typed; all that the terminal has seen.
-    pub async fn run_at_terminal(&self, arguments: &[&str], asks: &str, typed: &str) -> Said {
+    pub async fn run_at_terminal(
+        &self,
+        arguments: &[&str],
+        asks: &str,
+        typed: &str,
+    ) -> CommandOutput {
         let mut command = Command::new(tool("python3"));
         command.args(["-c", TERMINAL, asks, typed]);
         command.arg(crate::binary("webhookctl"));
         let tool = self.prepare(command.args(arguments)).spawn().unwrap();
-        Self::finish(tool).await
+        finish(tool).await
     }
 
     /// The tool with these arguments.
@@ -177,6 +169,25 @@ impl Operator {
         let mut outputs: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
         outputs[name] = json!(value);
         std::fs::write(file, outputs.to_string()).unwrap();
+    }
+}
+
+/// Gives a tool that was started its standard input, and waits for its end.
+pub async fn finish_with(mut tool: Child, input: &str) -> CommandOutput {
+    let mut stdin = tool.stdin.take().unwrap();
+    // A tool that reads none may be gone already.
+    stdin.write_all(input.as_bytes()).await.ok();
+    drop(stdin);
+    finish(tool).await
+}
+
+/// Waits for the end of a tool that was started.
+pub async fn finish(tool: Child) -> CommandOutput {
+    let done = tool.wait_with_output().await.unwrap();
+    CommandOutput {
+        code: done.status.code(),
+        output: String::from_utf8(done.stdout).unwrap(),
+        notes: String::from_utf8(done.stderr).unwrap(),
     }
 }
 
