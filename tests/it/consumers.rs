@@ -232,11 +232,21 @@ async fn what_is_set_aside_fits_with_its_reason() {
                     sent.queue
                 );
             }
-            for queue in ["events", "search", "other"] {
-                let expected: &[&str] = if queue == refuses { &[] } else { &[&id] };
-                assert_eq!(world.ids(queue).await, expected, "{id}: {queue}");
+            let mut kept = world.aws.drain("dead").await;
+            if place != "dead" {
+                kept.extend(world.aws.drain(place).await);
             }
-            let kept = world.aws.drain(place).await;
+            // On a busy machine a queue may take longer than a consumer's is waited for, and gets it from there.
+            let is_late = |it: &mut Message| attribute(it, "reason").contains("within 5 s");
+            let late: Vec<_> = kept.extract_if(.., is_late).collect();
+            for queue in ["events", "search", "other"] {
+                let url = world.aws.queue_url(queue);
+                let mut got = world.aws.drain(queue).await;
+                let late = late.iter().filter(|it| attribute(it, "queue") == url);
+                got.extend(late.cloned());
+                let expected: &[&str] = if queue == refuses { &[] } else { &[&id] };
+                assert_eq!(ids(&got), expected, "{id}: {queue}");
+            }
             assert_eq!(ids(&kept), [&*id]);
             assert_eq!(attribute(&kept[0], "queue"), world.aws.queue_url(refuses));
             let event = match kept[0].body.is_array() {

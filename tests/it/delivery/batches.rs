@@ -1,11 +1,13 @@
 //! I8: the messages of a batch do not stand in each other's way, nor do the copies of one.
 
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 use testkit::delivery::World;
 use testkit::eventually;
 use testkit::function::Answer;
 use testkit::receiver::{Receiver, Reply};
+use tokio::sync::Semaphore;
 
 /// The batch of `events/delivery/poison.json`: a message that is none, and a delivery.
 fn poison() -> Value {
@@ -98,7 +100,9 @@ async fn a_copy_that_fails_does_not_undo_a_delivery() {
     let receiver = Receiver::start().await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     let (slow, mut quick) = (world.function().await, world.function().await);
-    let mut script = [Reply::Late(Duration::from_secs(1), 500), Reply::status(200)].into_iter();
+    let gate = Arc::new(Semaphore::new(0));
+    let first = Reply::Gated(Arc::clone(&gate), 500);
+    let mut script = [first, Reply::status(200)].into_iter();
     receiver.answer(move |_| script.next().unwrap());
     world.offer("ep_a", 1).await;
     let batch = world.receive().await;
@@ -107,6 +111,7 @@ async fn a_copy_that_fails_does_not_undo_a_delivery() {
     world.order("ep_a", 1).await;
     world.pump(&mut quick).await;
     assert_eq!(world.record("ep_a", 1).await["state"], "delivered");
+    gate.add_permits(1);
     let Ok(Answer::Success(answer)) = answer.await else {
         panic!("no answer");
     };

@@ -2,11 +2,12 @@
 //! an event that is not there any more.
 
 use serde_json::json;
-use std::time::Duration;
+use std::sync::Arc;
 use testkit::delivery::{World, event, id, now_ms};
 use testkit::eventually;
 use testkit::function::Answer;
 use testkit::receiver::{Receiver, Reply};
+use tokio::sync::Semaphore;
 
 #[tokio::test]
 async fn what_comes_for_a_paused_or_disabled_endpoint_waits_until_a_probe_is_sent() {
@@ -106,17 +107,18 @@ async fn an_endpoint_with_a_rate_gets_no_more_in_a_second() {
 async fn a_backlog_is_worked_off_beside_what_comes_for_others() {
     let world = World::start().await;
     let (slow, fast) = (Receiver::start().await, Receiver::start().await);
-    slow.always(Reply::Late(Duration::from_millis(700), 200));
-    world
-        .endpoint("ep_slow", &slow.url(), &json!({"state": "paused"}))
-        .await;
+    let gate = Arc::new(Semaphore::new(0));
+    slow.always(Reply::Gated(Arc::clone(&gate), 200));
+    let members = json!({"state": "paused", "timeout": 30});
+    world.endpoint("ep_slow", &slow.url(), &members).await;
     world.endpoint("ep_fast", &fast.url(), &json!({})).await;
     let mut function = world.function().await;
     for number in 1..=10 {
         world.offer("ep_slow", number).await;
     }
     world.pump(&mut function).await;
-    world.endpoint("ep_slow", &slow.url(), &json!({})).await;
+    let members = json!({"timeout": 30});
+    world.endpoint("ep_slow", &slow.url(), &members).await;
     world
         .send(&json!({"kind": "probe/1", "endpoint": "ep_slow", "id": "resumed"}))
         .await;
@@ -131,6 +133,7 @@ async fn a_backlog_is_worked_off_beside_what_comes_for_others() {
     })
     .await;
     assert!(world.held("ep_slow").await.len() > 5, "it still drains");
+    gate.add_permits(10);
     let Ok(Answer::Success(answer)) = answer.await else {
         panic!("no answer");
     };

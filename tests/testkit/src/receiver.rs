@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Semaphore};
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub enum Reply {
     Whole(u16, Vec<(&'static str, String)>, String),
     /// A status, once as many requests are there as the barrier counts.
     Together(Arc<Barrier>, u16),
+    /// The same, once the test gives a permit for it.
+    Gated(Arc<Semaphore>, u16),
     /// The same, after a while.
     Late(Duration, u16),
     /// Nothing, and the connection stays open.
@@ -218,6 +220,10 @@ async fn write(stream: &mut BufReader<TcpStream>, reply: Reply) -> Option<()> {
         Reply::Whole(status, headers, body) => (status, headers, body),
         Reply::Together(all, status) => {
             all.wait().await;
+            (status, Vec::new(), String::new())
+        }
+        Reply::Gated(gate, status) => {
+            gate.acquire().await.ok()?.forget();
             (status, Vec::new(), String::new())
         }
         Reply::Late(wait, status) => {
