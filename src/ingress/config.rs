@@ -7,6 +7,10 @@ use std::time::Duration;
 /// No answer is held up longer for a request that is refused.
 const REJECTED_PATIENCE: Duration = Duration::from_millis(50);
 
+/// So long a consumer's queue is waited for, before its messages go to the dead-letter queue. All are waited for side by
+/// side.
+pub(super) const CONSUMER_PATIENCE: Duration = Duration::from_secs(5);
+
 /// The environment of `ingress`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngressConfig {
@@ -34,6 +38,8 @@ pub struct IngressConfig {
     pub metrics_namespace: String,
     /// `REJECTED_PATIENCE_MS`: how long a sender that is refused waits at most until its request is kept; 50 ms unless set.
     pub rejected_patience: Duration,
+    /// `CONSUMER_PATIENCE_MS`: how long a consumer's queue is waited for; 5 s unless set.
+    pub consumer_patience: Duration,
 }
 
 impl IngressConfig {
@@ -62,16 +68,20 @@ impl IngressConfig {
             sources_secret_arn: text("SOURCES_SECRET_ARN")?,
             retention: SignedDuration::from_hours(days * 24),
             metrics_namespace: text("METRICS_NAMESPACE")?,
-            rejected_patience: patience(&lookup)?,
+            rejected_patience: patience(&lookup, "REJECTED_PATIENCE_MS", REJECTED_PATIENCE)?,
+            consumer_patience: patience(&lookup, "CONSUMER_PATIENCE_MS", CONSUMER_PATIENCE)?,
         })
     }
 }
 
-/// How long a sender that is refused waits.
-fn patience(lookup: &impl Fn(&str) -> Option<String>) -> Result<Duration, ConfigError> {
-    let name = "REJECTED_PATIENCE_MS";
-    match lookup(name).map(|it| it.parse()) {
-        None => Ok(REJECTED_PATIENCE),
+/// How long something is waited for.
+fn patience(
+    lookup: &impl Fn(&str) -> Option<String>,
+    name: &'static str,
+    unless_set: Duration,
+) -> Result<Duration, ConfigError> {
+    match lookup(name).map(|text| text.parse()) {
+        None => Ok(unless_set),
         Some(Ok(milliseconds)) => Ok(Duration::from_millis(milliseconds)),
         Some(Err(_)) => Err(ConfigError::Milliseconds(name)),
     }

@@ -38,10 +38,6 @@ use tokio::time::{timeout, timeout_at};
 /// So many bytes wait for their queues at once, at most and one record more: a part of the function's memory.
 const MAX_WAITING: usize = 8 * 1024 * 1024;
 
-/// So long a consumer's queue is waited for, before its messages go to the dead-letter queue. All are waited for side by
-/// side.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// A body of this size is understood in no time, whatever is in it.
 const SMALL: usize = 64 * 1024;
 
@@ -470,7 +466,10 @@ impl Ingress {
             let messages = messages(&entries);
             let offered = match closed.get(&queue) {
                 Some(code) => Offered::by_closed(messages, code),
-                None => self.queues.offer(&queue, messages, PATIENCE).await,
+                None => {
+                    let patience = self.consumer_patience;
+                    self.queues.offer(&queue, messages, patience).await
+                }
             };
             (queue, refused(entries, offered.refused), offered.closed)
         });
@@ -699,6 +698,7 @@ fn refused_message(message: &Message, queue: &str, code: String) -> Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingress::config::CONSUMER_PATIENCE;
 
     #[tokio::test]
     async fn work_that_never_ends_is_not_waited_for() {
@@ -746,7 +746,7 @@ mod tests {
             (at(times.enough), at(times.end), at(times.last)),
             (19.0, 26.0, 28.0)
         );
-        assert!(times.end - times.enough > PATIENCE);
+        assert!(times.end - times.enough > CONSUMER_PATIENCE);
         // An invocation that should have ended already takes nothing.
         let late = Times::until(Instant::now());
         assert!(late.enough <= Instant::now());

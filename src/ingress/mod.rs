@@ -52,6 +52,7 @@ pub struct Ingress {
     dead_letter_queue_url: String,
     delivery_queue_url: String,
     rejected_patience: Duration,
+    consumer_patience: Duration,
 }
 
 /// What the function answers.
@@ -86,6 +87,7 @@ impl Ingress {
             dead_letter_queue_url: config.dead_letter_queue_url,
             delivery_queue_url: config.delivery_queue_url,
             rejected_patience: config.rejected_patience,
+            consumer_patience: config.consumer_patience,
         }
     }
 
@@ -151,6 +153,7 @@ mod tests {
             retention: SignedDuration::from_hours(24),
             metrics_namespace: any(),
             rejected_patience: Duration::ZERO,
+            consumer_patience: Duration::ZERO,
         };
         let ingress = Ingress::new(config, &aws);
         let begun = tokio::time::Instant::now();
