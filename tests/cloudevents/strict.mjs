@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { CloudEvent, HTTP } from "cloudevents";
 
 function check(text) {
-  new CloudEvent(JSON.parse(text)); // strict unless told otherwise
+  new CloudEvent(JSON.parse(text)); // strict by default
   const headers = { "content-type": "application/cloudevents+json" };
   HTTP.toEvent({ headers, body: text }).validate();
 }

@@ -1,6 +1,6 @@
-"""Reads messages from standard input, one JSON string a line, and has the CloudEvents SDK for Python validate each as an event.
+"""Reads messages from standard input, one JSON string per line, and validates each with the CloudEvents SDK for Python.
 
-Writes one line {"line": …, "error": …} for each that it refuses, and in the end the number of those that it read.
+Writes one line {"line": …, "error": …} for each invalid message, and at the end the number of messages.
 """
 
 import json

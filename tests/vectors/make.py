@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes signature/<provider>.json: what a provider's signature is, and all that it is not.
+"""Writes signature/<provider>.json: valid signatures of a provider, and every kind of invalid one.
 
-Every digest is made twice, by Python's hmac and by openssl, and neither is the gateway's own code. To check one
-by hand, with the body in a file:
+Python's hmac and openssl both make every digest; neither is the gateway's own code. To check one by hand, with
+the body in a file:
 
     openssl dgst -sha256 -hmac "$SECRET" < body
 """
@@ -17,7 +17,7 @@ import subprocess
 HERE = pathlib.Path(__file__).parent
 PAYLOADS = HERE.parent / "payloads"
 
-# By provider: the header, what stands before the digits, and a secret that looks like the provider's.
+# By provider: the header, the prefix of the digits, and a secret in the provider's form.
 PROVIDERS = {
     "creative-force": ("X-CF-Signature", "", "3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs="),
     "woodwing": ("X-Hook-Signature", "", "f65b957c-f3e3-988a-8be5-56ddba21c41f"),
