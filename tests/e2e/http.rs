@@ -1,6 +1,6 @@
-//! What a provider is answered over HTTP, case by case, and what that leaves on the queues.
+//! The answers to a provider over HTTP, case by case, and the resulting messages on the queues.
 //!
-//! Seen to fail: with conflicts that are not marked, and with a missing signature that is told from a wrong one.
+//! Seen to fail: with unmarked conflicts, and with different answers to a missing and a wrong signature.
 
 use crate::support::gateway::{Gateway, name};
 use crate::support::inbox::Queue;
@@ -12,7 +12,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// Asserts that an answer is a problem document that tells no more than its status.
+/// Asserts that an answer is a problem document that says no more than its status.
 fn assert_problem(answer: &Answer, status: u16, title: &str) {
     assert_eq!(answer.status, status, "{answer:?}");
     assert_eq!(answer.headers["content-type"], "application/problem+json");
@@ -199,7 +199,7 @@ async fn what_is_not_authentic_is_refused_by_one_constant_answer() {
             .await;
         assert_problem(&answer, 401, "Unauthorized");
 
-        // Nothing of it was recorded: the true one is the first.
+        // The gateway recorded nothing of it: the genuine request is the first.
         let body = r#"{"id":"1","source":"s","specversion":"1.0","type":"com.woodwing.t","PayloadId":"1","EventGroupName":"job","Action":"Created","event":"resource.created","resource_type":"Work","action":"a"}"#;
         let answer = source.post(body).await;
         assert_eq!(answer.outcome().0, "accepted", "{}", provider.name);

@@ -1,5 +1,5 @@
-//! What happened to an event of the deployed gateway, and what the operator mends: by what the functions themselves were allowed
-//! to write down. Each case at its length is left to the integration tests.
+//! The history of an event in the deployed gateway, and the operator's repairs. Both rely on data that the
+//! functions' own permissions let them write. The integration tests have each case in detail.
 //!
 //! Seen to fail: without the ingress function's permissions on the journal.
 
@@ -11,7 +11,7 @@ use crate::support::source::{CREATIVE_FORCE, product_reset, send};
 use crate::support::unique;
 use serde_json::{Value, json};
 
-/// What one command prints, once it prints so many lines.
+/// Runs a command until it prints this many lines.
 async fn lines(gateway: &Gateway, command: &[&str], count: usize) -> Vec<Value> {
     eventually(&format!("{count} lines of {command:?}"), || async {
         let lines = gateway.webhookctl(command).await.json();
@@ -20,7 +20,7 @@ async fn lines(gateway: &Gateway, command: &[&str], count: usize) -> Vec<Value> 
     .await
 }
 
-/// The member of what each line has.
+/// A member of each line.
 fn column<'l>(lines: &'l [Value], member: &str) -> Vec<&'l str> {
     let texts = lines.iter().map(|line| line[member].as_str().unwrap());
     texts.collect()
@@ -99,7 +99,8 @@ async fn what_a_wrong_secret_of_ours_refused_is_accepted_once_it_is_right() {
     let body = product_reset(&id, "");
     let list = ["--json", "quarantine", "list", "--rejected"];
     let list = [&list[..], &["--source", &source.name]].concat();
-    // What is not kept in time is not kept, and comes again: all of these are the same webhook.
+    // The gateway drops a rejected request that it cannot keep in time. All of these requests are the same
+    // webhook.
     let listed = eventually("a request that is kept", || async {
         let refused = source.known(|| source.signed_with(&right, body.as_bytes()));
         assert_eq!(refused.await.status, 401);
@@ -173,7 +174,7 @@ async fn the_doctor_finds_the_stack_itself_in_order_and_a_source_that_is_not() {
     let doctor = gateway.webhookctl(&["--json", "doctor"]).await;
     assert_eq!(doctor.code, Some(1), "{doctor:?}");
     let found = doctor.lines();
-    // What the other tests do to their sources, endpoints and queues is not for it to be content with.
+    // `doctor` also finds the faults that other tests cause in their sources, endpoints and queues.
     for check in ["version", "timing", "event sources", "tables"] {
         let levels = found.iter().filter(|it| it["check"] == check);
         let levels: Vec<_> = levels.map(|it| &it["level"]).collect();

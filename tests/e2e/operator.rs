@@ -1,6 +1,6 @@
-//! `webhookctl` against a deployed gateway: what it changes is in force, and what it shows holds no secret.
+//! `webhookctl` against a deployed gateway: its changes take effect, and its output contains no secret.
 //!
-//! Seen to fail: with sources that are written without regard to what was read.
+//! Seen to fail: with sources that are written without a check for changes since they were read.
 
 use crate::support::eventually;
 use crate::support::gateway::Gateway;
@@ -16,7 +16,7 @@ async fn change(gateway: &Gateway, arguments: &[&str], input: &str) -> CommandOu
     gateway.webhookctl_with(arguments, input).await
 }
 
-/// Waits until a fresh webhook, signed with this secret, is answered so.
+/// Waits until a new webhook, signed with this secret, gets this answer.
 async fn answered(source: &Source<'_>, secret: &str, status: u16) {
     let what = format!("a status of {status}");
     eventually(&what, || async {
@@ -36,7 +36,7 @@ async fn sent(gateway: &Gateway, arguments: &[&str], input: &str) -> Vec<Value> 
     said.await.json()
 }
 
-/// What every command shows of a source.
+/// The part of a source that every command shows.
 async fn shown(gateway: &Gateway, source: &Source<'_>) -> String {
     let mut shown = String::new();
     for command in [
@@ -160,7 +160,7 @@ async fn a_removed_source_is_gone_within_a_minute() {
 async fn of_two_operators_the_later_does_not_overwrite_the_earlier() {
     let gateway = Gateway::find().await;
     let _guard = gateway.change().await;
-    // The one who is asked for a secret has read the sources by then, unless this machine is very slow.
+    // The tool that asks for a secret has read the sources by then, unless this machine is very slow.
     let mut refused = None;
     for _ in 0..5 {
         let (slow, quick) = (

@@ -1,4 +1,5 @@
-//! Further queues, which the stack does not own: only those that let it in get events, and nothing is lost for it.
+//! Further queues, which the stack does not own. Only the queues that admit the gateway get events, and
+//! nothing is lost because of the others.
 //!
 //! Seen to fail: with refused messages that are dropped.
 
@@ -49,7 +50,7 @@ async fn unsubscribe(gateway: &Gateway, name: &str) {
     );
 }
 
-/// The operator's most common mistake: a queue is subscribed and not allowed by `ConsumerQueueArns`.
+/// The operator's most common mistake: a subscribed queue that is not in `ConsumerQueueArns`.
 #[tokio::test]
 async fn what_a_subscribed_queue_refuses_is_on_the_dead_letter_queue_and_delays_nothing() {
     let gateway = Gateway::find().await;

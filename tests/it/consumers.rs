@@ -1,5 +1,5 @@
-//! Queues of consumers, by the real binary: whatever one of them answers, everybody else gets each event once, and what
-//! it does not take is kept.
+//! Queues of consumers, with the real binary: whatever one queue answers, all other consumers get each event
+//! once, and the refused messages are kept.
 
 use serde_json::{Value, json};
 use std::process::Stdio;
@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// What SQS takes of a message, and of a batch.
+/// The largest message, and the largest batch, of SQS.
 const MAX_BYTES: usize = 1024 * 1024;
 
 /// An AWS with two subscribed queues, `search` and `other`, and an ingress function behind a tap.
@@ -50,7 +50,7 @@ impl World {
         self.function.accept(&webhook).await;
     }
 
-    /// Offers what was recorded once, as it has to succeed.
+    /// Offers the recorded webhooks once, because this must succeed.
     async fn publish(&mut self) {
         let (batch, after) = self.aws.next_batch().await;
         let answer = self.function.invoke(&batch).await;
@@ -81,7 +81,7 @@ fn key(message: &Message) -> &str {
     message.body[1]["s3Key"].as_str().unwrap()
 }
 
-/// Codes as SQS sends them in its header, with the status; of some the SDK has no type.
+/// SQS's error codes, as its header has them, with the status. The SDK has no type for some of them.
 const CODES: [(u16, &str); 24] = [
     (400, "AWS.SimpleQueueService.BatchEntryIdsNotDistinct"),
     (400, "AWS.SimpleQueueService.BatchRequestTooLong"),
@@ -114,7 +114,7 @@ async fn whatever_a_queue_answers_everybody_else_gets_each_event_once() {
     let mut world = World::start_with(&[]).await;
     let refusals = CODES.map(|(status, code)| (code, Refusal::Code(status, code)));
     let others = [
-        // These are repeated, by the SDK or by the function, for a time.
+        // The SDK or the function repeats these calls for some time.
         ("RequestThrottled", Refusal::Code(400, "RequestThrottled")),
         ("InternalError", Refusal::Code(500, "InternalError")),
         ("Theirs", Refusal::Entries("Theirs", false)),
@@ -140,7 +140,7 @@ async fn whatever_a_queue_answers_everybody_else_gets_each_event_once() {
             let told = attribute(&kept, "reason");
             let short = reason.strip_prefix("AWS.SimpleQueueService.");
             assert!(!told.is_empty(), "{refusal:?}");
-            // Where the code is repeated, a slow machine may have no time for all of that.
+            // A slow machine may have no time for all repetitions.
             let is_told = told.contains(short.unwrap_or(reason));
             assert!(
                 is_told || told.contains("within 5 s"),
@@ -154,7 +154,7 @@ async fn whatever_a_queue_answers_everybody_else_gets_each_event_once() {
 #[tokio::test]
 async fn a_queue_that_takes_some_messages_of_a_batch_gets_those() {
     let mut world = World::start().await;
-    // As a queue with a MaximumMessageSize does, such as Terraform makes them.
+    // A queue with a MaximumMessageSize does this; Terraform makes such queues.
     let limit = json!({"QueueUrl": world.aws.queue_url("other"), "Attributes": {"MaximumMessageSize": "262144"}});
     world.aws.call("AmazonSQS.SetQueueAttributes", &limit).await;
     for (id, bytes) in [("a", 1), ("b", 300 * 1024), ("c", 1)] {
@@ -215,7 +215,8 @@ async fn what_is_set_aside_fits_with_its_reason() {
     for queue in ["events", "search", "other"] {
         world.ids(queue).await;
     }
-    // By consumers' queues onto the dead-letter queue, by the stack's own into quarantine.
+    // Messages that a consumer's queue refuses go to the dead-letter queue; those that the stack's own queue
+    // refuses go to quarantine.
     for (case, (refuses, place)) in [("other", "dead"), ("events", "quarantine")]
         .into_iter()
         .enumerate()
@@ -256,7 +257,7 @@ async fn what_is_set_aside_fits_with_its_reason() {
     }
 }
 
-/// Whatever it is in the text or the attributes that SQS does not take.
+/// The cause in the text or the attributes does not matter.
 #[tokio::test]
 async fn what_no_queue_takes_as_it_is_goes_to_quarantine_as_a_plain_pointer() {
     let mut world = World::start().await;
@@ -270,7 +271,7 @@ async fn what_no_queue_takes_as_it_is_goes_to_quarantine_as_a_plain_pointer() {
         ids.sort_unstable();
         assert_eq!(ids, ["after", "before"], "{queue}");
     }
-    // And once for each of the two consumers.
+    // Once for each of the two consumers.
     for (place, count) in [("quarantine", 1), ("dead", 2)] {
         let kept = world.aws.drain(place).await;
         assert_eq!(kept.len(), count, "{place}");
@@ -295,7 +296,7 @@ async fn what_even_quarantine_refuses_holds_up_nobody_and_is_not_noted_as_publis
         world.tap.close(refuses, Refusal::Entries("Odd", true));
         world.tap.close(place, Refusal::Entries("Odder", true));
         world.publish().await;
-        // As it is set aside, and as a plain pointer.
+        // First with its text, then as a plain pointer.
         assert_eq!(world.tap.heal(), [refuses, place, place]);
         world.accept(&well, "").await;
         world.publish().await;
@@ -341,7 +342,7 @@ async fn each_queue_has_an_object_of_its_own() {
         assert_ne!(message.attributes["ExtendedPayloadSize"], Value::Null);
         keys.push(key);
     }
-    // Whoever is done first deletes the object, as the libraries for such messages do.
+    // The consumer that finishes first deletes its object, as the libraries for such messages do.
     while let Some(key) = keys.pop() {
         let event: Value = serde_json::from_slice(&world.aws.object(&key).await).unwrap();
         assert_eq!(event["id"], "large");
@@ -367,7 +368,7 @@ async fn two_messages_of_one_event_on_one_queue_have_an_object_each() {
     }
 }
 
-/// The consumer that README shows.
+/// README's consumer.
 fn consumer_of_the_readme() -> String {
     let readme = std::fs::read_to_string(testkit::root().join("README.md"));
     let readme = readme.unwrap();
@@ -383,7 +384,7 @@ async fn the_consumer_of_the_readme_handles_each_event_once_and_deletes_nothing_
     for (id, bytes) in [("small", 1), ("large", 1_100_000)] {
         world.accept(id, &"n".repeat(bytes)).await;
     }
-    // Twice, as after a fault.
+    // Twice, as a fault would cause.
     let (batch, after) = world.aws.next_batch().await;
     for _ in 0..2 {
         let answer = world.function.invoke(&batch).await;
@@ -440,7 +441,7 @@ async fn the_consumer_of_the_readme_handles_each_event_once_and_deletes_nothing_
         "{unread:?}"
     );
 
-    // What it did not read is still there, and nothing else; and so it is in the bucket.
+    // Only the messages that it did not read are left, and only their objects.
     let attributes = json!({"QueueUrl": world.aws.queue_url("events"), "AttributeNames": ["All"]});
     let (aws, attributes) = (&world.aws, &attributes);
     eventually("that the rest is deleted", || async {

@@ -1,5 +1,5 @@
-//! What a provider never sent before is told once, by the name of where it is, and then remembered by every copy of the
-//! function.
+//! New types and members in a provider's webhooks are reported once, by the path of the member. Then every
+//! copy of the function knows them.
 
 use serde_json::{Value, json};
 use testkit::aws::Aws;
@@ -9,7 +9,7 @@ use testkit::items::plain;
 use testkit::proxy::{Call, Fault, Proxy};
 use testkit::webhook::{request, signed};
 
-/// What is in every value.
+/// The text in every value.
 const CANARY: &str = "canary-of-the-body";
 
 /// A webhook of Creative Force, with these members.
@@ -24,15 +24,15 @@ fn product(action: &str, members: &Value) -> String {
     product.to_string()
 }
 
-/// Has a webhook come, and published.
+/// Sends a webhook and publishes it.
 async fn hear(aws: &mut Aws, function: &mut Function, body: &str) {
     function.accept(&signed("studio", body)).await;
     aws.drain_stream(function).await;
 }
 
-/// The lines of drift that a function has written so far: type and path.
+/// The lines about drift that a function has written so far: type and path.
 async fn told(function: &mut Function) -> Vec<(String, String)> {
-    // Once one more refusal is read, all lines before it are.
+    // After one more rejected request, all earlier lines have been read.
     let count = async |function: &Function| {
         let output = function.output().await;
         let refused = output.iter().filter(|it| it.contains("\"status\":405"));
@@ -77,7 +77,7 @@ async fn a_shape_that_was_never_seen_is_told_once_and_then_known_everywhere() {
     assert_eq!(told(&mut one).await, of_resets(&["$.Assets[*].New"]));
     assert_eq!(told(&mut other).await, of_resets(&[]));
 
-    // Both what was null and what is missing have been seen; another kind of value has not.
+    // The shape knows null and a missing member; it does not know another kind of value.
     let compatible = json!({"Retired": CANARY, "Assets": null, "ProductId": null});
     hear(&mut aws, &mut other, &product("ProductReset", &compatible)).await;
     assert_eq!(told(&mut other).await, of_resets(&[]));
@@ -126,7 +126,7 @@ async fn a_type_that_the_provider_does_not_document_is_told_once_by_what_names_i
         pair("io.creativeforce.zoo.opened", "$.EventGroupName"),
     ];
     assert_eq!(told(&mut function).await, types);
-    // Another copy, which has read what is known before something is added to it.
+    // Another copy, which has read the known shapes before one is added.
     let mut other = aws.ingress().await;
     hear(&mut aws, &mut other, &product("ProductPainted", &json!({}))).await;
     let hung = product("ProductHung", &json!({}));
@@ -157,7 +157,7 @@ async fn what_is_known_costs_no_call_and_what_is_quarantined_is_not_looked_at() 
         let call = Call {
             service: "dynamodb",
             operation,
-            // That the source was heard is noted once a minute.
+            // The activity of the source is recorded once a minute.
             body: Some("starts_with(Key.kind.S, 'shapes#')"),
         };
         proxy.trace(call).await;

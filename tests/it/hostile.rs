@@ -1,8 +1,8 @@
-//! I11 and I12: whatever comes in, the process lives, stays small and keeps its secrets.
+//! I11 and I12: whatever a request contains, the process lives, stays small and keeps its secrets.
 //!
-//! Seen to fail: I11 with a panic at a body that is not JSON, and with each member of an event of WoodWing's compared with
-//! all others, which takes minutes for 350,000 of them; I12 with the request's headers in a log line, and with
-//! the body in the message of that panic.
+//! Seen to fail: I11 with a panic at a body that is not JSON, and with a comparison of each member of a
+//! WoodWing event with all others, which takes minutes for 350,000 members; I12 with the request's headers in
+//! a log line, and with the body in the message of that panic.
 
 use serde_json::{Value, json};
 use testkit::aws::Aws;
@@ -54,7 +54,7 @@ fn hostile_bodies() -> Vec<String> {
     ]
 }
 
-/// Bodies of WoodWing's, each as large as a request can be.
+/// Bodies of WoodWing, each as large as a request can be.
 fn hostile_events_of_woodwing() -> Vec<String> {
     let with = |member: &str| {
         format!(

@@ -1,4 +1,4 @@
-//! What the ingress function notes beside the ledger, by the real binary.
+//! The ingress function's records in the journal, with the real binary.
 
 use serde_json::{Value, json};
 use testkit::aws::Aws;
@@ -7,7 +7,7 @@ use testkit::items::plain;
 use testkit::proxy::{Call, Fault, Proxy};
 use testkit::webhook::{creative_force, signed};
 
-/// The items of the journal of a kind that begins so.
+/// The journal's items whose kind has this prefix.
 async fn noted(aws: &Aws, kind: &str) -> Vec<Value> {
     aws.noted(kind).await.iter().map(plain).collect()
 }

@@ -1,5 +1,5 @@
-//! I12: no secret, signature or body is in a line that the ingress function writes, whatever a request comes to, and
-//! however much the function is told to write.
+//! I12: no line of the ingress function contains a secret, a signature or a body, whatever the request and
+//! the log level are.
 //!
 //! Seen to fail: with the level `TRACE` for the libraries.
 
@@ -9,13 +9,13 @@ use testkit::proxy::{Call, Fault, Proxy};
 use testkit::spellings;
 use testkit::webhook::{SECRET, creative_force, request, sign, signed};
 
-/// What is in every body.
+/// The text in every body.
 const BODY: &str = "canary-of-the-body";
 
-/// What is in a signature that matches no secret.
+/// The text in a signature that matches no secret.
 const SIGNATURE: &str = "canary-of-the-signature";
 
-/// Requests for all that a request can come to, and the signatures of those that are right.
+/// Requests with every possible outcome, and the signatures of the valid ones.
 fn requests(id: &str) -> (Vec<serde_json::Value>, Vec<String>) {
     let new = creative_force(id, BODY);
     let authentic = [

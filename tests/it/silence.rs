@@ -1,5 +1,5 @@
-//! A source that declares its longest gap is watched by one message, whatever comes between, and is told of once when it
-//! is silent for longer.
+//! One message checks a source with a silence threshold, whatever happens in between. The operator is
+//! notified once when the source is silent for longer.
 
 use serde_json::{Value, json};
 use testkit::cloudevents::assert_strict;
@@ -11,14 +11,15 @@ use testkit::proxy::{Call, Fault, Proxy};
 use testkit::webhook::{SECRET, creative_force, signed};
 use testkit::{PATIENCE, eventually};
 
-/// The gap that is declared, and how long after it the source is silent, as that it was heard is noted every minute.
+/// The silence threshold, and the time after it at which the source counts as silent: its activity is
+/// recorded every minute.
 const GAP: u64 = 7_200;
 const DUE: u64 = GAP + 60;
 
-/// The longest that a queue keeps a new message back.
+/// The longest delay of a new message on a queue.
 const DELAY: u64 = 900;
 
-/// A world in which `studio` may be silent for so long.
+/// A setting in which `studio` may be silent for this long.
 async fn world(silent_after: Value) -> World {
     let world = World::start().await;
     declare(&world, silent_after).await;
@@ -31,7 +32,7 @@ async fn declare(world: &World, silent_after: Value) {
     world.aws.put_sources(&json!({"studio": studio})).await;
 }
 
-/// Has a webhook come, by a copy of the function that has noted nothing yet.
+/// Sends a webhook to a copy of the function that has recorded nothing yet.
 async fn hear(world: &mut World, id: &str) {
     let mut ingress = world.aws.ingress_behind(world.tap.url()).await;
     ingress
@@ -41,7 +42,7 @@ async fn hear(world: &mut World, id: &str) {
     world.aws.drain("events").await;
 }
 
-/// What the journal has of the source.
+/// The journal's item of the source.
 async fn noted(world: &World) -> Value {
     let key = item(&json!({"kind": "source", "id": "studio"}));
     let request = json!({"TableName": "journal", "Key": key});
@@ -49,7 +50,7 @@ async fn noted(world: &World) -> Value {
     answer.get("Item").map(plain).unwrap_or_default()
 }
 
-/// Changes what the journal has of the source.
+/// Changes the journal's item of the source.
 async fn note(world: &World, members: &Value) {
     let mut noted = noted(world).await;
     for (name, value) in members.as_object().unwrap() {
@@ -59,13 +60,13 @@ async fn note(world: &World, members: &Value) {
     world.aws.call("DynamoDB_20120810.PutItem", &request).await;
 }
 
-/// Makes it as long ago that the source was heard, and declared its gap, as it takes to be silent.
+/// Moves the source's last activity and its threshold back by the time after which it counts as silent.
 async fn fall_silent(world: &World) {
     let at = now_ms() - DUE * 1_000;
     note(world, &json!({"last_accepted_at": at, "declared_at": at})).await;
 }
 
-/// The silences that consumers and operators are told of; there are as many of each.
+/// The silences that consumers and operators are notified of. Both get the same number.
 async fn told(world: &World) -> Vec<Value> {
     let events = world.aws.drain("events").await;
     let silent = "io.webhook-gateway.source.silent";
@@ -76,7 +77,7 @@ async fn told(world: &World) -> Vec<Value> {
     events
 }
 
-/// The line of a silence, once it is read.
+/// Waits for the line of a silence.
 async fn silence(function: &Function) -> Value {
     let lines = async || {
         let output = function.output().await.into_iter();
@@ -88,7 +89,8 @@ async fn silence(function: &Function) -> Value {
     serde_json::from_str(&lines().await[0]).unwrap()
 }
 
-/// Hands the one message on the queue to the function, as it comes for the so-manieth time; whether it is kept.
+/// Passes the one message on the queue to the function, with this number of receives. Returns whether the
+/// function keeps it.
 async fn look(world: &World, function: &mut Function, receives: u32) -> bool {
     let mut batch = world.receive().await;
     assert_eq!(batch.len(), 1, "{batch:?}");
@@ -137,7 +139,7 @@ async fn a_source_is_watched_while_it_is_heard_and_told_of_once_when_it_is_not()
     let metrics = &line["_aws"]["CloudWatchMetrics"][0];
     assert_eq!(metrics["Dimensions"], json!([["source"], []]));
 
-    // A copy, which the queue may hand on.
+    // A copy, which the queue may deliver.
     let copy = function.invoke(&json!({"Records": batch})).await;
     assert!(matches!(copy, Answer::Success(_)), "{copy:?}");
     assert_eq!(told(&world).await.len(), 0);
@@ -248,7 +250,7 @@ async fn a_source_that_declares_nothing_is_not_watched() {
     declare(&world, json!("2h")).await;
     hear(&mut world, "b").await;
     assert_eq!(world.queued().await, [("watch/1".to_owned(), 1)].into());
-    // As if it had been declared a while ago.
+    // As if the threshold had been set some time ago.
     note(&world, &json!({"declared_at": now_ms() - 60_000})).await;
     declare(&world, Value::Null).await;
     hear(&mut world, "c").await;
@@ -281,7 +283,7 @@ async fn the_operator_has_a_source_watched_that_never_sends() {
     assert_eq!(shown[0]["silent_after"], "2h");
     let mut function = world.function().await;
     assert!(look(&world, &mut function, 1).await);
-    // What is shorter now is not waited for as long as before.
+    // The check comes earlier after the threshold became shorter.
     operator.run(&update("1h")).await.json();
     assert_eq!(world.queued().await, [("watch/1".to_owned(), 2)].into());
     world.tap.waits();
@@ -366,7 +368,7 @@ async fn the_message_that_watches_never_grows_old_however_long_the_gap_is() {
     }
 }
 
-/// Whoever has to do with a probe or a watch looks, once an hour, whether others are lost.
+/// An invocation for a probe or a silence check looks for lost ones, once an hour.
 #[tokio::test]
 async fn what_is_lost_of_others_is_replaced_by_an_invocation_that_watches() {
     let mut world = world(json!("2h")).await;

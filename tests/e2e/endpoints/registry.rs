@@ -1,6 +1,6 @@
-//! What the operator may say of an endpoint, and that what was said stands.
+//! The settings that an operator may give an endpoint, and that they last.
 //!
-//! Seen to fail: with endpoints that are written without regard to what was read.
+//! Seen to fail: with endpoints that are written without a check for changes since they were read.
 
 use crate::support::gateway::{Gateway, name};
 use crate::support::source::CREATIVE_FORCE;
@@ -64,7 +64,7 @@ async fn of_two_operators_the_later_does_not_overwrite_the_earlier() {
         &endpoint.id,
         "--secret-stdin",
     ];
-    // The one who is asked for a secret has read the endpoint by then, unless this machine is very slow.
+    // The tool that asks for a secret has read the endpoint by then, unless this machine is very slow.
     let mut refused = None;
     for timeout in 1..=5 {
         let waiting = gateway.start_webhookctl(&rotate);
@@ -91,7 +91,7 @@ async fn the_tool_refuses_an_endpoint_that_could_not_work_and_says_why() {
     let name = name();
     let url = "http://127.0.0.1:1/hooks";
     let create = ["--json", "endpoint", "create", "--name", &name, "--url"];
-    // Code 1 for what is refused, 2 for what is no command.
+    // Code 1 for a rejected command, 2 for an unknown one.
     for (options, code, why) in [
         (&["ftp://127.0.0.1/"][..], 1, "must begin with https://"),
         (
@@ -137,7 +137,7 @@ async fn the_tool_refuses_an_endpoint_that_could_not_work_and_says_why() {
     assert!(!listed.json().iter().any(|it| it["name"] == name));
 }
 
-/// What is checked is the public policy, whatever that of the stack.
+/// The command checks the public policy, whatever the stack's policy is.
 #[tokio::test]
 async fn a_check_tells_of_each_url_whether_it_may_be_called() {
     let gateway = Gateway::find().await;

@@ -1,4 +1,5 @@
-//! An endpoint of a test's own: created by the operator's tool for the events of one source, with a receiver behind it.
+//! An endpoint of one test: the operator's tool creates it for the events of one source, with a receiver
+//! behind it.
 
 use super::gateway::{Gateway, MARK, name};
 use super::source::Source;
@@ -10,8 +11,8 @@ use testkit::operator::CommandOutput;
 use testkit::receiver::{Receiver, Reply, Request};
 use tokio::time::sleep;
 
-/// After so long, what was said of an endpoint is in force for new events. No look from outside tells of it before, as
-/// each copy of the function asks for itself.
+/// The time after which a change of an endpoint applies to new events. It is not visible from outside
+/// earlier, because each copy of the function reads the endpoints for itself.
 const IN_FORCE: Duration = Duration::from_secs(30);
 
 /// An endpoint that was created by the operator's tool.
@@ -31,8 +32,8 @@ impl Gateway {
         endpoint
     }
 
-    /// Creates an endpoint, which may take a while to get events. Its secret is generated, or with `--secret-stdin`
-    /// one that no standard has a say in.
+    /// Creates an endpoint, which may take a while to get events. Its secret is generated, or free text with
+    /// `--secret-stdin`.
     pub(crate) async fn new_endpoint(&self, source: &Source<'_>, options: &[&str]) -> Endpoint<'_> {
         let receiver = Receiver::start().await;
         let (name, url, given) = (name(), receiver.url(), format!("given-{}", unique()));
@@ -66,7 +67,7 @@ pub(crate) async fn in_force() {
     sleep(IN_FORCE).await;
 }
 
-/// Removes what earlier runs left.
+/// Removes the leftovers of earlier runs.
 pub(super) async fn remove_earlier(gateway: &Gateway) {
     let listed = gateway.webhookctl(&["--json", "endpoint", "list"]).await;
     for endpoint in listed.json() {
@@ -92,7 +93,7 @@ impl Endpoint<'_> {
         self.run(verb, options).await.json().remove(0)
     }
 
-    /// How it is doing, once that has come about.
+    /// Waits for a condition of the endpoint.
     pub(crate) async fn comes_to(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         eventually(what, || async {
             Some(self.told("show", &[]).await).filter(&is_so)
@@ -100,7 +101,7 @@ impl Endpoint<'_> {
         .await
     }
 
-    /// What became of each event, the oldest first.
+    /// The state of each event's delivery, the oldest first.
     pub(crate) async fn deliveries(&self) -> Vec<Value> {
         let list = ["--json", "delivery", "list", "--endpoint", &self.id];
         let mut deliveries = self.gateway.webhookctl(&list).await.json();
@@ -108,12 +109,12 @@ impl Endpoint<'_> {
         deliveries
     }
 
-    /// The deliveries of these events and no others, once all of them are in a state.
+    /// The deliveries of these events and no others, as soon as all of them are in a state.
     pub(crate) async fn all(&self, state: &str, events: &[String]) -> Vec<Value> {
         self.all_within(PATIENCE, state, events).await
     }
 
-    /// The same, with another patience.
+    /// The same, with another time limit.
     pub(crate) async fn all_within(
         &self,
         patience: Duration,
@@ -130,7 +131,7 @@ impl Endpoint<'_> {
         .await
     }
 
-    /// What `delivery show` has of a delivery.
+    /// The output of `delivery show`.
     pub(crate) async fn shown(&self, delivery: &Value) -> Value {
         let id = delivery["id"].as_str().unwrap();
         let show = ["--json", "delivery", "show", id];
@@ -148,7 +149,7 @@ impl Endpoint<'_> {
         attempts.map(result).collect()
     }
 
-    /// Deletes it, and gives up what is held for it.
+    /// Deletes the endpoint and drops its held deliveries.
     pub(crate) async fn delete(self) {
         let deleted = self.told("delete", &["--discard-held"]).await;
         assert_eq!(deleted["deleted"], json!(self.id));
@@ -156,14 +157,14 @@ impl Endpoint<'_> {
 
     // ---- The receiver's side ----
 
-    /// From now on, requests are answered with these in turn, and then with 200.
+    /// Answers requests with these statuses in turn from now on, and then with 200.
     pub(crate) fn answers(&self, replies: impl Into<VecDeque<Reply>>) {
         let mut replies = replies.into();
         let next = move |_: &Request| replies.pop_front().unwrap_or(Reply::status(200));
         self.receiver.answer(next);
     }
 
-    /// The requests, once there are so many.
+    /// Waits for this many requests.
     pub(crate) async fn requests(&self, count: usize) -> Vec<Request> {
         let what = format!("{count} requests to {}", self.id);
         eventually(&what, || async {
@@ -185,7 +186,7 @@ pub(crate) fn event(request: &Request) -> String {
     event["id"].as_str().unwrap().to_owned()
 }
 
-/// Whether the official library takes a request, for one who has this secret.
+/// Whether the official library accepts a request with this secret.
 pub(crate) fn verifies(request: &Request, secret: &str) -> bool {
     let receiver = standardwebhooks::Webhook::new(secret).unwrap();
     receiver.verify(&request.body, &request.headers).is_ok()

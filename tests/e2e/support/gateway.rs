@@ -9,10 +9,10 @@ use testkit::operator::{CommandOutput, finish_with};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-/// What the names of all that these tests make begin with.
+/// The prefix of every name that these tests create.
 pub(super) const MARK: &str = "e2e-";
 
-/// One test at a time changes the sources: the tool refuses the other of two.
+/// One test at a time changes the sources, because the tool rejects the second of two changes.
 static CHANGES: Mutex<()> = Mutex::const_new(());
 
 /// When the first test began, in milliseconds.
@@ -25,13 +25,13 @@ pub(crate) struct Gateway {
     home: tempfile::TempDir,
 }
 
-/// Where the local stack's files are.
+/// The folder of the local stack's files.
 fn folder() -> PathBuf {
     let name = std::env::var_os("LOCAL_DIR").unwrap_or_else(|| ".local".into());
     testkit::root().join(name)
 }
 
-/// A name for what a test makes.
+/// A name for a resource of a test.
 pub(crate) fn name() -> String {
     format!("{MARK}{}", super::unique())
 }
@@ -52,7 +52,7 @@ impl Gateway {
         gateway
     }
 
-    /// Removes what earlier runs left, and starts to receive; when that was.
+    /// Removes the leftovers of earlier runs and starts to receive. Returns the time of this.
     async fn prepare(&self) -> u64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let earlier = |name: &String| name.starts_with(MARK);
@@ -90,7 +90,7 @@ impl Gateway {
         self.http.request(method, self.payload_url(source))
     }
 
-    /// The log of the local AWS itself, which holds whatever a function wrote that did not reach its log group.
+    /// The log of the local AWS itself. It contains a function's output that did not reach its log group.
     pub(crate) fn emulator_log(&self) -> String {
         let log = std::fs::read(folder().join("ministack.log")).unwrap();
         String::from_utf8_lossy(&log).into_owned()
@@ -108,7 +108,7 @@ impl Gateway {
         finish_with(self.start_webhookctl(arguments), input).await
     }
 
-    /// Starts the tool; it waits for its standard input where it reads one.
+    /// Starts the tool. It waits for its standard input if it reads one.
     pub(crate) fn start_webhookctl(&self, arguments: &[&str]) -> Child {
         Command::new(testkit::binary("webhookctl"))
             .args(arguments)
@@ -131,7 +131,7 @@ impl Gateway {
         CHANGES.lock().await
     }
 
-    /// Changes the sources behind the tool's back; the caller holds [`change`](Self::change).
+    /// Changes the sources without the tool. The caller holds [`change`](Self::change).
     pub(crate) async fn edit_sources(
         &self,
         edit: impl FnOnce(&mut serde_json::Map<String, Value>),
@@ -168,7 +168,7 @@ impl Gateway {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
-    /// Calls SNS, which has another protocol; its answer in XML.
+    /// Calls SNS, which has another protocol. Returns its answer in XML.
     pub(crate) async fn sns(&self, action: &str, parameters: &[(&str, &str)]) -> String {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("Action", action)
@@ -186,7 +186,7 @@ impl Gateway {
         text
     }
 
-    /// Gets what AWS has under a path.
+    /// Gets the resource of AWS at a path.
     pub(crate) async fn get(&self, scope: &str, path: &str) -> Vec<u8> {
         let url = format!("{}/{path}", self.output("AwsEndpointUrl"));
         let call = self
@@ -200,7 +200,7 @@ impl Gateway {
         bytes.to_vec()
     }
 
-    /// What a function has logged since the tests began.
+    /// The log of a function from the beginning of the tests.
     pub(crate) async fn log(&self, function: &str) -> Vec<String> {
         let function = self.output(function);
         let path = format!("2015-03-31/functions/{function}/configuration");
@@ -215,7 +215,7 @@ impl Gateway {
     }
 }
 
-/// The local AWS reads who calls, and checks no signature.
+/// The local AWS reads the caller's identity, and checks no signature.
 fn credential(scope: &str) -> String {
     format!(
         "AWS4-HMAC-SHA256 Credential=test/20261122/us-east-1/{scope}/aws4_request, SignedHeaders=host, Signature=0"

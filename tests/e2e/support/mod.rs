@@ -1,4 +1,5 @@
-//! What the tests run against: the deployed gateway, all that arrives on its queues, and endpoints of the tests' own.
+//! The environment of the tests: the deployed gateway, all messages on its queues, and the tests' own
+//! endpoints.
 
 pub(crate) mod endpoint;
 pub(crate) mod gateway;
@@ -9,10 +10,11 @@ pub(crate) mod source;
 use std::time::Duration;
 pub(crate) use testkit::within;
 
-/// How long anything of this machine may take. It is also the minute after which a changed source is in force.
+/// The time limit for everything on this machine. It includes the minute after which a changed source
+/// applies.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits until there is a value.
+/// Waits for a value.
 pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,
     probe: impl FnMut() -> F,
@@ -20,7 +22,7 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
     within(PATIENCE, what, probe).await
 }
 
-/// A text that stands nowhere else.
+/// A unique text.
 pub(crate) fn unique() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }

@@ -1,4 +1,4 @@
-//! A source of a test's own, and webhooks as its provider sends them.
+//! A source of one test, and webhooks as its provider sends them.
 
 use super::eventually;
 use super::gateway::{Gateway, name};
@@ -7,7 +7,7 @@ use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 use sha2::Sha256;
 
-/// A source that was added by the operator's tool.
+/// A source that the operator's tool created.
 pub(crate) struct Source<'a> {
     gateway: &'a Gateway,
     pub(crate) name: String,
@@ -15,7 +15,7 @@ pub(crate) struct Source<'a> {
     provider: Provider,
 }
 
-/// How a provider sends.
+/// The form of a provider's requests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Provider {
     pub(crate) name: &'static str,
@@ -72,7 +72,7 @@ pub(crate) async fn send(request: RequestBuilder) -> Answer {
 }
 
 impl Gateway {
-    /// Adds a source whose secret is known, and waits until the gateway knows it.
+    /// Creates a source with a known secret, and waits until the gateway knows it.
     pub(crate) async fn source(&self, provider: Provider, options: &[&str]) -> Source<'_> {
         let source = self.new_source(provider);
         let mut arguments = vec![
@@ -91,7 +91,7 @@ impl Gateway {
         source
     }
 
-    /// A source that is still to be added.
+    /// A source that the gateway does not have yet.
     pub(crate) fn new_source(&self, provider: Provider) -> Source<'_> {
         Source {
             gateway: self,
@@ -119,19 +119,19 @@ impl Source<'_> {
             .body(body.to_vec())
     }
 
-    /// A `POST` that is signed with a secret.
+    /// A `POST` with the signature of a secret.
     pub(crate) fn signed_with(&self, secret: &str, body: &[u8]) -> RequestBuilder {
         self.unsigned(body)
             .header(self.provider.signature_header, self.signature(secret, body))
     }
 
-    /// Sends a webhook. A function that does not know the source yet answers 404, for a minute at most.
+    /// Sends a webhook. A function that does not know the source yet answers 404, for at most a minute.
     pub(crate) async fn post(&self, body: impl AsRef<[u8]>) -> Answer {
         self.known(|| self.signed_with(&self.secret, body.as_ref()))
             .await
     }
 
-    /// Has an event accepted; its id.
+    /// Sends an event that the gateway accepts. Returns its id.
     pub(crate) async fn event(&self) -> String {
         let id = super::unique();
         let answer = self.post(product_reset(&id, "")).await;
@@ -139,7 +139,7 @@ impl Source<'_> {
         id
     }
 
-    /// Has so many events accepted, one after the other; their ids.
+    /// Sends this many events, one after the other. Returns their ids.
     pub(crate) async fn events(&self, count: usize) -> Vec<String> {
         let mut ids = Vec::new();
         for _ in 0..count {

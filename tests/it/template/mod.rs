@@ -96,7 +96,7 @@ fn the_delivery_function_runs_as_often_as_the_operator_lets_it() {
         json!({"Ref": "DeliveryConcurrency"})
     );
     let of = |limit| template.number(&format!("Parameters/DeliveryConcurrency/{limit}"));
-    // What a mapping of SQS accepts.
+    // The range that an event source mapping of SQS accepts.
     assert_eq!(
         (of("MinValue"), of("MaxValue"), of("Default")),
         (2, 1_000, 50)
@@ -260,7 +260,7 @@ fn payloads_outlive_whatever_names_them() {
     }
 }
 
-/// SAM takes the name of an output for that of the parameter, and fails if its value is a list.
+/// SAM takes an output with the name of a parameter for that parameter, and fails if its value is a list.
 #[test]
 fn no_output_has_the_name_of_a_parameter_that_is_a_list() {
     let template = Template::deployed();

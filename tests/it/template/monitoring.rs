@@ -14,7 +14,7 @@ use webhook_gateway::store::endpoints::DEFAULT_RETRY;
 
 const FILE: &str = "infra/monitoring.yaml";
 
-/// The alarms on metrics of AWS: name, namespace, metric, of which resource, and threshold.
+/// The alarms on AWS's metrics: name, namespace, metric, resource and threshold.
 const OF_AWS: [(&str, &str, &str, &str, u64); 11] = {
     const VISIBLE: &str = "ApproximateNumberOfMessagesVisible";
     const IN_FLIGHT: &str = "ApproximateNumberOfMessagesNotVisible";
@@ -76,7 +76,7 @@ const OF_AWS: [(&str, &str, &str, &str, u64); 11] = {
     ]
 };
 
-/// The alarms on metrics of our own, all sources and endpoints together: name, metric, and threshold.
+/// The alarms on our own metrics, over all sources and endpoints: name, metric and threshold.
 const OUR_OWN: [(&str, &str, u64); 5] = [
     ("RejectedRequests", "rejected", 10),
     ("SilentSource", "silent", 0),
@@ -91,12 +91,12 @@ fn alarms(monitoring: &Template) -> BTreeMap<&str, &Value> {
     alarms.map(|(name, it)| (name, &it["Properties"])).collect()
 }
 
-/// The resource that an alarm looks at, if it is one.
+/// The resource that an alarm watches, if it is one.
 fn watched(alarm: &Value) -> Option<&str> {
     alarm.pointer("/Dimensions/0/Value/Ref")?.as_str()
 }
 
-/// The metrics that an alarm looks at: one, or those of an expression.
+/// The metrics that an alarm watches: one, or those of an expression.
 fn metrics(alarm: &Value) -> Vec<&Value> {
     match alarm["Metrics"].as_array() {
         None => vec![alarm],
@@ -104,7 +104,7 @@ fn metrics(alarm: &Value) -> Vec<&Value> {
     }
 }
 
-/// A name in words, as a heading has it: `DeadLetters` is "Dead letters".
+/// A name in words, as in a heading: `DeadLetters` is "Dead letters".
 fn in_words(name: &str) -> String {
     let mut words = String::new();
     for (at, letter) in name.char_indices() {
@@ -297,13 +297,14 @@ fn what_waits_as_it_should_is_no_alarm_and_what_is_forgotten_was_one_before() {
         ))
     };
     let late = monitoring.seconds("Resources/LateDeliveries/Properties/Threshold");
-    // The age of a queue's oldest message leaves out what was received more than three times.
+    // The age of a queue's oldest message does not count messages that were received more than three times.
     let waits = DEFAULT_RETRY.iter().take(3).sum();
     assert!(
         with_jitter(Duration::from_secs(waits)) < late,
         "{late:?} is normal"
     );
-    // What has to wait for longer is replaced: probes, silence checks, deliveries. A failed invocation makes them later.
+    // Probes, silence checks and deliveries that must wait for longer are replaced. A failed invocation
+    // delays them further.
     let visibility = template.seconds("Resources/DeliveryQueue/Properties/VisibilityTimeout");
     assert!(OLDEST + visibility < late, "{late:?} is normal");
     assert!(
@@ -345,7 +346,7 @@ fn monitoring_costs_what_its_parameter_says() {
     assert!(costs.contains(&row), "the costs: {row}");
 }
 
-/// What a function counted under a name, over all sources, as CloudWatch adds up its lines.
+/// A function's count of a metric over all sources, as CloudWatch adds up its lines.
 fn counted(output: &[String], name: &str) -> u64 {
     let lines = output.iter().filter_map(|it| serde_json::from_str(it).ok());
     let counts = lines.filter(|line: &Value| {

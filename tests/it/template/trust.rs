@@ -1,4 +1,4 @@
-//! What the template protects: what is stored, who reaches it, and what the roles may do.
+//! The protection by the template: stored data, access to it, and the permissions of the roles.
 
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -58,7 +58,7 @@ fn everything_stored_is_reached_by_tls_alone() {
 fn tables_are_encrypted_by_the_key_that_costs_nothing() {
     let template = Template::deployed();
     for (name, table) in template.of_type("AWS::DynamoDB::Table") {
-        // DynamoDB encrypts every table. With this, it does so under a key whose every use is paid for.
+        // DynamoDB encrypts every table. With this setting it uses a key whose every use is billed.
         assert!(table["Properties"]["SSESpecification"].is_null(), "{name}");
     }
 }
@@ -78,7 +78,7 @@ fn data_outlives_the_stack() {
         "AWS::SecretsManager::Secret",
     ];
     let data = kinds.iter().flat_map(|kind| template.of_type(kind));
-    // Without its key, what the endpoints table keeps of secrets is lost.
+    // Without the key, the secrets in the endpoints table are lost.
     let key = ("SecretsKey", template.at("Resources/SecretsKey"));
     for (name, resource) in data.chain([key]) {
         assert_eq!(
@@ -109,7 +109,7 @@ fn what_was_deleted_can_be_recovered_for_as_long_as_the_operator_says() {
     for (name, table) in template.of_type("AWS::DynamoDB::Table") {
         let recovery = &table["Properties"]["PointInTimeRecoverySpecification"];
         assert_eq!(recovery["PointInTimeRecoveryEnabled"], true, "{name}");
-        // The endpoints are configuration: nothing of a webhook is among them.
+        // The endpoints are configuration and contain nothing of a webhook.
         let wanted = match name {
             "EndpointsTable" => json!(35),
             _ => json!({"Ref": "RecoveryDays"}),
@@ -219,7 +219,7 @@ fn a_key_of_a_consumer_is_used_through_its_queue_alone() {
     assert_eq!(statement["Condition"], by_sqs, "{name}");
 }
 
-/// Whether it is a resource of the stack, something below one, or what a parameter names.
+/// Whether it is a resource of the stack, a part of one, or a resource that a parameter names.
 fn is_of_the_stack(resource: &Value) -> bool {
     let below = resource["Fn::Sub"]
         .as_str()
