@@ -131,7 +131,7 @@ async fn no_secret_signature_header_or_body_of_a_delivery_is_in_any_log() {
     endpoint.all("delivered", std::slice::from_ref(&id)).await;
     let rotated = endpoint.told("rotate-secret", &[]).await;
     endpoint.answers([said(500), said(200)]);
-    endpoint.run("test", &[]).await;
+    endpoint.run("ping", &[]).await;
     endpoint.told("ping", &[]).await;
     let requests = endpoint.receiver.requests();
     assert_eq!(requests.len(), 7);

@@ -32,7 +32,7 @@ async fn a_test_tells_what_the_endpoint_answers_and_fails_unless_it_takes_it() {
         ),
     ] {
         endpoint.receiver.always(reply);
-        let tested = endpoint.run("test", &[]).await;
+        let tested = endpoint.run("ping", &[]).await;
         assert_eq!(tested.code, Some(code), "{tested:?}");
         let answer: Value = serde_json::from_str(tested.output.trim()).unwrap();
         for (name, value) in expected.as_object().unwrap() {
@@ -46,7 +46,7 @@ async fn a_test_tells_what_the_endpoint_answers_and_fails_unless_it_takes_it() {
     }
     let nobody = endpoint.told("update", &["--url", "http://127.0.0.1:1/"]);
     assert_eq!(nobody.await["url"], "http://127.0.0.1:1/");
-    let tested = endpoint.run("test", &[]).await;
+    let tested = endpoint.run("ping", &[]).await;
     assert!(tested.error().contains("refused"), "{tested:?}");
     endpoint.delete().await;
 }
@@ -59,7 +59,7 @@ async fn a_test_goes_to_a_paused_endpoint_too_and_counts_as_no_failure() {
     endpoint.told("pause", &[]).await;
     for status in [500, 410] {
         endpoint.receiver.always(Reply::status(status));
-        let tested = endpoint.run("test", &[]).await;
+        let tested = endpoint.run("ping", &[]).await;
         assert!(tested.error().contains(&status.to_string()), "{tested:?}");
         assert_eq!(endpoint.receiver.take().len(), 1, "it is sent once");
     }
@@ -69,7 +69,7 @@ async fn a_test_goes_to_a_paused_endpoint_too_and_counts_as_no_failure() {
         (&json!("paused"), &json!(0))
     );
     endpoint.receiver.always(Reply::status(200));
-    let tested = endpoint.run("test", &[]).await;
+    let tested = endpoint.run("ping", &[]).await;
     assert_eq!(
         (tested.is_success(), tested.code),
         (true, Some(0)),

@@ -117,7 +117,7 @@ async fn what_a_deleted_endpoint_did_not_get_is_skipped() {
         assert_eq!(delivery["reason"], "the endpoint was deleted");
     }
     assert_eq!(endpoint.receiver.requests().len(), requests);
-    let gone = endpoint.run("get", &[]).await;
+    let gone = endpoint.run("show", &[]).await;
     assert!(gone.error().contains("there is no endpoint"), "{gone:?}");
     let id = endpoint.deliveries().await[0]["id"]
         .as_str()
@@ -126,6 +126,6 @@ async fn what_a_deleted_endpoint_did_not_get_is_skipped() {
     let resend = ["--json", "delivery", "resend", &id];
     let resent = gateway.webhookctl(&resend).await;
     assert!(resent.error().contains("was removed"), "{resent:?}");
-    let tested: Value = json!(endpoint.run("test", &[]).await.code);
+    let tested: Value = json!(endpoint.run("ping", &[]).await.code);
     assert_eq!(tested, 1);
 }
