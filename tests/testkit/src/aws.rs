@@ -1,7 +1,7 @@
-//! An AWS of its own for a test: ministack, called in the JSON protocols, with what the template declares.
+//! An AWS of one test: ministack, called in the JSON protocols, with the resources of the template.
 //!
-//! The emulator takes requests that AWS refuses. Each request is therefore checked against AWS's rules as well
-//! (`infra/local/aws_rules.py`), and a test fails when one of its requests breaks a rule.
+//! The emulator accepts requests that AWS refuses. Therefore each request is checked against AWS's rules as
+//! well (`infra/local/aws_rules.py`), and a test fails when one of its requests breaks a rule.
 
 use crate::function::{Answer, Function};
 use crate::template::{ACCOUNT, Template};
@@ -22,7 +22,7 @@ pub struct Aws {
     shard_iterator: String,
 }
 
-/// The file that names the rules of AWS that requests broke.
+/// The file with the broken rules of AWS.
 const BROKEN_RULES: &str = "broken-rules";
 
 impl Drop for Aws {
@@ -43,7 +43,7 @@ pub struct Message {
 }
 
 impl Aws {
-    /// Starts an AWS with the sources `studio`, which is Creative Force's, and whatever else a test puts there.
+    /// Starts an AWS with the source `studio` of Creative Force. A test may replace the sources.
     pub async fn start() -> Self {
         let port = free_port();
         let directory = tempfile::tempdir().unwrap();
@@ -54,7 +54,7 @@ impl Aws {
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             shard_iterator: String::new(),
         };
-        // Any answer will do: moto has no such path.
+        // Any answer is enough: moto has no such path.
         let health = format!("{}/_ministack/health", aws.url);
         eventually("the emulator", || async {
             aws.http.get(&health).send().await.is_ok()
@@ -64,7 +64,7 @@ impl Aws {
         aws
     }
 
-    /// The rules of AWS that requests broke so far. They are forgotten by this.
+    /// Takes the rules of AWS that requests broke so far.
     pub fn broken_rules(&self) -> Vec<String> {
         let path = self.directory.path().join(BROKEN_RULES);
         let broken = std::fs::read_to_string(&path).unwrap_or_default();
@@ -80,7 +80,7 @@ impl Aws {
         for queue in template.queues() {
             self.call("AmazonSQS.CreateQueue", &queue).await;
         }
-        // A consumer's.
+        // The queues of consumers.
         let search = json!({"QueueName": "search"});
         self.call("AmazonSQS.CreateQueue", &search).await;
         let bucket = self.object_request(Method::PUT, "");
@@ -95,7 +95,7 @@ impl Aws {
         self.shard_iterator = self.first_shard_iterator().await;
     }
 
-    /// Where this AWS answers.
+    /// The URL of this AWS.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -114,19 +114,19 @@ impl Aws {
         let mut environment = Template::deployed().environment(function, &self.url);
         environment.extend([
             ("AWS_ENDPOINT_URL", endpoint.to_owned()),
-            // On a busy machine a call takes longer than of AWS.
+            // On a busy machine a call takes longer than on AWS.
             ("REJECTED_PATIENCE_MS", "60000".to_owned()),
             ("ATTEMPT_TIMEOUT_MS", "60000".to_owned()),
         ]);
         environment
     }
 
-    /// Starts the ingress function with a direct line to this AWS.
+    /// Starts the ingress function with a direct connection to this AWS.
     pub async fn ingress(&self) -> Function {
         self.ingress_behind(&self.url).await
     }
 
-    /// Starts the ingress function with an endpoint in between.
+    /// Starts the ingress function behind a proxy at this endpoint.
     pub async fn ingress_behind(&self, endpoint: &str) -> Function {
         Function::start(&crate::binary("ingress"), &self.environment(endpoint)).await
     }
@@ -142,7 +142,7 @@ impl Aws {
         self.put_sources_text(&text).await;
     }
 
-    /// Replaces the sources by any text.
+    /// Replaces the sources' document by a text.
     pub async fn put_sources_text(&self, text: &str) {
         self.call(
             "secretsmanager.PutSecretValue",
@@ -204,7 +204,8 @@ impl Aws {
                 let delete = json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]});
                 self.call("AmazonSQS.DeleteMessage", &delete).await;
                 let text = message["Body"].as_str().unwrap();
-                // What a provider sent may be JSON that this parser does not take, such as half a surrogate pair.
+                // A provider's JSON may contain a part that this parser rejects, such as half a surrogate
+                // pair.
                 let body = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
                 messages.push(Message {
                     text: text.to_owned(),
@@ -215,7 +216,7 @@ impl Aws {
         }
     }
 
-    /// The event that a message is, or points to.
+    /// The event in a message, or the event that the message points to.
     pub async fn event(&self, message: Message) -> String {
         match message.body[1]["s3Key"].as_str() {
             Some(key) => String::from_utf8(self.object(key).await).unwrap(),
@@ -223,13 +224,13 @@ impl Aws {
         }
     }
 
-    /// Takes all events off their queue; their ids.
+    /// Takes all events off their queue. Returns their ids.
     pub async fn drain_event_ids(&self) -> Vec<Value> {
         let events = self.drain("events").await.into_iter();
         events.map(|mut event| event.body["id"].take()).collect()
     }
 
-    /// The items of the journal of a kind that begins so.
+    /// The journal's items whose kind has this prefix.
     pub async fn noted(&self, kind: &str) -> Vec<Value> {
         let scan = json!({"TableName": "journal"});
         let mut answer = self.call("DynamoDB_20120810.Scan", &scan).await;
@@ -265,7 +266,7 @@ impl Aws {
         answer("PutObject", put.body(bytes)).await;
     }
 
-    /// The keys of the bucket's objects that begin so.
+    /// The keys of the bucket's objects with this prefix.
     pub async fn objects(&self, prefix: &str) -> Vec<String> {
         let url = format!("{}/payloads?list-type=2&prefix={prefix}", self.url);
         let listed = answer("ListObjectsV2", self.http.get(url)).await;
@@ -281,7 +282,7 @@ impl Aws {
         answer.error_for_status().unwrap();
     }
 
-    /// The next batch of the ledger's stream, as Lambda offers it, and where the stream goes on after it.
+    /// The next batch of the ledger's stream, as Lambda offers it, and the position after it.
     pub async fn next_batch(&self) -> (Value, String) {
         let request = json!({"ShardIterator": self.shard_iterator, "Limit": 100});
         let mut answer = self
@@ -291,12 +292,12 @@ impl Aws {
         (json!({"Records": answer["Records"].take()}), after)
     }
 
-    /// Goes on after a batch that was handled.
+    /// Continues after a handled batch.
     pub fn acknowledge(&mut self, after: String) {
         self.shard_iterator = after;
     }
 
-    /// Goes on as Lambda's mapping does after an answer that is a success: after the batch, or where the function says.
+    /// Continues as Lambda's mapping does after a success: after the batch, or at the function's position.
     pub async fn go_on(&mut self, answer: &Value, after: String) {
         let first = &answer["batchItemFailures"][0]["itemIdentifier"];
         self.shard_iterator = match first.as_str() {
@@ -305,7 +306,7 @@ impl Aws {
         };
     }
 
-    /// Offers the stream until it is drained, a failed batch again each time, as Lambda's mapping does.
+    /// Offers the stream until it is drained. A failed batch comes again, as from Lambda's mapping.
     pub async fn drain_stream(&mut self, function: &mut Function) {
         let mut failures = 0;
         loop {
@@ -355,7 +356,7 @@ impl Aws {
         answer["ShardIterator"].as_str().unwrap().to_owned()
     }
 
-    /// Calls an operation of a service that speaks JSON.
+    /// Calls an operation of a service with a JSON protocol.
     pub async fn call(&self, target: &str, request: &Value) -> Value {
         let text = answer(target, self.json(target, request)).await;
         serde_json::from_str(&text).unwrap_or_default()
@@ -383,7 +384,7 @@ impl Aws {
             .body(request.to_string())
     }
 
-    /// Calls SNS, which speaks forms and XML.
+    /// Calls SNS, whose protocol is forms and XML.
     pub async fn call_sns(&self, parameters: &[(&str, &str)]) -> String {
         answer("SNS", self.form(parameters)).await
     }

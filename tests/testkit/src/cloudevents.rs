@@ -1,5 +1,5 @@
-//! The official SDKs of CloudEvents, which a consumer may read the queues with: the one for Python always, the one for
-//! JavaScript when `make test-js` asks for it.
+//! The official CloudEvents SDKs, with which a consumer may read the queues: the SDK for Python always, the
+//! SDK for JavaScript in `make test-js`.
 
 use crate::tool;
 use serde::Deserialize;
@@ -8,17 +8,17 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The environment variable by which `make test-js` asks for the second SDK.
+/// The environment variable with which `make test-js` turns on the second SDK.
 const JAVASCRIPT: &str = "CLOUDEVENTS_JAVASCRIPT";
 
-/// An event that an SDK refuses.
+/// An event that an SDK rejects.
 #[derive(Deserialize)]
 struct Refused {
     line: usize,
     error: String,
 }
 
-/// Asserts that each of the messages is an event to the strict mode of the SDKs.
+/// Asserts that the SDKs accept each message in their strict mode.
 #[track_caller]
 pub fn assert_strict(messages: &[String]) {
     let mut sdks: Vec<(PathBuf, &str)> = vec![(tool("python"), "strict.py")];
@@ -54,7 +54,7 @@ fn refused(program: &Path, script: &str, messages: &[String]) -> Vec<Refused> {
         .iter()
         .map(|message| format!("{}\n", serde_json::json!(message)))
         .collect();
-    // Beside the reading, as either side may have to wait for the other.
+    // At the same time as the reading, because either side may have to wait for the other.
     let writer = std::thread::spawn(move || input.write_all(lines.as_bytes()));
     let output = process.wait_with_output().unwrap();
     writer.join().unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! What a function takes of the processor.
+//! The CPU time of a function.
 
 use crate::function::Function;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 /// The kernel counts CPU time in hundredths of a second.
 const TICK: Duration = Duration::from_millis(10);
 
-/// The time that the process has had so far, in user and in system mode: see proc(5).
+/// The CPU time of the process so far, in user and in system mode: see proc(5).
 pub fn cpu(function: &Function) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", function.id())).unwrap();
     let after_name = stat.rsplit_once(')').unwrap().1;

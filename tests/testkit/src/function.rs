@@ -1,4 +1,4 @@
-//! A function as Lambda runs it: the real binary, fed by a Runtime API
+//! A function as Lambda runs it: the real binary behind a Runtime API
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>).
 
 use crate::PATIENCE;
@@ -13,16 +13,16 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-/// The time that an invocation has unless a test says otherwise.
+/// The default time of an invocation.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// What comes of an invocation.
+/// The result of an invocation.
 #[must_use = "a test that ignores an answer blames something else for a request that failed"]
 #[derive(Debug, PartialEq)]
 pub enum Answer {
     /// The function's answer.
     Success(Value),
-    /// The error that it reported: API Gateway answers 500, a stream offers the batch again.
+    /// The error that the function reported: API Gateway answers 500, a stream offers the batch again.
     Error(Value),
     /// The process ended.
     Died,
@@ -30,7 +30,7 @@ pub enum Answer {
 
 type Reply = oneshot::Sender<Answer>;
 
-/// An event, how long its invocation may take, and who waits for the answer.
+/// An event, the time limit of its invocation, and the receiver of the answer.
 type Invocation = (String, Duration, Reply);
 
 struct Api {
@@ -43,8 +43,8 @@ pub struct Function {
     process: Child,
     events: mpsc::UnboundedSender<Invocation>,
     server: tokio::task::JoinHandle<()>,
-    /// All that the process writes. A file has each line before the answer that follows it; a pipe would have to be
-    /// read first.
+    /// The output of the process. A file has each line before the answer that follows it; a pipe would need a
+    /// reader first.
     output: tempfile::NamedTempFile,
 }
 
@@ -96,12 +96,12 @@ impl Function {
         }
     }
 
-    /// Starts an invocation; what comes of it is told by the receiver.
+    /// Starts an invocation. The receiver gets its result.
     pub fn begin(&self, event: &Value) -> oneshot::Receiver<Answer> {
         self.begin_within(event, LIMIT)
     }
 
-    /// Starts an invocation that is told that it ends after so long.
+    /// Starts an invocation with this time limit.
     pub fn begin_within(&self, event: &Value, left: Duration) -> oneshot::Receiver<Answer> {
         self.begin_text(event.to_string(), left)
     }
@@ -126,12 +126,12 @@ impl Function {
         }
     }
 
-    /// Hands a webhook to the function, which has to accept it.
+    /// Passes a webhook to the function, which must accept it.
     pub async fn accept(&mut self, webhook: &Value) {
         self.answered(webhook, 200).await;
     }
 
-    /// Hands a request to the function, which has to answer with this status.
+    /// Passes a request to the function, which must answer with this status.
     #[track_caller]
     pub fn answered(&mut self, request: &Value, status: u16) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
@@ -151,7 +151,7 @@ impl Function {
         self.process.id().unwrap()
     }
 
-    /// The most memory that the process ever had, by the kernel's word.
+    /// The peak memory of the process, as the kernel counts it.
     pub fn peak_megabytes(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let mut lines = status.lines();
@@ -165,10 +165,10 @@ impl Function {
         self.process.kill().await.unwrap();
     }
 
-    /// All that the process has written so far, line by line.
+    /// The output of the process so far, line by line.
     pub async fn output(&self) -> Vec<String> {
         let output = std::fs::read_to_string(self.output.path()).unwrap();
-        // The last line may be written only in part.
+        // The last line may be incomplete.
         let (whole, _) = output.rsplit_once('\n').unwrap_or_default();
         whole.lines().map(str::to_owned).collect()
     }
@@ -222,7 +222,7 @@ async fn error(State(api): State<Arc<Api>>, Path(_id): Path<String>, body: Strin
 
 async fn reply(api: &Api, answer: Answer) -> StatusCode {
     if let Some(waiting) = api.waiting.lock().await.take() {
-        // A test may have stopped to wait for the answer.
+        // The test may no longer wait for the answer.
         let _ = waiting.send(answer);
     }
     StatusCode::ACCEPTED

@@ -1,5 +1,6 @@
-//! Items as [DynamoDB JSON](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html)
-//! has them, and as plain JSON.
+//! Items in [DynamoDB
+//! JSON](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html) and in plain
+//! JSON.
 
 use serde_json::{Map, Value, json};
 
@@ -21,7 +22,7 @@ fn attribute(value: &Value) -> Value {
     }
 }
 
-/// The plain members of an item; binary ones stay in Base64.
+/// The plain members of an item. Binary members stay in Base64.
 pub fn plain(item: &Value) -> Value {
     let members = item.as_object().unwrap().iter();
     let members = members.map(|(name, value)| (name.clone(), value_of(value)));

@@ -1,5 +1,5 @@
-//! What the tests and the benchmarks share: the real binaries behind a Runtime API, the AWS that they talk to, and those
-//! who send webhooks and receive deliveries.
+//! The common parts of the tests and the benchmarks: the real binaries behind a Runtime API, their AWS, the
+//! senders of webhooks, and the receivers of deliveries.
 
 #![allow(
     missing_docs,
@@ -32,16 +32,17 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// How long a test waits for what must happen. Only a test that fails waits for all of it, however busy the machine is.
+/// The time limit for an expected event. Only a failing test waits for all of it, however busy the machine
+/// is.
 pub const PATIENCE: Duration = Duration::from_mins(3);
 
-/// The ports that tests use: below those that the kernel gives to connections and to whoever asks for any port.
+/// The ports of the tests: below those that the kernel gives to connections and to requests for any port.
 const PORTS: std::ops::Range<u16> = 10_000..30_000;
 
-/// A port of loopback that nothing listens on, and that no other test of this process is given.
+/// A free port of loopback that no other test of this process gets.
 ///
-/// A server takes seconds to start on a busy machine. A port that the kernel chose is free again until then, the
-/// kernel gives it to somebody else, and two tests talk to one server.
+/// A server takes seconds to start on a busy machine. Until then, a port that the kernel chose is free again:
+/// the kernel could give it to another process, and two tests would talk to one server.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let offset = std::process::id().wrapping_mul(1009);
@@ -60,8 +61,8 @@ pub fn root() -> PathBuf {
     root.ancestors().nth(2).unwrap().to_owned()
 }
 
-/// A binary of the workspace, which stands beside the folder of the test that runs. Cargo builds the functions for the
-/// tests of their package; `webhookctl` is built by `cargo build --workspace --bins`, as `make test` does first.
+/// A binary of the workspace, beside the folder of the running test. Cargo builds the functions for the tests
+/// of their package. `cargo build --workspace --bins` builds `webhookctl`; `make test` runs it first.
 pub fn binary(name: &str) -> String {
     let test = std::env::current_exe().unwrap();
     let path = test.ancestors().nth(2).unwrap().join(name);
@@ -93,7 +94,7 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, condition: impl Fn
     within(PATIENCE, what, probe).await;
 }
 
-/// Waits so long until there is a value: looks at once, and then ever more seldom.
+/// Waits at most this long for a value. It looks at once, and then at growing intervals.
 pub async fn within<T, F: Future<Output = Option<T>>>(
     patience: Duration,
     what: &str,
@@ -112,8 +113,8 @@ pub async fn within<T, F: Future<Output = Option<T>>>(
     }
 }
 
-/// All forms in which a text may stand in a log: as it is, in Base64 from each of three positions, in case it is in the
-/// midst of more, and as a list of bytes.
+/// The forms in which a text can be in a log: as it is, in Base64 from each of three positions, as a part of
+/// a longer text, and as a list of bytes.
 pub fn spellings(text: &str) -> Vec<String> {
     let mut spellings = vec![text.to_owned()];
     for before in 0..3 {

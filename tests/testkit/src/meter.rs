@@ -1,4 +1,4 @@
-//! Stands between a function and its AWS, passes every call on, and keeps what was asked and answered.
+//! A proxy between a function and its AWS that passes every call on, and keeps the requests and answers.
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex};
 
 /// A call of AWS.
 pub struct Call {
-    /// Such as `DynamoDB_20120810.PutItem`; of S3, the method.
+    /// The operation, such as `DynamoDB_20120810.PutItem`, or the method of S3.
     pub operation: String,
-    /// The request and the answer where they are JSON, or null.
+    /// The request and the answer if they are JSON, or null.
     pub request: Value,
     pub answer: Value,
 }
@@ -29,7 +29,7 @@ struct Shared {
 }
 
 impl Meter {
-    /// Starts one in front of an AWS.
+    /// Starts a meter in front of an AWS.
     pub async fn start(upstream: &str) -> Self {
         let shared = Arc::new(Shared {
             upstream: upstream.to_owned(),
@@ -43,7 +43,7 @@ impl Meter {
         Self { url, shared }
     }
 
-    /// The calls since they were last taken.
+    /// Takes the calls since the last time.
     pub fn take(&self) -> Vec<Call> {
         std::mem::take(&mut *self.shared.calls.lock().unwrap())
     }

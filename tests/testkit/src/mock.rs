@@ -3,9 +3,10 @@
 #[doc(hidden)]
 pub use aws_smithy_mocks::{MockResponseInterceptor, RuleMode, create_mock_http_client};
 
-/// A client of this SDK that these rules answer in turn: `testkit::mock!(aws_sdk_sqs, [&rule])`.
+/// A client of this SDK. These rules answer it in turn: `testkit::mock!(aws_sdk_sqs, [&rule])`.
 ///
-/// (The `mock_client!` of the mocks needs a feature of the SDK, by which it would be compiled once more for the tests.)
+/// The `mock_client!` of the mocks needs a feature of the SDK. With it, the tests would compile the SDK once
+/// more.
 #[macro_export]
 macro_rules! mock {
     ($sdk:ident, $rules:expr) => {{

@@ -1,4 +1,4 @@
-//! The operator's tool beside an AWS of a test's own, which it takes for the local stack.
+//! The operator's tool with the AWS of one test, which it takes for the local stack.
 
 use crate::aws::Aws;
 use crate::function::Function;
@@ -10,7 +10,8 @@ use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
-/// Runs a command at a terminal of its own, as the session's leader, and writes all that the terminal sees.
+/// Runs a command at a terminal of its own, as the session's leader, and writes everything that the terminal
+/// shows.
 const TERMINAL: &str = r#"
 import os, pty, select, sys, termios, time
 
@@ -43,7 +44,7 @@ pub struct Operator {
     home: tempfile::TempDir,
 }
 
-/// How the tool ended, and what it wrote.
+/// The exit code of the tool, and its output.
 #[derive(Debug)]
 pub struct CommandOutput {
     pub code: Option<i32>,
@@ -52,7 +53,7 @@ pub struct CommandOutput {
 }
 
 impl CommandOutput {
-    /// Whether the tool did all that it was asked for.
+    /// Whether the tool succeeded.
     pub fn is_success(&self) -> bool {
         self.code == Some(0)
     }
@@ -63,7 +64,7 @@ impl CommandOutput {
         self.lines()
     }
 
-    /// The lines of the output as JSON, of a command that may have failed in part.
+    /// The lines of the output as JSON. The command may have failed in part.
     pub fn lines(&self) -> Vec<Value> {
         let lines = self.output.lines();
         lines
@@ -71,7 +72,7 @@ impl CommandOutput {
             .collect()
     }
 
-    /// The error of a command that was refused or failed, in `--json`.
+    /// The error of a rejected or failed command, in `--json`.
     pub fn error(&self) -> String {
         assert!(matches!(self.code, Some(1 | 2)), "{self:?}");
         let error: Value = serde_json::from_str(self.notes.lines().last().unwrap()).unwrap();
@@ -80,17 +81,17 @@ impl CommandOutput {
 }
 
 impl Operator {
-    /// Of this AWS, whose key encrypts the endpoints' secrets.
+    /// The operator of this AWS, whose key encrypts the endpoints' secrets.
     pub async fn of(aws: &Aws) -> Self {
         Self::behind(aws, aws.url()).await
     }
 
-    /// The same, of a stack that may use a key of a consumer.
+    /// The same, for a stack that may use a consumer's key.
     pub async fn allowing(aws: &Aws, key: &str) -> Self {
         Self::with(aws, aws.url(), json!({"AllowedConsumerKeyArns": key})).await
     }
 
-    /// The same, with an endpoint in between.
+    /// The same, behind a proxy at this endpoint.
     pub async fn behind(aws: &Aws, endpoint: &str) -> Self {
         Self::with(aws, endpoint, json!({})).await
     }
@@ -131,8 +132,8 @@ impl Operator {
         finish_with(self.command(arguments).spawn().unwrap(), input).await
     }
 
-    /// Runs the tool at a terminal, where something is typed, if anything, once the tool asks for it and the terminal shows
-    /// no more what is typed; all that the terminal has seen.
+    /// Runs the tool at a terminal and types a text, if there is one, as soon as the tool asks for it and the
+    /// terminal no longer shows typed text. Returns everything that the terminal has shown.
     pub async fn run_at_terminal(
         &self,
         arguments: &[&str],
@@ -163,7 +164,7 @@ impl Operator {
             .kill_on_drop(true)
     }
 
-    /// Says something else of the stack.
+    /// Changes an output of the stack.
     pub fn set_output(&self, name: &str, value: &str) {
         let file = self.home.path().join(".local/outputs.json");
         let mut outputs: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
@@ -172,16 +173,16 @@ impl Operator {
     }
 }
 
-/// Gives a tool that was started its standard input, and waits for its end.
+/// Gives a started tool its standard input, and waits for its end.
 pub async fn finish_with(mut tool: Child, input: &str) -> CommandOutput {
     let mut stdin = tool.stdin.take().unwrap();
-    // A tool that reads none may be gone already.
+    // A tool that reads no input may have ended already.
     stdin.write_all(input.as_bytes()).await.ok();
     drop(stdin);
     finish(tool).await
 }
 
-/// Waits for the end of a tool that was started.
+/// Waits for the end of a started tool.
 pub async fn finish(tool: Child) -> CommandOutput {
     let done = tool.wait_with_output().await.unwrap();
     CommandOutput {
@@ -191,7 +192,7 @@ pub async fn finish(tool: Child) -> CommandOutput {
     }
 }
 
-/// Has webhooks of Creative Force with these ids accepted and published.
+/// Sends webhooks of Creative Force with these ids, and publishes them.
 pub async fn accept(aws: &mut Aws, ingress: &mut Function, ids: &[&str]) {
     for id in ids {
         let webhook = signed("studio", &creative_force(id, ""));

@@ -1,26 +1,26 @@
-//! A proxy between the function and its AWS that lets calls go wrong: microburst, with its audit log.
+//! A proxy between the function and its AWS that makes calls fail: microburst, with its audit log.
 
 use crate::{eventually, free_port, tool};
 use serde_json::{Value, json};
 use std::process::Stdio;
 use tokio::process::{Child, Command};
 
-/// What goes wrong with one call.
+/// A fault of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Answered with a server error, not applied.
     Error,
-    /// Refused as too fast, not applied.
+    /// Throttled, not applied.
     Throttle,
     /// The connection is reset, not applied.
     Reset,
     /// Applied, and then the connection is cut off before the answer.
     CutOff,
-    /// Answered with a server error each time it is tried.
+    /// Answered with a server error at each try.
     Outage,
-    /// Applied and cut off each time it is tried.
+    /// Applied and cut off at each try.
     Losses,
-    /// Applied, and the end of the answer is missing each time it is tried.
+    /// Applied, with the end of the answer missing at each try.
     Garbling,
     /// Held, not applied, until the process is killed.
     KillBefore,
@@ -29,7 +29,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// All that make a difference to what is lost.
+    /// The faults that could lose data in different ways.
     pub const ALL: [Self; 8] = [
         Self::Error,
         Self::Throttle,
@@ -41,17 +41,17 @@ impl Fault {
         Self::KillAfter,
     ];
 
-    /// Whether the test is to kill the process once a call is held.
+    /// Whether the test must kill the process as soon as a call is held.
     pub fn kills(self) -> bool {
         matches!(self, Self::KillBefore | Self::KillAfter)
     }
 
-    /// Whether it goes on until it is healed.
+    /// Whether the fault lasts until the test ends it.
     pub fn lasts(self) -> bool {
         matches!(self, Self::Outage | Self::Losses | Self::Garbling)
     }
 
-    /// How often it shows in the audit log before the process is to be killed.
+    /// The number of entries in the audit log after which the test must kill the process.
     pub fn traces(self) -> usize {
         if self == Self::KillAfter { 2 } else { 1 }
     }
@@ -93,12 +93,12 @@ impl Fault {
     }
 }
 
-/// The calls that a fault strikes, the first of them.
+/// The calls of which a fault affects the first.
 #[derive(Debug, Clone, Copy)]
 pub struct Call {
     pub service: &'static str,
     pub operation: &'static str,
-    /// An expression in JMESPath that holds for the request.
+    /// A JMESPath expression that is true for the request.
     pub body: Option<&'static str>,
 }
 
@@ -154,19 +154,19 @@ impl Proxy {
         self.url.clone()
     }
 
-    /// Lets the next such call go wrong.
+    /// Makes the next such call fail.
     pub async fn inject(&self, call: Call, fault: Fault) {
         self.replace(&fault.rules(call)).await;
     }
 
-    /// Lets every call of an operation fail with an error code from now on.
+    /// Makes every call of an operation fail with an error code from now on.
     pub async fn break_down(&self, service: &str, operation: &str, code: &str, status: u16) {
         let error = json!({"code": code, "status": status});
         self.replace(&json!([{"service": service, "operation": operation, "error": error}]))
             .await;
     }
 
-    /// Lets such calls leave a trace, and nothing else.
+    /// Makes such calls leave a trace, and changes nothing else.
     pub async fn trace(&self, call: Call) {
         let mut rule = json!({
             "service": call.service, "operation": call.operation, "latency": {"min": 0, "max": 0},
@@ -205,7 +205,7 @@ impl Proxy {
             .unwrap();
     }
 
-    /// How many calls have gone wrong since the rules were set.
+    /// The number of failed calls since the rules were set.
     pub async fn fired(&self) -> usize {
         let url = format!("{}/_microburst/fired", self.url);
         let log = self

@@ -1,4 +1,5 @@
-//! An endpoint: a real HTTP server on loopback, which notes every request to the byte and answers as a test says.
+//! An endpoint: a real HTTP server on loopback that records every request to the byte and gives a test's
+//! answers.
 
 use crate::PATIENCE;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -8,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Barrier, Semaphore};
 
-/// A request as it came.
+/// A request as it arrived.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub method: String,
@@ -18,14 +19,14 @@ pub struct Request {
     pub at: SystemTime,
 }
 
-/// What a request is answered.
+/// The answer to a request.
 #[derive(Debug, Clone)]
 pub enum Reply {
     /// A status, headers and a body.
     Whole(u16, Vec<(&'static str, String)>, String),
-    /// A status, once as many requests are there as the barrier counts.
+    /// A status, as soon as the barrier's number of requests has arrived.
     Together(Arc<Barrier>, u16),
-    /// The same, once the test gives a permit for it.
+    /// The same, as soon as the test gives a permit.
     Gated(Arc<Semaphore>, u16),
     /// The same, after a while.
     Late(Duration, u16),
@@ -33,7 +34,7 @@ pub enum Reply {
     Hang,
     /// Nothing, and the connection is closed.
     Drop,
-    /// A body that goes on byte by byte for ever.
+    /// An endless body, byte by byte.
     Drip,
 }
 
@@ -53,7 +54,7 @@ struct Shared {
 }
 
 impl Reply {
-    /// A status, and no more.
+    /// Only a status.
     pub fn status(status: u16) -> Self {
         Self::Whole(status, Vec::new(), String::new())
     }
@@ -83,7 +84,7 @@ impl Request {
         self.header("webhook-id").to_owned()
     }
 
-    /// Whether the body has this text in it.
+    /// Whether the body contains this text.
     pub fn has(&self, text: &str) -> bool {
         String::from_utf8_lossy(&self.body).contains(text)
     }
@@ -101,7 +102,7 @@ impl Receiver {
         });
         let serving = Arc::clone(&shared);
         let server = tokio::spawn(async move {
-            // Ends with this task, and with it all connections.
+            // All connections end with this task.
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 connections.spawn(serve(stream, Arc::clone(&serving)));
@@ -121,17 +122,17 @@ impl Receiver {
         receiver
     }
 
-    /// Where it is.
+    /// The endpoint's URL.
     pub fn url(&self) -> String {
         format!("{}/hooks?of=gateway", self.url)
     }
 
-    /// From now on, requests are answered this way.
+    /// Answers requests in this way from now on.
     pub fn answer(&self, answers: impl FnMut(&Request) -> Reply + Send + 'static) {
         *self.shared.answers.lock().unwrap() = Box::new(answers);
     }
 
-    /// From now on, requests are answered with this.
+    /// Gives this answer to requests from now on.
     pub fn always(&self, reply: Reply) {
         self.answer(move |_| reply.clone());
     }
@@ -141,12 +142,12 @@ impl Receiver {
         self.shared.requests.lock().unwrap().clone()
     }
 
-    /// The requests since the last look.
+    /// Takes the requests since the last time.
     pub fn take(&self) -> Vec<Request> {
         std::mem::take(&mut *self.shared.requests.lock().unwrap())
     }
 
-    /// Waits until so many requests have come.
+    /// Waits for this many requests.
     pub async fn got(&self, count: usize) {
         let wait = async {
             loop {
@@ -214,7 +215,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Request> {
     })
 }
 
-/// Answers; none if the connection is at its end.
+/// Answers, or returns nothing at the end of the connection.
 async fn write(stream: &mut BufReader<TcpStream>, reply: Reply) -> Option<()> {
     let (status, headers, body) = match reply {
         Reply::Whole(status, headers, body) => (status, headers, body),

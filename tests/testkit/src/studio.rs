@@ -1,5 +1,5 @@
-//! A double of WoodWing Studio Server with its plug-in Webhooks, which takes the requests of WoodWing's article and nothing
-//! that differs; and which may answer in every way that such a server, or what stands before it, may.
+//! A double of WoodWing Studio Server with its plug-in Webhooks. It accepts exactly the requests of
+//! WoodWing's article. It can give every answer that such a server, or a proxy before it, can give.
 
 use crate::aws::Aws;
 use axum::Router;
@@ -17,37 +17,37 @@ pub const TOKEN: &str = "f65b957c-f3e3-988a-8be5-56ddba21c41f";
 pub const CREATED: &str = "com.woodwing.studio/object/created";
 pub const SAVED: &str = "com.woodwing.studio/object/saved";
 
-/// How the answer to a call is lost, which is made all the same.
+/// The way in which the answer to a call is lost. The call is made all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
-    /// What stands before the server answers in its place.
+    /// A proxy before the server answers in its place.
     BadGateway,
-    /// It says that all is well, and nothing else.
+    /// The answer reports success and contains nothing else.
     NoId,
     /// The connection ends before the answer does.
     BrokenOff,
-    /// The answer is longer than any that is read.
+    /// The answer is longer than the client's limit.
     TooLong,
 }
 
-/// How the server answers.
+/// The behaviour of the server.
 #[derive(Debug, Default)]
 pub struct Ways {
-    /// It answers updates and removals as if it had made them, and does nothing.
+    /// It reports updates and removals as done, and does nothing.
     pub is_deaf: bool,
     /// Ids are texts.
     pub text_ids: bool,
-    /// Its list has names and ids alone.
+    /// Its list has only names and ids.
     pub bare_list: bool,
-    /// Registers another URL than is asked for.
+    /// It registers another URL than the requested one.
     pub url: Option<String>,
-    /// Registers for the first event type alone.
+    /// It registers only the first event type.
     pub fewer: bool,
-    /// Makes a token of its own whatever is given, or none.
+    /// It ignores the given token and makes its own, or none.
     pub token: Option<Value>,
-    /// How the answers to these methods are lost.
+    /// The way in which the answers to these methods are lost.
     pub losses: Vec<(&'static str, Loss)>,
-    /// Refuses every method of the plug-in with these words.
+    /// It rejects every method of the plug-in with these words.
     pub refusal: Option<String>,
 }
 
@@ -82,27 +82,27 @@ impl Studio {
         Self { url, shared }
     }
 
-    /// What to give for `--server`.
+    /// The value of `--server`.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Changes how it answers from now on.
+    /// Changes the server's behaviour from now on.
     pub fn set(&self, change: impl FnOnce(&mut Ways)) {
         change(&mut self.shared.lock().unwrap().ways);
     }
 
-    /// What it has.
+    /// The server's registrations.
     pub fn registrations(&self) -> Vec<Value> {
         self.shared.lock().unwrap().registrations.clone()
     }
 
-    /// How often somebody has logged on.
+    /// The number of log-ons.
     pub fn logged_on(&self) -> usize {
         self.shared.lock().unwrap().logged_on
     }
 
-    /// Registers a URL, as somebody else did before.
+    /// Registers a URL, as another user could have done before.
     pub fn register(&self, name: &str, url: &str) {
         let triggers = json!([{"EntityName": "object", "EventTypes": [CREATED]}]);
         let info = json!({"Name": name, "Url": url, "Triggers": triggers});
@@ -122,7 +122,7 @@ impl Shared {
         info
     }
 
-    /// What is made of a call, or why it is refused.
+    /// The result of a call, or the reason of its rejection.
     fn make(&mut self, method: &str, request: &Value) -> Result<Value, &'static str> {
         const DIFFERENT: &str = "not as in the article";
         let info = &request["Registration"];
@@ -284,7 +284,7 @@ async fn plugin(
     }
 }
 
-/// The secrets of a source, as the document has them.
+/// The secrets of a source, in the document's form.
 pub async fn secrets(aws: &Aws, source: &str) -> Value {
     let read = json!({"SecretId": "sources"});
     let read = aws.call("secretsmanager.GetSecretValue", &read).await;

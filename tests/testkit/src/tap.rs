@@ -1,6 +1,7 @@
-//! What the function asks of AWS, on its way there. How long a message is to be delayed or hidden is noted, and not
-//! done, so that no test has to wait; a call can be held up until a test lets it go; and single entries of a batch, or
-//! all that is sent to a queue, can be refused, in the words of SQS. All else goes through as it is.
+//! A proxy for the function's calls of AWS. It records the requested delay or invisibility of a message
+//! instead of applying it; therefore no test has to wait. It can hold a call until a test releases it, and it
+//! can refuse single entries of a batch, or every message to a queue, with SQS's own errors. Everything else
+//! passes unchanged.
 
 use crate::PATIENCE;
 use axum::Router;
@@ -19,18 +20,18 @@ pub struct Sent {
     /// The name of the queue.
     pub queue: String,
     pub body: Value,
-    /// In seconds.
+    /// The delay in seconds.
     pub delay: u64,
     /// Its size as SQS counts it: the body and the names, types and values of the attributes.
     pub bytes: usize,
 }
 
-/// What a queue answers to a batch.
+/// A queue's answer to a batch.
 #[derive(Debug, Clone, Copy)]
 pub enum Refusal {
-    /// This status and error code, the latter in the header that the SDKs read it from.
+    /// This status and error code, with the code in the header from which the SDKs read it.
     Code(u16, &'static str),
-    /// Each message fails with this code, by the sender's fault or not.
+    /// Each message fails with this code, with or without the sender's fault.
     Entries(&'static str, bool),
     /// Nothing.
     Hang,
@@ -39,23 +40,23 @@ pub enum Refusal {
 /// A call of DynamoDB or S3, with its answer.
 #[derive(Debug, Clone)]
 pub struct Called {
-    /// Such as `DynamoDB_20120810.PutItem`; of S3, the method and the path.
+    /// The operation, such as `DynamoDB_20120810.PutItem`, or the method and the path of S3.
     pub operation: String,
-    /// The request and the answer where they are JSON, or null.
+    /// The request and the answer if they are JSON, or null.
     pub request: Value,
     pub answer: Value,
 }
 
-/// Where a call is held up.
+/// The point at which a call is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
     /// Before it is applied.
     Before,
-    /// After that, and before the answer.
+    /// After it is applied, and before the answer.
     After,
 }
 
-/// A call that is held up, or will be. It fails when this is dropped.
+/// A call that is held, or will be. It fails when this is dropped.
 pub struct Gate {
     reached: oneshot::Receiver<()>,
     open: oneshot::Sender<()>,
@@ -65,7 +66,7 @@ struct Barrier {
     point: Point,
     operation: &'static str,
     text: &'static str,
-    /// How many such calls go through before.
+    /// The number of such calls that pass before it.
     before: usize,
     reached: oneshot::Sender<()>,
     open: oneshot::Receiver<()>,
@@ -129,12 +130,12 @@ impl Tap {
         &self.url
     }
 
-    /// Holds up the next call of an operation whose request has this text in it.
+    /// Holds the next call of an operation whose request contains this text.
     pub fn hold(&self, point: Point, operation: &'static str, text: &'static str) -> Gate {
         self.hold_nth(0, point, operation, text)
     }
 
-    /// Holds up a call before it is applied: the one that so many others come before.
+    /// Holds a call before it is applied, after this many others have passed.
     pub fn hold_any(&self, before: usize) -> Gate {
         self.hold_nth(before, Point::Before, "", "")
     }
@@ -162,56 +163,58 @@ impl Tap {
         }
     }
 
-    /// Has SQS refuse each entry of a batch that has this text in it, by the sender's fault, from now on; or none.
+    /// Makes SQS refuse each entry of a batch that contains this text, as the sender's fault, from now on; or
+    /// no entry.
     pub fn refuse(&self, text: Option<&'static str>) {
         *self.shared.refused.lock().unwrap() = text;
     }
 
-    /// From now on a queue does not take what is sent to it.
+    /// Makes a queue refuse messages from now on.
     pub fn close(&self, queue: &str, refusal: Refusal) {
         let mut closed = self.shared.closed.lock().unwrap();
         closed.insert(queue.to_owned(), refusal);
     }
 
-    /// From now on every queue takes what is sent to it. Which of them did not, each time that one did not.
+    /// Makes every queue accept messages again. Returns the queues that refused, once per refusal.
     pub fn heal(&self) -> Vec<String> {
         self.shared.closed.lock().unwrap().clear();
         std::mem::take(&mut *self.shared.closings.lock().unwrap())
     }
 
-    /// From now on, reading an object whose path has this text in it takes so long.
+    /// Makes reads of an object whose path contains this text take this long from now on.
     pub fn slow_down(&self, path: &'static str, time: Duration) {
         *self.shared.slow.lock().unwrap() = Some((path, time));
     }
 
-    /// From now on, calls of an operation whose request has this text in it are not answered.
+    /// Leaves calls of an operation whose request contains this text without an answer from now on.
     pub fn hang(&self, operation: &'static str, text: &'static str) {
         *self.shared.hang.lock().unwrap() = Some((operation, text));
     }
 
-    /// What was called since the last look, as IAM names it.
+    /// Takes the IAM actions of the calls since the last time.
     pub fn calls(&self) -> BTreeSet<String> {
         std::mem::take(&mut *self.shared.calls.lock().unwrap())
     }
 
-    /// The messages that were sent since the last look.
+    /// Takes the messages that were sent since the last time.
     pub fn sent(&self) -> Vec<Sent> {
         std::mem::take(&mut *self.shared.sent.lock().unwrap())
     }
 
-    /// The messages that were put off since the last look: their receipt handles, and for how many seconds each.
+    /// Takes the messages that were delayed since the last time: their receipt handles, and the seconds of
+    /// each.
     pub fn waits(&self) -> Vec<(String, u64)> {
         std::mem::take(&mut *self.shared.waits.lock().unwrap())
     }
 
-    /// The calls of DynamoDB and S3 that were answered since the last look.
+    /// Takes the calls of DynamoDB and S3 that were answered since the last time.
     pub fn called(&self) -> Vec<Called> {
         std::mem::take(&mut *self.shared.called.lock().unwrap())
     }
 }
 
 impl Gate {
-    /// Waits until the call is held up, which has to be soon.
+    /// Waits until the call is held, which must be soon.
     pub async fn reached(&mut self) {
         let reached = tokio::time::timeout(PATIENCE, self.met()).await;
         reached.expect("a call to hold up");
@@ -222,12 +225,12 @@ impl Gate {
         self.reached.try_recv().is_err()
     }
 
-    /// Lets the call go on.
+    /// Releases the call.
     pub fn open(self) {
         self.open.send(()).expect("a call that is held up");
     }
 
-    /// Waits until the call is held up.
+    /// Waits until the call is held.
     pub async fn met(&mut self) {
         (&mut self.reached).await.unwrap();
     }
@@ -297,7 +300,7 @@ async fn forward(
     }
 }
 
-/// The action of IAM that a request takes.
+/// The IAM action of a request.
 fn action(target: &str, method: &Method, uri: &Uri) -> String {
     let path = uri.path();
     let Some((service, operation)) = target.split_once('.') else {
@@ -321,7 +324,7 @@ fn action(target: &str, method: &Method, uri: &Uri) -> String {
         "secretsmanager" => "secretsmanager",
         _ => "dynamodb",
     };
-    // SQS has no actions for batches; those of DynamoDB begin with the word.
+    // IAM has no actions for SQS batches; the names of DynamoDB's batch actions begin with the word.
     let operation = match operation {
         "TransactWriteItems" => "UpdateItem",
         other => other.strip_suffix("Batch").unwrap_or(other),
@@ -334,7 +337,7 @@ fn failed() -> (StatusCode, HeaderMap, Bytes) {
 }
 
 impl Shared {
-    /// What holds up a call, if it is the one.
+    /// The hold of a call, if this call is to be held.
     fn barrier(&self, target: &str, body: &[u8]) -> Option<Barrier> {
         let body = String::from_utf8_lossy(body);
         self.barrier.lock().unwrap().take_if(|it| {
@@ -361,7 +364,7 @@ impl Shared {
         };
         let asked = serde_json::from_slice(&body).unwrap_or_default();
         let request = self.http.request(method, format!("{}{uri}", self.upstream));
-        // Without an answer the test is over, and with it the AWS.
+        // Without an answer the test has ended, and so has its AWS.
         let Ok(answer) = request.headers(headers).body(body).send().await else {
             return failed();
         };
@@ -379,7 +382,7 @@ impl Shared {
         (status, headers, answer)
     }
 
-    /// What a queue answers to a batch, if it does not take all of it.
+    /// A queue's answer to a batch, if it refuses a part of it.
     async fn closed(&self, request: &Value) -> Option<(StatusCode, HeaderMap, Bytes)> {
         let queue = request["QueueUrl"].as_str().unwrap().rsplit('/').next();
         let queue = queue.unwrap();
@@ -411,7 +414,7 @@ impl Shared {
         Some((status, headers, body.to_string().into()))
     }
 
-    /// Makes a call from which entries were taken, and answers that these are refused.
+    /// Makes a call without the refused entries, and adds their refusal to the answer.
     async fn call_without(
         &self,
         refused: Vec<Value>,
@@ -437,7 +440,7 @@ impl Shared {
         (StatusCode::OK, headers, answer.to_string().into())
     }
 
-    /// Notes what a batch asks for, and asks for no wait; takes out the entries that are to be refused.
+    /// Records the requests of a batch and removes their waits. Takes out the entries that are to be refused.
     fn note(&self, body: &Bytes, wait: &str) -> (Bytes, Vec<Value>) {
         let mut request: Value = serde_json::from_slice(body).unwrap();
         let queue = request["QueueUrl"].as_str().unwrap().rsplit('/').next();

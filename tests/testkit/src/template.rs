@@ -1,4 +1,4 @@
-//! The template that is deployed, read from its file: what it says, and what it comes to in the AWS of a test.
+//! The deployed template, read from its file: its content, and its values in the AWS of a test.
 
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// The account of every emulator.
 pub const ACCOUNT: &str = "000000000000";
 
-/// What the resources of the template are called in the AWS of a test. A resource that is not here is not there.
+/// The names of the template's resources in the AWS of a test. That AWS has no other resource.
 const NAMES: [(&str, &str); 12] = [
     ("LedgerTable", "ledger"),
     ("EndpointsTable", "endpoints"),
@@ -27,7 +27,7 @@ const NAMES: [(&str, &str); 12] = [
 /// The parameters that the local stack sets, as `sam_options` in `infra/local/stack.py` does.
 const PARAMETERS: [(&str, &str); 1] = [("EndpointPolicy", "unrestricted")];
 
-/// The name of the stack, after which its metrics are called.
+/// The name of the stack, which is also the namespace of its metrics.
 const STACK: &str = "WebhookGateway";
 
 /// A template.
@@ -46,7 +46,7 @@ impl Template {
         Self(to_json(&Yaml::load_from_str(&text).unwrap()[0]))
     }
 
-    /// What stands at a path whose steps are separated by slashes.
+    /// The value at a path, whose steps are separated by slashes.
     pub fn at(&self, path: &str) -> &Value {
         let found = self.0.pointer(&format!("/{path}"));
         found.unwrap_or_else(|| panic!("the template has no {path}"))
@@ -86,7 +86,7 @@ impl Template {
             .collect()
     }
 
-    /// The statements of all roles, as `Role.Sid`; one under a condition as if it held.
+    /// The statements of all roles, as `Role.Sid`. A condition counts as true.
     pub fn statements(&self) -> Vec<(String, &Value)> {
         let mut found = Vec::new();
         for (role, resource) in self.of_type("AWS::IAM::Role") {
@@ -117,7 +117,7 @@ impl Template {
         })
     }
 
-    /// The requests that create the queues, one that another names before that one.
+    /// The requests that create the queues. A queue comes before another that names it.
     pub(crate) fn queues(&self) -> Vec<Value> {
         let mut queues = self.of_type("AWS::SQS::Queue");
         queues.sort_by_key(|(_, queue)| queue["Properties"].get("RedrivePolicy").is_some());
@@ -147,7 +147,7 @@ impl Template {
             .collect()
     }
 
-    /// The outputs of a stack in the AWS at this URL, without those of resources that are not there, and without those
+    /// The outputs of a stack in the AWS at this URL, without those of missing resources, and without those
     /// that only some stacks have.
     pub(crate) fn outputs(&self, aws: &str) -> Map<String, Value> {
         let outputs = self.at("Outputs").as_object().unwrap().iter();
@@ -160,7 +160,7 @@ impl Template {
             .collect()
     }
 
-    /// What an expression comes to, if it is of what is there.
+    /// The value of an expression, if its resource exists.
     fn resolve(&self, value: &Value, aws: &str) -> Option<String> {
         if let Some(name) = value["Ref"].as_str() {
             return self.reference(name, aws);
@@ -171,7 +171,7 @@ impl Template {
         if let Some(text) = value["Fn::GetAtt"].as_str() {
             let (resource, attribute) = text.split_once('.').unwrap();
             return match attribute {
-                // A secret is called by its name or its ARN, and `Id` is either.
+                // A secret has a name and an ARN, and `Id` can be either.
                 "Id" => name_of(resource).map(str::to_owned),
                 _ => None,
             };
@@ -198,7 +198,7 @@ impl Template {
     }
 }
 
-/// What a resource is called in the AWS of a test, if it is there.
+/// The name of a resource in the AWS of a test, if it exists.
 fn name_of(resource: &str) -> Option<&'static str> {
     let found = NAMES.iter().find(|(name, _)| *name == resource);
     found.map(|(_, name)| *name)
@@ -208,7 +208,7 @@ fn named(resource: &str) -> &'static str {
     name_of(resource).unwrap_or_else(|| panic!("the tests have no name for {resource}"))
 }
 
-/// A property of a queue as SQS takes it.
+/// A property of a queue in the form of SQS.
 fn attribute(value: &Value) -> Value {
     let Some(policy) = value.as_object() else {
         return json!(value.to_string());
@@ -230,7 +230,7 @@ pub fn text_of(path: &str) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// The items of a list, or the one that stands in its place.
+/// The items of a list, or the one item in its place.
 pub fn list(value: &Value) -> &[Value] {
     value
         .as_array()

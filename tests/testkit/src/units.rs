@@ -5,7 +5,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-/// What a call takes.
+/// The cost of a call.
 #[derive(Default)]
 pub struct Units {
     pub writes: f64,
@@ -20,7 +20,7 @@ pub fn units(operation: &str, request: &Value, answer: &Value) -> Units {
     let mut units = Units::default();
     match operation {
         "PutItem" => units.writes = write(&request["Item"]),
-        // What is updated here is smaller than a unit.
+        // The updated items are smaller than a unit.
         "UpdateItem" | "DeleteItem" => units.writes = 1.0,
         "BatchWriteItem" => {
             let requests = members(&request["RequestItems"]).flat_map(items);

@@ -1,4 +1,4 @@
-//! Webhooks as providers send them and API Gateway hands them on.
+//! Webhooks as providers send them and API Gateway passes them on.
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
