@@ -4,10 +4,11 @@
 //!
 //! No clock runs for it: a source that is silent is watched by nobody, until it is heard again.
 
+use crate::aws::error::AwsError;
 use crate::aws::sqs::{Queues, SendError};
 use crate::backoff::visibility;
 use crate::messages::{MAX_DELAY, Message, SilenceCheck};
-use crate::store::journal::{Heard, Journal, JournalError, noted_every};
+use crate::store::journal::{Heard, Journal, noted_every};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ pub enum Step {
 pub enum SilenceError {
     /// The charge was not given.
     #[error("{0}")]
-    Journal(#[from] JournalError),
+    Journal(#[from] AwsError),
     /// The message was not sent.
     #[error("{0}")]
     Send(#[from] SendError),

@@ -1,11 +1,11 @@
 //! The signing secrets of endpoints, encrypted under the stack's KMS key: sealed by the operator's tool, opened by
 //! `delivery`. A sealed secret opens only as that of the endpoint that it was sealed for.
 
-use crate::aws::error::Causes;
+use crate::aws::error::AwsError;
 use crate::crypto::secret::Secret;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_kms::operation::{decrypt::DecryptError, encrypt::EncryptError};
+use aws_sdk_kms::operation::decrypt::DecryptError;
 use aws_sdk_kms::primitives::Blob;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::collections::HashMap;
@@ -29,12 +29,12 @@ type Opened = HashMap<String, Arc<OnceCell<Secret>>>;
 /// Why a secret was not sealed or not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    /// KMS did not encrypt it.
-    #[error("the secret was not encrypted: {}", Causes(.0))]
-    Encrypt(#[from] Box<SdkError<EncryptError>>),
-    /// KMS did not decrypt it.
-    #[error("the secret cannot be decrypted: {}", Causes(.0))]
-    Decrypt(#[from] Box<SdkError<DecryptError>>),
+    /// KMS did not do it, and may do it later.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// KMS does not decrypt it until somebody changes the endpoint, the key or a permission.
+    #[error(transparent)]
+    Denied(AwsError),
     /// What is stored is no secret: the operator has to rotate it.
     #[error("the stored secret is not usable: rotate it by `webhookctl endpoint rotate-secret`")]
     Unusable,
@@ -44,13 +44,14 @@ impl SealError {
     /// Whether the secret cannot be opened until somebody changes the endpoint, the key or a permission. Otherwise KMS
     /// was out of reach or too busy, and the same call may succeed later.
     pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Denied(_) | Self::Unusable)
+    }
+}
+
+impl From<SdkError<DecryptError>> for SealError {
+    fn from(error: SdkError<DecryptError>) -> Self {
         use DecryptError as E;
-        let error = match self {
-            Self::Unusable => return true,
-            Self::Encrypt(_) => return false,
-            Self::Decrypt(error) => error,
-        };
-        match error.as_service_error() {
+        let is_denied = match error.as_service_error() {
             Some(
                 E::DisabledException(_)
                 | E::IncorrectKeyException(_)
@@ -63,6 +64,11 @@ impl SealError {
             // The SDK has no type for it, as it can be the answer to any call.
             Some(error) => error.code() == Some("AccessDeniedException"),
             None => false,
+        };
+        let error = AwsError::from(error).context("the secret cannot be decrypted");
+        match is_denied {
+            true => Self::Denied(error),
+            false => Self::Aws(error),
         }
     }
 }
@@ -84,7 +90,8 @@ impl Seal {
             .key_id(key)
             .plaintext(Blob::new(secret));
         let request = request.encryption_context(CONTEXT, endpoint);
-        let answer = request.send().await.map_err(Box::new)?;
+        let unsealed = |error| AwsError::from(error).context("the secret was not encrypted");
+        let answer = request.send().await.map_err(unsealed)?;
         let ciphertext = answer.ciphertext_blob.ok_or(SealError::Unusable)?;
         Ok(STANDARD.encode(ciphertext))
     }
@@ -116,7 +123,7 @@ impl Seal {
             .map_err(|_| SealError::Unusable)?;
         let request = self.client.decrypt().ciphertext_blob(Blob::new(bytes));
         let request = request.encryption_context(CONTEXT, endpoint);
-        let answer = request.send().await.map_err(Box::new)?;
+        let answer = request.send().await?;
         let plaintext = answer.plaintext.map(Blob::into_inner).unwrap_or_default();
         let secret = str::from_utf8(&plaintext).ok().and_then(Secret::new);
         secret.ok_or(SealError::Unusable)
@@ -178,7 +185,7 @@ mod tests {
         };
         let is_refusal = |error: DecryptError| {
             let raw = HttpResponse::new(400.try_into().unwrap(), "".into());
-            SealError::from(Box::new(SdkError::service_error(error, raw))).is_refusal()
+            SealError::from(SdkError::service_error(error, raw)).is_refusal()
         };
         for refusal in [
             DecryptError::DisabledException(DisabledException::builder().build()),
@@ -198,7 +205,7 @@ mod tests {
             assert!(!is_refusal(passing));
         }
         let timeout = SdkError::<DecryptError>::timeout_error("slow");
-        assert!(!SealError::from(Box::new(timeout)).is_refusal());
+        assert!(!SealError::from(timeout).is_refusal());
         assert!(SealError::Unusable.is_refusal());
     }
 

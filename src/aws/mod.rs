@@ -1,5 +1,6 @@
 //! What the gateway needs of AWS beyond one table, bucket or secret: clients, queues, keys and errors.
 
+pub mod dynamodb;
 pub mod error;
 pub mod kms;
 pub mod load;

@@ -7,10 +7,11 @@ use super::job::{Job, Origin, Verdict};
 use super::notification::{Notice, NoticeError};
 use super::outcome::Outcome;
 use super::probe::new_id;
+use crate::aws::error::AwsError;
 use crate::metrics::EndpointEventLine;
 use crate::store::endpoints::EndpointStatus;
 use crate::store::endpoints::circuit::{
-    Circuit, CircuitError, EndpointEvent, Failures, PATIENCE, Pace, SLOW, Transition,
+    Circuit, EndpointEvent, Failures, PATIENCE, Pace, SLOW, Transition,
 };
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -68,7 +69,7 @@ impl DeliveryFunction {
         standing: &EndpointStatus,
         tally: &Tally,
         now: Timestamp,
-    ) -> Result<After, CircuitError> {
+    ) -> Result<After, AwsError> {
         let EndpointStatus { endpoint, circuit } = standing;
         let id = &endpoint.id;
         let pace = tally.pace(circuit, now);

@@ -3,8 +3,9 @@
 
 use super::DeliveryFunction;
 use super::plan::FORGOTTEN;
+use crate::aws::error::AwsError;
 use crate::event::EventRef;
-use crate::store::ledger::{ReadError, Stored, StoredBody};
+use crate::store::ledger::{Stored, StoredBody};
 use crate::store::payloads::{Object, PayloadError};
 use futures_util::future::join_all;
 use std::collections::HashMap;
@@ -78,7 +79,7 @@ impl Loads {
 impl DeliveryFunction {
     /// Reads what was recorded of these events, one for each delivery, by their names; each of them is in the answer. As
     /// many as fit into the memory are read, the first at least.
-    pub(super) async fn load(&self, events: &[EventRef]) -> Result<Loads, ReadError> {
+    pub(super) async fn load(&self, events: &[EventRef]) -> Result<Loads, AwsError> {
         let keys = events.iter().map(|event| &*event.key).collect();
         let stored = self.ledger.bodies(&keys).await?;
         // Endpoints share their events: each is downloaded once.

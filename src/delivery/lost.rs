@@ -2,8 +2,8 @@
 //! Therefore nothing runs by the clock, and no delivery pays for it.
 
 use super::DeliveryFunction;
+use crate::aws::error::AwsError;
 use crate::silence::{self, SilenceError};
-use crate::store::endpoints::EndpointError;
 use futures_util::future::join;
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ impl DeliveryFunction {
         }
     }
 
-    async fn look_at_endpoints(&self) -> Result<(), EndpointError> {
+    async fn look_at_endpoints(&self) -> Result<(), AwsError> {
         let endpoints = self.endpoints.list().await?;
         for some in endpoints.chunks(ENDPOINTS) {
             let ids = some.iter().map(|it| &*it.id).collect();

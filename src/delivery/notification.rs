@@ -3,15 +3,13 @@
 //! due stands in the circuit, or in the charge of a source, until it was given, so that none is lost. One comes twice only
 //! if the process ends between giving it and noting that, and then its copies have one id.
 
-use crate::aws::error::Causes;
+use crate::aws::error::AwsError;
 use crate::aws::sqs::{Message, Queues, SendError};
 use crate::event::CONTENT_TYPE;
 use crate::store::endpoints::Endpoint;
 use crate::store::endpoints::circuit::{EndpointEvent, MAX_FAILURES, Transition};
 use crate::store::journal::Heard;
 use aws_sdk_sns::Client;
-use aws_sdk_sns::error::SdkError;
-use aws_sdk_sns::operation::publish::PublishError;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -22,8 +20,8 @@ const MAX_SUBJECT: usize = 99;
 #[derive(Debug, thiserror::Error)]
 pub enum NoticeError {
     /// SNS did not take it.
-    #[error("the notice was not published: {}", Causes(.0))]
-    Publish(#[from] Box<SdkError<PublishError>>),
+    #[error("the notice was not published: {0}")]
+    Publish(#[from] AwsError),
     /// SQS did not take it.
     #[error("the notice is not on the events queue: {0}")]
     Send(#[from] SendError),
@@ -84,7 +82,7 @@ impl Notices {
     pub async fn publish(&self, notice: &Notice) -> Result<(), NoticeError> {
         let publish = self.client.publish().topic_arn(&self.topic);
         let publish = publish.subject(notice.title()).message(&notice.text);
-        publish.send().await.map_err(Box::new)?;
+        publish.send().await.map_err(AwsError::from)?;
         Ok(())
     }
 }

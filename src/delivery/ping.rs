@@ -6,9 +6,10 @@ use super::attempt::Tried;
 use super::outcome::Outcome;
 use super::plan::DELETED;
 use super::probe::Next;
+use crate::aws::error::AwsError;
 use crate::messages::Ping;
 use crate::metrics::DeliveryLine;
-use crate::store::deliveries::{Delivery, HistoryError, State};
+use crate::store::deliveries::{Delivery, State};
 use crate::store::endpoints::{EndpointStatus, delivery_id};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -26,11 +27,7 @@ impl DeliveryFunction {
         }
     }
 
-    async fn ping(
-        &self,
-        ping: &Ping,
-        standing: Option<&EndpointStatus>,
-    ) -> Result<(), HistoryError> {
+    async fn ping(&self, ping: &Ping, standing: Option<&EndpointStatus>) -> Result<(), AwsError> {
         let event = ping.event();
         let id = delivery_id(&ping.endpoint, &event);
         let keys = BTreeSet::from([(&*ping.endpoint, &*id)]);

@@ -10,13 +10,13 @@ use super::job::{Job, Origin, Verdict};
 use super::plan::RENEWAL;
 use super::settle::Settled;
 use super::{DeliveryFunction, Received};
+use crate::aws::error::AwsError;
 use crate::aws::sqs::SendError;
 use crate::backoff::{OLDEST, stay, visibility};
 use crate::messages::{MAX_DELAY, Message, Probe, early_by};
-use crate::store::deliveries::{Delivery, HeldEntry, HistoryError, State as Course};
-use crate::store::endpoints::circuit::{Circuit, CircuitError};
-use crate::store::endpoints::{EndpointError, EndpointStatus, State};
-use crate::store::ledger::ReadError;
+use crate::store::deliveries::{Delivery, HeldEntry, State as Course};
+use crate::store::endpoints::circuit::Circuit;
+use crate::store::endpoints::{EndpointStatus, State};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
@@ -49,24 +49,15 @@ pub(super) enum Next {
 /// Why a probe is not sure to be under way.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProbeError {
-    /// The endpoints were not read.
-    #[error("{0}")]
-    Read(#[from] EndpointError),
+    /// A table was not read or not written.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
     /// It was not sent.
     #[error("{0}")]
     Send(#[from] SendError),
-    /// It was not given its charge.
-    #[error("{0}")]
-    Charge(#[from] CircuitError),
     /// It has no form.
     #[error("the probe was not encoded: {0}")]
     Encode(#[from] serde_json::Error),
-    /// What is held was not read.
-    #[error("{0}")]
-    Deliveries(#[from] HistoryError),
-    /// The events were not read.
-    #[error("{0}")]
-    Ledger(#[from] ReadError),
 }
 
 impl DeliveryFunction {
@@ -185,7 +176,7 @@ impl DeliveryFunction {
         }
     }
 
-    async fn charge(&self, probe: &Probe, due: Timestamp) -> Result<bool, CircuitError> {
+    async fn charge(&self, probe: &Probe, due: Timestamp) -> Result<bool, AwsError> {
         let replaces = probe.replaces.as_deref();
         self.circuits
             .charge(&probe.endpoint, &probe.id, replaces, due)

@@ -7,11 +7,12 @@
 use super::notification::{Notice, NoticeError};
 use super::probe::Next;
 use super::{DeliveryFunction, Received};
+use crate::aws::error::AwsError;
 use crate::backoff;
 use crate::messages::SilenceCheck;
 use crate::metrics::SilentLine;
 use crate::silence::{self, SilenceError, Step};
-use crate::store::journal::{Heard, JournalError};
+use crate::store::journal::Heard;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ const RENEWAL: u32 = 10;
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("{0}")]
-    Journal(#[from] JournalError),
+    Journal(#[from] AwsError),
     #[error("{0}")]
     SilenceCheck(#[from] SilenceError),
     #[error("{0}")]

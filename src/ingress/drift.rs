@@ -5,11 +5,12 @@
 //! reason to wait; the first payload of a type is what later ones are compared with.
 
 use super::Ingress;
+use crate::aws::error::AwsError;
 use crate::event::EventRef;
 use crate::metrics::DriftLine;
 use crate::providers::Provider;
 use crate::providers::shape::{Seen, hash_of, is_told};
-use crate::store::journal::{JournalError, Of};
+use crate::store::journal::Of;
 use std::collections::{BTreeSet, HashMap};
 use tokio::sync::Mutex;
 
@@ -97,7 +98,7 @@ impl Ingress {
         }
     }
 
-    async fn look_at(&self, unseen: &Unseen) -> Result<(), JournalError> {
+    async fn look_at(&self, unseen: &Unseen) -> Result<(), AwsError> {
         let (provider, event_type) = (unseen.provider, &*unseen.event_type);
         let mut known = self.known.0.lock().await;
         let OfProvider { types, shapes } = known.entry(provider).or_default();
@@ -120,7 +121,7 @@ impl Ingress {
         &self,
         unseen: &Unseen,
         types: &mut Option<Seen>,
-    ) -> Result<bool, JournalError> {
+    ) -> Result<bool, AwsError> {
         let (of, hash) = (Of::Types(unseen.provider), hash_of(&unseen.event_type));
         let types = match types {
             Some(types) => types,
@@ -142,7 +143,7 @@ impl Ingress {
     }
 
     /// Remembers what is new of a shape, and tells of it if nobody did; the first shape of a type is not new.
-    async fn remember_shape(&self, unseen: &Unseen, shape: &mut Seen) -> Result<(), JournalError> {
+    async fn remember_shape(&self, unseen: &Unseen, shape: &mut Seen) -> Result<(), AwsError> {
         let added = shape.difference(&unseen.body).added;
         if added.is_empty() {
             return Ok(());

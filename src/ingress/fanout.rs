@@ -10,6 +10,7 @@
 
 use super::bookkeeping::Notes;
 use super::{Answer, Ingress};
+use crate::aws::error::AwsError;
 use crate::aws::sqs::{Message, Offered, Refused, SendError, in_batches};
 use crate::crypto::signature::sha256;
 use crate::event::{
@@ -18,11 +19,11 @@ use crate::event::{
 use crate::messages::{self as delivery, DeliverEvent};
 use crate::metrics::BatchLine;
 use crate::providers::Verified;
-use crate::store::endpoints::{Endpoint, EndpointError};
+use crate::store::endpoints::Endpoint;
 use crate::store::journal::Published;
 use crate::store::ledger::{Change, Record, StoredBody, UnreadableItem};
 use crate::store::payloads::PayloadError;
-use crate::store::subscriptions::{Subscription, SubscriptionError};
+use crate::store::subscriptions::Subscription;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -54,12 +55,9 @@ pub enum FanoutError {
     /// The event is neither a request nor a batch of a stream.
     #[error("the event is neither a request of API Gateway nor a batch of the ledger's stream")]
     NotAStream,
-    /// The subscriptions are not known.
-    #[error("{0}")]
-    Subscriptions(#[from] SubscriptionError),
-    /// The endpoints are not known.
-    #[error("{0}")]
-    Endpoints(#[from] EndpointError),
+    /// The subscriptions or the endpoints are not known.
+    #[error(transparent)]
+    Recipients(#[from] AwsError),
     /// A claimed body was not read, or a large event was not stored.
     #[error("{0}")]
     Payload(#[from] PayloadError),

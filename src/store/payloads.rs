@@ -5,14 +5,13 @@
 //! one message on one queue: a consumer that deletes the object with the message, as the libraries for such messages do,
 //! takes it from nobody else.
 
-use crate::aws::error::Causes;
+use crate::aws::error::AwsError;
 use crate::aws::sqs::{MAX_BYTES, Message};
 use crate::crypto::signature::{Digest256, sha256};
 use crate::store::ledger::StoredBody;
 use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::error::SdkError;
-use aws_sdk_s3::operation::{get_object::GetObjectError, put_object::PutObjectError};
-use aws_sdk_s3::primitives::{ByteStream, ByteStreamError};
+use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::{Client, Config};
 use serde::Deserialize;
 use serde_json::json;
@@ -34,15 +33,9 @@ pub struct Payloads {
 /// Why an object was not written or not read.
 #[derive(Debug, thiserror::Error)]
 pub enum PayloadError {
-    /// S3 did not take it.
-    #[error("the payload was not stored: {}", Causes(.0))]
-    Put(#[from] Box<SdkError<PutObjectError>>),
-    /// S3 did not give it, for now.
-    #[error("the payload was not read: {}", Causes(.0))]
-    Get(#[from] Box<SdkError<GetObjectError>>),
-    /// The answer broke off.
-    #[error("the payload was not read to its end: {}", Causes(.0))]
-    Stream(#[from] ByteStreamError),
+    /// S3 did not take it or did not give it, for now.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
     /// There is no such object, and there will be none.
     #[error("the payload {0} is not in the bucket")]
     Gone(String),
@@ -56,6 +49,10 @@ impl PayloadError {
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Gone(_) | Self::Altered(_))
     }
+}
+
+fn not_stored(error: impl Into<AwsError>) -> AwsError {
+    error.into().context("the payload was not stored")
 }
 
 impl Payloads {
@@ -95,7 +92,7 @@ impl Payloads {
             .customize()
             .config_override(once)
             .disable_payload_signing();
-        request.send().await.map_err(Box::new)?;
+        request.send().await.map_err(not_stored)?;
         Ok(())
     }
 
@@ -148,7 +145,7 @@ impl Payloads {
             .body(ByteStream::from(bytes))
             .send()
             .await
-            .map_err(Box::new)?;
+            .map_err(not_stored)?;
         Ok(key)
     }
 
@@ -168,7 +165,9 @@ impl Payloads {
             .await;
         let answer = answer.map_err(|error| match error.as_service_error() {
             Some(GetObjectError::NoSuchKey(_)) => PayloadError::Gone(key.to_owned()),
-            _ => Box::new(error).into(),
+            _ => AwsError::from(error)
+                .context("the payload was not read")
+                .into(),
         })?;
         let bytes = answer.content_length().unwrap_or_default();
         Ok(Object {
@@ -193,7 +192,8 @@ impl Object {
     pub async fn read(mut self) -> Result<Vec<u8>, PayloadError> {
         // Not collected by the SDK, which holds all of it twice.
         let mut bytes = Vec::with_capacity(self.bytes);
-        while let Some(part) = self.body.try_next().await? {
+        let broken = |error| AwsError::other(error).context("the payload was not read to its end");
+        while let Some(part) = self.body.try_next().await.map_err(broken)? {
             bytes.extend_from_slice(&part);
         }
         match hash_in(&self.key) {

@@ -1,14 +1,10 @@
 //! Subscriptions: which events go to which further consumer queues. Kept in the endpoints table, read by the
 //! fan-out, written by the operator's tool. The sending is left to `queues`.
 
-use crate::aws::error::Causes;
+use crate::aws::dynamodb::{self, Item, Put, put_if, query_all, text, text_of};
+use crate::aws::error::AwsError;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -32,21 +28,15 @@ pub struct Subscription {
     pub sources: Vec<String>,
 }
 
-/// Why the subscriptions were not read or not changed.
+/// Why a subscription was not added.
 #[derive(Debug, thiserror::Error)]
 pub enum SubscriptionError {
-    /// The table was not readable.
-    #[error("the subscriptions cannot be read: {}", Causes(.0))]
-    Read(#[from] Box<SdkError<QueryError>>),
     /// There is one of that name already.
     #[error("there is a subscription {0} already; remove it first")]
     Exists(String),
     /// The table did not take it.
-    #[error("the subscription was not written: {}", Causes(.0))]
-    Put(#[from] Box<SdkError<PutItemError>>),
-    /// The table did not delete it.
-    #[error("the subscription was not removed: {}", Causes(.0))]
-    Delete(#[from] Box<SdkError<DeleteItemError>>),
+    #[error(transparent)]
+    Aws(#[from] AwsError),
 }
 
 /// An item among the subscriptions is not as one is written.
@@ -68,8 +58,7 @@ impl Subscription {
                 .any(|pattern| is_match(pattern, event_type))
     }
 
-    fn item(&self) -> HashMap<String, AttributeValue> {
-        let text = |text: &str| AttributeValue::S(text.to_owned());
+    fn item(&self) -> Item {
         let list = |texts: &[String]| AttributeValue::L(texts.iter().map(|it| text(it)).collect());
         let mut item = key(&self.name);
         item.insert("queue_url".to_owned(), text(&self.queue_url));
@@ -78,8 +67,8 @@ impl Subscription {
         item
     }
 
-    fn read(item: &HashMap<String, AttributeValue>) -> Option<Self> {
-        let text = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+    fn read(item: &Item) -> Option<Self> {
+        let text = |name| text_of(item, name).map(str::to_owned);
         let list = |name| -> Option<Vec<String>> {
             let values = item.get(name)?.as_l().ok()?;
             values
@@ -96,12 +85,8 @@ impl Subscription {
     }
 }
 
-fn key(name: &str) -> HashMap<String, AttributeValue> {
-    let text = |text: &str| AttributeValue::S(text.to_owned());
-    HashMap::from([
-        ("kind".to_owned(), text(KIND)),
-        ("id".to_owned(), text(name)),
-    ])
+fn key(name: &str) -> Item {
+    dynamodb::key([("kind", KIND), ("id", name)])
 }
 
 /// Whether a text is what a pattern describes, in which `*` stands for any characters or none.
@@ -148,7 +133,7 @@ impl Subscriptions {
     /// The subscriptions as they were at most half a minute ago.
     ///
     /// There is no going on without them: an event would miss the queues that are subscribed to it.
-    pub async fn current(&self, now: Instant) -> Result<Current, SubscriptionError> {
+    pub async fn current(&self, now: Instant) -> Result<Current, AwsError> {
         let mut cache = self.cache.lock().await;
         if let Some((read_at, current)) = &*cache
             && now.saturating_duration_since(*read_at) < MAX_AGE
@@ -170,23 +155,16 @@ impl Subscriptions {
     }
 
     /// All subscriptions, by name. One that is not readable is told, and does not hide the others.
-    pub async fn list(&self) -> Result<Vec<Listed>, SubscriptionError> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
+    pub async fn list(&self) -> Result<Vec<Listed>, AwsError> {
+        let query = self.client.query().table_name(&self.table);
+        let query = query
             .key_condition_expression("kind = :kind")
-            .expression_attribute_values(":kind", AttributeValue::S(KIND.to_owned()));
-        let items = query
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
-            .await;
-        let items = items.map_err(Box::new)?;
-        let read = |item: &HashMap<String, AttributeValue>| {
-            let name = item.get("id").and_then(|id| id.as_s().ok());
-            let unreadable = || UnreadableSubscription(name.cloned().unwrap_or_default());
+            .expression_attribute_values(":kind", text(KIND));
+        let items = query_all(query).await;
+        let items = items.map_err(|error| error.context("the subscriptions cannot be read"))?;
+        let read = |item: &Item| {
+            let name = text_of(item, "id").unwrap_or_default();
+            let unreadable = || UnreadableSubscription(name.to_owned());
             Subscription::read(item).ok_or_else(unreadable)
         };
         Ok(items.iter().map(read).collect())
@@ -199,33 +177,24 @@ impl Subscriptions {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(subscription.item()));
-        let added = put
-            .condition_expression("attribute_not_exists(id)")
-            .send()
-            .await;
-        added
-            .map(|_| ())
-            .map_err(|error| match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => {
-                    SubscriptionError::Exists(subscription.name.clone())
-                }
-                _ => Box::new(error).into(),
-            })
+        let added = put_if(put.condition_expression("attribute_not_exists(id)")).await;
+        match added.map_err(|error| error.context("the subscription was not written"))? {
+            Put::Written => Ok(()),
+            Put::Unmet(_) => Err(SubscriptionError::Exists(subscription.name.clone())),
+        }
     }
 
     /// Removes a subscription; whether there was one.
-    pub async fn remove(&self, name: &str) -> Result<bool, SubscriptionError> {
+    pub async fn remove(&self, name: &str) -> Result<bool, AwsError> {
         let delete = self
             .client
             .delete_item()
             .table_name(&self.table)
             .set_key(Some(key(name)));
-        let deleted = delete
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await
-            .map_err(Box::new)?;
+        let deleted = delete.return_values(ReturnValue::AllOld).send().await;
+        let not_removed = |error| AwsError::from(error).context("the subscription was not removed");
         Ok(deleted
+            .map_err(not_removed)?
             .attributes()
             .is_some_and(|attributes| !attributes.is_empty()))
     }

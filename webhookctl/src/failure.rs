@@ -4,15 +4,12 @@
 use crate::output::chain;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use std::error::Error;
+use webhook_gateway::aws::error::AwsError;
 use webhook_gateway::aws::kms::SealError;
 use webhook_gateway::aws::sqs::SendError;
-use webhook_gateway::store::deliveries::HistoryError;
 use webhook_gateway::store::endpoints::EndpointError;
-use webhook_gateway::store::endpoints::circuit::CircuitError;
-use webhook_gateway::store::journal::JournalError;
-use webhook_gateway::store::ledger::{LedgerError, ReadError, ReleaseError, ScanError};
+use webhook_gateway::store::ledger::LedgerError;
 use webhook_gateway::store::payloads::PayloadError;
-use webhook_gateway::store::subscriptions::SubscriptionError;
 
 /// What AWS answers to who may not do something.
 const DENIED: [&str; 6] = [
@@ -117,133 +114,87 @@ pub(crate) fn explain<E>(error: &SdkError<E>) -> Failure
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let kind = match (error, error.code()) {
-        (SdkError::DispatchFailure(_) | SdkError::TimeoutError(_), _) => Kind::OutOfReach,
-        // Such as credentials that cannot be loaded.
-        (SdkError::ConstructionFailure(_), _) => Kind::OutOfReach,
-        (_, Some(code)) if EXPIRED.contains(&code) => Kind::OutOfReach,
-        (_, Some(code)) if DENIED.contains(&code) => Kind::Denied,
-        (_, Some(code)) if MISSING.contains(&code) => Kind::Missing,
-        _ => Kind::Other,
-    };
+    let is_out_of_reach = matches!(
+        error,
+        SdkError::DispatchFailure(_)
+            | SdkError::TimeoutError(_)
+            // Such as credentials that cannot be loaded.
+            | SdkError::ConstructionFailure(_)
+    );
+    let kind = kind(is_out_of_reach, error.code());
     let why = match (error.message(), error.code()) {
         (Some(message), Some(code)) => format!("{message} ({code})"),
         _ => chain(error),
     };
-    let to_do = match (kind, error) {
-        (Kind::OutOfReach, SdkError::ServiceError(_)) => {
-            "; the credentials are expired or not valid: log in again, and check AWS_PROFILE"
-        }
-        (Kind::OutOfReach, _) => {
-            "; check the credentials (AWS_PROFILE) and the network, or start the local stack by `make up`"
-        }
-        _ => "",
-    };
-    Failure::new(kind, why + to_do)
+    Failure::new(kind, why + to_do(kind, is_out_of_reach))
 }
 
-/// Why endpoints were not read or not changed.
-pub(crate) fn endpoint(error: EndpointError) -> Failure {
-    use EndpointError::{Changed, Delete, Form, Incomplete, Put, Query, Read, Throttled, Transact};
-    let unreadable = |why: Failure| why.so("the endpoints cannot be read");
-    let unwritten = |why: Failure| why.so("the endpoint was not written");
-    match error {
-        Query(error) => unreadable(explain(&error)),
-        Read(error) => unreadable(explain(&error)),
-        Put(error) => unwritten(explain(&error)),
-        Transact(error) => unwritten(explain(&error)),
-        Delete(error) => explain(&error).so("the endpoint was not removed"),
-        Throttled | Changed(_) | Form(_) | Incomplete(_) => Failure::other(error),
+fn kind(is_out_of_reach: bool, code: Option<&str>) -> Kind {
+    match code {
+        _ if is_out_of_reach => Kind::OutOfReach,
+        Some(code) if EXPIRED.contains(&code) => Kind::OutOfReach,
+        Some(code) if DENIED.contains(&code) => Kind::Denied,
+        Some(code) if MISSING.contains(&code) => Kind::Missing,
+        _ => Kind::Other,
     }
 }
 
-/// Why a circuit was not written.
-pub(crate) fn circuit(CircuitError(error): CircuitError) -> Failure {
-    explain(&error).so("the circuit was not written")
+fn to_do(kind: Kind, is_out_of_reach: bool) -> &'static str {
+    match kind {
+        Kind::OutOfReach if is_out_of_reach => {
+            "; check the credentials (AWS_PROFILE) and the network, or start the local stack by `make up`"
+        }
+        Kind::OutOfReach => {
+            "; the credentials are expired or not valid: log in again, and check AWS_PROFILE"
+        }
+        _ => "",
+    }
+}
+
+/// A call that the library made.
+pub(crate) fn aws(error: AwsError) -> Failure {
+    let kind = kind(error.is_out_of_reach(), error.code());
+    let to_do = to_do(kind, error.is_out_of_reach());
+    Failure::new(kind, format!("{error}{to_do}"))
+}
+
+pub(crate) use aws as circuit;
+pub(crate) use aws as history;
+pub(crate) use aws as journal;
+pub(crate) use aws as ledger;
+pub(crate) use aws as scan;
+pub(crate) use aws as subscription;
+
+/// Why endpoints were not read or not changed.
+pub(crate) fn endpoint(error: impl Into<EndpointError>) -> Failure {
+    match error.into() {
+        EndpointError::Aws(error) => aws(error),
+        error @ EndpointError::Changed(_) => Failure::other(error),
+    }
 }
 
 /// Why a secret was not sealed or not opened.
 pub(crate) fn seal(error: SealError) -> Failure {
     match error {
-        SealError::Encrypt(error) => explain(&error).so("the secret was not encrypted"),
-        SealError::Decrypt(error) => explain(&error).so("the secret cannot be decrypted"),
+        SealError::Aws(error) | SealError::Denied(error) => aws(error),
         SealError::Unusable => Failure::other(error),
-    }
-}
-
-/// Why deliveries were not read or not written.
-pub(crate) fn history(error: HistoryError) -> Failure {
-    use HistoryError::{Form, Put, Query, Read, Throttled, Write};
-    let unreadable = |why: Failure| why.so("the deliveries cannot be read");
-    let unwritten = |why: Failure| why.so("the deliveries were not written");
-    match error {
-        Query(error) => unreadable(explain(&error)),
-        Read(error) => unreadable(explain(&error)),
-        Write(error) => unwritten(explain(&error)),
-        Put(error) => unwritten(explain(&error)),
-        Throttled | Form(_) => Failure::other(error),
-    }
-}
-
-/// Why the ledger was not read.
-pub(crate) fn ledger(error: ReadError) -> Failure {
-    match error {
-        ReadError::Read(error) => explain(&error).so("the ledger cannot be read"),
-        error => Failure::other(error),
     }
 }
 
 /// Why a webhook was not recorded.
 pub(crate) fn unrecorded(error: LedgerError) -> Failure {
     match error {
-        LedgerError::NotWritable(error) => explain(&error).so("the ledger is not writable"),
-        error => Failure::other(error),
+        LedgerError::Aws(error) => aws(error),
+        error @ LedgerError::Occupied(_) => Failure::other(error),
     }
 }
 
-/// Why a webhook was not released.
-pub(crate) fn unreleased(error: ReleaseError) -> Failure {
-    match error {
-        ReleaseError::Update(error) => explain(&error).so("the ledger is not writable"),
-        ReleaseError::Record(error) => unrecorded(error),
-    }
-}
-
-/// Why the ledger was not read as a whole, or not changed.
-pub(crate) fn scan(error: ScanError) -> Failure {
-    match error {
-        ScanError::Scan(error) => explain(&error).so("the ledger cannot be read"),
-        ScanError::Update(error) => explain(&error).so("the event is not published again"),
-    }
-}
+pub(crate) use unrecorded as unreleased;
 
 /// Why a payload was not read or not stored.
 pub(crate) fn payload(error: PayloadError) -> Failure {
     match error {
-        PayloadError::Get(error) => explain(&error).so("the payload was not read"),
-        PayloadError::Put(error) => explain(&error).so("the payload was not stored"),
-        error => Failure::other(error),
-    }
-}
-
-/// Why the journal was not read or not written.
-pub(crate) fn journal(error: JournalError) -> Failure {
-    use JournalError::{Delete, Encode, Get, Put, Query, Update};
-    let unwritten = |why: Failure| why.so("the journal was not written");
-    match error {
-        Query(error) => explain(&error).so("the journal cannot be read"),
-        Get(error) => explain(&error).so("the journal cannot be read"),
-        Delete(error) => unwritten(explain(&error)),
-        Put(error) => unwritten(explain(&error)),
-        Update(error) => unwritten(explain(&error)),
-        Encode(_) => Failure::other(error),
-    }
-}
-
-/// Why the subscriptions were not read.
-pub(crate) fn subscription(error: SubscriptionError) -> Failure {
-    match error {
-        SubscriptionError::Read(error) => explain(&error).so("the subscriptions cannot be read"),
+        PayloadError::Aws(error) => aws(error),
         error => Failure::other(error),
     }
 }
@@ -251,7 +202,7 @@ pub(crate) fn subscription(error: SubscriptionError) -> Failure {
 /// Why a message was not sent.
 pub(crate) fn queue(error: SendError) -> Failure {
     match error {
-        SendError::NotSent(error) => explain(&error).so("the message was not sent"),
+        SendError::NotSent(error) => aws(error).so("the message was not sent"),
         error => Failure::other(error),
     }
 }

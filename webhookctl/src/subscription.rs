@@ -319,17 +319,9 @@ fn matches_anything(pattern: &str) -> bool {
     types.any(|event_type| is_match(pattern, &event_type))
 }
 
-fn refusal(error: SubscriptionError) -> String {
-    match error {
-        SubscriptionError::Read(error) => {
-            format!("the subscriptions cannot be read: {}", explain(&error))
-        }
-        SubscriptionError::Put(error) => {
-            format!("the subscription was not written: {}", explain(&error))
-        }
-        SubscriptionError::Delete(error) => {
-            format!("the subscription was not removed: {}", explain(&error))
-        }
+fn refusal(error: impl Into<SubscriptionError>) -> String {
+    match error.into() {
+        SubscriptionError::Aws(error) => crate::failure::aws(error).to_string(),
         SubscriptionError::Exists(name) => {
             format!(
                 "there is a subscription {name} already: remove it first by `webhookctl subscription delete {name}`"

@@ -5,11 +5,10 @@
 //! [`Queues::offer`] is for the queues of consumers: it never fails, it ends in time, and it gives back what the queue did
 //! not take.
 
-use crate::aws::error::Causes;
+use crate::aws::error::AwsError;
 use crate::event::{CONTENT_TYPE, CloudEvent, Receipt};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{BuildError, ProvideErrorMetadata, SdkError};
-use aws_sdk_sqs::operation::change_message_visibility_batch::ChangeMessageVisibilityBatchError;
 use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchError, SendMessageBatchOutput};
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, SendMessageBatchRequestEntry,
@@ -172,8 +171,8 @@ pub enum SendError {
         code: String,
     },
     /// SQS did not answer, or answered that it could not.
-    #[error("messages were not sent: {}", Causes(.0))]
-    NotSent(#[from] Box<SdkError<SendMessageBatchError>>),
+    #[error("messages were not sent: {0}")]
+    NotSent(#[from] AwsError),
     /// SQS takes none of a batch because of what is in it.
     #[error("a batch is refused: {0}")]
     BatchRefused(String),
@@ -200,7 +199,7 @@ impl SendError {
             Self::QueueRefuses { code, .. }
             | Self::BatchRefused(code)
             | Self::PartlySent { code, .. } => code.clone(),
-            Self::NotSent(error) => code(error).unwrap_or_else(|| self.to_string()),
+            Self::NotSent(error) => code(error.code()).unwrap_or_else(|| self.to_string()),
             Self::Incomplete(_) | Self::Encode(_) => self.to_string(),
         };
         plain(&reason)
@@ -346,10 +345,10 @@ impl Queues {
         sent.map_err(|error| match blame(&error) {
             Blame::Queue => SendError::QueueRefuses {
                 queue: queue.to_owned(),
-                code: code(&error).unwrap_or_default(),
+                code: code(error.code()).unwrap_or_default(),
             },
-            Blame::Messages => SendError::BatchRefused(code(&error).unwrap_or_default()),
-            Blame::Circumstances => Box::new(error).into(),
+            Blame::Messages => SendError::BatchRefused(code(error.code()).unwrap_or_default()),
+            Blame::Circumstances => SendError::NotSent(error.into()),
         })
     }
 }
@@ -390,7 +389,7 @@ impl Queues {
                 match self.put_off_batch(queue, batch, &mut refused).await {
                     Ok(again) => left.extend(again),
                     Err(error) => {
-                        tracing::warn!(error = %Causes(&error), "messages were not put off");
+                        tracing::warn!(%error, "messages were not put off");
                         return waits.len() + refused;
                     }
                 }
@@ -409,7 +408,7 @@ impl Queues {
         queue: &str,
         batch: &[(String, i32)],
         refused: &mut usize,
-    ) -> Result<Waits, SdkError<ChangeMessageVisibilityBatchError>> {
+    ) -> Result<Waits, AwsError> {
         let entry = |(id, (receipt, seconds)): (usize, &(String, i32))| {
             ChangeMessageVisibilityBatchRequestEntry::builder()
                 .id(id.to_string())
@@ -422,9 +421,8 @@ impl Queues {
             .enumerate()
             .map(entry)
             .collect::<Result<Vec<_>, _>>();
-        let entries = entries.map_err(SdkError::construction_failure)?;
         let request = self.client.change_message_visibility_batch();
-        let request = request.queue_url(queue).set_entries(Some(entries));
+        let request = request.queue_url(queue).set_entries(Some(entries?));
         let answer = request.send().await?;
         let mut again = Waits::new();
         for (id, wait) in batch.iter().enumerate() {
@@ -518,8 +516,8 @@ fn blame(error: &SdkError<SendMessageBatchError>) -> Blame {
 }
 
 /// The error code of SQS, for people.
-fn code(error: &SdkError<SendMessageBatchError>) -> Option<String> {
-    Some(short(error.code()?).to_owned()).filter(|code| !code.is_empty())
+fn code(code: Option<&str>) -> Option<String> {
+    Some(short(code?).to_owned()).filter(|code| !code.is_empty())
 }
 
 fn short(code: &str) -> &str {

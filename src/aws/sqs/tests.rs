@@ -238,7 +238,11 @@ async fn each_error_of_sqs_is_known_by_what_is_really_sent() {
         let sent = queues(&[&answer]).client.send_message_batch();
         let error = sent.queue_url(QUEUE).send().await.unwrap_err();
         assert_eq!(blame(&error), expected, "{code}");
-        assert_eq!(super::code(&error).as_deref(), Some(short(code)), "{code}");
+        assert_eq!(
+            super::code(error.code()).as_deref(),
+            Some(short(code)),
+            "{code}"
+        );
     }
 }
 

@@ -1,6 +1,8 @@
 //! The queues of what is held: one for each endpoint, as a partition of the deliveries table, the oldest event first.
 
-use super::{Deliveries, Delivery, HistoryError, readable, text};
+use super::{Deliveries, Delivery, readable, unreadable};
+use crate::aws::dynamodb::text;
+use crate::aws::error::AwsError;
 use crate::event::EventRef;
 use aws_sdk_dynamodb::types::Select;
 use serde::{Deserialize, Serialize};
@@ -34,7 +36,7 @@ pub(super) fn queue(endpoint: &str) -> String {
 
 impl Deliveries {
     /// What is held for an endpoint, the oldest first, at most so many.
-    pub async fn held(&self, endpoint: &str, limit: i32) -> Result<Vec<HeldEntry>, HistoryError> {
+    pub async fn held(&self, endpoint: &str, limit: i32) -> Result<Vec<HeldEntry>, AwsError> {
         let answer = self
             .client
             .query()
@@ -46,14 +48,14 @@ impl Deliveries {
             .limit(limit)
             .send()
             .await
-            .map_err(Box::new)?;
+            .map_err(unreadable)?;
         Ok(readable(answer.items.unwrap_or_default()))
     }
 
     /// How much is held for an endpoint, counted up to a limit or a little beyond it.
     ///
     /// A read unit counts some twenty of them.
-    pub async fn count_held(&self, endpoint: &str, limit: usize) -> Result<usize, HistoryError> {
+    pub async fn count_held(&self, endpoint: &str, limit: usize) -> Result<usize, AwsError> {
         let query = self.client.query().table_name(&self.table);
         let mut pages = query
             .key_condition_expression("endpoint = :endpoint")
@@ -65,7 +67,7 @@ impl Deliveries {
         while counted <= limit
             && let Some(page) = pages.next().await
         {
-            let page = page.map_err(Box::new)?;
+            let page = page.map_err(unreadable)?;
             counted += usize::try_from(page.count()).unwrap_or_default();
         }
         Ok(counted)

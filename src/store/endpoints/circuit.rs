@@ -6,12 +6,11 @@
 //! circuit opens: `failures` in a row. Whether the endpoint is disabled: `failing_since`, the time without a success.
 //! How often a delivery was tried: `attempts` of its record. A wait that the endpoint asks for counts for the last two.
 
-use crate::aws::error::Causes;
+use crate::aws::dynamodb::{Item, number, text, update_if};
+use crate::aws::error::AwsError;
 use crate::store::endpoints::key;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::{SignedDuration, Timestamp};
 use serde::de::IgnoredAny;
@@ -143,7 +142,7 @@ impl Circuit {
     pub(crate) const KIND: &'static str = "circuit";
 
     /// Reads an item, and whose it is.
-    pub(crate) fn read(item: HashMap<String, AttributeValue>) -> Option<(String, Self)> {
+    pub(crate) fn read(item: Item) -> Option<(String, Self)> {
         let id = item.get("id")?.as_s().ok()?.clone();
         // Whatever cannot be read is as if nothing was seen yet.
         Some((id, serde_dynamo::from_item(item).unwrap_or_default()))
@@ -367,14 +366,9 @@ pub struct Circuits {
     table: String,
 }
 
-/// A circuit was not written.
-#[derive(Debug, thiserror::Error)]
-#[error("the circuit was not written: {}", Causes(.0))]
-pub struct CircuitError(
-    /// What DynamoDB answered.
-    #[from]
-    pub Box<SdkError<UpdateItemError>>,
-);
+fn unwritten(error: impl Into<AwsError>) -> AwsError {
+    error.into().context("the circuit was not written")
+}
 
 impl Circuits {
     /// The circuits in the endpoints table, of this name.
@@ -389,7 +383,7 @@ impl Circuits {
         failures: Failures,
         pace: Pace,
         now: Timestamp,
-    ) -> Result<Circuit, CircuitError> {
+    ) -> Result<Circuit, AwsError> {
         let mut set = "SET failing_since = if_not_exists(failing_since, :now)".to_owned();
         let mut update = self
             .update(id)
@@ -415,8 +409,8 @@ impl Circuits {
             .update_expression(set)
             .send()
             .await
-            .map_err(Box::new)?;
-        Ok(circuit_of(answer))
+            .map_err(unwritten)?;
+        Ok(circuit_of(answer.attributes.unwrap_or_default()))
     }
 
     /// Forgets the failures of an endpoint after a success, and what it asked for after that of a probe. Closes its
@@ -428,7 +422,7 @@ impl Circuits {
         is_probed: bool,
         pace: Pace,
         recovered: Transition,
-    ) -> Result<Option<Circuit>, CircuitError> {
+    ) -> Result<Option<Circuit>, AwsError> {
         let mut remove = "REMOVE failures, asked, failing_since".to_owned();
         if is_probed {
             remove += ", wait_until";
@@ -462,7 +456,7 @@ impl Circuits {
         had_turn: bool,
         until: Timestamp,
         now: Timestamp,
-    ) -> Result<(), CircuitError> {
+    ) -> Result<(), AwsError> {
         let until = number(until.as_millisecond());
         let update = self
             .update(id)
@@ -474,17 +468,12 @@ impl Circuits {
         } else {
             update.update_expression("SET slow_until = :until, slow_at = :now")
         };
-        update.send().await.map_err(Box::new)?;
+        update.send().await.map_err(unwritten)?;
         Ok(())
     }
 
     /// Takes the turn at an endpoint that is not known to be quick; false if another invocation was faster.
-    pub async fn take_turn(
-        &self,
-        id: &str,
-        seen: i64,
-        until: Timestamp,
-    ) -> Result<bool, CircuitError> {
+    pub async fn take_turn(&self, id: &str, seen: i64, until: Timestamp) -> Result<bool, AwsError> {
         let update = self
             .update(id)
             .update_expression("SET slow_until = :until")
@@ -495,7 +484,7 @@ impl Circuits {
     }
 
     /// Opens a circuit; false if it is open already.
-    pub async fn open(&self, id: &str, opened: Transition) -> Result<bool, CircuitError> {
+    pub async fn open(&self, id: &str, opened: Transition) -> Result<bool, AwsError> {
         let update = self
             .update(id)
             .update_expression("SET opened_at = :now, notice = :notice REMOVE probes")
@@ -506,11 +495,11 @@ impl Circuits {
     }
 
     /// Lets deliveries through again, since there is none to probe with; the next failure opens it again.
-    pub async fn half_open(&self, id: &str) -> Result<(), CircuitError> {
+    pub async fn half_open(&self, id: &str) -> Result<(), AwsError> {
         let update = self
             .update(id)
             .update_expression("REMOVE opened_at, probes");
-        update.send().await.map_err(Box::new)?;
+        update.send().await.map_err(unwritten)?;
         Ok(())
     }
 
@@ -522,7 +511,7 @@ impl Circuits {
         probe: &str,
         replaces: Option<&str>,
         due: Timestamp,
-    ) -> Result<bool, CircuitError> {
+    ) -> Result<bool, AwsError> {
         let update = self
             .update(id)
             .update_expression("SET probe = :probe, probe_due_at = :due")
@@ -543,7 +532,7 @@ impl Circuits {
         seen: &Circuit,
         probe: &str,
         due: Timestamp,
-    ) -> Result<bool, CircuitError> {
+    ) -> Result<bool, AwsError> {
         let lost = seen.probe.as_deref().unwrap_or_default();
         let unchanged = match seen.probe_due_at {
             Some(_) => "probe_due_at = :seen",
@@ -563,7 +552,7 @@ impl Circuits {
     }
 
     /// Takes the charge from a probe that ends; false if it has it no more.
-    pub async fn discharge(&self, id: &str, probe: &str) -> Result<bool, CircuitError> {
+    pub async fn discharge(&self, id: &str, probe: &str) -> Result<bool, AwsError> {
         let update = self
             .update(id)
             .update_expression("REMOVE probe, probe_due_at")
@@ -574,13 +563,13 @@ impl Circuits {
 
     /// Forgets all that was seen, but for the probe in charge, as the operator says that the endpoint is well. Whether
     /// it is quick is to be seen.
-    pub async fn reset(&self, id: &str, now: Timestamp) -> Result<(), CircuitError> {
+    pub async fn reset(&self, id: &str, now: Timestamp) -> Result<(), AwsError> {
         let all = "SET slow_until = :now REMOVE failures, asked, failing_since, opened_at, probes, wait_until, slow_since, slow_at, notice";
         let update = self
             .update(id)
             .update_expression(all)
             .expression_attribute_values(":now", number(now.as_millisecond()));
-        update.send().await.map_err(Box::new)?;
+        update.send().await.map_err(unwritten)?;
         Ok(())
     }
 
@@ -590,7 +579,7 @@ impl Circuits {
         id: &str,
         transition: Transition,
         now: Timestamp,
-    ) -> Result<Option<Transition>, CircuitError> {
+    ) -> Result<Option<Transition>, AwsError> {
         let claimed = Transition {
             claimed_until: claim(now),
             ..transition
@@ -605,14 +594,14 @@ impl Circuits {
         id: &str,
         transition: Transition,
         released: Transition,
-    ) -> Result<(), CircuitError> {
+    ) -> Result<(), AwsError> {
         self.replace(id, transition, Some(released))
             .await
             .map(|_| ())
     }
 
     /// Forgets a transition, as the operator was notified.
-    pub async fn notified(&self, id: &str, transition: Transition) -> Result<(), CircuitError> {
+    pub async fn notified(&self, id: &str, transition: Transition) -> Result<(), AwsError> {
         self.replace(id, transition, None).await.map(|_| ())
     }
 
@@ -622,7 +611,7 @@ impl Circuits {
         id: &str,
         transition: Transition,
         by: Option<Transition>,
-    ) -> Result<bool, CircuitError> {
+    ) -> Result<bool, AwsError> {
         let update = self
             .update(id)
             .condition_expression("notice.news = :news AND notice.happened_at = :at AND notice.claimed_until = :until")
@@ -645,30 +634,14 @@ impl Circuits {
 }
 
 /// Makes a conditional update; none if its condition did not hold.
-async fn applied(
-    update: UpdateItemFluentBuilder,
-) -> Result<Option<UpdateItemOutput>, CircuitError> {
-    match update.send().await {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) => match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
-            _ => Err(CircuitError(Box::new(error))),
-        },
-    }
+async fn applied(update: UpdateItemFluentBuilder) -> Result<Option<Item>, AwsError> {
+    update_if(update).await.map_err(unwritten)
 }
 
 /// The circuit that an update made.
-fn circuit_of(answer: UpdateItemOutput) -> Circuit {
-    let circuit = answer.attributes.and_then(Circuit::read);
+fn circuit_of(item: Item) -> Circuit {
+    let circuit = Circuit::read(item);
     circuit.map(|(_, circuit)| circuit).unwrap_or_default()
-}
-
-fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
-}
-
-fn number(number: i64) -> AttributeValue {
-    AttributeValue::N(number.to_string())
 }
 
 #[cfg(test)]

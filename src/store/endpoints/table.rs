@@ -2,63 +2,42 @@
 //! other.
 
 use super::{Endpoint, EndpointStatus, MAX_AGE};
-use crate::aws::error::Causes;
+use crate::aws::dynamodb::{self, Item, Put, number, put_if, query_all, read_batch, text};
+use crate::aws::error::AwsError;
 use crate::store::endpoints::circuit::{Circuit, Transition};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{BuildError, SdkError};
-use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::query::QueryError;
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update,
-};
+use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem, Update};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::Mutex;
 
 /// The `kind` of an endpoint among the items of the endpoints table.
 const KIND: &str = "endpoint";
 
-/// How often what a batch left unread is asked for again.
-const TRIES: u32 = 5;
-
-/// The pause before that; it doubles each time.
-const PAUSE: Duration = Duration::from_millis(50);
-
-/// Why endpoints were not read or not changed.
+/// Why an endpoint was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
-    /// The table was not readable.
-    #[error("the endpoints cannot be read: {}", Causes(.0))]
-    Query(#[from] Box<SdkError<QueryError>>),
-    /// The table was not readable.
-    #[error("the endpoints cannot be read: {}", Causes(.0))]
-    Read(#[from] Box<SdkError<BatchGetItemError>>),
-    /// DynamoDB left some of them unread.
-    #[error("the endpoints cannot be read: the table is throttled")]
-    Throttled,
     /// Somebody else changed it since it was read, or removed it.
     #[error("the endpoint {0} was changed by somebody else; look at it and try again")]
     Changed(String),
-    /// It was not written.
-    #[error("the endpoint was not written: {}", Causes(.0))]
-    Put(#[from] Box<SdkError<PutItemError>>),
-    /// It was not written.
-    #[error("the endpoint was not written: {}", Causes(.0))]
-    Transact(#[from] Box<SdkError<TransactWriteItemsError>>),
-    /// It was not written.
-    #[error("the endpoint was not written: {0}")]
-    Incomplete(#[from] BuildError),
-    /// It was not removed.
-    #[error("the endpoint was not removed: {}", Causes(.0))]
-    Delete(#[from] Box<SdkError<DeleteItemError>>),
-    /// It has no form that the table takes.
-    #[error("the endpoint was not written: {0}")]
-    Form(#[from] serde_dynamo::Error),
+    /// DynamoDB did not take it.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+}
+
+fn unreadable(error: impl Into<AwsError>) -> AwsError {
+    error.into().context("the endpoints cannot be read")
+}
+
+fn unwritten(error: impl Into<AwsError>) -> AwsError {
+    error.into().context("the endpoint was not written")
+}
+
+fn not_removed(error: impl Into<AwsError>) -> AwsError {
+    error.into().context("the endpoint was not removed")
 }
 
 /// The endpoints in their table, and what was last read of them.
@@ -85,7 +64,7 @@ impl Endpoints {
     /// The endpoints as they were at most half a minute ago, for the fan-out.
     ///
     /// There is no going on without them: an event would miss the endpoints that want it.
-    pub async fn current(&self, now: Instant) -> Result<Current, EndpointError> {
+    pub async fn current(&self, now: Instant) -> Result<Current, AwsError> {
         let mut cache = self.cache.lock().await;
         if let Some((read_at, current)) = &*cache
             && now.saturating_duration_since(*read_at) < MAX_AGE
@@ -100,71 +79,44 @@ impl Endpoints {
     }
 
     /// All endpoints, by id; one that is not as the tool writes them is left out, and logged.
-    pub async fn list(&self) -> Result<Vec<Endpoint>, EndpointError> {
+    pub async fn list(&self) -> Result<Vec<Endpoint>, AwsError> {
         let items = self.items().await?;
         Ok(items.into_iter().filter_map(read).collect())
     }
 
-    async fn items(&self) -> Result<Vec<HashMap<String, AttributeValue>>, EndpointError> {
-        let pages = self
-            .client
-            .query()
-            .table_name(&self.table)
+    async fn items(&self) -> Result<Vec<Item>, AwsError> {
+        let query = self.client.query().table_name(&self.table);
+        let query = query
             .key_condition_expression("kind = :kind")
             .expression_attribute_values(":kind", text(KIND))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        let items = pages.collect::<Result<Vec<_>, _>>().await;
-        Ok(items.map_err(Box::new)?)
+            .consistent_read(true);
+        query_all(query).await.map_err(unreadable)
     }
 
     /// These endpoints as they are at this moment, by id, with how they are doing.
     pub async fn statuses(
         &self,
         ids: &BTreeSet<&str>,
-    ) -> Result<HashMap<String, EndpointStatus>, EndpointError> {
-        if ids.is_empty() {
-            // DynamoDB refuses to read nothing.
-            return Ok(HashMap::new());
-        }
+    ) -> Result<HashMap<String, EndpointStatus>, AwsError> {
         let keys = ids
             .iter()
             .flat_map(|id| [key(KIND, id), key(Circuit::KIND, id)]);
-        let keys = KeysAndAttributes::builder()
-            .set_keys(Some(keys.collect()))
-            .consistent_read(true)
-            .build();
-        let mut wanted = HashMap::from([(
-            self.table.clone(),
-            keys.map_err(|_| EndpointError::Throttled)?,
-        )]);
+        let keys: Vec<_> = keys.collect();
+        let items = read_batch(&self.client, &self.table, &keys, &[]).await;
         let mut endpoints = Vec::new();
         let mut circuits = HashMap::new();
-        for tried in 0..TRIES {
-            if tried > 0 {
-                tokio::time::sleep(PAUSE * 2_u32.pow(tried - 1)).await;
-            }
-            let request = self.client.batch_get_item().set_request_items(Some(wanted));
-            let answer = request.send().await.map_err(Box::new)?;
-            for item in answer.responses.unwrap_or_default().into_values().flatten() {
-                if item.get("kind") == Some(&text(KIND)) {
-                    endpoints.extend(read(item));
-                } else if let Some((id, circuit)) = Circuit::read(item) {
-                    circuits.insert(id, circuit);
-                }
-            }
-            wanted = answer.unprocessed_keys.unwrap_or_default();
-            if wanted.is_empty() {
-                let stand = |endpoint: Endpoint| {
-                    let circuit = circuits.remove(&endpoint.id).unwrap_or_default();
-                    (endpoint.id.clone(), EndpointStatus { endpoint, circuit })
-                };
-                return Ok(endpoints.into_iter().map(stand).collect());
+        for item in items.map_err(unreadable)? {
+            if item.get("kind") == Some(&text(KIND)) {
+                endpoints.extend(read(item));
+            } else if let Some((id, circuit)) = Circuit::read(item) {
+                circuits.insert(id, circuit);
             }
         }
-        Err(EndpointError::Throttled)
+        let stand = |endpoint: Endpoint| {
+            let circuit = circuits.remove(&endpoint.id).unwrap_or_default();
+            (endpoint.id.clone(), EndpointStatus { endpoint, circuit })
+        };
+        Ok(endpoints.into_iter().map(stand).collect())
     }
 
     /// Writes an endpoint in the place of its earlier version, and counts its version on.
@@ -173,34 +125,25 @@ impl Endpoints {
     pub async fn put(&self, endpoint: &mut Endpoint) -> Result<(), EndpointError> {
         let before = endpoint.version;
         endpoint.version += 1;
-        let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(&*endpoint)?;
+        let item = serde_dynamo::to_item(&*endpoint).map_err(AwsError::other);
+        let mut item: Item = item.map_err(unwritten)?;
         item.insert("kind".to_owned(), text(KIND));
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item.clone()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            .set_item(Some(item.clone()));
         let put = if before == 0 {
             put.condition_expression("attribute_not_exists(id)")
         } else {
             put.condition_expression("version = :before")
-                .expression_attribute_values(":before", AttributeValue::N(before.to_string()))
+                .expression_attribute_values(":before", number(before.cast_signed()))
         };
-        match put.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                // A second try, after the answer to the first was lost.
-                Some(PutItemError::ConditionalCheckFailedException(refusal))
-                    if refusal.item() == Some(&item) =>
-                {
-                    Ok(())
-                }
-                Some(PutItemError::ConditionalCheckFailedException(_)) => {
-                    Err(EndpointError::Changed(endpoint.id.clone()))
-                }
-                _ => Err(Box::new(error).into()),
-            },
+        match put_if(put).await.map_err(unwritten)? {
+            Put::Written => Ok(()),
+            // A second try, after the answer to the first was lost.
+            Put::Unmet(Some(stored)) if stored == item => Ok(()),
+            Put::Unmet(_) => Err(EndpointError::Changed(endpoint.id.clone())),
         }
     }
 
@@ -212,7 +155,7 @@ impl Endpoints {
         id: &str,
         reason: &str,
         disabled: Transition,
-    ) -> Result<bool, EndpointError> {
+    ) -> Result<bool, AwsError> {
         let endpoint = Update::builder()
             .table_name(&self.table)
             .set_key(Some(key(KIND, id)))
@@ -224,11 +167,8 @@ impl Endpoints {
             .expression_attribute_values(":disabled", text("disabled"))
             .expression_attribute_values(":active", text("active"))
             .expression_attribute_values(":reason", text(reason))
-            .expression_attribute_values(
-                ":now",
-                AttributeValue::N(disabled.happened_at.to_string()),
-            )
-            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
+            .expression_attribute_values(":now", number(disabled.happened_at))
+            .expression_attribute_values(":one", number(1));
         let circuit = Update::builder()
             .table_name(&self.table)
             .set_key(Some(key(Circuit::KIND, id)))
@@ -236,29 +176,29 @@ impl Endpoints {
             .expression_attribute_values(":notice", disabled.attribute());
         let mut transaction = self.client.transact_write_items();
         for update in [endpoint, circuit] {
-            let item = TransactWriteItem::builder().update(update.build()?);
+            let item = TransactWriteItem::builder().update(update.build().map_err(unwritten)?);
             transaction = transaction.transact_items(item.build());
         }
         match transaction.send().await {
             Ok(_) => Ok(true),
             Err(error) if is_refused(&error) => Ok(false),
-            Err(error) => Err(Box::new(error).into()),
+            Err(error) => Err(unwritten(error)),
         }
     }
 
     /// Removes an endpoint, readable or not, and what was seen of it; false if there is none.
-    pub async fn remove(&self, id: &str) -> Result<bool, EndpointError> {
+    pub async fn remove(&self, id: &str) -> Result<bool, AwsError> {
         let removed = self.delete(KIND, id).await?;
         self.delete(Circuit::KIND, id).await?;
         Ok(removed)
     }
 
-    async fn delete(&self, kind: &str, id: &str) -> Result<bool, EndpointError> {
+    async fn delete(&self, kind: &str, id: &str) -> Result<bool, AwsError> {
         let delete = self.client.delete_item().table_name(&self.table);
         let delete = delete
             .set_key(Some(key(kind, id)))
             .return_values(ReturnValue::AllOld);
-        let answer = delete.send().await.map_err(Box::new)?;
+        let answer = delete.send().await.map_err(not_removed)?;
         Ok(answer.attributes.is_some())
     }
 }
@@ -276,7 +216,7 @@ fn is_refused(error: &SdkError<TransactWriteItemsError>) -> bool {
         .any(|it| it.code() == Some("ConditionalCheckFailed"))
 }
 
-fn read(item: HashMap<String, AttributeValue>) -> Option<Endpoint> {
+fn read(item: Item) -> Option<Endpoint> {
     let id = item.get("id").cloned();
     match serde_dynamo::from_item(item) {
         Ok(endpoint) => Some(endpoint),
@@ -288,20 +228,19 @@ fn read(item: HashMap<String, AttributeValue>) -> Option<Endpoint> {
 }
 
 /// The key of an item of the endpoints table.
-pub(crate) fn key(kind: &str, id: &str) -> HashMap<String, AttributeValue> {
-    HashMap::from([("kind".to_owned(), text(kind)), ("id".to_owned(), text(id))])
-}
-
-fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
+pub(crate) fn key(kind: &str, id: &str) -> Item {
+    dynamodb::key([("kind", kind), ("id", id)])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::dynamodb::{PAUSE, TRIES};
     use crate::store::endpoints::test::endpoint;
     use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
+    use aws_sdk_dynamodb::operation::put_item::PutItemError;
     use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
+    use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
     use aws_smithy_mocks::{Rule, mock};
 
     /// What is written of an endpoint under this condition, where what is there by then has another name, or is the same.
@@ -372,7 +311,11 @@ mod tests {
             .build();
         let began = tokio::time::Instant::now();
         let read = endpoints(&rule).statuses(&BTreeSet::from(["ep_1"])).await;
-        assert!(matches!(read, Err(EndpointError::Throttled)), "{read:?}");
+        let error = read.unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the endpoints cannot be read: the table is throttled"
+        );
         assert_eq!(rule.num_calls(), TRIES as usize);
         assert!(began.elapsed() >= PAUSE * (1 + 2 + 4 + 8));
     }

@@ -1,6 +1,8 @@
 //! How far a replay has come, so that it can go on after an interruption.
 
-use super::{Item, Journal, JournalError, key, number, text};
+use super::{Journal, key, unreadable, unwritten};
+use crate::aws::dynamodb::{Item, number, number_of, text, text_of, time_of};
+use crate::aws::error::AwsError;
 use jiff::{SignedDuration, Timestamp};
 
 /// The `kind` of a checkpoint among the items of the journal.
@@ -30,29 +32,29 @@ pub struct Checkpoint {
 
 impl Journal {
     /// How far the replay under this name came.
-    pub async fn checkpoint(&self, name: &str) -> Result<Option<Checkpoint>, JournalError> {
+    pub async fn checkpoint(&self, name: &str) -> Result<Option<Checkpoint>, AwsError> {
         let get = self.client.get_item().table_name(&self.table);
         let get = get.set_key(Some(key(KIND, name))).consistent_read(true);
-        let answer = get.send().await.map_err(Box::new)?;
+        let answer = get.send().await.map_err(unreadable)?;
         Ok(answer.item.as_ref().and_then(Checkpoint::read))
     }
 
     /// Notes how far the replay under this name has come.
-    pub async fn save(&self, name: &str, checkpoint: &Checkpoint) -> Result<(), JournalError> {
+    pub async fn save(&self, name: &str, checkpoint: &Checkpoint) -> Result<(), AwsError> {
         let mut item = checkpoint.item();
         item.extend(key(KIND, name));
         let expires_at = Timestamp::now().as_second() + RETENTION.as_secs();
         item.insert("expires_at".to_owned(), number(expires_at));
         let put = self.client.put_item().table_name(&self.table);
-        put.set_item(Some(item)).send().await.map_err(Box::new)?;
+        put.set_item(Some(item)).send().await.map_err(unwritten)?;
         Ok(())
     }
 
     /// Forgets the checkpoint of a replay that is done.
-    pub async fn forget(&self, name: &str) -> Result<(), JournalError> {
+    pub async fn forget(&self, name: &str) -> Result<(), AwsError> {
         let delete = self.client.delete_item().table_name(&self.table);
         let delete = delete.set_key(Some(key(KIND, name)));
-        delete.send().await.map_err(Box::new)?;
+        delete.send().await.map_err(unwritten)?;
         Ok(())
     }
 }
@@ -76,18 +78,15 @@ impl Checkpoint {
     }
 
     fn read(item: &Item) -> Option<Self> {
-        let text = |name: &str| item.get(name)?.as_s().ok().cloned();
-        let number = |name: &str| -> Option<i64> { item.get(name)?.as_n().ok()?.parse().ok() };
-        let count = |name| usize::try_from(number(name)?).ok();
-        let time = |name| Timestamp::from_millisecond(number(name)?).ok();
+        let last_key = text_of(item, "last_key").map(str::to_owned);
         Some(Self {
-            replay: text("replay")?,
-            since: time("since")?,
-            until: time("until")?,
-            last: number("last_at").zip(text("last_key")),
-            done: count("done")?,
-            forgotten: count("forgotten")?,
-            unwanted: count("unwanted")?,
+            replay: text_of(item, "replay")?.to_owned(),
+            since: time_of(item, "since")?,
+            until: time_of(item, "until")?,
+            last: number_of(item, "last_at").zip(last_key),
+            done: number_of(item, "done")?,
+            forgotten: number_of(item, "forgotten")?,
+            unwanted: number_of(item, "unwanted")?,
         })
     }
 }

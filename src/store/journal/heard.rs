@@ -1,10 +1,11 @@
 //! When each source was last heard of, and each of its secrets last matched: one item for each source, written once a
 //! minute at most by each copy of the function. How its silence is watched over is in the same item, and left to `watch`.
 
-use super::{Item, Journal, JournalError, key, number};
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use super::{Journal, key, unreadable, unwritten};
+use crate::aws::dynamodb::{Item, number, number_of, text_of, time_of, update_if};
+use crate::aws::error::AwsError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -60,7 +61,7 @@ impl Journal {
         secret: Option<&str>,
         accepted_at: Timestamp,
         now: Instant,
-    ) -> Result<Option<Heard>, JournalError> {
+    ) -> Result<Option<Heard>, AwsError> {
         let mut set = "SET last_accepted_at = :at".to_owned();
         let mut update = self.source_update(source);
         if let Some(secret) = secret {
@@ -84,16 +85,16 @@ impl Journal {
     }
 
     /// When each source was last heard of, by its name.
-    pub async fn heard(&self) -> Result<HashMap<String, Heard>, JournalError> {
+    pub async fn heard(&self) -> Result<HashMap<String, Heard>, AwsError> {
         let items = self.items_of(KIND).await?;
         Ok(items.iter().filter_map(named).collect())
     }
 
     /// When a source was last heard of.
-    pub async fn heard_of(&self, source: &str) -> Result<Heard, JournalError> {
+    pub async fn heard_of(&self, source: &str) -> Result<Heard, AwsError> {
         let get = self.client.get_item().table_name(&self.table);
         let get = get.set_key(Some(key(KIND, source))).consistent_read(true);
-        let answer = get.send().await.map_err(Box::new)?;
+        let answer = get.send().await.map_err(unreadable)?;
         Ok(answer.item.as_ref().map(read).unwrap_or_default())
     }
 
@@ -105,40 +106,28 @@ impl Journal {
 }
 
 /// What is known of a source after a change; nothing if its condition did not hold.
-pub(super) async fn updated(
-    update: UpdateItemFluentBuilder,
-) -> Result<Option<Heard>, JournalError> {
-    match update.return_values(ReturnValue::AllNew).send().await {
-        Ok(answer) => Ok(answer.attributes.as_ref().map(read)),
-        Err(error) => match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
-            _ => Err(Box::new(error).into()),
-        },
-    }
+pub(super) async fn updated(update: UpdateItemFluentBuilder) -> Result<Option<Heard>, AwsError> {
+    let item = update_if(update.return_values(ReturnValue::AllNew)).await;
+    Ok(item.map_err(unwritten)?.as_ref().map(read))
 }
 
 fn named(item: &Item) -> Option<(String, Heard)> {
-    Some((item.get("id")?.as_s().ok()?.clone(), read(item)))
+    Some((text_of(item, "id")?.to_owned(), read(item)))
 }
 
 fn read(item: &Item) -> Heard {
-    let number = |value: &AttributeValue| value.as_n().ok()?.parse().ok();
-    let time = |value: &AttributeValue| Timestamp::from_millisecond(number(value)?).ok();
-    let matched = item.iter().filter_map(|(name, value)| {
+    let matched = item.keys().filter_map(|name| {
         let secret = name.strip_prefix(MATCHED)?;
-        Some((secret.to_owned(), time(value)?))
+        Some((secret.to_owned(), time_of(item, name)?))
     });
     Heard {
-        last_accepted_at: item.get("last_accepted_at").and_then(time),
+        last_accepted_at: time_of(item, "last_accepted_at"),
         matched: matched.collect(),
-        silent_after: item
-            .get("silent_after")
-            .and_then(number)
-            .map(SignedDuration::from_secs),
-        declared_at: item.get("declared_at").and_then(time),
-        watch: item.get("watch").and_then(|it| it.as_s().ok().cloned()),
-        watch_due_at: item.get("watch_due_at").and_then(time),
-        silent_since: item.get("silent_since").and_then(time),
+        silent_after: number_of(item, "silent_after").map(SignedDuration::from_secs),
+        declared_at: time_of(item, "declared_at"),
+        watch: text_of(item, "watch").map(str::to_owned),
+        watch_due_at: time_of(item, "watch_due_at"),
+        silent_since: time_of(item, "silent_since"),
     }
 }
 

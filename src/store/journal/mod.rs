@@ -20,15 +20,9 @@ pub use rejected::{KeptRejected, NotKept, RING, Rejected, RejectedRequest, Ring}
 pub use removed::Removed;
 pub use shapes::Of;
 
-use crate::aws::error::Causes;
+use crate::aws::dynamodb::{self, Item, query_all, text};
+use crate::aws::error::AwsError;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::get_item::GetItemError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::query::QueryError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::SignedDuration;
 use std::collections::HashMap;
 use std::time::Instant;
@@ -48,27 +42,12 @@ pub struct Journal {
     lane: rejected::Lane,
 }
 
-/// The journal was not read or not written.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// The table was not readable.
-    #[error("the journal cannot be read: {}", Causes(.0))]
-    Query(#[from] Box<SdkError<QueryError>>),
-    /// The table was not readable.
-    #[error("the journal cannot be read: {}", Causes(.0))]
-    Get(#[from] Box<SdkError<GetItemError>>),
-    /// The table was not writable.
-    #[error("the journal was not written: {}", Causes(.0))]
-    Delete(#[from] Box<SdkError<DeleteItemError>>),
-    /// The table was not writable.
-    #[error("the journal was not written: {}", Causes(.0))]
-    Put(#[from] Box<SdkError<PutItemError>>),
-    /// The table was not writable.
-    #[error("the journal was not written: {}", Causes(.0))]
-    Update(#[from] Box<SdkError<UpdateItemError>>),
-    /// What is to be noted could not be encoded.
-    #[error("the journal was not written: {0}")]
-    Encode(#[from] serde_json::Error),
+fn unreadable(error: impl Into<AwsError>) -> AwsError {
+    error.into().context("the journal cannot be read")
+}
+
+fn unwritten(error: impl Into<AwsError>) -> AwsError {
+    error.into().context("the journal was not written")
 }
 
 impl Journal {
@@ -85,30 +64,15 @@ impl Journal {
     }
 
     /// All items of a kind, in the order of their ids.
-    async fn items_of(&self, kind: &str) -> Result<Vec<Item>, JournalError> {
+    async fn items_of(&self, kind: &str) -> Result<Vec<Item>, AwsError> {
         let query = self.client.query().table_name(&self.table);
-        let pages = query
+        let query = query
             .key_condition_expression("kind = :kind")
-            .expression_attribute_values(":kind", text(kind))
-            .into_paginator()
-            .items()
-            .send();
-        let items = pages.collect::<Result<Vec<_>, _>>().await;
-        Ok(items.map_err(Box::new)?)
+            .expression_attribute_values(":kind", text(kind));
+        query_all(query).await.map_err(unreadable)
     }
 }
 
-/// An item of the table, or its key.
-type Item = HashMap<String, AttributeValue>;
-
 fn key(kind: &str, id: &str) -> Item {
-    HashMap::from([("kind".to_owned(), text(kind)), ("id".to_owned(), text(id))])
-}
-
-fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
-}
-
-fn number(number: i64) -> AttributeValue {
-    AttributeValue::N(number.to_string())
+    dynamodb::key([("kind", kind), ("id", id)])
 }

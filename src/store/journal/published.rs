@@ -1,16 +1,15 @@
 //! The index of events by time: one item for each batch that was fanned out, which lists what was published. It costs a
 //! part of a write unit per event, and is the proof that an event was published.
 
-use super::{Journal, JournalError, number, text};
+use super::{Journal, unreadable, unwritten};
+use crate::aws::dynamodb::{Item, binary, binary_of, number, text, text_of, time_of};
+use crate::aws::error::AwsError;
 use crate::event::EventRef;
 use crate::store::deflate::{deflate, inflate};
-use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 
 /// An event that was published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,11 +39,12 @@ impl Journal {
         &self,
         events: &[Published],
         now: Timestamp,
-    ) -> Result<(), JournalError> {
+    ) -> Result<(), AwsError> {
         if events.is_empty() {
             return Ok(());
         }
-        let json = serde_json::to_vec(events)?;
+        let json = serde_json::to_vec(events).map_err(AwsError::other);
+        let json = json.map_err(unwritten)?;
         let (name, bytes) = match deflate(&json) {
             Some(deflated) => ("events_z", deflated),
             None => ("events", json),
@@ -57,12 +57,12 @@ impl Journal {
                 text(&place(now, getrandom::u32().unwrap_or_default())),
             )
             .item("at", number(now.as_millisecond()))
-            .item(name, AttributeValue::B(Blob::new(bytes)))
+            .item(name, binary(bytes))
             .item(
                 "expires_at",
                 number(now.as_second() + self.retention.as_secs()),
             );
-        put.send().await.map_err(Box::new)?;
+        put.send().await.map_err(unwritten)?;
         Ok(())
     }
 
@@ -75,7 +75,7 @@ impl Journal {
         day: Date,
         since: Timestamp,
         before: Option<&str>,
-    ) -> Result<(Vec<Batch>, Option<String>), JournalError> {
+    ) -> Result<(Vec<Batch>, Option<String>), AwsError> {
         let query = self.client.query().table_name(&self.table);
         let query = query
             .key_condition_expression("kind = :kind AND id BETWEEN :first AND :last")
@@ -83,11 +83,11 @@ impl Journal {
             .expression_attribute_values(":first", text(&format!("{:013}", since.as_millisecond())))
             .expression_attribute_values(":last", text(before.unwrap_or("~")))
             .scan_index_forward(false);
-        let answer = query.send().await.map_err(Box::new)?;
+        let answer = query.send().await.map_err(unreadable)?;
         let batches = answer.items.unwrap_or_default().into_iter().map(read);
         let batches = batches.filter(|batch| before != Some(&*batch.id)).collect();
-        let last = answer.last_evaluated_key;
-        let last = last.and_then(|mut key| key.remove("id")?.as_s().ok().cloned());
+        let last = answer.last_evaluated_key.as_ref();
+        let last = last.and_then(|key| text_of(key, "id")).map(str::to_owned);
         Ok((batches, last))
     }
 }
@@ -114,22 +114,19 @@ fn place(now: Timestamp, random: u32) -> String {
 }
 
 /// A batch as it was noted; without events if they cannot be read.
-fn read(item: HashMap<String, AttributeValue>) -> Batch {
-    let binary = |name| Some(item.get(name)?.as_b().ok()?.as_ref());
-    let json = match binary("events_z") {
+fn read(item: Item) -> Batch {
+    let json = match binary_of(&item, "events_z") {
         Some(deflated) => inflate(deflated),
-        None => binary("events").map(<[u8]>::to_vec),
+        None => binary_of(&item, "events").map(<[u8]>::to_vec),
     };
-    let at = item.get("at").and_then(|at| at.as_n().ok()?.parse().ok());
-    let at = at.and_then(|at| Timestamp::from_millisecond(at).ok());
-    let id = item.get("id").and_then(|id| id.as_s().ok());
+    let id = text_of(&item, "id");
     let events = json.and_then(|json| serde_json::from_slice(&json).ok());
     if events.is_none() {
         tracing::error!(batch = ?id, "what was published is not readable");
     }
     Batch {
-        id: id.cloned().unwrap_or_default(),
-        at: at.unwrap_or_default(),
+        id: id.unwrap_or_default().to_owned(),
+        at: time_of(&item, "at").unwrap_or_default(),
         events: events.unwrap_or_default(),
     }
 }
@@ -184,15 +181,12 @@ mod tests {
         let deflated = deflate(&serde_json::to_vec(&events).unwrap()).unwrap();
         // A write unit is a kilobyte, of a hundred events.
         assert!(deflated.len() < 100 * 80, "{}", deflated.len());
-        let item = HashMap::from([
+        let item = Item::from([
             ("id".to_owned(), text("1790000000000_00000000")),
             ("at".to_owned(), number(1_790_000_000_000)),
-            (
-                "events_z".to_owned(),
-                AttributeValue::B(Blob::new(deflated)),
-            ),
+            ("events_z".to_owned(), binary(deflated)),
         ]);
         assert_eq!(read(item).events, events);
-        assert!(read(HashMap::new()).events.is_empty());
+        assert!(read(Item::new()).events.is_empty());
     }
 }

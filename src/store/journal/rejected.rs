@@ -6,14 +6,18 @@
 //! second, and four hundred of all and then two a second: a flood costs little. Lambda stops the process after the answer, so that the sender has to wait for it, but
 //! never longer than a moment.
 
-use super::{Item, Journal, JournalError, key, number, text};
+use super::{Journal, key, unreadable, unwritten};
+use crate::aws::dynamodb::{
+    Item, binary, binary_of, number, number_of, query_all, text, text_of, time_of, update_if,
+};
+use crate::aws::error::AwsError;
 use crate::crypto::signature::{Digest256, sha256};
 use crate::store::deflate::{deflate, inflate};
 use crate::store::ledger::StoredBody;
 use crate::store::payloads::{PayloadError, Payloads};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use futures_util::future::try_join;
 use jiff::civil::Date;
@@ -119,7 +123,7 @@ pub enum NotKept {
     TooSlow(Duration),
     /// The journal did not take it.
     #[error(transparent)]
-    Journal(#[from] JournalError),
+    Journal(#[from] AwsError),
     /// The payload bucket did not take its body.
     #[error(transparent)]
     Payload(#[from] PayloadError),
@@ -223,13 +227,9 @@ impl Journal {
     }
 
     /// What is kept of a source and a day, the newest first. No body and no header is read.
-    pub async fn rejected(
-        &self,
-        source: &str,
-        day: Date,
-    ) -> Result<Vec<KeptRejected>, JournalError> {
+    pub async fn rejected(&self, source: &str, day: Date) -> Result<Vec<KeptRejected>, AwsError> {
         let query = self.client.query().table_name(&self.table);
-        let items = query
+        let query = query
             .key_condition_expression("#kind = :kind")
             .projection_expression("#id, #at, #reason, #event")
             .expression_attribute_names("#kind", "kind")
@@ -237,12 +237,8 @@ impl Journal {
             .expression_attribute_names("#at", "at")
             .expression_attribute_names("#reason", "reason")
             .expression_attribute_names("#event", "released_as")
-            .expression_attribute_values(":kind", text(&kind(source, day)))
-            .into_paginator()
-            .items()
-            .send();
-        let items = items.collect::<Result<Vec<_>, _>>().await;
-        let items = items.map_err(Box::new)?;
+            .expression_attribute_values(":kind", text(&kind(source, day)));
+        let items = query_all(query).await.map_err(unreadable)?;
         // Those which count them are none of them.
         let kept = items.iter().filter_map(|item| read(item, source, day));
         let mut kept: Vec<_> = kept.collect();
@@ -254,10 +250,10 @@ impl Journal {
     pub async fn rejected_request(
         &self,
         kept: &KeptRejected,
-    ) -> Result<Option<RejectedRequest>, JournalError> {
+    ) -> Result<Option<RejectedRequest>, AwsError> {
         let get = self.client.get_item().table_name(&self.table);
         let get = get.set_key(Some(kept.key())).consistent_read(true);
-        let item = get.send().await.map_err(Box::new)?.item;
+        let item = get.send().await.map_err(unreadable)?.item;
         let item = item.filter(|item| item.get("at") == Some(&kept.at()));
         Ok(item.and_then(|item| read_request(&item, kept)))
     }
@@ -268,41 +264,28 @@ impl Journal {
         &self,
         kept: &KeptRejected,
         now: Timestamp,
-    ) -> Result<Option<Timestamp>, JournalError> {
+    ) -> Result<Option<Timestamp>, AwsError> {
         let update = self.update_rejected(kept);
         let update = update
             .update_expression("SET released_at = if_not_exists(released_at, :now)")
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .return_values(ReturnValue::AllNew);
-        let answer = match update.send().await {
-            Ok(answer) => answer,
-            Err(error) if is_refused(&error) => return Ok(None),
-            Err(error) => return Err(Box::new(error).into()),
-        };
-        let item = answer.attributes.unwrap_or_default();
-        let at = item
-            .get("released_at")
-            .and_then(|at| at.as_n().ok()?.parse().ok());
-        Ok(at.and_then(|at| Timestamp::from_millisecond(at).ok()))
+        let item = update_if(update).await.map_err(unwritten)?;
+        Ok(item.and_then(|item| time_of(&item, "released_at")))
     }
 
     /// Notes as which event it was released.
-    pub async fn end_release(&self, kept: &KeptRejected, event: &str) -> Result<(), JournalError> {
+    pub async fn end_release(&self, kept: &KeptRejected, event: &str) -> Result<(), AwsError> {
         let update = self.update_rejected(kept);
         let update = update
             .update_expression("SET released_as = :event")
             .expression_attribute_values(":event", text(event));
-        match update.send().await {
-            Err(error) if !is_refused(&error) => Err(Box::new(error).into()),
-            // Another has its place: nothing is left to be released again.
-            _ => Ok(()),
-        }
+        // If another has its place, nothing is left to be released again.
+        update_if(update).await.map_err(unwritten)?;
+        Ok(())
     }
 
-    fn update_rejected(
-        &self,
-        kept: &KeptRejected,
-    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+    fn update_rejected(&self, kept: &KeptRejected) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
             .table_name(&self.table)
@@ -343,7 +326,7 @@ impl Rings {
         let put = put.set_item(Some(item));
         let put = async {
             let put = put.customize().config_override(once()).send().await;
-            put.map_err(|error| NotKept::from(JournalError::from(Box::new(error))))
+            put.map_err(|error| NotKept::from(unwritten(error)))
         };
         if is_whole {
             put.await?;
@@ -357,7 +340,7 @@ impl Rings {
     }
 
     /// Counts one more of a source, a day and a ring; how many there were, this one included.
-    async fn count(&self, rejected: &Rejected) -> Result<u32, JournalError> {
+    async fn count(&self, rejected: &Rejected) -> Result<u32, AwsError> {
         let kind = kind(&rejected.source, day(rejected.at));
         let count = self.client.update_item().table_name(&self.table);
         let count = count
@@ -368,11 +351,8 @@ impl Rings {
             .expression_attribute_values(":expires_at", expires_at(rejected.at))
             .return_values(ReturnValue::UpdatedNew);
         let count = count.customize().config_override(once()).send().await;
-        let counted = count.map_err(Box::new)?.attributes.unwrap_or_default();
-        let counted = counted
-            .get("count")
-            .and_then(|it| it.as_n().ok()?.parse().ok());
-        Ok(counted.unwrap_or_default())
+        let counted = count.map_err(unwritten)?.attributes.unwrap_or_default();
+        Ok(number_of(&counted, "count").unwrap_or_default())
     }
 }
 
@@ -392,15 +372,6 @@ impl Ring {
             Self::Unsigned => format!("unsigned-{place:03}"),
         }
     }
-}
-
-fn is_refused(
-    error: &aws_sdk_dynamodb::error::SdkError<
-        aws_sdk_dynamodb::operation::update_item::UpdateItemError,
-    >,
-) -> bool {
-    let error = error.as_service_error();
-    error.is_some_and(|it| it.is_conditional_check_failed_exception())
 }
 
 fn day(at: Timestamp) -> Date {
@@ -442,10 +413,10 @@ fn item(rejected: &Rejected, place: &str, body: &[u8]) -> (Item, bool) {
         None => ("body", body),
     };
     if size(&item) + name.len() + bytes.len() <= UNIT {
-        item.insert(name.to_owned(), AttributeValue::B(Blob::new(bytes)));
+        item.insert(name.to_owned(), binary(bytes));
         return (item, true);
     }
-    let digest = AttributeValue::B(Blob::new(sha256(body)));
+    let digest = binary(sha256(body));
     item.insert("body_sha256".to_owned(), digest);
     (item, false)
 }
@@ -488,27 +459,21 @@ fn value_size(value: &AttributeValue) -> usize {
     }
 }
 
-fn string(item: &Item, name: &str) -> Option<String> {
-    Some(item.get(name)?.as_s().ok()?.clone())
-}
-
 fn read(item: &Item, source: &str, day: Date) -> Option<KeptRejected> {
-    let at = item.get("at")?.as_n().ok()?.parse().ok()?;
-    let at = Timestamp::from_millisecond(at).ok()?;
-    let place = string(item, "id")?;
+    let at = time_of(item, "at")?;
+    let place = text_of(item, "id")?;
     Some(KeptRejected {
         id: format!("{source}/{day}/{place}/{}", at.as_millisecond()),
         source: source.to_owned(),
         at,
-        reason: string(item, "reason")?,
-        released_as: string(item, "released_as"),
+        reason: text_of(item, "reason")?.to_owned(),
+        released_as: text_of(item, "released_as").map(str::to_owned),
     })
 }
 
 fn read_request(item: &Item, kept: &KeptRejected) -> Option<RejectedRequest> {
-    let binary = |name| Some(item.get(name)?.as_b().ok()?.as_ref());
     let object = || object(&kept.source, day(kept.at), kept.place());
-    let body = match (binary("body_z"), binary("body")) {
+    let body = match (binary_of(item, "body_z"), binary_of(item, "body")) {
         (Some(deflated), _) => StoredBody::Inline(inflate(deflated)?),
         (None, Some(body)) => StoredBody::Inline(body.to_vec()),
         (None, None) => StoredBody::Claimed(Payloads::rejected_key(&object())),
@@ -519,7 +484,7 @@ fn read_request(item: &Item, kept: &KeptRejected) -> Option<RejectedRequest> {
     Some(RejectedRequest {
         headers: headers.collect(),
         body,
-        digest: binary("body_sha256").and_then(|digest| digest.try_into().ok()),
+        digest: binary_of(item, "body_sha256").and_then(|digest| digest.try_into().ok()),
     })
 }
 

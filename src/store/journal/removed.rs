@@ -1,7 +1,9 @@
 //! Endpoints that were removed: what became of events at them is told of for a while, and would not be found without
 //! their ids.
 
-use super::{Item, Journal, JournalError, number, text};
+use super::{Journal, unwritten};
+use crate::aws::dynamodb::{Item, number, text, text_of, time_of};
+use crate::aws::error::AwsError;
 use crate::store::deliveries::RETENTION;
 use jiff::Timestamp;
 
@@ -21,7 +23,7 @@ pub struct Removed {
 
 impl Journal {
     /// Notes that an endpoint was removed.
-    pub async fn note_removed(&self, removed: &Removed) -> Result<(), JournalError> {
+    pub async fn note_removed(&self, removed: &Removed) -> Result<(), AwsError> {
         let expires_at = removed.at.as_second() + RETENTION.as_secs();
         let mut put = self.client.put_item().table_name(&self.table);
         if let Some(name) = &removed.name {
@@ -32,23 +34,21 @@ impl Journal {
             .item("id", text(&removed.endpoint))
             .item("at", number(removed.at.as_millisecond()))
             .item("expires_at", number(expires_at));
-        put.send().await.map_err(Box::new)?;
+        put.send().await.map_err(unwritten)?;
         Ok(())
     }
 
     /// The endpoints that were removed, as long as anything is told of them.
-    pub async fn removed(&self) -> Result<Vec<Removed>, JournalError> {
+    pub async fn removed(&self) -> Result<Vec<Removed>, AwsError> {
         let items = self.items_of(KIND).await?;
         Ok(items.iter().filter_map(read).collect())
     }
 }
 
 fn read(item: &Item) -> Option<Removed> {
-    let text = |name: &str| item.get(name)?.as_s().ok().cloned();
-    let at = item.get("at")?.as_n().ok()?.parse().ok()?;
     Some(Removed {
-        endpoint: text("id")?,
-        name: text("name"),
-        at: Timestamp::from_millisecond(at).ok()?,
+        endpoint: text_of(item, "id")?.to_owned(),
+        name: text_of(item, "name").map(str::to_owned),
+        at: time_of(item, "at")?,
     })
 }

@@ -3,7 +3,9 @@
 //!
 //! What is hashed is left to `provider::shape`.
 
-use super::{Item, Journal, JournalError, key};
+use super::{Journal, key, unreadable, unwritten};
+use crate::aws::dynamodb::Item;
+use crate::aws::error::AwsError;
 use crate::providers::Provider;
 use crate::providers::shape::Seen;
 use aws_sdk_dynamodb::primitives::Blob;
@@ -24,14 +26,15 @@ pub enum Of<'a> {
 
 impl Journal {
     /// What was seen.
-    pub async fn seen(&self, of: Of<'_>) -> Result<Seen, JournalError> {
+    pub async fn seen(&self, of: Of<'_>) -> Result<Seen, AwsError> {
         let get = self.client.get_item().table_name(&self.table);
-        let answer = get.set_key(Some(of.key())).send().await.map_err(Box::new)?;
+        let answer = get.set_key(Some(of.key())).send().await;
+        let answer = answer.map_err(unreadable)?;
         Ok(read(answer.item))
     }
 
     /// Adds to what was seen; what that was before.
-    pub async fn see(&self, of: Of<'_>, added: &BTreeSet<u64>) -> Result<Seen, JournalError> {
+    pub async fn see(&self, of: Of<'_>, added: &BTreeSet<u64>) -> Result<Seen, AwsError> {
         let hashes = added.iter().map(|hash| Blob::new(hash.to_be_bytes()));
         let update = self.client.update_item().table_name(&self.table);
         let update = update
@@ -40,7 +43,7 @@ impl Journal {
             .expression_attribute_names("#seen", SEEN)
             .expression_attribute_values(":added", AttributeValue::Bs(hashes.collect()))
             .return_values(ReturnValue::UpdatedOld);
-        let answer = update.send().await.map_err(Box::new)?;
+        let answer = update.send().await.map_err(unwritten)?;
         Ok(read(answer.attributes))
     }
 }

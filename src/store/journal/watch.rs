@@ -1,8 +1,10 @@
 //! The watch over the silence of a source: what it declares, which message has the charge, and whether it is silent. When
 //! it is, and what is done then, is left to the `watch` of the library and of `delivery`.
 
+use super::Journal;
 use super::heard::{Heard, updated};
-use super::{Journal, JournalError, number, text};
+use crate::aws::dynamodb::{number, text};
+use crate::aws::error::AwsError;
 use jiff::{SignedDuration, Timestamp};
 
 impl Journal {
@@ -12,7 +14,7 @@ impl Journal {
         source: &str,
         silent_after: SignedDuration,
         now: Timestamp,
-    ) -> Result<Heard, JournalError> {
+    ) -> Result<Heard, AwsError> {
         let update = self
             .source_update(source)
             .update_expression("SET silent_after = :gap, declared_at = :now REMOVE silent_since")
@@ -22,7 +24,7 @@ impl Journal {
     }
 
     /// Writes down that a source declares no gap any more, and takes the charge from who watches over it.
-    pub async fn forget_gap(&self, source: &str, now: Timestamp) -> Result<(), JournalError> {
+    pub async fn forget_gap(&self, source: &str, now: Timestamp) -> Result<(), AwsError> {
         let update = self
             .source_update(source)
             .update_expression(
@@ -42,7 +44,7 @@ impl Journal {
         watch: &str,
         replaces: Option<&str>,
         due_at: Timestamp,
-    ) -> Result<bool, JournalError> {
+    ) -> Result<bool, AwsError> {
         let update = self
             .source_update(source)
             .update_expression("SET watch = :watch, watch_due_at = :due REMOVE silent_since")
@@ -62,7 +64,7 @@ impl Journal {
         replaces: Option<&str>,
         seen: &Heard,
         now: Timestamp,
-    ) -> Result<bool, JournalError> {
+    ) -> Result<bool, AwsError> {
         let unheard = match seen.last_accepted_at {
             Some(_) => "last_accepted_at = :seen",
             None => "attribute_not_exists(last_accepted_at)",

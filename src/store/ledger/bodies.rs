@@ -1,23 +1,11 @@
 //! The bodies of recorded webhooks, read back by their keys: for those who deliver an event, or show it, after its
 //! change went through the stream.
 
-use super::{Ledger, StoredBody, UNKNOWN_CONTENT_TYPE, UnreadableItem};
-use crate::aws::error::Causes;
+use super::{Ledger, StoredBody, UNKNOWN_CONTENT_TYPE, UnreadableItem, unreadable};
+use crate::aws::dynamodb::{Item, key, read_batch};
+use crate::aws::error::AwsError;
 use crate::event::EventRef;
-use aws_sdk_dynamodb::error::{BuildError, SdkError};
-use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use std::collections::{BTreeSet, HashMap};
-use std::time::Duration;
-
-/// The most items that one batch reads.
-pub(super) const MAX_KEYS: usize = 100;
-
-/// How often in a row a batch may come back without an item.
-const TRIES: u32 = 4;
-
-/// The pause before the rest of a batch is asked for; it doubles with each answer without an item.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// A recorded body, and the content type it came with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,20 +18,6 @@ pub struct Stored {
     accepted_at: Option<i64>,
     /// Its hash, in hexadecimal digits.
     digest: String,
-}
-
-/// Why bodies were not read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The table was not readable.
-    #[error("the ledger cannot be read: {}", Causes(.0))]
-    Read(#[from] Box<SdkError<BatchGetItemError>>),
-    /// DynamoDB left a part of a batch unread each time.
-    #[error("the ledger cannot be read: the table is throttled")]
-    Throttled,
-    /// A request could not be built.
-    #[error("the ledger cannot be read: {0}")]
-    Incomplete(#[from] BuildError),
 }
 
 impl Stored {
@@ -60,24 +34,15 @@ impl Ledger {
     /// The bodies under these keys, as they are at this moment; none for what the ledger does not have any more.
     ///
     /// An item that is not as the ledger writes them is left out as well, and logged: it fails none of the others.
-    pub async fn bodies(
-        &self,
-        keys: &BTreeSet<&str>,
-    ) -> Result<HashMap<String, Stored>, ReadError> {
-        let keys: Vec<_> = keys
-            .iter()
-            .map(|key| HashMap::from([("pk".to_owned(), super::text(key))]))
-            .collect();
+    pub async fn bodies(&self, keys: &BTreeSet<&str>) -> Result<HashMap<String, Stored>, AwsError> {
         let mut bodies = HashMap::new();
-        for keys in keys.chunks(MAX_KEYS) {
-            for item in self.items(keys, &[]).await? {
-                match read(&item) {
-                    Ok((key, stored)) => {
-                        bodies.insert(key, stored);
-                    }
-                    Err(error) => {
-                        tracing::error!(key = ?item.get("pk"), %error, "the body is not readable");
-                    }
+        for item in self.items(keys, &[]).await? {
+            match read(&item) {
+                Ok((key, stored)) => {
+                    bodies.insert(key, stored);
+                }
+                Err(error) => {
+                    tracing::error!(key = ?item.get("pk"), %error, "the body is not readable");
                 }
             }
         }
@@ -87,43 +52,17 @@ impl Ledger {
     /// The items under these keys: only these attributes of them, or all if none is named.
     pub(super) async fn items(
         &self,
-        keys: &[HashMap<String, AttributeValue>],
+        keys: impl IntoIterator<Item = impl AsRef<str>>,
         attributes: &[&str],
-    ) -> Result<Vec<HashMap<String, AttributeValue>>, ReadError> {
-        let keys = KeysAndAttributes::builder()
-            .set_keys(Some(keys.to_vec()))
-            .consistent_read(true);
-        let names = attributes.iter().map(|it| (format!("#{it}"), *it));
-        let keys = names.clone().fold(keys, |keys, (alias, name)| {
-            keys.expression_attribute_names(alias, name)
-        });
-        let aliases: Vec<_> = names.map(|(alias, _)| alias).collect();
-        let projection = (!aliases.is_empty()).then(|| aliases.join(", "));
-        let keys = keys.set_projection_expression(projection).build()?;
-        let mut wanted = HashMap::from([(self.table.clone(), keys)]);
-        let mut items = Vec::new();
-        let mut fruitless = 0;
-        loop {
-            let request = self.client.batch_get_item().set_request_items(Some(wanted));
-            let answer = request.send().await.map_err(Box::new)?;
-            let before = items.len();
-            items.extend(answer.responses.unwrap_or_default().into_values().flatten());
-            wanted = answer.unprocessed_keys.unwrap_or_default();
-            if wanted.is_empty() {
-                return Ok(items);
-            }
-            // An answer ends at 16 MB: a batch of large items comes in parts, without a fault.
-            let is_fruitless = items.len() == before;
-            fruitless = if is_fruitless { fruitless + 1 } else { 0 };
-            if fruitless == TRIES {
-                return Err(ReadError::Throttled);
-            }
-            tokio::time::sleep(PAUSE * 2_u32.pow(fruitless)).await;
-        }
+    ) -> Result<Vec<Item>, AwsError> {
+        let keys = keys.into_iter().map(|pk| key([("pk", pk.as_ref())]));
+        let keys: Vec<_> = keys.collect();
+        let items = read_batch(&self.client, &self.table, &keys, attributes).await;
+        items.map_err(unreadable)
     }
 }
 
-fn read(item: &HashMap<String, AttributeValue>) -> Result<(String, Stored), UnreadableItem> {
+fn read(item: &Item) -> Result<(String, Stored), UnreadableItem> {
     let text = |name: &'static str| {
         let text = item.get(name).and_then(|value| value.as_s().ok());
         text.cloned().ok_or(UnreadableItem(name))
@@ -151,16 +90,16 @@ fn read(item: &HashMap<String, AttributeValue>) -> Result<(String, Stored), Unre
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::dynamodb::{MAX_READS, TRIES};
     use crate::event::Receipt;
     use crate::providers::Provider;
     use crate::store::ledger::Entry;
     use crate::store::ledger::tests::ledger;
     use aws_sdk_dynamodb::Client;
     use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
+    use aws_sdk_dynamodb::types::KeysAndAttributes;
     use aws_smithy_mocks::{Rule, mock};
     use jiff::{SignedDuration, Timestamp};
-
-    type Item = HashMap<String, AttributeValue>;
 
     /// The item that the ledger writes of a webhook of the source `studio`.
     fn item(key: &str, body: &StoredBody, content_type: Option<&str>) -> Item {
@@ -200,7 +139,7 @@ mod tests {
     /// A strongly consistent read of just these keys; some are answered, and some left unprocessed.
     fn batch(asked: &[String], items: Vec<Item>, left: &[String]) -> Rule {
         let asked = asked.to_vec();
-        let key = |pk: &String| HashMap::from([("pk".to_owned(), crate::store::ledger::text(pk))]);
+        let key = |pk: &String| key([("pk", &**pk)]);
         let left: Vec<Item> = left.iter().map(key).collect();
         mock!(Client::batch_get_item)
             .match_requests(move |request| {
@@ -222,10 +161,7 @@ mod tests {
         keys.iter().map(|&key| key.to_owned()).collect()
     }
 
-    async fn bodies(
-        rules: &[&Rule],
-        keys: &[String],
-    ) -> Result<HashMap<String, Stored>, ReadError> {
+    async fn bodies(rules: &[&Rule], keys: &[String]) -> Result<HashMap<String, Stored>, AwsError> {
         let keys = keys.iter().map(String::as_str).collect();
         let bodies = ledger(rules).bodies(&keys).await;
         for rule in rules {
@@ -288,9 +224,11 @@ mod tests {
     #[tokio::test]
     async fn no_keys_are_no_call_and_more_than_a_hundred_are_two() {
         assert!(bodies(&[], &[]).await.unwrap().is_empty());
-        let keys: Vec<String> = (0..=MAX_KEYS).map(|it| format!("studio#{it:03}")).collect();
-        let first = batch(&keys[..MAX_KEYS], vec![inline("000")], &[]);
-        let second = batch(&keys[MAX_KEYS..], vec![inline("100")], &[]);
+        let keys: Vec<String> = (0..=MAX_READS)
+            .map(|it| format!("studio#{it:03}"))
+            .collect();
+        let first = batch(&keys[..MAX_READS], vec![inline("000")], &[]);
+        let second = batch(&keys[MAX_READS..], vec![inline("100")], &[]);
         let read = bodies(&[&first, &second], &keys).await.unwrap();
         assert_eq!(read.len(), 2);
     }
@@ -315,6 +253,9 @@ mod tests {
             .collect();
         let rules: Vec<&Rule> = left.iter().collect();
         let error = bodies(&rules, &keys).await.unwrap_err();
-        assert!(matches!(error, ReadError::Throttled), "{error}");
+        assert!(
+            error.to_string().ends_with("the table is throttled"),
+            "{error}"
+        );
     }
 }

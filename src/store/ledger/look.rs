@@ -1,6 +1,8 @@
 //! Recorded webhooks read whole, by their keys: for the operator, who looks at them, releases them or replays them.
 
-use super::{Ledger, ReadError, StoredBody, UNKNOWN_CONTENT_TYPE, UnreadableItem, text};
+use super::{Ledger, StoredBody, UNKNOWN_CONTENT_TYPE, UnreadableItem};
+use crate::aws::dynamodb::Item;
+use crate::aws::error::AwsError;
 use crate::crypto::secret::Matched;
 use crate::event::{EventRef, QUARANTINED};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -57,7 +59,7 @@ impl Kept {
     }
 
     /// Reads an item.
-    pub(super) fn read(item: &HashMap<String, AttributeValue>) -> Result<Self, UnreadableItem> {
+    pub(super) fn read(item: &Item) -> Result<Self, UnreadableItem> {
         let optional = |name: &str| Some(item.get(name)?.as_s().ok()?.clone());
         let required = |name: &'static str| optional(name).ok_or(UnreadableItem(name));
         let number = |name: &str| -> Option<i64> { item.get(name)?.as_n().ok()?.parse().ok() };
@@ -85,7 +87,7 @@ impl Kept {
 }
 
 /// The event that an item is of.
-pub(super) fn event(item: &HashMap<String, AttributeValue>) -> Result<EventRef, UnreadableItem> {
+pub(super) fn event(item: &Item) -> Result<EventRef, UnreadableItem> {
     let optional = |name: &str| Some(item.get(name)?.as_s().ok()?.clone());
     let required = |name: &'static str| optional(name).ok_or(UnreadableItem(name));
     let accepted_at = item.get("accepted_at").and_then(|it| it.as_n().ok());
@@ -104,16 +106,14 @@ pub(super) fn event(item: &HashMap<String, AttributeValue>) -> Result<EventRef, 
 
 impl Ledger {
     /// What is recorded under these keys at this moment, by key; none for what the ledger does not have any more.
-    pub async fn look(&self, keys: &BTreeSet<String>) -> Result<HashMap<String, Kept>, ReadError> {
+    pub async fn look(&self, keys: &BTreeSet<String>) -> Result<HashMap<String, Kept>, AwsError> {
         let mut kept = HashMap::new();
-        for keys in items(keys).chunks(super::bodies::MAX_KEYS) {
-            for item in self.items(keys, &[]).await? {
-                match Kept::read(&item) {
-                    Ok(it) => {
-                        kept.insert(it.event.key.clone(), it);
-                    }
-                    Err(error) => tracing::error!(key = ?item.get("pk"), %error, "unreadable"),
+        for item in self.items(keys, &[]).await? {
+            match Kept::read(&item) {
+                Ok(it) => {
+                    kept.insert(it.event.key.clone(), it);
                 }
+                Err(error) => tracing::error!(key = ?item.get("pk"), %error, "unreadable"),
             }
         }
         Ok(kept)
@@ -123,25 +123,15 @@ impl Ledger {
     pub async fn briefs(
         &self,
         keys: &BTreeSet<String>,
-    ) -> Result<HashMap<String, Brief>, ReadError> {
-        let mut briefs = HashMap::new();
-        for keys in items(keys).chunks(super::bodies::MAX_KEYS) {
-            let attributes = ["pk", "state", "reason", "released_as"];
-            let items = self.items(keys, &attributes).await?;
-            briefs.extend(items.iter().filter_map(brief));
-        }
-        Ok(briefs)
+    ) -> Result<HashMap<String, Brief>, AwsError> {
+        let attributes = ["pk", "state", "reason", "released_as"];
+        let items = self.items(keys, &attributes).await?;
+        Ok(items.iter().filter_map(brief).collect())
     }
 }
 
-/// The keys of items.
-fn items(keys: &BTreeSet<String>) -> Vec<HashMap<String, AttributeValue>> {
-    let key = |key: &String| HashMap::from([("pk".to_owned(), text(key))]);
-    keys.iter().map(key).collect()
-}
-
 /// An item in brief, by its key.
-fn brief(item: &HashMap<String, AttributeValue>) -> Option<(String, Brief)> {
+fn brief(item: &Item) -> Option<(String, Brief)> {
     let text = |name: &str| Some(item.get(name)?.as_s().ok()?.clone());
     let brief = Brief {
         state: text("state")?,

@@ -7,12 +7,12 @@ mod look;
 mod release;
 mod scan;
 
-pub use bodies::{ReadError, Stored};
+pub use bodies::Stored;
 pub use look::{Brief, Kept};
-pub use release::ReleaseError;
-pub use scan::{Line, Page, ScanError};
+pub use scan::{Line, Page};
 
-use crate::aws::error::Causes;
+use crate::aws::dynamodb::{Item, Put, binary, number, put_if, text};
+use crate::aws::error::AwsError;
 use crate::crypto::secret::Matched;
 use crate::crypto::signature::Digest256;
 use crate::event::{Receipt, UNKNOWN_CONTENT_TYPE};
@@ -20,10 +20,7 @@ use crate::providers::is_name;
 use crate::store::deflate::{deflate, inflate};
 use crate::store::sources::is_source_name;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -111,11 +108,19 @@ pub enum Recorded {
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// DynamoDB did not take it.
-    #[error("the ledger is not writable: {}", Causes(.0))]
-    NotWritable(#[from] Box<SdkError<PutItemError>>),
+    #[error(transparent)]
+    Aws(#[from] AwsError),
     /// Two further bodies share the beginning of their hash as well.
     #[error("the ledger has another body under {0} already")]
     Occupied(String),
+}
+
+fn unreadable(error: impl Into<AwsError>) -> AwsError {
+    error.into().context("the ledger cannot be read")
+}
+
+fn unwritten(error: impl Into<AwsError>) -> AwsError {
+    error.into().context("the ledger is not writable")
 }
 
 impl Ledger {
@@ -158,18 +163,10 @@ impl Ledger {
             .set_item(Some(entry.item(body, self.retention)))
             // TTL deletion lags by up to 48 h, and a content key comes back: an old item is no obstacle.
             .condition_expression("attribute_not_exists(pk) OR dedupe_until < :now")
-            .expression_attribute_values(":now", number(entry.came_at.as_second()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match put {
-            Ok(_) => Ok(None),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
-                    Ok(Some(Earlier::read(refused.item())))
-                }
-                _ => Err(Box::new(error).into()),
-            },
+            .expression_attribute_values(":now", number(entry.came_at.as_second()));
+        match put_if(put).await.map_err(unwritten)? {
+            Put::Written => Ok(None),
+            Put::Unmet(first) => Ok(Some(Earlier::read(first.as_ref()))),
         }
     }
 }
@@ -181,7 +178,7 @@ struct Earlier {
 }
 
 impl Earlier {
-    fn read(item: Option<&HashMap<String, AttributeValue>>) -> Self {
+    fn read(item: Option<&Item>) -> Self {
         let attribute = |name| item.and_then(|item| item.get(name));
         let id = attribute("id").and_then(|value| value.as_s().ok());
         let digest = attribute("body_sha256").and_then(|value| value.as_b().ok());
@@ -204,11 +201,7 @@ impl Entry {
         entry
     }
 
-    fn item(
-        &self,
-        body: &StoredBody,
-        retention: SignedDuration,
-    ) -> HashMap<String, AttributeValue> {
+    fn item(&self, body: &StoredBody, retention: SignedDuration) -> Item {
         let receipt = &self.receipt;
         let accepted_at = receipt.accepted_at;
         // Kept no longer than the item itself, or the window would end with its deletion anyway.
@@ -219,8 +212,8 @@ impl Entry {
             .map(|(name, value)| (name.clone(), text(value)));
         let (body, stored) = match body {
             StoredBody::Inline(body) => match deflate(body) {
-                Some(deflated) => ("body_z", AttributeValue::B(Blob::new(deflated))),
-                None => ("body", AttributeValue::B(Blob::new(body.clone()))),
+                Some(deflated) => ("body_z", binary(deflated)),
+                None => ("body", binary(&body[..])),
             },
             StoredBody::Claimed(key) => ("body_s3", text(key)),
         };
@@ -238,7 +231,7 @@ impl Entry {
                 number(accepted_at.as_second() + retention.as_secs()),
             ),
             (body, stored),
-            ("body_sha256", AttributeValue::B(Blob::new(self.digest))),
+            ("body_sha256", binary(self.digest)),
             ("id", text(&receipt.id)),
             ("gatewaysource", text(&receipt.source)),
             ("provider", text(receipt.provider.name())),
@@ -262,14 +255,6 @@ impl Entry {
             .map(|(name, value)| (name.to_owned(), value))
             .collect()
     }
-}
-
-fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
-}
-
-fn number(number: i64) -> AttributeValue {
-    AttributeValue::N(number.to_string())
 }
 
 /// A change of the ledger, as its stream tells of it.

@@ -1,21 +1,8 @@
 //! What is quarantined, released by the operator: once, however often it is asked for.
 
-use super::{Entry, Kept, Ledger, LedgerError, Recorded, StoredBody, number, text};
-use crate::aws::error::Causes;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use super::{Entry, Kept, Ledger, LedgerError, Recorded, StoredBody, unwritten};
+use crate::aws::dynamodb::{number, text, update_if};
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-
-/// A webhook was not released.
-#[derive(Debug, thiserror::Error)]
-pub enum ReleaseError {
-    /// Its item was not changed.
-    #[error("the ledger is not writable: {}", Causes(.0))]
-    Update(#[from] Box<SdkError<UpdateItemError>>),
-    /// It was not recorded.
-    #[error("{0}")]
-    Record(#[from] LedgerError),
-}
 
 impl Ledger {
     /// Releases what is quarantined as the entry that it is today: the id of the event, or `None` if somebody else was
@@ -23,11 +10,7 @@ impl Ledger {
     ///
     /// Where its key stays the same, its item changes, and the stream publishes it. Where it has a key of its own now,
     /// it is recorded under that, as if it came now: a second time it is a duplicate of itself.
-    pub async fn release(
-        &self,
-        kept: &Kept,
-        entry: &Entry,
-    ) -> Result<Option<String>, ReleaseError> {
+    pub async fn release(&self, kept: &Kept, entry: &Entry) -> Result<Option<String>, LedgerError> {
         let key = format!("{}#{}", entry.receipt.source, entry.key);
         if key == kept.event.key {
             let id = entry.receipt.id.clone();
@@ -47,7 +30,7 @@ impl Ledger {
         Ok(applied(update).await?.then_some(id))
     }
 
-    async fn release_in_place(&self, kept: &Kept, entry: &Entry) -> Result<bool, ReleaseError> {
+    async fn release_in_place(&self, kept: &Kept, entry: &Entry) -> Result<bool, LedgerError> {
         let accepted_at = entry.receipt.accepted_at.as_millisecond();
         let event_type = entry.event_type.as_deref().unwrap_or_default();
         let update = self
@@ -84,12 +67,7 @@ impl Ledger {
 }
 
 /// Whether a conditional update was made.
-async fn applied(update: UpdateItemFluentBuilder) -> Result<bool, ReleaseError> {
-    match update.send().await {
-        Ok(_) => Ok(true),
-        Err(error) => match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-            _ => Err(Box::new(error).into()),
-        },
-    }
+async fn applied(update: UpdateItemFluentBuilder) -> Result<bool, LedgerError> {
+    let updated = update_if(update).await.map_err(unwritten)?;
+    Ok(updated.is_some())
 }

@@ -2,15 +2,11 @@
 //! and has published again what was.
 
 use super::look::event;
-use super::{Ledger, REPUBLISHED_AT, UnreadableItem, number, text};
-use crate::aws::error::Causes;
+use super::{Ledger, REPUBLISHED_AT, UnreadableItem, unreadable};
+use crate::aws::dynamodb::{Item, key, number, number_of, text, text_of, update_if};
+use crate::aws::error::AwsError;
 use crate::event::EventRef;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::scan::ScanError as ScanTableError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
-use std::collections::HashMap;
 use std::ops::Range;
 
 /// What a scan reads of an item: neither its body nor its headers.
@@ -41,17 +37,6 @@ pub struct Page {
     pub last: Option<String>,
 }
 
-/// The ledger was not read, or not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ScanError {
-    /// The table was not readable.
-    #[error("the ledger cannot be read: {}", Causes(.0))]
-    Scan(#[from] Box<SdkError<ScanTableError>>),
-    /// The table was not writable.
-    #[error("the event is not published again: {}", Causes(.0))]
-    Update(#[from] Box<SdkError<UpdateItemError>>),
-}
-
 impl Ledger {
     /// A part of the ledger: what was accepted within a time span and is not forgotten yet.
     ///
@@ -61,7 +46,7 @@ impl Ledger {
         accepted: Range<Timestamp>,
         now: Timestamp,
         after: Option<&str>,
-    ) -> Result<Page, ScanError> {
+    ) -> Result<Page, AwsError> {
         let scan = self.client.scan().table_name(&self.table);
         let answer = scan
             .projection_expression(ATTRIBUTES)
@@ -76,13 +61,13 @@ impl Ledger {
             .expression_attribute_values(":since", number(accepted.start.as_millisecond()))
             .expression_attribute_values(":until", number(accepted.end.as_millisecond()))
             .expression_attribute_values(":now", number(now.as_second()))
-            .set_exclusive_start_key(after.map(key))
+            .set_exclusive_start_key(after.map(|pk| key([("pk", pk)])))
             .send()
             .await
-            .map_err(Box::new)?;
+            .map_err(unreadable)?;
         let scanned = usize::try_from(answer.scanned_count).unwrap_or_default();
         let last = answer.last_evaluated_key.as_ref();
-        let last = last.and_then(|key| key.get("pk")?.as_s().ok()).cloned();
+        let last = last.and_then(|key| text_of(key, "pk")).map(str::to_owned);
         let mut page = Page {
             scanned,
             last,
@@ -98,14 +83,14 @@ impl Ledger {
     }
 
     /// Has door 2 publish a webhook again, unless the item changed since it was read; whether it will.
-    pub async fn republish(&self, line: &Line, now: Timestamp) -> Result<bool, ScanError> {
+    pub async fn republish(&self, line: &Line, now: Timestamp) -> Result<bool, AwsError> {
         let unchanged = match line.republished_at {
             Some(_) => "#republished = :before",
             None => "attribute_not_exists(#republished)",
         };
         let update = self.client.update_item().table_name(&self.table);
         let update = update
-            .set_key(Some(key(&line.event.key)))
+            .set_key(Some(key([("pk", &*line.event.key)])))
             .update_expression("SET #republished = :now")
             .condition_expression(format!(
                 "accepted_at = :accepted AND #state = :state AND {unchanged}"
@@ -119,30 +104,21 @@ impl Ledger {
             Some(before) => update.expression_attribute_values(":before", number(before)),
             None => update,
         };
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(Box::new(error).into()),
-            },
-        }
+        let updated = update_if(update).await;
+        let updated = updated.map_err(|it| it.context("the event is not published again"))?;
+        Ok(updated.is_some())
     }
 }
 
 impl Line {
-    fn read(item: &HashMap<String, AttributeValue>) -> Result<Self, UnreadableItem> {
-        let state = item.get("state").and_then(|it| it.as_s().ok());
-        let republished_at = item.get(REPUBLISHED_AT).and_then(|it| it.as_n().ok());
+    fn read(item: &Item) -> Result<Self, UnreadableItem> {
+        let state = text_of(item, "state").ok_or(UnreadableItem("state"))?;
         Ok(Self {
             event: event(item)?,
-            state: state.ok_or(UnreadableItem("state"))?.clone(),
-            republished_at: republished_at.and_then(|number| number.parse().ok()),
+            state: state.to_owned(),
+            republished_at: number_of(item, REPUBLISHED_AT),
         })
     }
-}
-
-fn key(pk: &str) -> HashMap<String, AttributeValue> {
-    HashMap::from([("pk".to_owned(), text(pk))])
 }
 
 #[cfg(test)]
@@ -152,7 +128,7 @@ mod tests {
     use crate::store::ledger::tests::ledger;
     use aws_sdk_dynamodb::Client;
     use aws_sdk_dynamodb::operation::scan::ScanOutput;
-    use aws_sdk_dynamodb::operation::update_item::UpdateItemOutput;
+    use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
     use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
     use aws_smithy_mocks::mock;
 
@@ -160,7 +136,7 @@ mod tests {
         Timestamp::from_millisecond(ms).unwrap()
     }
 
-    fn item(line: &Line) -> HashMap<String, AttributeValue> {
+    fn item(line: &Line) -> Item {
         let event = &line.event;
         let members = [
             ("pk", text(&event.key)),
@@ -198,7 +174,7 @@ mod tests {
                     && request.exclusive_start_key().unwrap()["pk"] == text("a")
             })
             .then_output(|| {
-                let unreadable = HashMap::from([("pk".to_owned(), text("b"))]);
+                let unreadable = key([("pk", "b")]);
                 ScanOutput::builder()
                     .items(item(&line(Some(7))))
                     .items(unreadable)

@@ -1,6 +1,6 @@
 use super::*;
 use crate::providers::Provider;
-use aws_sdk_dynamodb::operation::put_item::PutItemOutput;
+use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
 use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
 use aws_smithy_mocks::{Rule, mock};
 
@@ -45,10 +45,7 @@ fn occupied(key: &'static str, id: &'static str, digest: Digest256) -> Rule {
     put.then_error(move || {
         let there = HashMap::from([
             ("id".to_owned(), text(id)),
-            (
-                "body_sha256".to_owned(),
-                AttributeValue::B(Blob::new(digest)),
-            ),
+            ("body_sha256".to_owned(), binary(digest)),
         ]);
         let refusal = ConditionalCheckFailedException::builder().set_item(Some(there));
         PutItemError::ConditionalCheckFailedException(refusal.build())

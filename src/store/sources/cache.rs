@@ -1,6 +1,7 @@
 //! The sources as they were last read from Secrets Manager: kept for a minute, and read anew for who misses one.
 
 use super::{SourceTable, SourcesError};
+use crate::aws::error::AwsError;
 use aws_sdk_secretsmanager::Client;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -119,7 +120,7 @@ impl Sources {
             .secret_id(&self.secret_arn)
             .send()
             .await;
-        let answer = answer.map_err(Box::new)?;
+        let answer = answer.map_err(AwsError::from)?;
         let table = SourceTable::parse(answer.secret_string().unwrap_or_default())?;
         if cache.table.as_deref() != Some(&table) {
             table.log_unusable();

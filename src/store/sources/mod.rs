@@ -5,12 +5,10 @@ mod cache;
 
 pub use cache::Sources;
 
-use crate::aws::error::Causes;
+use crate::aws::error::AwsError;
 use crate::crypto::secret::{Matched, Secret, invisible};
 use crate::providers::Provider;
 use crate::raw::RawObject;
-use aws_sdk_secretsmanager::error::SdkError;
-use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -107,8 +105,8 @@ pub enum SourceError {
 #[derive(Debug, thiserror::Error)]
 pub enum SourcesError {
     /// Secrets Manager did not give it.
-    #[error("the sources cannot be read: {}", Causes(.0))]
-    Unreadable(#[from] Box<SdkError<GetSecretValueError>>),
+    #[error("the sources cannot be read: {0}")]
+    Unreadable(#[from] AwsError),
     /// The secret is not JSON. Its text is a secret, so only the place is named.
     #[error("the sources are not JSON at line {line}, column {column}")]
     NotJson {
