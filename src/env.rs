@@ -1,5 +1,5 @@
-//! What both functions read from Lambda: variables of the environment, which `template.yaml` sets, and how much time an
-//! invocation has. A missing or wrong variable fails the start, by name.
+//! What both functions read from Lambda: variables of the environment, which `template.yaml` sets, and how
+//! much time an invocation has. A missing or wrong variable fails the start, by name.
 
 use lambda_runtime::Context;
 use std::time::{Duration, Instant, SystemTime};
@@ -27,7 +27,7 @@ pub(crate) fn required(
     name: &'static str,
 ) -> Result<String, ConfigError> {
     lookup(name)
-        .filter(|it| !it.is_empty())
+        .filter(|value| !value.is_empty())
         .ok_or(ConfigError::Missing(name))
 }
 

@@ -1,10 +1,9 @@
 //! The event as it stands on the queues: a CloudEvent 1.0 in structured JSON.
 //!
-//! The payload goes in as the text it came as: no number, key order or duplicate key of it changes. What the
-//! providers' payloads mean is left to `provider`, and the queues to `queues`.
+//! The payload goes in as the text it came as: no number, key order or duplicate key of it changes.
 
+use crate::providers::Normalized;
 use crate::providers::attribute::is_media_type;
-use crate::providers::{Normalized, Provider};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -24,8 +23,8 @@ pub(crate) const GATEWAY_SOURCE: &str = "urn:webhook-gateway";
 /// The content type of what came with none, or with one that is none.
 pub(crate) const UNKNOWN_CONTENT_TYPE: &str = "application/octet-stream";
 
-/// The attributes that only the gateway gives. Those that came with an event are left out, as a provider must not speak
-/// for the gateway or for another source.
+/// The attributes that only the gateway gives. Those that came with an event are left out, as a provider must
+/// not speak for the gateway or for another source.
 const OWN: [&str; 8] = [
     "provider",
     "gatewaysource",
@@ -37,34 +36,18 @@ const OWN: [&str; 8] = [
     "reason",
 ];
 
-/// The type of what is quarantined.
+/// The type of quarantined events.
 pub const QUARANTINED: &str = "io.webhook-gateway.event.quarantined";
 
-/// What the gateway itself knows of an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
-    /// The id of the event: the provider's where it has one.
-    pub id: String,
-    /// The name of the source that the webhook came in by.
-    pub source: String,
-    /// Whose webhook it is.
-    pub provider: Provider,
-    /// When it was accepted.
-    pub accepted_at: Timestamp,
-    /// Whether an earlier event had the same id, but another body.
-    pub conflict: bool,
-    /// Whether the operator has it sent again.
-    pub replayed: bool,
-}
-
-/// A recorded event, by name: enough to find it in the ledger and to make the same bytes of it again.
+/// What the gateway knows of a recorded event: enough to find it in the ledger and to make the same bytes of
+/// it again.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct EventRef {
-    /// Its key in the ledger.
+pub struct EventMeta {
+    /// Its key in the ledger: the source, `#`, and the id or the hash of the body.
     pub key: String,
-    /// The id of the event.
+    /// The provider's id where it has one.
     pub id: String,
-    /// Its type.
+    /// The type of the event.
     #[serde(rename = "type")]
     pub event_type: String,
     /// The name of the source that it came in by.
@@ -112,27 +95,18 @@ enum Extension<'a> {
     True,
 }
 
-impl EventRef {
-    /// The event of this type that was recorded under this key.
-    pub fn new(key: &str, event_type: &str, receipt: &Receipt) -> Self {
-        Self {
-            key: key.to_owned(),
-            id: receipt.id.clone(),
-            event_type: event_type.to_owned(),
-            source: receipt.source.clone(),
-            provider: receipt.provider.name().to_owned(),
-            accepted_at: receipt.accepted_at.as_millisecond(),
-            conflict: receipt.conflict,
-            replayed: receipt.replayed,
-        }
+impl EventMeta {
+    /// When it was accepted.
+    pub fn recorded_at(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.accepted_at).unwrap_or_default()
     }
 }
 
 impl<'a> CloudEvent<'a> {
     /// An event that is understood.
-    pub fn accepted(receipt: &'a Receipt, normalized: Normalized<'a>) -> Self {
-        let accepted_at = receipt.accepted_at.to_string();
-        let mut extensions = extensions(receipt, &accepted_at);
+    pub fn accepted(event: &'a EventMeta, normalized: Normalized<'a>) -> Self {
+        let accepted_at = event.recorded_at().to_string();
+        let mut extensions = extensions(event, &accepted_at);
         let further = [
             ("partitionkey", normalized.subject.clone()),
             ("actorid", normalized.actor),
@@ -144,8 +118,8 @@ impl<'a> CloudEvent<'a> {
         let mut members = normalized.members;
         members.retain(|(name, _)| !OWN.contains(&&**name));
         Self {
-            id: &receipt.id,
-            source: normalized.source.unwrap_or_else(|| source(receipt)),
+            id: &event.id,
+            source: normalized.source.unwrap_or_else(|| source(event)),
             event_type: normalized.event_type,
             subject: normalized.subject,
             time: normalized.time.unwrap_or(accepted_at.into()),
@@ -157,18 +131,18 @@ impl<'a> CloudEvent<'a> {
 
     /// A webhook that is authentic, but not understood: its raw body, and the reason.
     pub fn quarantined(
-        receipt: &'a Receipt,
+        event: &'a EventMeta,
         reason: &'a str,
         content_type: &'a str,
         body: &'a [u8],
     ) -> Self {
-        let accepted_at = receipt.accepted_at.to_string();
-        let mut extensions = extensions(receipt, &accepted_at);
+        let accepted_at = event.recorded_at().to_string();
+        let mut extensions = extensions(event, &accepted_at);
         extensions.push(("reason", Extension::Text(reason.into())));
         let content_type = Some(content_type).filter(|text| is_media_type(text));
         Self {
-            id: &receipt.id,
-            source: source(receipt),
+            id: &event.id,
+            source: source(event),
             event_type: QUARANTINED.into(),
             subject: None,
             time: accepted_at.into(),
@@ -191,12 +165,14 @@ impl<'a> CloudEvent<'a> {
         &self.event_type
     }
 
-    /// The event in [JSON](https://github.com/cloudevents/spec/blob/ce%40v1.0.2/cloudevents/formats/json-format.md),
-    /// in the characters that SQS takes.
+    /// The event in
+    /// [JSON](https://github.com/cloudevents/spec/blob/ce%40v1.0.2/cloudevents/formats/json-format.md), in
+    /// the characters that SQS takes.
     pub fn encode(&self) -> Result<String, serde_json::Error> {
         let mut json = serde_json::to_string(&Envelope(self))?;
         if let Data::Json(Some(data)) = self.data {
-            // Put in as it is: to parse and write it again could change it, and takes longer than all the rest.
+            // Put in as it is: to parse and write it again could change it, and takes longer than all the
+            // rest.
             json.reserve(data.len() + MEMBER.len());
             json.insert_str(json.len() - 1, MEMBER);
             json.insert_str(json.len() - 1, data);
@@ -220,26 +196,26 @@ pub(crate) fn unreadable(id: &str, reason: &str, record: &RawValue) -> String {
     escape_noncharacters(format!("{attributes}{MEMBER}{record}}}"))
 }
 
-fn source(receipt: &Receipt) -> Cow<'static, str> {
-    format!("urn:webhook:{}", receipt.source).into()
+fn source(event: &EventMeta) -> Cow<'static, str> {
+    format!("urn:webhook:{}", event.source).into()
 }
 
-fn extensions<'a>(receipt: &'a Receipt, accepted_at: &str) -> Vec<(&'static str, Extension<'a>)> {
+fn extensions<'a>(event: &'a EventMeta, accepted_at: &str) -> Vec<(&'static str, Extension<'a>)> {
     let mut extensions = vec![
-        ("provider", Extension::Text(receipt.provider.name().into())),
+        ("provider", Extension::Text(event.provider.as_str().into())),
         (
             "gatewaysource",
-            Extension::Text(receipt.source.as_str().into()),
+            Extension::Text(event.source.as_str().into()),
         ),
         (
             "recordedtime",
             Extension::Text(accepted_at.to_owned().into()),
         ),
     ];
-    if receipt.conflict {
+    if event.conflict {
         extensions.push(("conflict", Extension::True));
     }
-    if receipt.replayed {
+    if event.replayed {
         extensions.push(("replayed", Extension::True));
     }
     extensions
@@ -305,12 +281,14 @@ mod tests {
     use super::*;
     use serde_json::Value;
 
-    fn receipt(conflict: bool) -> Receipt {
-        Receipt {
+    fn meta(conflict: bool) -> EventMeta {
+        EventMeta {
+            key: "studio#evt-1".to_owned(),
             id: "evt-1".to_owned(),
+            event_type: "io.creativeforce.product.reset".to_owned(),
             source: "studio".to_owned(),
-            provider: Provider::CreativeForce,
-            accepted_at: "2026-11-22T10:00:00.250Z".parse().unwrap(),
+            provider: "creative-force".to_owned(),
+            accepted_at: 1_795_341_600_250,
             conflict,
             replayed: false,
         }
@@ -331,8 +309,8 @@ mod tests {
 
     #[test]
     fn an_accepted_event_says_all_that_is_known_of_it() {
-        let receipt = receipt(true);
-        let event = CloudEvent::accepted(&receipt, normalized("{}"))
+        let meta = meta(true);
+        let event = CloudEvent::accepted(&meta, normalized("{}"))
             .encode()
             .unwrap();
         let expected = json!({
@@ -349,7 +327,7 @@ mod tests {
     #[test]
     fn the_payload_is_the_text_it_came_as() {
         let data = r#"{"b":1.50, "a":1e400,"a":"\u00e9\/" , "big":12345678901234567890123}"#;
-        let event = CloudEvent::accepted(&receipt(false), normalized(data))
+        let event = CloudEvent::accepted(&meta(false), normalized(data))
             .encode()
             .unwrap();
         assert!(event.ends_with(&format!(",\"data\":{data}}}")), "{event}");
@@ -358,7 +336,7 @@ mod tests {
     #[test]
     fn what_sqs_refuses_is_escaped_and_means_the_same() {
         let data = "{\"a\":\"\u{fffe}\u{ffff}\u{fffd}\u{ffe0}\"}";
-        let event = CloudEvent::accepted(&receipt(false), normalized(data))
+        let event = CloudEvent::accepted(&meta(false), normalized(data))
             .encode()
             .unwrap();
         assert!(event.contains("\\ufffe\\uffff\u{fffd}\u{ffe0}"), "{event}");
@@ -369,11 +347,11 @@ mod tests {
     #[test]
     fn members_that_came_with_the_event_stay_but_those_of_the_gateway() {
         let theirs: &RawValue = serde_json::from_str(r#""theirs""#).unwrap();
-        let receipt = receipt(false);
+        let meta = meta(false);
         let mut normalized = normalized("{}");
         let names = OWN.into_iter().chain(["datacontenttype", "x"]);
         normalized.members = names.map(|name| (name.into(), theirs)).collect();
-        let event = CloudEvent::accepted(&receipt, normalized).encode().unwrap();
+        let event = CloudEvent::accepted(&meta, normalized).encode().unwrap();
         let value: Value = serde_json::from_str(&event).unwrap();
         for member in ["datacontenttype", "x"] {
             assert_eq!(value[member], "theirs");
@@ -390,9 +368,9 @@ mod tests {
 
     #[test]
     fn a_quarantined_webhook_has_a_content_type_whatever_it_came_with() {
-        let receipt = receipt(false);
+        let meta = meta(false);
         for content_type in ["", " ", "json", "a/b, a/b", "é/é"] {
-            let event = CloudEvent::quarantined(&receipt, "not JSON", content_type, b"");
+            let event = CloudEvent::quarantined(&meta, "not JSON", content_type, b"");
             let value: Value = serde_json::from_str(&event.encode().unwrap()).unwrap();
             assert_eq!(value["datacontenttype"], UNKNOWN_CONTENT_TYPE);
         }
@@ -400,8 +378,8 @@ mod tests {
 
     #[test]
     fn a_quarantined_webhook_keeps_its_raw_body() {
-        let receipt = receipt(false);
-        let event = CloudEvent::quarantined(&receipt, "not JSON", "text/plain", b"\xff\0hi");
+        let meta = meta(false);
+        let event = CloudEvent::quarantined(&meta, "not JSON", "text/plain", b"\xff\0hi");
         let value: Value = serde_json::from_str(&event.encode().unwrap()).unwrap();
         assert_eq!(value["type"], QUARANTINED);
         assert_eq!(value["reason"], "not JSON");

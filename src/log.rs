@@ -1,5 +1,6 @@
-//! Which lines the functions log. The level is the one that Lambda is configured with, but only for the gateway's own
-//! code: at `DEBUG` and `TRACE`, libraries print requests, answers and headers, so that bodies and secrets stood in the log.
+//! Which lines the functions log. The level is the one that Lambda is configured with, but only for the
+//! gateway's own code: at `DEBUG` and `TRACE`, libraries print requests, answers and headers, with bodies and
+//! secrets.
 
 use lambda_runtime::tracing::subscriber::filter::{LevelFilter, Targets};
 use lambda_runtime::tracing::subscriber::layer::SubscriberExt;
@@ -26,8 +27,8 @@ pub fn init() {
 
 /// The level of a name. An empty name would be `ERROR`.
 fn level(name: &str) -> LevelFilter {
-    let name = Some(name).filter(|it| !it.is_empty());
-    let level = name.and_then(|it| it.parse().ok());
+    let name = Some(name).filter(|name| !name.is_empty());
+    let level = name.and_then(|name| name.parse().ok());
     level.unwrap_or(LevelFilter::INFO)
 }
 

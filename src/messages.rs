@@ -2,7 +2,7 @@
 //! `delivery`. Events are named, not carried: the ledger has them.
 
 use crate::aws::sqs;
-use crate::event::{EventRef, escape_noncharacters};
+use crate::event::{EventMeta, escape_noncharacters};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub struct DeliverEvent {
     /// The id of the endpoint.
     pub endpoint: String,
     /// The event.
-    pub event: EventRef,
+    pub event: EventMeta,
     /// What tells this resending by the operator from others; none for the first sending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resend: Option<String>,
@@ -84,8 +84,8 @@ pub struct SilenceCheck {
 
 impl Ping {
     /// The event that it is: of nobody's ledger, so that its record is found by what the ping says alone.
-    pub fn event(&self) -> EventRef {
-        EventRef {
+    pub fn event(&self) -> EventMeta {
+        EventMeta {
             key: format!("ping#{}", self.id),
             id: self.id.clone(),
             event_type: "io.webhook-gateway.endpoint.ping".to_owned(),

@@ -1,4 +1,4 @@
-//! A JSON object whose names and values are found and not read, so that one that cannot be read spoils no other.
+//! A JSON object whose names and values are found, but not read: one that cannot be read spoils no other.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;

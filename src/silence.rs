@@ -8,7 +8,7 @@ use crate::aws::error::AwsError;
 use crate::aws::sqs::{Queues, SendError};
 use crate::backoff::visibility;
 use crate::messages::{MAX_DELAY, Message, SilenceCheck};
-use crate::store::journal::{Heard, Journal, noted_every};
+use crate::store::journal::{Journal, SourceActivity, record_interval};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -45,15 +45,15 @@ pub enum SilenceError {
 
 /// When a source is silent, if it is not heard before: its gap after it was last heard of, or declared it, with what
 /// noting it may lag behind.
-pub fn due_at(heard: &Heard) -> Option<Timestamp> {
+pub fn due_at(heard: &SourceActivity) -> Option<Timestamp> {
     let silent_after = heard.silent_after?;
     let since = heard.last_accepted_at.max(heard.declared_at)?;
-    let lag = SignedDuration::try_from(noted_every(silent_after)).ok()?;
+    let lag = SignedDuration::try_from(record_interval(silent_after)).ok()?;
     since.checked_add(silent_after.checked_add(lag)?).ok()
 }
 
 /// What is to be done about a message that comes now.
-pub fn step(watch: &SilenceCheck, heard: &Heard, now: Timestamp) -> Step {
+pub fn step(watch: &SilenceCheck, heard: &SourceActivity, now: Timestamp) -> Step {
     let has_charge = match &heard.watch {
         Some(charged) => *charged == watch.id || watch.replaces.as_ref() == Some(charged),
         // It was sent and not charged yet; or it has told that the source is silent, and is a copy.
@@ -70,7 +70,7 @@ pub fn step(watch: &SilenceCheck, heard: &Heard, now: Timestamp) -> Step {
 
 /// Whether a watch is to begin: the source declares a gap, and nobody watches, or the message is lost, or it will come
 /// too late, as the gap was longer when it was put off.
-pub fn is_wanted(heard: &Heard, now: Timestamp) -> bool {
+pub fn is_wanted(heard: &SourceActivity, now: Timestamp) -> bool {
     let Some(due) = due_at(heard) else {
         return false;
     };
@@ -82,7 +82,7 @@ pub fn is_wanted(heard: &Heard, now: Timestamp) -> bool {
 
 /// Whether a source declares a gap, is not known to be silent, and is watched by nobody: the message never began, or is
 /// lost.
-pub fn is_lost(heard: &Heard, now: Timestamp) -> bool {
+pub fn is_lost(heard: &SourceActivity, now: Timestamp) -> bool {
     let comes = heard.watch_due_at.filter(|_| heard.watch.is_some());
     due_at(heard).is_some()
         && heard.silent_since.is_none()
@@ -100,7 +100,7 @@ pub fn left(until: Timestamp, now: Timestamp) -> Duration {
 /// would be a watch that nobody keeps.
 pub async fn begin(
     source: &str,
-    heard: &Heard,
+    heard: &SourceActivity,
     now: Timestamp,
     journal: &Journal,
     queues: &Queues,
@@ -133,14 +133,14 @@ mod tests {
         Timestamp::from_second(1_790_000_000 + second).unwrap()
     }
 
-    /// Heard at 0, which may be silent for ten minutes, and is noted a minute late.
-    fn heard() -> Heard {
-        Heard {
+    /// A source that was active at 0, may be silent for ten minutes, and is recorded a minute late.
+    fn heard() -> SourceActivity {
+        SourceActivity {
             last_accepted_at: Some(at(0)),
             silent_after: Some(SignedDuration::from_mins(10)),
             watch: Some("w".to_owned()),
             watch_due_at: Some(at(660)),
-            ..Heard::default()
+            ..SourceActivity::default()
         }
     }
 
@@ -155,26 +155,26 @@ mod tests {
     #[test]
     fn a_source_is_silent_a_gap_after_it_was_heard_or_declared_it() {
         assert_eq!(due_at(&heard()), Some(at(660)));
-        let declared = Heard {
+        let declared = SourceActivity {
             declared_at: Some(at(100)),
             ..heard()
         };
         assert_eq!(due_at(&declared), Some(at(760)));
-        let never = Heard {
+        let never = SourceActivity {
             last_accepted_at: None,
             ..declared.clone()
         };
         assert_eq!(due_at(&never), Some(at(760)));
         for none in [
-            Heard {
+            SourceActivity {
                 silent_after: None,
                 ..declared
             },
-            Heard {
+            SourceActivity {
                 declared_at: None,
                 ..never
             },
-            Heard {
+            SourceActivity {
                 last_accepted_at: Some(Timestamp::MAX),
                 ..heard()
             },
@@ -198,15 +198,15 @@ mod tests {
 
     #[test]
     fn one_message_has_the_charge_and_copies_of_it_end() {
-        let charged = |id: Option<&str>| Heard {
+        let charged = |id: Option<&str>| SourceActivity {
             watch: id.map(str::to_owned),
             ..heard()
         };
-        let silent = Heard {
+        let silent = SourceActivity {
             silent_since: Some(at(660)),
             ..charged(None)
         };
-        let undeclared = Heard {
+        let undeclared = SourceActivity {
             silent_after: None,
             ..heard()
         };
@@ -218,7 +218,7 @@ mod tests {
             (watch("x", Some("v")), charged(Some("w")), Step::End),
             (watch("w", None), silent, Step::End),
             (watch("w", None), undeclared, Step::End),
-            (watch("w", None), Heard::default(), Step::End),
+            (watch("w", None), SourceActivity::default(), Step::End),
         ] {
             assert_eq!(
                 step(&watch, &heard, at(700)),
@@ -230,15 +230,15 @@ mod tests {
 
     #[test]
     fn a_watch_begins_where_none_is_or_it_is_lost_or_would_come_too_late() {
-        let comes = |second: i64| Heard {
+        let comes = |second: i64| SourceActivity {
             watch_due_at: Some(at(second)),
             ..heard()
         };
-        let nobody = Heard {
+        let nobody = SourceActivity {
             watch: None,
             ..heard()
         };
-        let undeclared = Heard {
+        let undeclared = SourceActivity {
             silent_after: None,
             ..nobody.clone()
         };
@@ -257,17 +257,17 @@ mod tests {
 
     #[test]
     fn a_watch_is_lost_an_hour_after_its_message_was_due_unless_it_has_told() {
-        let silent = Heard {
+        let silent = SourceActivity {
             watch: None,
             watch_due_at: None,
             silent_since: Some(at(660)),
             ..heard()
         };
-        let never_begun = Heard {
+        let never_begun = SourceActivity {
             silent_since: None,
             ..silent.clone()
         };
-        let undeclared = Heard {
+        let undeclared = SourceActivity {
             silent_after: None,
             ..heard()
         };

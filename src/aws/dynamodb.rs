@@ -1,5 +1,5 @@
-//! What all tables have in common: attributes and keys, writes with a condition, and batches, of which DynamoDB leaves a part
-//! undone when it is busy or when its answer is full.
+//! What all tables have in common: attributes and keys, writes with a condition, and batches, of which
+//! DynamoDB leaves a part undone when it is busy or when its answer is full.
 
 use crate::aws::error::AwsError;
 use aws_sdk_dynamodb::Client;
@@ -125,7 +125,8 @@ pub async fn query_all(query: QueryFluentBuilder) -> Result<Vec<Item>, AwsError>
     Ok(items.collect::<Result<_, _>>().await?)
 }
 
-/// The items under these keys, as they are at this moment: only these attributes of them, or all if none is named.
+/// The items under these keys, as they are at this moment: only these attributes of them, or all if none is
+/// named.
 pub async fn read_batch(
     client: &Client,
     table: &str,

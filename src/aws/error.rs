@@ -1,5 +1,6 @@
-//! Why a call of AWS failed, in words that a log may have: the message and the code of AWS, or the chain of causes. Never the
-//! raw answer, as the SDK's own `DisplayErrorContext` prints it: a secret may stand in one that could not be parsed.
+//! Why a call of AWS failed, in words that a log may have: the message and the code of AWS, or the chain of
+//! causes. Never the raw answer, as the SDK's own `DisplayErrorContext` prints it: a secret may stand in one
+//! that could not be parsed.
 
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use std::error::Error;

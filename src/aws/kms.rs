@@ -1,5 +1,5 @@
-//! The signing secrets of endpoints, encrypted under the stack's KMS key: sealed by the operator's tool, opened by
-//! `delivery`. A sealed secret opens only as that of the endpoint that it was sealed for.
+//! The signing secrets of endpoints, encrypted under the stack's KMS key: sealed by the operator's tool,
+//! opened by `delivery`. A sealed secret opens only as that of the endpoint that it was sealed for.
 
 use crate::aws::error::AwsError;
 use crate::crypto::secret::Secret;
@@ -41,8 +41,8 @@ pub enum SealError {
 }
 
 impl SealError {
-    /// Whether the secret cannot be opened until somebody changes the endpoint, the key or a permission. Otherwise KMS
-    /// was out of reach or too busy, and the same call may succeed later.
+    /// Whether the secret cannot be opened until somebody changes the endpoint, the key or a permission.
+    /// Otherwise KMS was out of reach or too busy, and the same call may succeed later.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Denied(_) | Self::Unusable)
     }

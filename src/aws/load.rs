@@ -25,8 +25,8 @@ pub async fn load() -> SdkConfig {
         // Lambda gives credentials this way and no other.
         .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .timeout_config(timeouts)
-        // To watch each call costs more than it gives: an attempt ends by its timeout, and a download that stalls ends
-        // with the invocation, whose stream records or messages come again.
+        // To watch each call costs more than it gives: an attempt ends by its timeout, and a download that
+        // stalls ends with the invocation, whose stream records or messages come again.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .load()
         .await

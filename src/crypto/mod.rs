@@ -1,4 +1,5 @@
 //! Secrets, digests and signatures. Pure: nothing here reads a clock, a file or the network.
 
+pub mod mac;
 pub mod secret;
 pub mod signature;

@@ -1,6 +1,6 @@
-//! A webhook secret: held as bytes, never printed. Where it comes from is left to `sources`.
+//! A webhook secret: held as bytes, never printed.
 
-use crate::crypto::signature::hmac_sha256;
+use crate::crypto::mac::hmac_sha256;
 use icu_properties::CodePointMapData;
 use icu_properties::props::GeneralCategory;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 /// The shared secret of a source, exactly the bytes that key the MAC.
 ///
-/// Not even `Debug` shows it, so that no log line or error can.
+/// Not even `Debug` shows it: no log line and no error can.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Box<[u8]>);
 
@@ -40,7 +40,7 @@ pub fn trimmed(configured: &str) -> &str {
     configured.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
-/// The first character of a secret that nobody sees, such as a zero-width space: it came along when the secret was
+/// The first invisible character of a secret, such as a zero-width space. It came along when the secret was
 /// copied, and the provider's secret does not have it.
 pub fn invisible(secret: &str) -> Option<char> {
     let category = CodePointMapData::<GeneralCategory>::new();

@@ -1,15 +1,11 @@
-//! The MAC that all four providers share: HMAC-SHA256 over the exact raw body, in hexadecimal.
-//! Which header carries it, and behind which prefix, is each provider's own affair.
+//! Signatures of webhooks: the MAC over the exact raw body, in hexadecimal. Each provider has its own header
+//! and prefix.
 
+use crate::crypto::mac::{Digest256, hmac_sha256};
 use crate::crypto::secret::Secret;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
-/// The bytes of a SHA-256 digest, of a MAC as of a body.
-pub type Digest256 = [u8; 32];
-
-/// Why a request is not authentic. The sender is told none of it; the log names it.
+/// Why a request is not authentic. The sender learns none of it; the log names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// The request has no signature header.
@@ -26,30 +22,8 @@ pub enum VerifyError {
     Mismatch,
 }
 
-/// HMAC-SHA256 of `body` with a key of any bytes ([RFC 2104](https://www.rfc-editor.org/rfc/rfc2104)).
-pub fn hmac_sha256(key: &[u8], body: &[u8]) -> Digest256 {
-    hmac_sha256_of(key, &[body])
-}
-
-/// The same over parts that stand one after the other.
-pub fn hmac_sha256_of(key: &[u8], parts: &[&[u8]]) -> Digest256 {
-    #[expect(
-        clippy::expect_used,
-        reason = "HMAC takes a key of any length (RFC 2104, section 2)"
-    )]
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
-    for part in parts {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
-}
-
-/// SHA-256 of `body`: what tells two bodies apart, and the key of those that carry no id.
-pub fn sha256(body: &[u8]) -> Digest256 {
-    Sha256::digest(body).into()
-}
-
-/// Reads the only signature among the values of a header: `prefix`, then 64 hexadecimal digits of either case.
+/// Reads the only signature among the values of a header: `prefix`, then 64 hexadecimal digits of either
+/// case.
 pub fn parse<'a>(
     mut values: impl Iterator<Item = &'a [u8]>,
     prefix: &str,
@@ -68,8 +42,8 @@ pub fn parse<'a>(
 
 /// The position of the secret that makes `signature` over `body`.
 ///
-/// All secrets are tried and the comparison is constant in time, so that neither which one matched nor how
-/// close a forgery came can be measured.
+/// All secrets are tried and the comparison is constant in time: neither the one that matched nor how close a
+/// forgery came can be measured.
 pub fn verify(
     secrets: &[Secret],
     signature: &Digest256,

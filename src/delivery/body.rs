@@ -2,8 +2,8 @@
 //! bytes, at each attempt and for the operator who asks for them later. Where the recorded bytes come from is left to
 //! others.
 
-use crate::event::{CONTENT_TYPE, CloudEvent, EventRef, Receipt};
-use crate::providers::{NormalizeError, Verified};
+use crate::event::{CONTENT_TYPE, CloudEvent, EventMeta};
+use crate::providers::{NormalizeError, Provider, Verified};
 use crate::store::endpoints::Format;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -48,7 +48,7 @@ struct PingEvent<'a> {
 /// body, `content_type` and `raw` are what it came as. A ping needs neither.
 pub fn body(
     format: Format,
-    event: &EventRef,
+    event: &EventMeta,
     content_type: &str,
     raw: &[u8],
 ) -> Result<(String, Vec<u8>), BodyError> {
@@ -61,13 +61,12 @@ pub fn body(
     }
 }
 
-fn cloud_event(event: &EventRef, raw: &[u8]) -> Result<String, BodyError> {
-    let receipt = event.receipt()?;
-    let normalized = receipt.provider.normalize(Verified::recorded(raw))?;
-    Ok(CloudEvent::accepted(&receipt, normalized).encode()?)
+fn cloud_event(event: &EventMeta, raw: &[u8]) -> Result<String, BodyError> {
+    let normalized = event.provider()?.normalize(Verified::recorded(raw))?;
+    Ok(CloudEvent::accepted(event, normalized).encode()?)
 }
 
-fn ping(format: Format, event: &EventRef) -> Result<(String, Vec<u8>), BodyError> {
+fn ping(format: Format, event: &EventMeta) -> Result<(String, Vec<u8>), BodyError> {
     let data = json!({"ping": event.id});
     match format {
         Format::Raw => Ok(("application/json".to_owned(), serde_json::to_vec(&data)?)),
@@ -86,23 +85,17 @@ fn ping(format: Format, event: &EventRef) -> Result<(String, Vec<u8>), BodyError
     }
 }
 
-impl EventRef {
+impl EventMeta {
     /// Whether it is the gateway's own, which no ledger has.
     pub fn is_ping(&self) -> bool {
         self.provider == GATEWAY && self.event_type == PING
     }
 
-    /// What the gateway knows of the event, as it knew it when the event was fanned out.
-    pub fn receipt(&self) -> Result<Receipt, BodyError> {
-        let provider = self.provider.parse();
-        Ok(Receipt {
-            id: self.id.clone(),
-            source: self.source.clone(),
-            provider: provider.map_err(|_| BodyError::UnknownProvider(self.provider.clone()))?,
-            accepted_at: Timestamp::from_millisecond(self.accepted_at)?,
-            conflict: self.conflict,
-            replayed: self.replayed,
-        })
+    /// Whose it is, if it can be made again.
+    pub fn provider(&self) -> Result<Provider, BodyError> {
+        Timestamp::from_millisecond(self.accepted_at)?;
+        let unknown = |_| BodyError::UnknownProvider(self.provider.clone());
+        self.provider.parse().map_err(unknown)
     }
 }
 
@@ -110,8 +103,8 @@ impl EventRef {
 mod tests {
     use super::*;
 
-    fn event(provider: &str, event_type: &str) -> EventRef {
-        EventRef {
+    fn event(provider: &str, event_type: &str) -> EventMeta {
+        EventMeta {
             key: "hr#1".to_owned(),
             id: "1".to_owned(),
             event_type: event_type.to_owned(),
@@ -123,7 +116,7 @@ mod tests {
         }
     }
 
-    fn text(format: Format, event: &EventRef, raw: &str) -> (String, String) {
+    fn text(format: Format, event: &EventMeta, raw: &str) -> (String, String) {
         let (content_type, bytes) = body(format, event, "text/x", raw.as_bytes()).unwrap();
         (content_type, String::from_utf8(bytes).unwrap())
     }
@@ -169,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_event_says_why() {
-        let of = |event: &EventRef, raw: &str| {
+        let of = |event: &EventMeta, raw: &str| {
             let body = body(Format::CloudEvents, event, "", raw.as_bytes());
             body.unwrap_err().to_string()
         };

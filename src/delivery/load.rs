@@ -4,11 +4,11 @@
 use super::DeliveryFunction;
 use super::plan::FORGOTTEN;
 use crate::aws::error::AwsError;
-use crate::event::EventRef;
-use crate::store::ledger::{Stored, StoredBody};
+use crate::event::EventMeta;
+use crate::store::ledger::{LedgerItem, StoredBody};
 use crate::store::payloads::{Object, PayloadError};
 use futures_util::future::join_all;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -45,7 +45,7 @@ pub(super) struct Loads(HashMap<Name, Loaded>);
 /// The key of an event, and when it was accepted: keys come back.
 type Name = (String, i64);
 
-fn name(event: &EventRef) -> Name {
+fn name(event: &EventMeta) -> Name {
     (event.key.clone(), event.accepted_at)
 }
 
@@ -66,12 +66,12 @@ impl Found {
 
 impl Loads {
     /// What was recorded of an event.
-    pub(super) fn get(&self, event: &EventRef) -> Option<&Loaded> {
+    pub(super) fn get(&self, event: &EventMeta) -> Option<&Loaded> {
         self.0.get(&name(event))
     }
 
     /// Whether an event is to be loaded after the others.
-    pub(super) fn is_later(&self, event: &EventRef) -> bool {
+    pub(super) fn is_later(&self, event: &EventMeta) -> bool {
         matches!(self.get(event), Some(Loaded::Later))
     }
 }
@@ -79,11 +79,11 @@ impl Loads {
 impl DeliveryFunction {
     /// Reads what was recorded of these events, one for each delivery, by their names; each of them is in the answer. As
     /// many as fit into the memory are read, the first at least.
-    pub(super) async fn load(&self, events: &[EventRef]) -> Result<Loads, AwsError> {
-        let keys = events.iter().map(|event| &*event.key).collect();
-        let stored = self.ledger.bodies(&keys).await?;
+    pub(super) async fn load(&self, events: &[EventMeta]) -> Result<Loads, AwsError> {
+        let keys: BTreeSet<_> = events.iter().map(|event| &*event.key).collect();
+        let stored = self.ledger.get_many(&keys).await?;
         // Endpoints share their events: each is downloaded once.
-        let mut deliveries: Vec<(&EventRef, usize)> = Vec::new();
+        let mut deliveries: Vec<(&EventMeta, usize)> = Vec::new();
         for event in events {
             match deliveries
                 .iter_mut()
@@ -96,7 +96,8 @@ impl DeliveryFunction {
         let mut objects = 0;
         let finds = deliveries.iter().map(|(event, _)| {
             let stored = stored.get(&event.key).filter(|it| it.is_of(event));
-            let is_object = matches!(stored, Some(it) if matches!(it.body, StoredBody::Claimed(_)));
+            let is_object =
+                matches!(stored, Some(it) if matches!(it.body, StoredBody::InBucket(_)));
             objects += usize::from(is_object);
             let is_later = is_object && objects > MAX_OBJECTS;
             async move {
@@ -129,13 +130,11 @@ impl DeliveryFunction {
     }
 
     /// Finds a body, and its content type.
-    async fn find(&self, stored: Stored) -> Result<(Found, String), Loaded> {
-        let Stored {
-            body, content_type, ..
-        } = stored;
-        let key = match body {
+    async fn find(&self, stored: LedgerItem) -> Result<(Found, String), Loaded> {
+        let content_type = stored.content_type().to_owned();
+        let key = match stored.body {
             StoredBody::Inline(bytes) => return Ok((Found::Bytes(bytes), content_type)),
-            StoredBody::Claimed(key) => key,
+            StoredBody::InBucket(key) => key,
         };
         let object = downloaded(self.payloads.open(&key), &key).await?;
         Ok((Found::Object(object), content_type))

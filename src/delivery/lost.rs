@@ -45,7 +45,7 @@ impl DeliveryFunction {
 
     async fn look_at_sources(&self) -> Result<(), SilenceError> {
         let now = Timestamp::now();
-        for (source, heard) in self.journal.heard().await? {
+        for (source, heard) in self.journal.activity().await? {
             if silence::is_lost(&heard, now) {
                 tracing::warn!(source, "the silence check is lost: another takes its place");
                 let queue = &self.delivery_queue_url;

@@ -42,7 +42,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::{join, join_all};
 use http::guard::Policy;
 use http::sender::{Sender, System};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use job::Origin;
 use notification::Notices;
 use probe::Next;
@@ -105,8 +105,8 @@ impl DeliveryFunction {
             endpoints: Endpoints::new(dynamodb.clone(), config.endpoints_table.clone()),
             circuits: Circuits::new(dynamodb.clone(), config.endpoints_table),
             history: Deliveries::new(dynamodb.clone(), config.deliveries_table),
-            ledger: Ledger::new(dynamodb.clone(), config.ledger_table, SignedDuration::ZERO),
-            journal: Journal::new(dynamodb, config.journal_table, SignedDuration::ZERO),
+            ledger: Ledger::new(dynamodb.clone(), config.ledger_table),
+            journal: Journal::new(dynamodb, config.journal_table),
             payloads: Payloads::new(aws_sdk_s3::Client::new(aws), config.payload_bucket),
             queues: Queues::new(aws_sdk_sqs::Client::new(aws)),
             seal: Seal::new(aws_sdk_kms::Client::new(aws)),

@@ -8,7 +8,7 @@ use crate::aws::sqs::{Message, Queues, SendError};
 use crate::event::CONTENT_TYPE;
 use crate::store::endpoints::Endpoint;
 use crate::store::endpoints::circuit::{EndpointEvent, MAX_FAILURES, Transition};
-use crate::store::journal::Heard;
+use crate::store::journal::SourceActivity;
 use aws_sdk_sns::Client;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -127,7 +127,7 @@ impl Notice {
     }
 
     /// That a source is silent which declares its longest gap, since it was due to be heard.
-    pub fn of_silence(source: &str, heard: &Heard, due: Timestamp) -> Self {
+    pub fn of_silence(source: &str, heard: &SourceActivity, due: Timestamp) -> Self {
         let gap = format!("{:#}", heard.silent_after.unwrap_or_default());
         let last = heard.last_accepted_at.map(|at| format!("{at:.3}"));
         let since = match &last {
@@ -267,9 +267,9 @@ mod tests {
 
     #[test]
     fn silence_is_told_with_its_gap_and_the_last_that_was_heard() {
-        let mut heard = Heard {
+        let mut heard = SourceActivity {
             silent_after: Some(SignedDuration::from_hours(2)),
-            ..Heard::default()
+            ..SourceActivity::default()
         };
         let notice = Notice::of_silence("studio", &heard, Timestamp::UNIX_EPOCH);
         assert!(notice.text.contains("never sent"), "{}", notice.text);

@@ -1,8 +1,8 @@
 //! The request of an attempt: its body, its headers and its signatures. Pure: the same event, endpoint and time make
 //! the same bytes. The sending is left to `sender`.
 
+use crate::crypto::mac::{hmac_sha256, hmac_sha256_of};
 use crate::crypto::secret::Secret;
-use crate::crypto::signature::{hmac_sha256, hmac_sha256_of};
 use crate::store::endpoints::{Endpoint, Scheme};
 use base64::{Engine, engine::general_purpose::STANDARD};
 

@@ -12,7 +12,7 @@ use crate::backoff;
 use crate::messages::SilenceCheck;
 use crate::metrics::SilentLine;
 use crate::silence::{self, SilenceError, Step};
-use crate::store::journal::Heard;
+use crate::store::journal::SourceActivity;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ impl DeliveryFunction {
 
     async fn look(&self, watch: &SilenceCheck, received: &Received) -> Result<Next, Failure> {
         let now = Timestamp::now();
-        let heard = self.journal.heard_of(&watch.source).await?;
+        let heard = self.journal.activity_of(&watch.source).await?;
         let is_old = received.receives >= RENEWAL;
         match silence::step(watch, &heard, now) {
             Step::End => Ok(Next::Done),
@@ -84,7 +84,7 @@ impl DeliveryFunction {
     async fn renew_watch(
         &self,
         watch: &SilenceCheck,
-        heard: &Heard,
+        heard: &SourceActivity,
         now: Timestamp,
     ) -> Result<Next, Failure> {
         let queue = &self.delivery_queue_url;
@@ -104,7 +104,7 @@ impl DeliveryFunction {
     async fn tell_silence(
         &self,
         watch: &SilenceCheck,
-        heard: &Heard,
+        heard: &SourceActivity,
         now: Timestamp,
     ) -> Result<Next, Failure> {
         let SilenceCheck {

@@ -1,32 +1,32 @@
-//! What the journal is told of a batch, once all of it is published: what was, who was heard, and who is to be watched. What
-//! is new about the payloads is left to `drift`.
+//! The journal's record of a batch, once all of it is published: the events, and the activity of their
+//! sources.
 //!
-//! What was published is published, whether the journal hears of it or not: to offer the batch again would send all of it
-//! twice. So nothing fails here but by a line in the log.
+//! The events are published, whether the journal is written or not: to offer the batch again would send all
+//! of it twice. Therefore a failure here is only a line in the log.
 
-use super::Ingress;
-use super::drift::Sightings;
+use super::IngressFunction;
+use super::drift::DriftCandidates;
 use crate::silence::{self, SilenceError};
-use crate::store::journal::{Heard, Published};
+use crate::store::journal::{Published, SourceActivity};
 use crate::store::sources::SourceTable;
 use futures_util::future::join;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-/// For so long after a source declared its gap, or took it back, what is known of the sources may be older.
+/// The cached sources may be this much older than a change of the silence threshold.
 const SETTLED: SignedDuration = SignedDuration::from_mins(1);
 
-/// What the journal is to say of a batch.
+/// The journal's record of a batch.
 #[derive(Default)]
-pub(super) struct Notes {
+pub(super) struct BatchRecord {
     published: Vec<Published>,
-    /// When each source was heard of last, by its name and the id of the secret that matched.
+    /// When each source was last active, by its name and the id of the secret that matched.
     heard: BTreeMap<(String, Option<String>), Timestamp>,
-    pub(super) sightings: Sightings,
+    pub(super) candidates: DriftCandidates,
 }
 
-impl Notes {
+impl BatchRecord {
     /// Adds an event that was published, and the id of the secret that made its signature.
     pub(super) fn add(&mut self, published: Published, secret: Option<String>) {
         let event = &published.event;
@@ -37,48 +37,48 @@ impl Notes {
         self.published.push(published);
     }
 
-    /// Adds the notes of a part of a batch, but nothing of events that have a message on no queue: the operator finds them
-    /// by it.
+    /// Adds the record of a part of a batch, without the events that have a message on no queue: so the
+    /// operator finds them.
     pub(super) fn extend(&mut self, part: Self, nowhere: &BTreeSet<String>) {
         let published = part.published.into_iter();
         self.published
-            .extend(published.filter(|it| !nowhere.contains(&it.event.key)));
+            .extend(published.filter(|published| !nowhere.contains(&published.event.key)));
         for (who, at) in part.heard {
             let last = self.heard.entry(who);
             last.and_modify(|last| *last = at.max(*last)).or_insert(at);
         }
-        self.sightings.extend(part.sightings);
+        self.candidates.extend(part.candidates);
     }
 }
 
-/// What a source declares, as far as it is not written down yet.
+/// How the silence threshold in the journal differs from that of the configuration.
 #[derive(Debug, PartialEq, Eq)]
 enum Change {
     /// All of it is.
     None,
-    /// This gap.
-    Gap(SignedDuration),
+    /// This silence threshold.
+    Set(SignedDuration),
     /// That it declares none any more.
-    NoGap,
+    Clear,
 }
 
-impl Ingress {
-    /// Tells the journal.
-    pub(super) async fn note(&self, notes: Notes, now: Instant) {
+impl IngressFunction {
+    /// Writes it into the journal.
+    pub(super) async fn write_journal(&self, record: BatchRecord, now: Instant) {
         let published = async {
-            let noted = self
-                .journal
-                .note_published(&notes.published, Timestamp::now());
+            let noted =
+                self.journal
+                    .note_published(&record.published, self.retention, Timestamp::now());
             if let Err(error) = noted.await {
                 tracing::error!(%error, "what was published is not noted");
             }
         };
-        let mut heard: Vec<_> = notes.heard.into_iter().collect();
+        let mut heard: Vec<_> = record.heard.into_iter().collect();
         // A later time would keep an earlier one, by another secret, from being noted.
         heard.sort_by_key(|(_, at)| *at);
         let heard = async {
             for ((source, secret), at) in heard {
-                let noted = self.note_heard(&source, secret.as_deref(), at, now);
+                let noted = self.record_activity(&source, secret.as_deref(), at, now);
                 if let Err(error) = noted.await {
                     tracing::error!(source, %error, "that a source was heard is not noted");
                     // The others would fail as well, each in its own time.
@@ -87,30 +87,35 @@ impl Ingress {
             }
         };
         join(published, heard).await;
-        self.look_for_drift(notes.sightings).await;
+        self.check_drift(record.candidates).await;
     }
 
     /// Notes that a source was heard, if that was not noted a moment ago, and sees to it that it is watched.
-    async fn note_heard(
+    async fn record_activity(
         &self,
         source: &str,
         secret: Option<&str>,
         at: Timestamp,
         now: Instant,
     ) -> Result<(), SilenceError> {
-        if self.journal.is_noted(source, secret, now).await {
+        if self.journal.is_recently_recorded(source, secret, now).await {
             return Ok(());
         }
-        let heard = self.journal.note_heard(source, secret, at, now).await?;
+        let heard = self
+            .journal
+            .record_activity(source, secret, at, now)
+            .await?;
         let Some(mut heard) = heard else {
             return Ok(());
         };
         let sources = self.sources.current(now).await;
         let now = Timestamp::now();
-        match sources.map_or(Change::None, |it| change(source, &it, &heard, now)) {
+        match sources.map_or(Change::None, |sources| {
+            change(source, &sources, &heard, now)
+        }) {
             Change::None => {}
-            Change::Gap(gap) => heard = self.journal.declare_gap(source, gap, now).await?,
-            Change::NoGap => return Ok(self.journal.forget_gap(source, now).await?),
+            Change::Set(gap) => heard = self.journal.declare_gap(source, gap, now).await?,
+            Change::Clear => return Ok(self.journal.forget_gap(source, now).await?),
         }
         if silence::is_wanted(&heard, now) {
             let queue = &self.delivery_queue_url;
@@ -120,12 +125,12 @@ impl Ingress {
     }
 }
 
-/// What a source declares, if it is not what is known of it.
-fn change(source: &str, sources: &SourceTable, heard: &Heard, now: Timestamp) -> Change {
+/// The change that the configuration of a source asks for.
+fn change(source: &str, sources: &SourceTable, heard: &SourceActivity, now: Timestamp) -> Change {
     let declared = match sources.get(source) {
         None => None,
         Some(Ok(source)) => source.silent_after,
-        // It may be mended.
+        // It may be fixed.
         Some(Err(_)) => return Change::None,
     };
     let is_settled = |at: Timestamp| now.duration_since(at) >= SETTLED;
@@ -133,8 +138,8 @@ fn change(source: &str, sources: &SourceTable, heard: &Heard, now: Timestamp) ->
         return Change::None;
     }
     match (declared, heard.silent_after) {
-        (None, Some(_)) => Change::NoGap,
-        (Some(gap), known) if known != Some(gap) => Change::Gap(gap),
+        (None, Some(_)) => Change::Clear,
+        (Some(gap), known) if known != Some(gap) => Change::Set(gap),
         _ => Change::None,
     }
 }
@@ -153,21 +158,21 @@ mod tests {
         let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
         let hours = SignedDuration::from_hours;
         for (source, known, ago, expected) in [
-            ("watched", None, None, Change::Gap(hours(2))),
-            ("watched", Some(hours(1)), Some(60), Change::Gap(hours(2))),
+            ("watched", None, None, Change::Set(hours(2))),
+            ("watched", Some(hours(1)), Some(60), Change::Set(hours(2))),
             ("watched", Some(hours(1)), Some(59), Change::None),
             ("watched", None, Some(59), Change::None),
             ("watched", Some(hours(2)), None, Change::None),
-            ("free", Some(hours(2)), Some(60), Change::NoGap),
+            ("free", Some(hours(2)), Some(60), Change::Clear),
             ("free", Some(hours(2)), Some(59), Change::None),
             ("free", None, None, Change::None),
-            ("removed", Some(hours(2)), None, Change::NoGap),
+            ("removed", Some(hours(2)), None, Change::Clear),
             ("broken", Some(hours(1)), None, Change::None),
         ] {
-            let heard = Heard {
+            let heard = SourceActivity {
                 silent_after: known,
                 declared_at: ago.map(|ago| now - SignedDuration::from_secs(ago)),
-                ..Heard::default()
+                ..SourceActivity::default()
             };
             let change = change(source, &sources, &heard, now);
             assert_eq!(change, expected, "{source} {heard:?}");

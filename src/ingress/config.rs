@@ -4,11 +4,11 @@ use crate::env::{ConfigError, required};
 use jiff::SignedDuration;
 use std::time::Duration;
 
-/// No answer is held up longer for a request that is refused.
+/// No answer to a rejected request is held up longer.
 const REJECTED_PATIENCE: Duration = Duration::from_millis(50);
 
-/// So long a consumer's queue is waited for, before its messages go to the dead-letter queue. All are waited for side by
-/// side.
+/// How long the queue of a consumer is waited for, before its messages go to the dead-letter queue. All are
+/// waited for side by side.
 pub(super) const CONSUMER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The environment of `ingress`.
@@ -20,15 +20,15 @@ pub struct IngressConfig {
     pub endpoints_table: String,
     /// `JOURNAL_TABLE`: the name of the journal.
     pub journal_table: String,
-    /// `EVENTS_QUEUE_URL`: where every accepted event goes.
+    /// `EVENTS_QUEUE_URL`: the queue that every accepted event goes to.
     pub events_queue_url: String,
-    /// `QUARANTINE_QUEUE_URL`: where goes what is authentic, but not understood.
+    /// `QUARANTINE_QUEUE_URL`: the queue for webhooks that are authentic, but not understood.
     pub quarantine_queue_url: String,
-    /// `DEAD_LETTER_QUEUE_URL`: where goes what a subscribed queue refuses.
+    /// `DEAD_LETTER_QUEUE_URL`: the queue for messages that a subscribed queue refuses.
     pub dead_letter_queue_url: String,
-    /// `DELIVERY_QUEUE_URL`: where goes what endpoints want.
+    /// `DELIVERY_QUEUE_URL`: the queue for the events that endpoints want.
     pub delivery_queue_url: String,
-    /// `PAYLOAD_BUCKET`: the name of the bucket for what is too large elsewhere.
+    /// `PAYLOAD_BUCKET`: the name of the bucket for large bodies and events.
     pub payload_bucket: String,
     /// `SOURCES_SECRET_ARN`: the secret that holds the sources.
     pub sources_secret_arn: String,
@@ -36,7 +36,8 @@ pub struct IngressConfig {
     pub retention: SignedDuration,
     /// `METRICS_NAMESPACE`: the CloudWatch namespace of the metrics.
     pub metrics_namespace: String,
-    /// `REJECTED_PATIENCE_MS`: how long a sender that is refused waits at most until its request is kept; 50 ms unless set.
+    /// `REJECTED_PATIENCE_MS`: how long the sender of a rejected request waits at most until it is kept; 50
+    /// ms unless set.
     pub rejected_patience: Duration,
     /// `CONSUMER_PATIENCE_MS`: how long a consumer's queue is waited for; 5 s unless set.
     pub consumer_patience: Duration,
@@ -136,7 +137,7 @@ mod tests {
         let patience = |text: Option<&'static str>| {
             let mut environment = environment();
             environment.extend(text.map(|text| ("REJECTED_PATIENCE_MS", text)));
-            read(&environment).map(|it| it.rejected_patience)
+            read(&environment).map(|config| config.rejected_patience)
         };
         assert_eq!(patience(None), Ok(Duration::from_millis(50)));
         assert_eq!(patience(Some("20000")), Ok(Duration::from_secs(20)));

@@ -1,40 +1,41 @@
-//! Drift: what a provider sends and never sent before, be it an event type that its document does not name, or a member
-//! or kind of value that no payload of the type had. It is told once, by a line, and then remembered.
+//! Drift: an event type that the provider does not document and never sent before, or a member or kind of
+//! value that no payload of the type had before. It is logged once and then remembered.
 //!
-//! What is known costs a walk through the payload and no call. What is not is kept until all is published, as this is no
-//! reason to wait; the first payload of a type is what later ones are compared with.
+//! A known payload costs a walk through it and no call. Any other is kept until the batch is published, as
+//! nothing may wait for this. Later payloads of a type are compared with its first one.
 
-use super::Ingress;
+use super::IngressFunction;
 use crate::aws::error::AwsError;
-use crate::event::EventRef;
+use crate::event::EventMeta;
 use crate::metrics::DriftLine;
 use crate::providers::Provider;
-use crate::providers::shape::{Seen, hash_of, is_told};
-use crate::store::journal::Of;
+use crate::providers::shape::{KnownHashes, hash_of, is_told};
+use crate::store::journal::ShapeKey;
 use std::collections::{BTreeSet, HashMap};
 use tokio::sync::Mutex;
 
-/// So many types of a provider that it does not document are remembered; of others nothing is told.
+/// So many undocumented types of a provider are remembered; further ones are not reported.
 const MAX_TYPES: usize = 500;
 
-/// What is kept of a batch, at most; what is more waits for the next like it.
+/// The most bytes of a batch that are kept for this check. A payload beyond them is checked when another like
+/// it comes.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// What this copy of the function knows to have been seen, by provider.
+/// The hashes that this copy of the function knows, by provider.
 #[derive(Debug, Default)]
-pub(super) struct Known(Mutex<HashMap<Provider, OfProvider>>);
+pub(super) struct ShapeCache(Mutex<HashMap<Provider, ProviderShapes>>);
 
 #[derive(Debug, Default)]
-struct OfProvider {
+struct ProviderShapes {
     /// The types that the provider does not document, once they were read.
-    types: Option<Seen>,
+    types: Option<KnownHashes>,
     /// By type.
-    shapes: HashMap<String, Seen>,
+    shapes: HashMap<String, KnownHashes>,
 }
 
 /// An event that may have something new about it.
 #[derive(Debug)]
-struct Unseen {
+struct Candidate {
     source: String,
     provider: Provider,
     event_type: String,
@@ -43,42 +44,45 @@ struct Unseen {
 
 /// The events of a batch that may have something new about them.
 #[derive(Debug, Default)]
-pub(super) struct Sightings {
-    unseen: Vec<Unseen>,
+pub(super) struct DriftCandidates {
+    candidates: Vec<Candidate>,
     bytes: usize,
 }
 
-impl Sightings {
+impl DriftCandidates {
     /// Keeps an event, if there is room.
-    fn keep(&mut self, unseen: Unseen) {
-        let bytes = self.bytes + unseen.body.len();
+    fn keep(&mut self, candidate: Candidate) {
+        let bytes = self.bytes + candidate.body.len();
         if bytes <= MAX_BYTES {
             self.bytes = bytes;
-            self.unseen.push(unseen);
+            self.candidates.push(candidate);
         }
     }
 
     /// Keeps the events of another part of the batch, as far as there is room.
     pub(super) fn extend(&mut self, other: Self) {
-        other.unseen.into_iter().for_each(|it| self.keep(it));
+        other
+            .candidates
+            .into_iter()
+            .for_each(|candidate| self.keep(candidate));
     }
 }
 
-impl Ingress {
+impl IngressFunction {
     /// Keeps an event for later, unless all of it is known.
-    pub(super) async fn sight(
+    pub(super) async fn queue_for_drift_check(
         &self,
         provider: Provider,
-        event: &EventRef,
+        event: &EventMeta,
         body: Vec<u8>,
-        sightings: &mut Sightings,
+        candidates: &mut DriftCandidates,
     ) {
-        let known = self.known.0.lock().await;
-        let shapes = known.get(&provider).map(|it| &it.shapes);
-        let shape = shapes.and_then(|it| it.get(&event.event_type));
-        let is_known = |shape: &Seen| shape.difference(&body).added.is_empty();
+        let known = self.shapes.0.lock().await;
+        let shapes = known.get(&provider).map(|provider| &provider.shapes);
+        let shape = shapes.and_then(|shapes| shapes.get(&event.event_type));
+        let is_known = |shape: &KnownHashes| shape.difference(&body).added.is_empty();
         if !shape.is_some_and(is_known) {
-            sightings.keep(Unseen {
+            candidates.keep(Candidate {
                 source: event.source.clone(),
                 provider,
                 event_type: event.event_type.clone(),
@@ -87,45 +91,55 @@ impl Ingress {
         }
     }
 
-    /// Tells what was never seen before, and remembers it.
-    pub(super) async fn look_for_drift(&self, sightings: Sightings) {
-        for unseen in sightings.unseen {
-            if let Err(error) = self.look_at(&unseen).await {
-                tracing::error!(provider = %unseen.provider, %error, "what was seen of payloads is not known");
+    /// Reports what was never seen before, and remembers it.
+    pub(super) async fn check_drift(&self, candidates: DriftCandidates) {
+        for candidate in candidates.candidates {
+            if let Err(error) = self.check(&candidate).await {
+                let provider = candidate.provider;
+                tracing::error!(%provider, %error, "what was seen of payloads is not known");
                 // The others would fail as well, each in its own time.
                 return;
             }
         }
     }
 
-    async fn look_at(&self, unseen: &Unseen) -> Result<(), AwsError> {
-        let (provider, event_type) = (unseen.provider, &*unseen.event_type);
-        let mut known = self.known.0.lock().await;
-        let OfProvider { types, shapes } = known.entry(provider).or_default();
+    async fn check(&self, candidate: &Candidate) -> Result<(), AwsError> {
+        let (provider, event_type) = (candidate.provider, &*candidate.event_type);
+        let mut known = self.shapes.0.lock().await;
+        let ProviderShapes { types, shapes } = known.entry(provider).or_default();
         if !shapes.contains_key(event_type) {
-            let is_documented = provider.event_types().iter().any(|it| it == event_type);
-            if !is_documented && !self.remember_type(unseen, types).await? {
+            let is_documented = provider
+                .event_types()
+                .iter()
+                .any(|documented| documented == event_type);
+            if !is_documented && !self.remember_type(candidate, types).await? {
                 return Ok(());
             }
-            let shape = self.journal.seen(Of::Shape(provider, event_type)).await?;
+            let shape = self
+                .journal
+                .known_hashes(ShapeKey::Shape(provider, event_type))
+                .await?;
             shapes.insert(event_type.to_owned(), shape);
         }
         match shapes.get_mut(event_type) {
-            Some(shape) => self.remember_shape(unseen, shape).await,
+            Some(shape) => self.remember_shape(candidate, shape).await,
             None => Ok(()),
         }
     }
 
-    /// Remembers a type that its provider does not document, and tells of it if nobody did; whether there was room.
+    /// Remembers an undocumented type, and reports it if it is new; whether there was room.
     async fn remember_type(
         &self,
-        unseen: &Unseen,
-        types: &mut Option<Seen>,
+        candidate: &Candidate,
+        types: &mut Option<KnownHashes>,
     ) -> Result<bool, AwsError> {
-        let (of, hash) = (Of::Types(unseen.provider), hash_of(&unseen.event_type));
+        let (of, hash) = (
+            ShapeKey::Types(candidate.provider),
+            hash_of(&candidate.event_type),
+        );
         let types = match types {
             Some(types) => types,
-            None => types.insert(self.journal.seen(of).await?),
+            None => types.insert(self.journal.known_hashes(of).await?),
         };
         if types.contains(hash) {
             return Ok(true);
@@ -133,37 +147,44 @@ impl Ingress {
         if types.len() >= MAX_TYPES {
             return Ok(false);
         }
-        let before = self.journal.see(of, &BTreeSet::from([hash])).await?;
+        let before = self.journal.add_known(of, &BTreeSet::from([hash])).await?;
         if !before.contains(hash) {
-            self.tell(unseen, unseen.provider.type_path(&unseen.event_type));
+            self.tell(
+                candidate,
+                candidate.provider.type_path(&candidate.event_type),
+            );
         }
         *types = before;
         types.extend([hash]);
         Ok(true)
     }
 
-    /// Remembers what is new of a shape, and tells of it if nobody did; the first shape of a type is not new.
-    async fn remember_shape(&self, unseen: &Unseen, shape: &mut Seen) -> Result<(), AwsError> {
-        let added = shape.difference(&unseen.body).added;
+    /// Remembers what is new in a shape, and reports it; the first shape of a type is not new.
+    async fn remember_shape(
+        &self,
+        candidate: &Candidate,
+        shape: &mut KnownHashes,
+    ) -> Result<(), AwsError> {
+        let added = shape.difference(&candidate.body).added;
         if added.is_empty() {
             return Ok(());
         }
-        let of = Of::Shape(unseen.provider, &unseen.event_type);
-        let before = self.journal.see(of, &added).await?;
-        let path = before.difference(&unseen.body).path;
+        let of = ShapeKey::Shape(candidate.provider, &candidate.event_type);
+        let before = self.journal.add_known(of, &added).await?;
+        let path = before.difference(&candidate.body).path;
         if let Some(path) = path.filter(|_| !before.is_empty()) {
-            self.tell(unseen, &path);
+            self.tell(candidate, &path);
         }
         *shape = before;
         shape.extend(added);
         Ok(())
     }
 
-    fn tell(&self, unseen: &Unseen, path: &str) {
+    fn tell(&self, candidate: &Candidate, path: &str) {
         let line = DriftLine::of(
-            &unseen.source,
-            unseen.provider.name(),
-            &told(&unseen.event_type),
+            &candidate.source,
+            candidate.provider.name(),
+            &told(&candidate.event_type),
             path,
         );
         self.metrics.drift(line);

@@ -1,11 +1,15 @@
-//! What goes wrong at door 1, and the one place that turns it into an HTTP status.
+//! What goes wrong on the HTTP path, with its HTTP status, and on the stream path.
 
+use crate::aws::error::AwsError;
+use crate::aws::sqs::SendError;
 use crate::crypto::signature::VerifyError;
 use crate::store::ledger::LedgerError;
 use crate::store::payloads::PayloadError;
 use crate::store::sources::{SourceError, SourcesError};
+use lambda_runtime::Diagnostic;
 
-/// Why a request is not answered with 2xx. The text is for the operator; the sender sees [`title`](Self::title).
+/// Why a request is not answered with 2xx. The text is for the operator; the sender sees
+/// [`title`](Self::title).
 #[derive(Debug, thiserror::Error)]
 pub enum IngressError {
     /// `400 Bad Request`: API Gateway does not send such a body.
@@ -29,7 +33,7 @@ pub enum IngressError {
     /// `405 Method Not Allowed`: what a handshake without consent is answered with.
     #[error("the origin {0:?} is not among the origins of the source")]
     Origin(String),
-    /// `503 Service Unavailable`: the operator has to mend the source.
+    /// `503 Service Unavailable`: the operator has to fix the source.
     #[error("{0}")]
     SourceDisabled(#[from] SourceError),
     /// `503 Service Unavailable`.
@@ -44,8 +48,8 @@ pub enum IngressError {
 }
 
 impl IngressError {
-    /// The HTTP status of the answer: 4xx for what the sender must change, 5xx for what is ours, so that the
-    /// provider sends it again.
+    /// The HTTP status of the answer: 4xx for what the sender must change, 5xx for our own faults, after
+    /// which the provider sends the webhook again.
     pub fn status(&self) -> u16 {
         match self {
             Self::NotBase64 | Self::NotReadable => 400,
@@ -56,7 +60,7 @@ impl IngressError {
         }
     }
 
-    /// The same for all errors of one status, so that a forger learns nothing from it.
+    /// The same for all errors of one status: a forger learns nothing from it.
     pub fn title(&self) -> &'static str {
         match self.status() {
             400 => "Bad Request",
@@ -64,6 +68,38 @@ impl IngressError {
             404 => "Not Found",
             405 => "Method Not Allowed",
             _ => "Service Unavailable",
+        }
+    }
+}
+
+/// Why a batch is to be offered again.
+#[derive(Debug, thiserror::Error)]
+pub enum FanoutError {
+    /// The event is neither a request nor a batch of a stream.
+    #[error("the event is neither a request of API Gateway nor a batch of the ledger's stream")]
+    NotAStream,
+    /// The subscriptions or the endpoints are not known.
+    #[error(transparent)]
+    Recipients(#[from] AwsError),
+    /// A claimed body was not read, or a large event was not stored.
+    #[error("{0}")]
+    Payload(#[from] PayloadError),
+    /// Messages were not sent.
+    #[error("{0}")]
+    Send(#[from] SendError),
+    /// An event was not encoded.
+    #[error("an event was not encoded: {0}")]
+    Encode(#[from] serde_json::Error),
+    /// The invocation is about to end.
+    #[error("the time ran out")]
+    OutOfTime,
+}
+
+impl From<FanoutError> for Diagnostic {
+    fn from(error: FanoutError) -> Self {
+        Self {
+            error_type: "FanoutError".to_owned(),
+            error_message: error.to_string(),
         }
     }
 }

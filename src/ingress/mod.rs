@@ -1,19 +1,19 @@
-//! The ingress function: door 1 takes webhooks from API Gateway, door 2 takes what was recorded from the
-//! ledger's stream. This file tells the doors apart; what happens behind them is in `receive` and `fanout`, and what is
-//! noted of it in `note`.
+//! The ingress function. On the HTTP path (`receive`), it takes webhooks from API Gateway and records them.
+//! On the stream path (`fanout`), it takes recorded webhooks from the ledger's stream and publishes them.
 
 mod bookkeeping;
 mod config;
 mod drift;
 mod error;
 mod fanout;
+mod outbox;
 mod receive;
 mod request;
 mod response;
+mod validation;
 
 pub use config::IngressConfig;
-pub use error::IngressError;
-pub use fanout::FanoutError;
+pub use error::{FanoutError, IngressError};
 pub use request::Request;
 
 use crate::aws::sqs::Queues;
@@ -27,17 +27,19 @@ use crate::store::subscriptions::Subscriptions;
 use aws_config::SdkConfig;
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::streams::DynamoDbEventResponse;
-use drift::Known;
+use drift::ShapeCache;
 use futures_util::future::join;
+use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::time::{Duration, Instant};
 
-/// How long the start waits for the sources. Lambda ends a start after 10 s, and the time of the next one is a request's.
+/// How long the start waits for the sources. Lambda ends a start after 10 s, and the time of the next one is
+/// a request's.
 const WARM_UP: Duration = Duration::from_secs(5);
 
 /// The ingress function with all that it talks to.
-pub struct Ingress {
+pub struct IngressFunction {
     sources: Sources,
     ledger: Ledger,
     payloads: Payloads,
@@ -45,12 +47,13 @@ pub struct Ingress {
     endpoints: Endpoints,
     queues: Queues,
     journal: Journal,
-    known: Known,
+    shapes: ShapeCache,
     metrics: Metrics,
     events_queue_url: String,
     quarantine_queue_url: String,
     dead_letter_queue_url: String,
     delivery_queue_url: String,
+    retention: SignedDuration,
     rejected_patience: Duration,
     consumer_patience: Duration,
 }
@@ -67,32 +70,33 @@ pub enum Answer {
     Rest(DynamoDbEventResponse),
 }
 
-impl Ingress {
+impl IngressFunction {
     /// The function, with clients that share what `aws` holds.
     pub fn new(config: IngressConfig, aws: &SdkConfig) -> Self {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let secrets = aws_sdk_secretsmanager::Client::new(aws);
         Self {
             sources: Sources::new(secrets, config.sources_secret_arn),
-            ledger: Ledger::new(dynamodb.clone(), config.ledger_table, config.retention),
+            ledger: Ledger::new(dynamodb.clone(), config.ledger_table),
             payloads: Payloads::new(aws_sdk_s3::Client::new(aws), config.payload_bucket),
             subscriptions: Subscriptions::new(dynamodb.clone(), config.endpoints_table.clone()),
             endpoints: Endpoints::new(dynamodb.clone(), config.endpoints_table),
-            journal: Journal::new(dynamodb, config.journal_table, config.retention),
-            known: Known::default(),
+            journal: Journal::new(dynamodb, config.journal_table),
+            shapes: ShapeCache::default(),
             queues: Queues::new(aws_sdk_sqs::Client::new(aws)),
             metrics: Metrics::to_stdout(config.metrics_namespace),
             events_queue_url: config.events_queue_url,
             quarantine_queue_url: config.quarantine_queue_url,
             dead_letter_queue_url: config.dead_letter_queue_url,
             delivery_queue_url: config.delivery_queue_url,
+            retention: config.retention,
             rejected_patience: config.rejected_patience,
             consumer_patience: config.consumer_patience,
         }
     }
 
-    /// Reads the sources and connects to DynamoDB while nobody waits for an answer; if that fails, the first request tries
-    /// again.
+    /// Reads the sources and connects to DynamoDB before the first request comes. If that fails, the first
+    /// request tries again.
     pub async fn warm_up(&self) {
         let sources = self.sources.current(Instant::now());
         let sources = tokio::time::timeout(WARM_UP, sources);
@@ -105,7 +109,7 @@ impl Ingress {
 
     /// Handles an invocation, in time. Only the stream is answered with an error: it offers the batch again.
     ///
-    /// Which door it is for is told by the shape of the event, which a caller of the API has no hand in; the
+    /// The shape of the event tells the two paths apart, and a caller of the API has no hand in it. The URL's
     /// path is not asked.
     pub async fn handle(
         &self,
@@ -126,7 +130,6 @@ mod tests {
     use super::*;
     use aws_config::{BehaviorVersion, Region};
     use aws_sdk_secretsmanager::config::{Credentials, SharedCredentialsProvider};
-    use jiff::SignedDuration;
 
     #[tokio::test(start_paused = true)]
     async fn the_start_does_not_wait_for_who_does_not_answer() {
@@ -155,7 +158,7 @@ mod tests {
             rejected_patience: Duration::ZERO,
             consumer_patience: Duration::ZERO,
         };
-        let ingress = Ingress::new(config, &aws);
+        let ingress = IngressFunction::new(config, &aws);
         let begun = tokio::time::Instant::now();
         ingress.warm_up().await;
         let waited = begun.elapsed();

@@ -1,13 +1,13 @@
-//! Door 1: a webhook becomes an item of the ledger, and then an answer. From there on it is the stream's.
+//! The HTTP path: a webhook becomes an item of the ledger, and only then gets its answer.
 
-use super::{Ingress, IngressError, Request, response};
+use super::{IngressError, IngressFunction, Request, response};
 use crate::metrics::RequestLine;
 use crate::providers::{Provider, Verified};
 use crate::store::journal::{Rejected, Ring};
-use crate::store::ledger::{Entry, Recorded};
+use crate::store::ledger::{NewItem, Recorded};
 use crate::store::sources::{Authentication, Source, SourceTable};
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
-use http::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,9 +20,7 @@ const KEPT_HEADERS: [&str; 4] = [
     "x-cf-event",
 ];
 
-const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
-
-impl Ingress {
+impl IngressFunction {
     /// Answers a request, and writes one line about it.
     pub(super) async fn receive(&self, request: Request) -> ApiGatewayV2httpResponse {
         let started = Instant::now();
@@ -57,7 +55,7 @@ impl Ingress {
         } = request;
         match &*request.method {
             "POST" => {}
-            "OPTIONS" => return self.shake_hands(&name, &headers, line).await,
+            "OPTIONS" => return self.answer_validation_request(&name, &headers, line).await,
             method => return Err(IngressError::Method(shortened(method))),
         }
         let body = request.body?;
@@ -65,14 +63,15 @@ impl Ingress {
             Ok(authentic) => authentic,
             Err(error) => {
                 let error = explained(error, &headers, &body, request.is_text);
-                self.keep(name, &headers, body, &error, line).await;
+                self.record_rejected(name, &headers, body, &error, line)
+                    .await;
                 return Err(error);
             }
         };
         line.secret_position = webhook.secret();
-        let headers = kept(&headers, KEPT_HEADERS);
-        let entry = Entry::of(name, &source, webhook, headers, Timestamp::now());
-        self.record(&entry, body, line).await
+        let headers = selected_headers(&headers, KEPT_HEADERS);
+        let new = NewItem::of(name, &source, webhook, headers, Timestamp::now());
+        self.record(&new, body, line).await
     }
 
     /// The webhook as authentic. If it is not, by sources that may be outdated, they are read anew.
@@ -85,18 +84,18 @@ impl Ingress {
     ) -> Result<(Arc<Source>, Verified<'a>), IngressError> {
         let now = Instant::now();
         let table = self.sources.current(now).await?;
-        name_source(&table, name, line);
+        label(&table, name, line);
         let error = match verify(&table, name, headers, body) {
             Err(error) if is_miss(&error) => error,
             result => return result,
         };
         let table = self.sources.after_miss(now).await?.ok_or(error)?;
-        name_source(&table, name, line);
+        label(&table, name, line);
         verify(&table, name, headers, body)
     }
 
-    /// Keeps what a source of ours refuses: the mistake may be in its configuration.
-    async fn keep(
+    /// Keeps a request that is rejected by a source that exists: the mistake may be in its configuration.
+    async fn record_rejected(
         &self,
         name: String,
         headers: &HeaderMap,
@@ -113,7 +112,7 @@ impl Ingress {
             at: Timestamp::now(),
             reason: error.to_string(),
             ring,
-            headers: kept(headers, signatures.chain(KEPT_HEADERS)),
+            headers: selected_headers(headers, signatures.chain(KEPT_HEADERS)),
         };
         let (patience, now) = (self.rejected_patience, Instant::now());
         let keep = self
@@ -127,55 +126,22 @@ impl Ingress {
     /// Records the webhook; only after that there is a 2xx.
     async fn record(
         &self,
-        entry: &Entry,
+        new: &NewItem,
         body: Vec<u8>,
         line: &mut RequestLine,
     ) -> Result<ApiGatewayV2httpResponse, IngressError> {
-        let body = self.payloads.storing(body, &entry.digest).await?;
-        let (outcome, id) = match self.ledger.record(entry, &body).await? {
-            Recorded::New if entry.reason.is_some() => ("quarantined", entry.receipt.id.clone()),
-            Recorded::New => ("accepted", entry.receipt.id.clone()),
+        let body = self.payloads.store_if_large(body, &new.digest).await?;
+        let (outcome, id) = match self.ledger.record(new, &body, self.retention).await? {
+            Recorded::New if new.reason.is_some() => ("quarantined", new.event.id.clone()),
+            Recorded::New => ("accepted", new.event.id.clone()),
             Recorded::Duplicate { id } => ("duplicate", id),
             Recorded::Conflict { id } => ("conflict", id),
         };
         line.count(outcome);
-        line.reason.clone_from(&entry.reason);
+        line.reason.clone_from(&new.reason);
         let response = response::recorded(outcome, &id);
         line.event_id = Some(id);
         Ok(response)
-    }
-
-    /// The handshake by which a sender of
-    /// [CloudEvents](https://github.com/cloudevents/spec/blob/ce%40v1.0.2/cloudevents/http-webhook.md#4-abuse-protection)
-    /// asks for consent. It is given at once or not at all; no callback of the sender's choice is ever called.
-    async fn shake_hands(
-        &self,
-        name: &str,
-        headers: &HeaderMap,
-        line: &mut RequestLine,
-    ) -> Result<ApiGatewayV2httpResponse, IngressError> {
-        let now = Instant::now();
-        let mut table = self.sources.current(now).await?;
-        if table.get(name).is_none() {
-            table = self.sources.after_miss(now).await?.unwrap_or(table);
-        }
-        name_source(&table, name, line);
-        let source = find(&table, name)?;
-        let origin = headers
-            .get(REQUEST_ORIGIN)
-            .cloned()
-            .unwrap_or(HeaderValue::from_static(""));
-        // The names of hosts have no case.
-        let allows = |allowed: &String| {
-            allowed == "*" || allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes())
-        };
-        if origin.is_empty() || !source.origins.iter().any(allows) {
-            return Err(IngressError::Origin(
-                String::from_utf8_lossy(origin.as_bytes()).into_owned(),
-            ));
-        }
-        line.outcome = "handshake";
-        Ok(response::consent(origin))
     }
 }
 
@@ -186,8 +152,8 @@ fn explained(error: IngressError, headers: &HeaderMap, body: &[u8], is_text: boo
         return error;
     }
     let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
-    let encoding = encoding.filter(|it| !it.is_empty() && !it.eq_ignore_ascii_case(b"identity"));
-    if let Some(encoding) = encoding {
+    let is_identity = |name: &[u8]| name.is_empty() || name.eq_ignore_ascii_case(b"identity");
+    if let Some(encoding) = encoding.filter(|encoding| !is_identity(encoding)) {
         let encoding = shortened(&String::from_utf8_lossy(encoding));
         return IngressError::Altered(format!("the body is compressed ({encoding:?})"));
     }
@@ -199,7 +165,7 @@ fn explained(error: IngressError, headers: &HeaderMap, body: &[u8], is_text: boo
     error
 }
 
-fn name_source(table: &SourceTable, name: &str, line: &mut RequestLine) {
+pub(super) fn label(table: &SourceTable, name: &str, line: &mut RequestLine) {
     if let Some(source) = table.get(name) {
         name.clone_into(&mut line.source);
         line.provider = source
@@ -208,7 +174,7 @@ fn name_source(table: &SourceTable, name: &str, line: &mut RequestLine) {
     }
 }
 
-fn find(table: &SourceTable, name: &str) -> Result<Arc<Source>, IngressError> {
+pub(super) fn find(table: &SourceTable, name: &str) -> Result<Arc<Source>, IngressError> {
     let source = table
         .get(name)
         .ok_or_else(|| IngressError::UnknownSource(shortened(name)))?;
@@ -251,7 +217,8 @@ fn is_miss(error: &IngressError) -> bool {
     )
 }
 
-/// Where a request is kept that a source of ours refuses. Whoever sends no signature is not taken for its provider.
+/// Where a rejected request is kept, if its source exists. Whoever sends no signature is not taken for its
+/// provider.
 fn ring(error: &IngressError, headers: &HeaderMap) -> Option<Ring> {
     use crate::crypto::signature::VerifyError::Mismatch;
     let is_signed = match error {
@@ -273,7 +240,7 @@ fn ring(error: &IngressError, headers: &HeaderMap) -> Option<Ring> {
 }
 
 /// The headers of these names.
-fn kept<'n>(
+fn selected_headers<'n>(
     headers: &HeaderMap,
     names: impl IntoIterator<Item = &'n str>,
 ) -> Vec<(String, String)> {

@@ -1,6 +1,6 @@
-//! A request as API Gateway hands it on, in the
-//! [payload format 2.0](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html).
-//! Whatever a sender puts into it, it is read: what is odd is left out, or answered by `receive`.
+//! A request as API Gateway hands it on, in the [payload format
+//! 2.0](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html).
+//! Whatever a sender puts into it, it is read: odd parts are left out, or are errors to answer.
 
 use super::IngressError;
 use crate::raw::RawObject;
@@ -42,14 +42,16 @@ struct Event<'a> {
 }
 
 impl Request {
-    /// The request that an event of Lambda's is, or `None` if it is something else. This is told by a part that a sender
-    /// has no hand in.
+    /// The request that an event of Lambda's is, or `None` if it is something else. This is told by a part
+    /// that a sender has no hand in.
     pub fn read(event: &str) -> Option<Self> {
         let event: Event<'_> = serde_json::from_str(event).ok()?;
         let http = member(event.request_context, "http")?;
         let RawObject(_) = serde_json::from_str(http.get()).ok()?;
         let method = member(http, "method").and_then(value);
-        let source = event.path_parameters.and_then(|it| member(it, "source"));
+        let source = event
+            .path_parameters
+            .and_then(|parameters| member(parameters, "source"));
         let source: String = source.and_then(value).unwrap_or_default();
         let is_base64 = optional(event.is_base64_encoded);
         let body = optional(event.body);

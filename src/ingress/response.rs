@@ -1,4 +1,4 @@
-//! The HTTP responses of door 1. Which one it is, `receive` and `error` decide.
+//! The responses on the HTTP path.
 
 use super::IngressError;
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
@@ -40,7 +40,7 @@ pub(super) fn consent(origin: HeaderValue) -> ApiGatewayV2httpResponse {
     response
 }
 
-/// A request is refused, in the form of [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457).
+/// A request is rejected, or fails, in the form of [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457).
 pub(super) fn refusal(error: &IngressError) -> ApiGatewayV2httpResponse {
     let status = error.status();
     let problem = json!({"type": "about:blank", "title": error.title(), "status": status});

@@ -1,6 +1,6 @@
-//! What CloudEvents 1.0 allows as the
-//! [name and value](https://github.com/cloudevents/spec/blob/ce%40v1.0.2/cloudevents/spec.md#context-attributes) of an
-//! attribute, as strictly as the strictest of its SDKs. What an attribute means is left to others.
+//! What CloudEvents 1.0 allows as the [name and
+//! value](https://github.com/cloudevents/spec/blob/ce%40v1.0.2/cloudevents/spec.md#context-attributes) of an
+//! attribute, as strictly as the strictest of its SDKs.
 
 use super::is_text;
 use iri_string::types::{UriReferenceStr, UriStr};
@@ -13,8 +13,8 @@ const MAX_NAME_BYTES: usize = 64;
 /// A longer content type is none.
 const MAX_MEDIA_TYPE_BYTES: usize = 256;
 
-/// Attributes of CloudEvents 0.3, by which the JavaScript SDK refuses or changes an event, and the name of one of its
-/// methods, which an attribute takes the place of.
+/// Attributes of CloudEvents 0.3, by which the JavaScript SDK refuses or changes an event, and the name of
+/// one of its methods, which an attribute takes the place of.
 const NOT_EXTENSIONS: [&str; 3] = ["schemaurl", "datacontentencoding", "validate"];
 
 /// Whether an extension may have this name.
@@ -47,7 +47,7 @@ pub(crate) fn is_media_type(text: &str) -> bool {
     let allowed = |b: u8| b == b' ' || b.is_ascii_graphic();
     text.len() <= MAX_MEDIA_TYPE_BYTES
         && text.bytes().all(allowed)
-        && text.parse().is_ok_and(|it: Mime| it.subtype() != "")
+        && text.parse().is_ok_and(|mime: Mime| mime.subtype() != "")
 }
 
 /// Whether a text is a point in time as [RFC 3339](https://www.rfc-editor.org/rfc/rfc3339) writes it.

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! X-Partners-Signature: hex(HMAC-SHA256(secret, body))
-//! body: {"event": "resource.created", "resource_type": "Project", "resource_gid": "559befeeab59f", "resource": {…}}
+//! body: {"event": "resource.created", "resource_type": "Project", "resource_gid": "559befeeab59f",
+//!        "resource": {…}}
 //! ```
 //!
-//! No id and no time are sent: two webhooks are the same if their bodies are. How the resource types are spelled
-//! is not documented, so that `Project Message`, `ProjectMessage` and `project_message` are all one.
+//! No id and no time are sent: two webhooks are the same if their bodies are. The spelling of the resource
+//! types is not documented: `Project Message`, `ProjectMessage` and `project_message` are all one.
 
 use super::json::Object;
 use super::{MAX_NAME_BYTES, NormalizeError, Normalized, identifier, words};

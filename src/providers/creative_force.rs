@@ -5,8 +5,8 @@
 //! body:           {"PayloadId": GUID, "EventGroupName": "product", "Action": "ProductReset", …}
 //! ```
 //!
-//! The document spells groups and actions in several ways, and what arrives in more; the catalogue below gives
-//! every action one name. The header `X-CF-Event` is not covered by the signature and decides nothing.
+//! The document spells groups and actions in several ways, and what arrives in more; the catalogue below
+//! gives every action one name. The header `X-CF-Event` is not covered by the signature and decides nothing.
 
 use super::attribute::is_rfc3339;
 use super::json::Object;
@@ -226,7 +226,7 @@ fn action_name(group: &str, spelled: &str) -> Option<String> {
     let actions = CATALOGUE
         .iter()
         .find(|(known, _)| *known == group)
-        .map_or(&[][..], |it| it.1);
+        .map_or(&[][..], |group| group.1);
     let aliased = |letters: &str| {
         ALIASES
             .iter()
@@ -348,7 +348,7 @@ mod tests {
         }
         for known in catalogue {
             assert!(
-                printed.iter().any(|it| it.r#type == known),
+                printed.iter().any(|row| row.r#type == known),
                 "{known} is not in the document"
             );
         }

@@ -1,12 +1,12 @@
 //! Looks into a provider's JSON without taking it apart: members are found, their text stays as it was sent.
-//! What the members mean is left to the providers.
 
 use super::NormalizeError;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::{borrow::Cow, collections::HashSet, fmt};
 
-/// How deep arrays and objects may stand in each other; what is deeper overflows the stack of many a consumer.
+/// How deep arrays and objects may stand in each other; what is deeper overflows the stack of many a
+/// consumer.
 pub(super) const MAX_DEPTH: usize = 128;
 
 /// How many digits of a number may follow each other. Python reads no integer of more than 4,300.

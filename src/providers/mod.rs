@@ -1,7 +1,7 @@
 //! The providers: how each signs a webhook and what it says in it, as pure functions over the raw bytes.
 //!
-//! [`Provider::verify`] is the only way to a [`Verified`] body, and [`normalize`](Provider::normalize) takes nothing
-//! else. Which source a webhook came in by, and what is done with it, is left to `ingress`.
+//! [`Provider::verify`] is the only way to a [`Verified`] body, and [`normalize`](Provider::normalize) takes
+//! nothing else.
 
 pub(crate) mod attribute;
 mod creads;
@@ -13,6 +13,7 @@ mod woodwing;
 
 pub use creative_force::payload_url_problem;
 
+use crate::crypto::mac::{hmac_sha256, sha256};
 use crate::crypto::secret::Secret;
 use crate::crypto::signature::{self, VerifyError};
 use serde_json::value::RawValue;
@@ -191,7 +192,7 @@ impl Provider {
 
     /// The signature header's value for a body, as the provider would send it.
     pub fn sign(self, secret: &Secret, body: &[u8]) -> String {
-        let digits = hex::encode(signature::hmac_sha256(secret.as_bytes(), body));
+        let digits = hex::encode(hmac_sha256(secret.as_bytes(), body));
         format!("{}{digits}", self.signature_prefix())
     }
 
@@ -235,8 +236,9 @@ impl Provider {
 }
 
 impl Provider {
-    /// Whether an event happens to its subject once: a resource is created once and deleted once, but it may be changed
-    /// back and forth. An equal body of an event that happens once is a copy, however late it comes.
+    /// Whether an event happens to its subject once: a resource is created once and deleted once, but it may
+    /// be changed back and forth. An equal body of an event that happens once is a copy, however late it
+    /// comes.
     ///
     /// An event that names no resource is not known to happen once. Providers with ids need no such guess.
     pub fn happens_once(self, event: &Normalized<'_>) -> bool {
@@ -282,7 +284,8 @@ impl FromStr for Provider {
 }
 
 /// The identifier, unless it is none: blank, all zeros as a GUID, too long, or with characters that
-/// [CloudEvents](https://github.com/cloudevents/spec/blob/ce%40v1.0.2/cloudevents/spec.md#type-system) forbids.
+/// [CloudEvents](https://github.com/cloudevents/spec/blob/ce%40v1.0.2/cloudevents/spec.md#type-system)
+/// forbids.
 fn identifier(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
     let usable = text.len() <= MAX_NAME_BYTES && is_name(&text) && !is_zeros(&text);
     usable.then_some(text)
@@ -296,7 +299,7 @@ fn delivery_id(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
     match text.len() {
         ..=MAX_BYTES if !is_name(&text) || is_zeros(&text) => None,
         ..=MAX_BYTES => Some(text),
-        _ => Some(format!("sha256:{}", hex::encode(signature::sha256(text.as_bytes()))).into()),
+        _ => Some(format!("sha256:{}", hex::encode(sha256(text.as_bytes()))).into()),
     }
 }
 
@@ -319,8 +322,8 @@ fn is_text(text: &str) -> bool {
     !text.contains(forbidden)
 }
 
-/// The words of a name in any spelling, in lower case: `Checked-in`, `checkedIn` and `CHECKED_IN` have the same. A text
-/// that is too long for a name has none.
+/// The words of a name in any spelling, in lower case: `Checked-in`, `checkedIn` and `CHECKED_IN` have the
+/// same. A text that is too long for a name has none.
 fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     if name.len() > MAX_SPELLED_BYTES {

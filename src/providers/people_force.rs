@@ -5,8 +5,8 @@
 //! body: {"action": "employee_create", "data": {"id": 130333, "attributes": {…}, "meta": {"updated_at": …}}}
 //! ```
 //!
-//! No delivery id is sent: two webhooks are the same if their bodies are. No retries are documented either, and
-//! the payloads are personal data.
+//! No delivery id is sent: two webhooks are the same if their bodies are. No retries are documented either,
+//! and the payloads are personal data.
 
 use super::attribute::is_rfc3339;
 use super::json::Object;
@@ -76,8 +76,8 @@ pub(super) fn event_types() -> Vec<String> {
     ACTIONS.iter().map(|action| event_type(action)).collect()
 }
 
-/// Whether an event of this type happens to a record once. An employee can be terminated and a request approved again,
-/// after that was taken back.
+/// Whether an event of this type happens to a record once. An employee can be terminated and a request
+/// approved again, after that was taken back.
 pub(super) fn happens_once(event_type: &str) -> bool {
     let verb = event_type.rsplit('_').next();
     matches!(verb, Some("create" | "delete" | "destroy"))

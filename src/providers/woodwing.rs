@@ -5,8 +5,8 @@
 //! body:             a CloudEvent 1.0 in structured mode
 //! ```
 //!
-//! What arrives is a CloudEvent already, so all of it goes on as it is, but for what consumers could not read or would
-//! take for somebody else's word: see `normalize`. A member that is null counts as not set.
+//! What arrives is a CloudEvent already, so all of it goes on as it is, but for what consumers could not read
+//! or would take for somebody else's word: see `normalize`. A member that is null counts as not set.
 
 use super::attribute::{
     is_extension_name, is_extension_value, is_media_type, is_rfc3339, is_uri, is_uri_reference,
@@ -53,8 +53,8 @@ const OBJECT_EVENTS: [&str; 7] = [
     "properties-updated",
 ];
 
-/// What the event says. Without its id, source and type it is none; other attributes that CloudEvents does not allow
-/// are left out, and an invalid time is replaced by that of the acceptance.
+/// What the event says. Without its id, source and type it is none; other attributes that CloudEvents does
+/// not allow are left out, and an invalid time is replaced by that of the acceptance.
 pub(super) fn normalize<'a>(payload: &Object<'a>) -> Result<Normalized<'a>, NormalizeError> {
     if payload.len() > MAX_MEMBERS {
         return Err(NormalizeError::TooManyMembers);
@@ -86,8 +86,10 @@ pub(super) fn normalize<'a>(payload: &Object<'a>) -> Result<Normalized<'a>, Norm
         return Err(NormalizeError::Foreign { member: "type" });
     }
     // An event has one kind of data, or none.
-    let binary = payload.get("data_base64").filter(|it| it.get() != "null");
-    let binary = binary.filter(|_| payload.get("data").is_none_or(|it| it.get() == "null"));
+    let binary = payload
+        .get("data_base64")
+        .filter(|json| json.get() != "null");
+    let binary = binary.filter(|_| payload.get("data").is_none_or(|json| json.get() == "null"));
     if !binary.is_none_or(is_base64) {
         return Err(NormalizeError::NotACloudEvent {
             member: "data_base64",

@@ -1,25 +1,27 @@
-//! Compression of what is stored ([RFC 1951](https://www.rfc-editor.org/rfc/rfc1951)): DynamoDB charges a write unit for
-//! each kilobyte, and JSON takes half of one. What is stored is left to those who own the tables.
+//! Compression of what is stored ([RFC 1951](https://www.rfc-editor.org/rfc/rfc1951)): DynamoDB charges a
+//! write unit for each kilobyte, and JSON takes half of one.
 
 use flate2::bufread::DeflateDecoder;
 use flate2::{Compress, Compression, FlushCompress, Status};
 use std::cell::RefCell;
 use std::io::Read;
 
-/// What is shorter gains nothing: with the rest of its item, some 400 bytes, it takes one write unit as it is.
+/// Shorter bytes gain nothing: with the rest of their item, some 400 bytes, they take one write unit as they
+/// are.
 const MIN_BYTES: usize = 512;
 
-/// The most that anything stored was before: above Lambda's payload.
+/// The most bytes that were ever stored: more than Lambda's largest payload.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 thread_local! {
-    /// It has tables of a third of a megabyte: to have them from the kernel each time takes longer than to compress.
+    /// Its tables are a third of a megabyte: to get them from the kernel each time takes longer than to
+    /// compress.
     ///
     /// The fastest level: the others take twice as long for a fiftieth of the size.
     static COMPRESS: RefCell<Compress> = RefCell::new(Compress::new(Compression::fast(), false));
 }
 
-/// The same in fewer bytes, if there are fewer.
+/// The same in fewer bytes, if that is possible.
 pub(crate) fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {
     if bytes.len() < MIN_BYTES {
         return None;
@@ -34,7 +36,7 @@ pub(crate) fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {
     (status == Status::StreamEnd && deflated.len() < bytes.len()).then_some(deflated)
 }
 
-/// What was deflated; `None` if it is nothing that was, or more than anything was.
+/// The bytes that were deflated; `None` if they were not, or are too many.
 pub(crate) fn inflate(deflated: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(deflated.len().saturating_mul(3));
     let mut most = DeflateDecoder::new(deflated).take(MAX_BYTES + 1);
@@ -47,7 +49,12 @@ mod tests {
     use super::*;
 
     fn json(members: usize) -> Vec<u8> {
-        let member = |it| format!("\"member{it}\":{{\"Id\":{},\"Name\":null}}", it * 7919);
+        let member = |number| {
+            format!(
+                "\"member{number}\":{{\"Id\":{},\"Name\":null}}",
+                number * 7919
+            )
+        };
         let members: Vec<_> = (0..members).map(member).collect();
         format!("{{{}}}", members.join(",")).into_bytes()
     }
@@ -69,7 +76,7 @@ mod tests {
         assert_eq!(deflate(b""), None);
         assert_eq!(deflate(&json(12)), None);
         let random: Vec<u8> = (0..64_u8)
-            .flat_map(|it| crate::crypto::signature::sha256(&[it]))
+            .flat_map(|byte| crate::crypto::mac::sha256(&[byte]))
             .collect();
         assert_eq!(deflate(&random), None);
     }

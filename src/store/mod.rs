@@ -1,4 +1,5 @@
-//! What the gateway remembers: one file or folder for each table, kind of item, bucket or secret. Nothing here knows a function.
+//! What the gateway remembers: one file or folder for each table, kind of item, bucket or secret. Nothing
+//! here knows a function.
 
 mod deflate;
 pub mod deliveries;

@@ -1,13 +1,13 @@
 //! The payload bucket: bodies too large for the ledger or the journal, and events too large for a message.
 //!
-//! A body is named by its hash: writing it again changes nothing but its age, and reading it proves that it is unchanged.
-//! A rejected request is named by its place in the journal, of which there are few however many come. An event belongs to
-//! one message on one queue: a consumer that deletes the object with the message, as the libraries for such messages do,
-//! takes it from nobody else.
+//! A body is named by its hash: writing it again changes nothing but its age, and reading it proves that it
+//! is unchanged. A rejected request is named by its place in the journal, of which there are few however many
+//! come. An event belongs to one message on one queue: a consumer that deletes the object with the message,
+//! as the libraries for such messages do, takes it from no other queue.
 
 use crate::aws::error::AwsError;
 use crate::aws::sqs::{MAX_BYTES, Message};
-use crate::crypto::signature::{Digest256, sha256};
+use crate::crypto::mac::{Digest256, sha256};
 use crate::store::ledger::StoredBody;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::operation::get_object::GetObjectError;
@@ -62,7 +62,7 @@ impl Payloads {
     }
 
     /// The raw body of a webhook, stored here if it is too large for the ledger.
-    pub async fn storing(
+    pub async fn store_if_large(
         &self,
         body: Vec<u8>,
         digest: &Digest256,
@@ -71,7 +71,7 @@ impl Payloads {
             return Ok(StoredBody::Inline(body));
         }
         let key = format!("{BODIES}{}", hex::encode(digest));
-        Ok(StoredBody::Claimed(self.put(key, body).await?))
+        Ok(StoredBody::InBucket(self.put(key, body).await?))
     }
 
     /// The key of the body of a request that was rejected, by its place.
@@ -79,8 +79,8 @@ impl Payloads {
         format!("rejected/{place}")
     }
 
-    /// Stores the raw body of a request that was rejected, over the one that had its place before: by one call, without
-    /// another try.
+    /// Stores the raw body of a request that was rejected, over the one that had its place before: by one
+    /// call, without another try.
     pub async fn put_rejected(&self, place: &str, body: Vec<u8>) -> Result<(), PayloadError> {
         let request = self.client.put_object().bucket(&self.bucket);
         let request = request
@@ -97,7 +97,7 @@ impl Payloads {
     }
 
     /// The message itself, or one that points to it if it is too large for SQS, for this queue alone.
-    pub async fn fitting(
+    pub async fn offload_if_large(
         &self,
         message: &Arc<Message>,
         queue: &str,
@@ -108,8 +108,9 @@ impl Payloads {
         Ok(Arc::new(self.pointing(message, queue).await?))
     }
 
-    /// Stores the body of a message for a queue, and gives the message that stands for it there: the pointer of the
-    /// [Amazon SQS Extended Client](https://github.com/awslabs/payload-offloading-java-common-lib-for-aws).
+    /// Stores the body of a message for a queue, and gives the message that stands for it there: the pointer
+    /// of the [Amazon SQS Extended
+    /// Client](https://github.com/awslabs/payload-offloading-java-common-lib-for-aws).
     pub async fn pointing(&self, message: &Message, queue: &str) -> Result<Message, PayloadError> {
         let body = self
             .put_event(queue, message.body.clone().into_bytes())
@@ -123,10 +124,10 @@ impl Payloads {
         })
     }
 
-    /// The same pointer for another queue, with an object of its own. A text that is no pointer into this bucket stays
-    /// as it is.
+    /// The same pointer for another queue, with an object of its own. A text that is no pointer into this
+    /// bucket stays as it is.
     pub async fn pointing_anew(&self, body: &str, queue: &str) -> Result<String, PayloadError> {
-        match pointed_to(body).filter(|it| it.bucket == self.bucket) {
+        match pointed_to(body).filter(|pointer| pointer.bucket == self.bucket) {
             Some(pointer) => self.put_event(queue, self.get(&pointer.key).await?).await,
             None => Ok(body.to_owned()),
         }
@@ -264,7 +265,8 @@ mod tests {
 
     #[test]
     fn only_a_pointer_is_a_pointer() {
-        let pointer = r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3BucketName":"b","s3Key":"k"}]"#;
+        let pointer = r#"["software.amazon.payloadoffloading.PayloadS3Pointer",
+            {"s3BucketName":"b","s3Key":"k"}]"#;
         let expected = Pointer {
             bucket: "b".to_owned(),
             key: "k".to_owned(),

@@ -1,5 +1,5 @@
 //! Subscriptions: which events go to which further consumer queues. Kept in the endpoints table, read by the
-//! fan-out, written by the operator's tool. The sending is left to `queues`.
+//! fan-out, written by the operator's tool.
 
 use crate::aws::dynamodb::{self, Item, Put, put_if, query_all, text, text_of};
 use crate::aws::error::AwsError;
@@ -48,9 +48,9 @@ pub struct UnreadableSubscription(pub String);
 pub type Listed = Result<Subscription, UnreadableSubscription>;
 
 impl Subscription {
-    /// Whether an event of this type, from this source, is to go to the queue.
+    /// Whether the queue gets an event of this type from this source.
     pub fn matches(&self, event_type: &str, source: &str) -> bool {
-        let of_source = self.sources.is_empty() || self.sources.iter().any(|it| it == source);
+        let of_source = self.sources.is_empty() || self.sources.iter().any(|name| name == source);
         of_source
             && self
                 .events
@@ -59,7 +59,8 @@ impl Subscription {
     }
 
     fn item(&self) -> Item {
-        let list = |texts: &[String]| AttributeValue::L(texts.iter().map(|it| text(it)).collect());
+        let list =
+            |texts: &[String]| AttributeValue::L(texts.iter().map(|item| text(item)).collect());
         let mut item = key(&self.name);
         item.insert("queue_url".to_owned(), text(&self.queue_url));
         item.insert("events".to_owned(), list(&self.events));
@@ -154,7 +155,8 @@ impl Subscriptions {
         Ok(cache.insert((now, current)).1.clone())
     }
 
-    /// All subscriptions, by name. One that is not readable is told, and does not hide the others.
+    /// All subscriptions, by name. One that is not readable is an error of its own, and does not hide the
+    /// others.
     pub async fn list(&self) -> Result<Vec<Listed>, AwsError> {
         let query = self.client.query().table_name(&self.table);
         let query = query

@@ -24,8 +24,8 @@ use testkit::delivery::World;
 use testkit::function::{Answer, Function};
 use testkit::items::item;
 use testkit::receiver::{Receiver, Reply};
-use webhook_gateway::crypto::signature::sha256;
-use webhook_gateway::event::EventRef;
+use webhook_gateway::crypto::mac::sha256;
+use webhook_gateway::event::EventMeta;
 
 /// The functions that run side by side.
 const CONCURRENCY: usize = 20;
@@ -202,7 +202,7 @@ async fn run(illness: Option<Illness>, rate: f64) -> Run {
 }
 
 /// Puts an event into the ledger that serves for all: its key is the hash of its body.
-async fn recorded(world: &World) -> EventRef {
+async fn recorded(world: &World) -> EventMeta {
     let body = testkit::webhook::creative_force("isolation", "");
     let digest = sha256(body.as_bytes());
     let mut event = testkit::delivery::event(0);
@@ -236,7 +236,7 @@ fn schedule(rate: f64) -> Vec<(Duration, u32)> {
 }
 
 /// Puts events onto the queue, each at its time; how many of them are for healthy endpoints.
-async fn offer(world: &World, event: &EventRef, rate: f64) -> usize {
+async fn offer(world: &World, event: &EventMeta, rate: f64) -> usize {
     let began = tokio::time::Instant::now();
     let schedule = schedule(rate);
     let mut last = HashMap::new();

@@ -7,11 +7,11 @@ use url::Host;
 use webhook_gateway::crypto::secret::Secret;
 use webhook_gateway::crypto::signature;
 use webhook_gateway::delivery::http::guard::{Policy, Target};
-use webhook_gateway::event::{CloudEvent, Receipt};
+use webhook_gateway::event::{CloudEvent, EventMeta};
 use webhook_gateway::ingress::Request;
 use webhook_gateway::messages::Message;
 use webhook_gateway::providers::Provider;
-use webhook_gateway::providers::shape::{Difference, Seen};
+use webhook_gateway::providers::shape::{Difference, KnownHashes};
 use webhook_gateway::store::ledger::Change;
 
 /// An invocation of either function, or what stands in one, is read or refused; what is read is written back the same.
@@ -24,7 +24,7 @@ pub(crate) fn event(data: &[u8]) {
     if let Ok(change) = serde_json::from_slice::<Change<'_>>(data) {
         let recorded = change.recorded();
         if let Some(Ok(record)) = recorded {
-            assert!(!record.key.is_empty() || record.receipt.source.is_empty());
+            assert!(!record.event.key.is_empty() || record.event.source.is_empty());
         }
     }
     if let Ok(message) = serde_json::from_slice::<Message>(data) {
@@ -52,15 +52,19 @@ pub(crate) fn provider(data: &[u8]) {
     let Ok(normalized) = normalized else { return };
     assert!(!normalized.event_type.is_empty() && normalized.event_type.len() <= 512);
     assert!(normalized.id.as_ref().is_none_or(|id| !id.is_empty()));
-    let receipt = Receipt {
+    let event_meta = EventMeta {
+        key: "source#id".to_owned(),
         id: "id".to_owned(),
+        event_type: normalized.event_type.to_string(),
         source: "source".to_owned(),
-        provider,
-        accepted_at: "2026-11-22T10:00:00Z".parse().unwrap(),
+        provider: provider.name().to_owned(),
+        accepted_at: 1_795_341_600_000,
         conflict: true,
         replayed: true,
     };
-    let event = CloudEvent::accepted(&receipt, normalized).encode().unwrap();
+    let event = CloudEvent::accepted(&event_meta, normalized)
+        .encode()
+        .unwrap();
     assert!(!event.contains(['\u{fffe}', '\u{ffff}']));
     serde_json::from_str::<&RawValue>(&event).unwrap();
     shape(body);
@@ -68,8 +72,8 @@ pub(crate) fn provider(data: &[u8]) {
 
 /// What was seen once is known, in all of it.
 fn shape(body: &[u8]) {
-    let added = Seen::default().difference(body).added;
-    let seen: Seen = added.into_iter().collect();
+    let added = KnownHashes::default().difference(body).added;
+    let seen: KnownHashes = added.into_iter().collect();
     assert!(!seen.is_empty());
     assert_eq!(seen.difference(body), Difference::default());
 }

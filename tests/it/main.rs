@@ -22,5 +22,6 @@ mod rejected;
 mod requests;
 mod silence;
 mod sources;
+mod structure;
 mod template;
 mod vectors;

@@ -8,13 +8,14 @@ use jiff::SignedDuration;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use webhook_gateway::aws::sqs::Message;
-use webhook_gateway::store::ledger::{Brief, Entry, Kept, Ledger, StoredBody};
+use webhook_gateway::store::ledger::{ItemSummary, Ledger, LedgerItem, NewItem, StoredBody};
 use webhook_gateway::store::payloads::Payloads;
 
 /// The ledger, and the bucket of what is too large for it.
 pub(crate) struct Recorded {
     pub(crate) ledger: Ledger,
     payloads: Payloads,
+    pub(crate) retention: SignedDuration,
 }
 
 impl Recorded {
@@ -24,7 +25,8 @@ impl Recorded {
         let bucket = stack.output("PayloadBucketName")?.to_owned();
         let client = aws_sdk_dynamodb::Client::new(&stack.aws);
         Ok(Self {
-            ledger: Ledger::new(client, table, retention),
+            ledger: Ledger::new(client, table),
+            retention,
             payloads: Payloads::new(aws_sdk_s3::Client::new(&stack.aws), bucket),
         })
     }
@@ -38,17 +40,17 @@ impl Recorded {
     pub(crate) async fn bytes(&self, body: StoredBody) -> Result<Vec<u8>> {
         match body {
             StoredBody::Inline(bytes) => Ok(bytes),
-            StoredBody::Claimed(key) => {
+            StoredBody::InBucket(key) => {
                 Ok(self.payloads.get(&key).await.map_err(failure::payload)?)
             }
         }
     }
 
     /// Records a webhook that was rejected; the id of its event.
-    pub(crate) async fn accept(&self, entry: &Entry, body: Vec<u8>) -> Result<String> {
-        let body = self.payloads.storing(body, &entry.digest).await;
+    pub(crate) async fn accept(&self, entry: &NewItem, body: Vec<u8>) -> Result<String> {
+        let body = self.payloads.store_if_large(body, &entry.digest).await;
         let body = body.map_err(failure::payload)?;
-        let event = self.ledger.accept(entry, &body).await;
+        let event = self.ledger.accept(entry, &body, self.retention).await;
         Ok(event.map_err(failure::unrecorded)?)
     }
 
@@ -58,23 +60,34 @@ impl Recorded {
         message: &Arc<Message>,
         queue: &str,
     ) -> Result<Arc<Message>> {
-        let fitting = self.payloads.fitting(message, queue).await;
+        let fitting = self.payloads.offload_if_large(message, queue).await;
         Ok(fitting.map_err(failure::payload)?)
     }
 
     /// What is recorded under these keys.
-    pub(crate) async fn look(&self, keys: &BTreeSet<String>) -> Result<HashMap<String, Kept>> {
-        Ok(self.ledger.look(keys).await.map_err(failure::ledger)?)
+    pub(crate) async fn look(
+        &self,
+        keys: &BTreeSet<String>,
+    ) -> Result<HashMap<String, LedgerItem>> {
+        Ok(self.ledger.get_many(keys).await.map_err(failure::ledger)?)
     }
 
     /// What became of what is recorded under these keys, without its bodies.
-    pub(crate) async fn briefs(&self, keys: &BTreeSet<String>) -> Result<HashMap<String, Brief>> {
-        Ok(self.ledger.briefs(keys).await.map_err(failure::ledger)?)
+    pub(crate) async fn briefs(
+        &self,
+        keys: &BTreeSet<String>,
+    ) -> Result<HashMap<String, ItemSummary>> {
+        Ok(self.ledger.summaries(keys).await.map_err(failure::ledger)?)
     }
 
     /// The webhook that an id means: that of its event, or its key in the ledger. Without a source, all that are
     /// configured are tried.
-    pub(crate) async fn find(&self, id: &str, source: Option<&str>, stack: &Stack) -> Result<Kept> {
+    pub(crate) async fn find(
+        &self,
+        id: &str,
+        source: Option<&str>,
+        stack: &Stack,
+    ) -> Result<LedgerItem> {
         Ok(self.find_with_return(id, source, stack).await?.0)
     }
 
@@ -84,7 +97,7 @@ impl Recorded {
         id: &str,
         source: Option<&str>,
         stack: &Stack,
-    ) -> Result<(Kept, Option<i64>)> {
+    ) -> Result<(LedgerItem, Option<i64>)> {
         let sources = match source {
             Some(source) => vec![source.to_owned()],
             None => Document::of(stack).await?.sources.keys().cloned().collect(),
@@ -96,10 +109,10 @@ impl Recorded {
 
 /// The one that is meant of what was found under the keys of an id.
 fn one(
-    found: HashMap<String, Kept>,
+    found: HashMap<String, LedgerItem>,
     id: &str,
     source: Option<&str>,
-) -> Result<(Kept, Option<i64>)> {
+) -> Result<(LedgerItem, Option<i64>)> {
     let mut found: Vec<_> = found.into_values().filter_map(|it| meant(it, id)).collect();
     match found.len() {
         1 => Ok(found.remove(0)),
@@ -135,7 +148,7 @@ fn content_key(id: &str) -> Option<(&str, i64)> {
 
 /// What is recorded, if it is what an id means. The same body may have come again since, under the same key: then it
 /// is the earlier one that is meant, and it is said when that was.
-fn meant(mut kept: Kept, id: &str) -> Option<(Kept, Option<i64>)> {
+fn meant(mut kept: LedgerItem, id: &str) -> Option<(LedgerItem, Option<i64>)> {
     if kept.event.id == id || kept.event.key == id {
         return Some((kept, None));
     }
@@ -152,12 +165,12 @@ fn meant(mut kept: Kept, id: &str) -> Option<(Kept, Option<i64>)> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use webhook_gateway::event::EventRef;
+    use webhook_gateway::event::EventMeta;
 
     /// A webhook of the source `studio` under a key.
-    pub(crate) fn kept(key: &str, id: &str) -> Kept {
-        Kept {
-            event: EventRef {
+    pub(crate) fn kept(key: &str, id: &str) -> LedgerItem {
+        LedgerItem {
+            event: EventMeta {
                 key: key.to_owned(),
                 id: id.to_owned(),
                 event_type: "a.b".to_owned(),
@@ -171,6 +184,7 @@ pub(crate) mod tests {
             reason: None,
             headers: Default::default(),
             body: StoredBody::Inline(b"{}".to_vec()),
+            digest: None,
             matched: None,
             expires_at: 0,
             released_as: None,

@@ -1,12 +1,12 @@
-//! Sending to SQS: in batches, of which what failed is sent again, and nothing counts as sent unless the answer
-//! lists it. Which message goes to which queue is left to `ingress::fanout`.
+//! Sending to SQS in batches. The failed part of a batch is sent again, and a message counts as sent only if
+//! the answer lists it.
 //!
-//! [`Queues::send`] is for the stack's own queues: its errors fail the invocation, and the message comes again.
-//! [`Queues::offer`] is for the queues of consumers: it never fails, it ends in time, and it gives back what the queue did
-//! not take.
+//! [`Queues::send`] is for the stack's own queues: its errors fail the invocation, and the message comes
+//! again. [`Queues::offer`] is for the queues of consumers: it never fails, it ends in time, and it gives
+//! back what the queue did not take.
 
 use crate::aws::error::AwsError;
-use crate::event::{CONTENT_TYPE, CloudEvent, Receipt};
+use crate::event::{CONTENT_TYPE, CloudEvent, EventMeta};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchError, SendMessageBatchOutput};
@@ -39,7 +39,8 @@ pub struct Message {
     pub attributes: Vec<(&'static str, String)>,
     /// The size of the object that the body is a pointer to.
     pub offloaded_bytes: Option<usize>,
-    /// Whose message it is, for a [fair queue](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html).
+    /// Whose message it is, for a [fair
+    /// queue](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html).
     pub group: Option<String>,
     /// How long it is kept back at first, in seconds.
     pub delay: Option<i32>,
@@ -47,16 +48,16 @@ pub struct Message {
 
 impl Message {
     /// The message of an event, in the form that all queues have in common.
-    pub fn of(receipt: &Receipt, event: &CloudEvent<'_>) -> Result<Self, serde_json::Error> {
+    pub fn of(meta: &EventMeta, event: &CloudEvent<'_>) -> Result<Self, serde_json::Error> {
         Ok(Self {
             body: event.encode()?,
             attributes: vec![
                 ("content-type", CONTENT_TYPE.to_owned()),
-                ("ce-id", receipt.id.clone()),
+                ("ce-id", meta.id.clone()),
                 ("ce-source", event.source().to_owned()),
                 ("ce-type", event.event_type().to_owned()),
-                ("provider", receipt.provider.name().to_owned()),
-                ("gatewaysource", receipt.source.clone()),
+                ("provider", meta.provider.clone()),
+                ("gatewaysource", meta.source.clone()),
             ],
             offloaded_bytes: None,
             group: None,
@@ -74,9 +75,9 @@ impl Message {
         self.body.len() + self.attributes.iter().map(attribute).sum::<usize>() + offloaded
     }
 
-    /// The same message with attributes that every queue takes: each without the characters that
-    /// [SQS refuses](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html), not too
-    /// long, and left out if it is empty.
+    /// The same message with attributes that every queue takes: each without the characters that [SQS
+    /// refuses](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html),
+    /// not too long, and left out if it is empty.
     pub fn with_plain_attributes(mut self) -> Self {
         for (_, value) in &mut self.attributes {
             *value = plain(value);
@@ -111,14 +112,22 @@ impl Message {
 /// The attribute by which the Amazon SQS Extended Client knows a pointer.
 const OFFLOADED_BYTES: &str = "ExtendedPayloadSize";
 
-/// The longest value of a plain attribute, in bytes: far above every queue URL, event type and name of a source.
+/// The longest value of a plain attribute, in bytes: far above every queue URL, event type and name of a
+/// source.
 const MAX_PLAIN: usize = 1024;
 
 /// A text as SQS takes it for the value of an attribute.
 fn plain(text: &str) -> String {
-    let is_allowed = |it: char| !matches!(it, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}');
+    let is_allowed = |character: char| match character {
+        '\t' | '\n' | '\r' => true,
+        '\u{fffe}' | '\u{ffff}' => false,
+        _ => character >= ' ',
+    };
     let end = text.floor_char_boundary(MAX_PLAIN);
-    text[..end].chars().filter(|it| is_allowed(*it)).collect()
+    text[..end]
+        .chars()
+        .filter(|character| is_allowed(*character))
+        .collect()
 }
 
 /// Messages, in their order, in batches that SQS takes.
@@ -233,8 +242,8 @@ impl Queues {
         Ok(refused)
     }
 
-    /// Offers messages to a consumer's queue, for as long as `patience` lasts. All that the queue did not take for
-    /// certain comes back, whatever the reason.
+    /// Offers messages to a consumer's queue, for as long as `patience` lasts. All that the queue did not
+    /// take for certain comes back, whatever the reason.
     pub async fn offer(
         &self,
         queue: &str,
@@ -278,8 +287,8 @@ impl Queues {
         offered
     }
 
-    /// Sends batches, the last one first. Whatever ends this, a batch of which a message may be unsent is still in
-    /// `left`, and is the last one there if it is the cause.
+    /// Sends batches, the last one first. Whatever ends this, a batch of which a message may be unsent is
+    /// still in `left`, and is the last one there if it is the cause.
     async fn send_all(
         &self,
         queue: &str,
@@ -327,7 +336,7 @@ impl Queues {
     /// Sends one message; that the queue will never take it is an error as well.
     pub async fn send_one(&self, queue: &str, message: Message) -> Result<(), SendError> {
         let refused = self.send(queue, vec![Arc::new(message)]).await?.pop();
-        refused.map_or(Ok(()), |it| Err(SendError::BatchRefused(it.code)))
+        refused.map_or(Ok(()), |refused| Err(SendError::BatchRefused(refused.code)))
     }
 
     async fn send_batch(
@@ -342,13 +351,13 @@ impl Queues {
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         let request = self.client.send_message_batch().queue_url(queue);
         let sent = request.set_entries(Some(entries)).send().await;
-        sent.map_err(|error| match blame(&error) {
-            Blame::Queue => SendError::QueueRefuses {
+        sent.map_err(|error| match fault(&error) {
+            Fault::Queue => SendError::QueueRefuses {
                 queue: queue.to_owned(),
                 code: code(error.code()).unwrap_or_default(),
             },
-            Blame::Messages => SendError::BatchRefused(code(error.code()).unwrap_or_default()),
-            Blame::Circumstances => SendError::NotSent(error.into()),
+            Fault::Messages => SendError::BatchRefused(code(error.code()).unwrap_or_default()),
+            Fault::Transient => SendError::NotSent(error.into()),
         })
     }
 }
@@ -376,8 +385,7 @@ pub type Waits = Vec<(String, i32)>;
 
 impl Queues {
     /// Puts messages off, by their receipt handles, for so many seconds each; how many were not.
-    ///
-    /// One that is not comes again after the queue's own visibility timeout, so that nothing is lost by it.
+    /// A message that is not put off comes again after the queue's own visibility timeout: nothing is lost.
     pub async fn put_off(&self, queue: &str, mut waits: Waits) -> usize {
         let mut refused = 0;
         for tried in 0..TRIES {
@@ -402,7 +410,8 @@ impl Queues {
         waits.len() + refused
     }
 
-    /// Puts a batch off, and counts what is refused; what of it failed and may succeed the next time.
+    /// Puts a batch off, and counts the messages that SQS refuses to put off. Gives those that failed and may
+    /// succeed the next time.
     async fn put_off_batch(
         &self,
         queue: &str,
@@ -427,10 +436,11 @@ impl Queues {
         let mut again = Waits::new();
         for (id, wait) in batch.iter().enumerate() {
             let id = id.to_string();
-            let failure = answer.failed().iter().find(|it| it.id() == id);
-            match failure.filter(|it| it.sender_fault()) {
-                _ if answer.successful().iter().any(|it| it.id() == id) => {}
-                // It would be refused again: the message is visible already, or gone, or the wait is too long.
+            let failure = answer.failed().iter().find(|failed| failed.id() == id);
+            match failure.filter(|failed| failed.sender_fault()) {
+                _ if answer.successful().iter().any(|done| done.id() == id) => {}
+                // It would be refused again: the message is visible already, or gone, or the wait is too
+                // long.
                 Some(failure) => {
                     *refused += 1;
                     let (code, reason, seconds) = (failure.code(), failure.message(), wait.1);
@@ -443,8 +453,8 @@ impl Queues {
     }
 }
 
-/// Leaves in a batch what is to be sent again: all that the answer does not list as sent or as refused for good. The
-/// error code of one of them, if there is any.
+/// Leaves in a batch the messages to send again: all that the answer lists neither as sent nor as refused for
+/// good. Gives the error code of one of them, if there is any.
 fn unsent(
     answer: &SendMessageBatchOutput,
     batch: &mut Vec<Arc<Message>>,
@@ -462,7 +472,11 @@ fn unsent(
             }),
             failed => {
                 let unlisted = "the answer does not list the message";
-                code = Some(failed.map_or(unlisted, |it| short(it.code())).to_owned());
+                code = Some(
+                    failed
+                        .map_or(unlisted, |failed| short(failed.code()))
+                        .to_owned(),
+                );
                 batch.push(message);
             }
         }
@@ -472,15 +486,15 @@ fn unsent(
 
 /// Who has to change something before a call can succeed.
 #[derive(Debug, PartialEq, Eq)]
-enum Blame {
+enum Fault {
     Queue,
     Messages,
-    Circumstances,
+    Transient,
 }
 
 /// Reads an error of
 /// [SendMessageBatch](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html).
-fn blame(error: &SdkError<SendMessageBatchError>) -> Blame {
+fn fault(error: &SdkError<SendMessageBatchError>) -> Fault {
     use SendMessageBatchError as E;
     match error.as_service_error() {
         Some(
@@ -494,24 +508,25 @@ fn blame(error: &SdkError<SendMessageBatchError>) -> Blame {
             | E::KmsOptInRequired(_)
             | E::QueueDoesNotExist(_)
             | E::UnsupportedOperation(_),
-        ) => Blame::Queue,
+        ) => Fault::Queue,
         Some(
             E::BatchEntryIdsNotDistinct(_)
             | E::BatchRequestTooLong(_)
             | E::EmptyBatchRequest(_)
             | E::InvalidBatchEntryId(_)
             | E::TooManyEntriesInBatchRequest(_),
-        ) => Blame::Messages,
-        // The SDK has no type for these two in this call; SQS answers them for a message that it does not take.
+        ) => Fault::Messages,
+        // The SDK has no type for these two in this call; SQS answers them for a message that it does not
+        // take.
         Some(other)
             if matches!(
                 other.code(),
                 Some("InvalidMessageContents" | "InvalidParameterValue")
             ) =>
         {
-            Blame::Messages
+            Fault::Messages
         }
-        _ => Blame::Circumstances,
+        _ => Fault::Transient,
     }
 }
 

@@ -125,88 +125,76 @@ async fn one_message_that_spoils_a_batch_is_found_and_the_rest_is_sent() {
     );
 }
 
-/// The error code that SQS sends in its header, for each error that the SDK knows of this call; and some that it does
-/// not know. Each beside the name in the body, which is the shape's; and what it means.
-const CODES: [(&str, &str, Blame); 24] = [
+/// The error code that SQS sends in its header, for each error that the SDK knows of this call; and some that
+/// it does not know. Each beside the name in the body, which is the shape's; and what it means.
+const CODES: [(&str, &str, Fault); 24] = [
     (
         "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
         "BatchEntryIdsNotDistinct",
-        Blame::Messages,
+        Fault::Messages,
     ),
     (
         "AWS.SimpleQueueService.BatchRequestTooLong",
         "BatchRequestTooLong",
-        Blame::Messages,
+        Fault::Messages,
     ),
     (
         "AWS.SimpleQueueService.EmptyBatchRequest",
         "EmptyBatchRequest",
-        Blame::Messages,
+        Fault::Messages,
     ),
-    ("InvalidAddress", "InvalidAddress", Blame::Queue),
+    ("InvalidAddress", "InvalidAddress", Fault::Queue),
     (
         "AWS.SimpleQueueService.InvalidBatchEntryId",
         "InvalidBatchEntryId",
-        Blame::Messages,
+        Fault::Messages,
     ),
-    ("InvalidSecurity", "InvalidSecurity", Blame::Queue),
-    ("KMS.AccessDeniedException", "KmsAccessDenied", Blame::Queue),
-    ("KMS.DisabledException", "KmsDisabled", Blame::Queue),
+    ("InvalidSecurity", "InvalidSecurity", Fault::Queue),
+    ("KMS.AccessDeniedException", "KmsAccessDenied", Fault::Queue),
+    ("KMS.DisabledException", "KmsDisabled", Fault::Queue),
     (
         "KMS.InvalidKeyUsageException",
         "KmsInvalidKeyUsage",
-        Blame::Queue,
+        Fault::Queue,
     ),
-    ("KMS.InvalidStateException", "KmsInvalidState", Blame::Queue),
-    ("KMS.NotFoundException", "KmsNotFound", Blame::Queue),
-    ("KMS.OptInRequired", "KmsOptInRequired", Blame::Queue),
-    (
-        "KMS.ThrottlingException",
-        "KmsThrottled",
-        Blame::Circumstances,
-    ),
+    ("KMS.InvalidStateException", "KmsInvalidState", Fault::Queue),
+    ("KMS.NotFoundException", "KmsNotFound", Fault::Queue),
+    ("KMS.OptInRequired", "KmsOptInRequired", Fault::Queue),
+    ("KMS.ThrottlingException", "KmsThrottled", Fault::Transient),
     (
         "AWS.SimpleQueueService.NonExistentQueue",
         "QueueDoesNotExist",
-        Blame::Queue,
+        Fault::Queue,
     ),
-    ("RequestThrottled", "RequestThrottled", Blame::Circumstances),
+    ("RequestThrottled", "RequestThrottled", Fault::Transient),
     (
         "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
         "TooManyEntriesInBatchRequest",
-        Blame::Messages,
+        Fault::Messages,
     ),
     (
         "AWS.SimpleQueueService.UnsupportedOperation",
         "UnsupportedOperation",
-        Blame::Queue,
+        Fault::Queue,
     ),
     (
         "InvalidMessageContents",
         "InvalidMessageContents",
-        Blame::Messages,
+        Fault::Messages,
     ),
     (
         "InvalidParameterValue",
         "InvalidParameterValueException",
-        Blame::Messages,
+        Fault::Messages,
     ),
-    (
-        "AccessDenied",
-        "AccessDeniedException",
-        Blame::Circumstances,
-    ),
-    (
-        "ExpiredToken",
-        "ExpiredTokenException",
-        Blame::Circumstances,
-    ),
-    ("OverLimit", "OverLimit", Blame::Circumstances),
-    ("InternalError", "InternalFailure", Blame::Circumstances),
+    ("AccessDenied", "AccessDeniedException", Fault::Transient),
+    ("ExpiredToken", "ExpiredTokenException", Fault::Transient),
+    ("OverLimit", "OverLimit", Fault::Transient),
+    ("InternalError", "InternalFailure", Fault::Transient),
     (
         "AWS.SimpleQueueService.InventedTomorrow",
         "InventedTomorrow",
-        Blame::Circumstances,
+        Fault::Transient,
     ),
 ];
 
@@ -237,7 +225,7 @@ async fn each_error_of_sqs_is_known_by_what_is_really_sent() {
         let answer = refusal(code, shape);
         let sent = queues(&[&answer]).client.send_message_batch();
         let error = sent.queue_url(QUEUE).send().await.unwrap_err();
-        assert_eq!(blame(&error), expected, "{code}");
+        assert_eq!(fault(&error), expected, "{code}");
         assert_eq!(
             super::code(error.code()).as_deref(),
             Some(short(code)),
@@ -250,7 +238,7 @@ async fn each_error_of_sqs_is_known_by_what_is_really_sent() {
 async fn whatever_a_consumers_queue_answers_what_it_did_not_take_comes_back() {
     for (code, shape, blamed) in CODES {
         // What may pass is tried again.
-        let is_repeated = blamed == Blame::Circumstances;
+        let is_repeated = blamed == Fault::Transient;
         let tries = if is_repeated { TRIES as usize } else { 1 };
         let answers: Vec<Rule> = (0..tries).map(|_| refusal(code, shape)).collect();
         let rules: Vec<&Rule> = answers.iter().collect();
@@ -261,10 +249,10 @@ async fn whatever_a_consumers_queue_answers_what_it_did_not_take_comes_back() {
         let refused: Vec<_> = offered
             .refused
             .iter()
-            .map(|it| (&*it.message.body, &*it.code))
+            .map(|refused| (&*refused.message.body, &*refused.code))
             .collect();
         assert_eq!(refused, [("a", short(code))]);
-        assert_eq!(offered.closed.is_some(), blamed == Blame::Queue, "{code}");
+        assert_eq!(offered.closed.is_some(), blamed == Fault::Queue, "{code}");
         // The SDK repeats what it knows to be throttled, besides.
         let calls: usize = answers.iter().map(Rule::num_calls).sum();
         let is_more = code == "RequestThrottled" && calls > tries;
@@ -280,12 +268,16 @@ async fn one_batch_that_fails_costs_the_next_nothing() {
     let works = batch(&["10", "11"], &[None, None]);
     let mut rules: Vec<_> = fails.iter().collect();
     rules.push(&works);
-    let messages = bodies.iter().map(|it| plain_message(it)).collect();
+    let messages = bodies.iter().map(|body| plain_message(body)).collect();
     let offered = queues(&rules)
         .offer(QUEUE, messages, Duration::from_secs(60))
         .await;
     assert_eq!(works.num_calls(), 1);
-    let refused: Vec<_> = offered.refused.iter().map(|it| &*it.message.body).collect();
+    let refused: Vec<_> = offered
+        .refused
+        .iter()
+        .map(|refused| &*refused.message.body)
+        .collect();
     assert_eq!(refused, &bodies[..10]);
 }
 
@@ -323,7 +315,7 @@ async fn of_a_consumers_batch_only_what_failed_comes_back() {
     let refused: Vec<_> = offered
         .refused
         .iter()
-        .map(|it| (&*it.message.body, &*it.code))
+        .map(|refused| (&*refused.message.body, &*refused.code))
         .collect();
     assert_eq!(refused, [("b", "Code"), ("c", "Code")]);
 }
@@ -340,12 +332,16 @@ async fn a_queue_that_does_not_answer_is_waited_for_no_longer_than_that() {
     let messages = (0..11).map(|id| plain_message(&id.to_string())).collect();
     // The pause after the first failure ends later.
     let offered = queues(&rules).offer(QUEUE, messages, PAUSE / 2).await;
-    let refused: Vec<_> = offered.refused.iter().map(|it| &*it.message.body).collect();
+    let refused: Vec<_> = offered
+        .refused
+        .iter()
+        .map(|refused| &*refused.message.body)
+        .collect();
     assert_eq!(refused, ["10"]);
     assert!(
         offered
             .closed
-            .is_some_and(|it| it.contains("took no messages"))
+            .is_some_and(|reason| reason.contains("took no messages"))
     );
 }
 
@@ -359,7 +355,7 @@ async fn a_queue_that_refuses_is_told_from_a_fault_that_may_pass() {
 #[test]
 fn messages_are_sent_ten_at_a_time_and_one_mebibyte() {
     let sizes = |sizes: &[usize]| {
-        let batches = in_batches(sizes.to_vec(), |it| *it);
+        let batches = in_batches(sizes.to_vec(), |size| *size);
         batches.iter().map(Vec::len).collect::<Vec<_>>()
     };
     assert_eq!(sizes(&[]), [0; 0]);

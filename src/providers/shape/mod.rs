@@ -1,8 +1,9 @@
-//! The shape of a payload: its paths, and the kind of value at each. No value is kept, and no name, but for the path of
-//! what is new.
+//! The shape of a payload: its paths, and the kind of value at each. No value is kept, and no name, but for
+//! the path of what is new.
 //!
-//! A path with a kind is a hash, so that a payload whose shape is known is walked through without writing anything down.
-//! Elements of an array have one path, and so have the members of an object that are named by data: ids, addresses.
+//! A path with a kind is a hash: a payload with a known shape is walked through without an allocation for
+//! each path. Elements of an array have one path, and so have the members of an object that are named by
+//! data: ids, addresses.
 
 use super::json::{Text, without_byte_order_mark};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -18,13 +19,14 @@ const MAX_DEPTH: usize = 64;
 /// A longer name is not one that a provider gave.
 const MAX_NAME_BYTES: usize = 64;
 
-/// So much of a path is told.
+/// So much of a path is reported.
 const MAX_TEXT: usize = 200;
 
-/// A longer name is not told.
+/// A longer name is not reported.
 const MAX_TOLD_BYTES: usize = 40;
 
-/// [FNV-1a](https://www.rfc-editor.org/rfc/rfc9923): it is kept, so that it may not change from one build to the next.
+/// [FNV-1a](https://www.rfc-editor.org/rfc/rfc9923): the hashes are stored, and must not change from one
+/// build to the next.
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
 
@@ -34,7 +36,7 @@ const KIND: u8 = 0xff;
 
 /// What was seen of something, by hash, in ascending order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen(Vec<u64>);
+pub struct KnownHashes(Vec<u64>);
 
 /// What of a payload was not seen before.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -67,7 +69,7 @@ struct Place<'p> {
 }
 
 struct Walk<'s> {
-    seen: &'s Seen,
+    seen: &'s KnownHashes,
     difference: Difference,
 }
 
@@ -80,7 +82,7 @@ struct Node<'w, 's, 'p> {
 /// The name of all members that are named by data, and of all elements.
 const ANY: &str = "*";
 
-impl Seen {
+impl KnownHashes {
     /// Whether this was seen.
     pub fn contains(&self, hash: u64) -> bool {
         self.0.binary_search(&hash).is_ok()
@@ -127,7 +129,7 @@ impl Seen {
     }
 }
 
-impl FromIterator<u64> for Seen {
+impl FromIterator<u64> for KnownHashes {
     fn from_iter<I: IntoIterator<Item = u64>>(hashes: I) -> Self {
         let mut seen = Self::default();
         seen.extend(hashes);
@@ -298,8 +300,8 @@ impl<'de> Visitor<'de> for Node<'_, '_, '_> {
     }
 }
 
-/// Whether a name may be told in a log: it looks like one that a provider gave. A name with a space, for example, may be
-/// that of a person.
+/// Whether a name may stand in a log: it looks like one that a provider gave. A name with a space, for
+/// example, may be that of a person.
 pub fn is_told(name: &str) -> bool {
     let is_letter = |b: u8| b.is_ascii_alphabetic() || b == b'_';
     let is_allowed = |b: u8| is_letter(b) || b.is_ascii_digit() || b == b'-';

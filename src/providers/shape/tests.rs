@@ -1,7 +1,7 @@
 use super::*;
 
-fn seen(json: &str) -> Seen {
-    Seen::default()
+fn seen(json: &str) -> KnownHashes {
+    KnownHashes::default()
         .difference(json.as_bytes())
         .added
         .into_iter()
@@ -116,7 +116,9 @@ fn hostile_payloads_are_looked_at_as_far_as_they_are_worth_it() {
     assert_eq!(seen(&deep(127)), seen(&deepest));
     assert_eq!(seen(&deep(1_000_000)), seen(&deepest));
 
-    let keys: Vec<_> = (0..100_000).map(|it| format!("\"k{it}\":{it}")).collect();
+    let keys: Vec<_> = (0..100_000)
+        .map(|number| format!("\"k{number}\":{number}"))
+        .collect();
     let wide = seen(&format!("{{{}}}", keys.join(",")));
     assert_eq!(wide.len(), MAX_PATHS);
     assert_eq!(wide.difference(b"{\"new\":1}"), Difference::default());
@@ -138,5 +140,8 @@ fn what_cannot_be_walked_to_its_end_is_looked_at_as_far_as_it_is() {
         let json = format!(r#"{{"a":1,"b":{end}"#);
         assert_eq!(drift("{}", &json).as_deref(), Some("$.a"), "{json}");
     }
-    assert_eq!(Seen::default().difference(b"\xff"), Difference::default());
+    assert_eq!(
+        KnownHashes::default().difference(b"\xff"),
+        Difference::default()
+    );
 }

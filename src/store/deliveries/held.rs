@@ -1,13 +1,14 @@
-//! The queues of what is held: one for each endpoint, as a partition of the deliveries table, the oldest event first.
+//! The queues of held deliveries: one for each endpoint, as a partition of the deliveries table, the oldest
+//! event first.
 
 use super::{Deliveries, Delivery, readable, unreadable};
 use crate::aws::dynamodb::text;
 use crate::aws::error::AwsError;
-use crate::event::EventRef;
+use crate::event::EventMeta;
 use aws_sdk_dynamodb::types::Select;
 use serde::{Deserialize, Serialize};
 
-/// A delivery in the queue of what is held for an endpoint.
+/// A delivery in the queue of an endpoint's held deliveries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldEntry {
     /// The queue: see [`queue`].
@@ -15,7 +16,7 @@ pub struct HeldEntry {
     /// The id of the delivery: the oldest event comes first.
     pub id: String,
     /// The event.
-    pub event: EventRef,
+    pub event: EventMeta,
 }
 
 impl HeldEntry {
@@ -29,13 +30,13 @@ impl HeldEntry {
     }
 }
 
-/// The partition of what is held for an endpoint.
+/// The partition of the deliveries that are held for an endpoint.
 pub(super) fn queue(endpoint: &str) -> String {
     format!("held#{endpoint}")
 }
 
 impl Deliveries {
-    /// What is held for an endpoint, the oldest first, at most so many.
+    /// The deliveries that are held for an endpoint, the oldest first, at most so many.
     pub async fn held(&self, endpoint: &str, limit: i32) -> Result<Vec<HeldEntry>, AwsError> {
         let answer = self
             .client
@@ -52,7 +53,7 @@ impl Deliveries {
         Ok(readable(answer.items.unwrap_or_default()))
     }
 
-    /// How much is held for an endpoint, counted up to a limit or a little beyond it.
+    /// How many deliveries are held for an endpoint, counted up to a limit or a little beyond it.
     ///
     /// A read unit counts some twenty of them.
     pub async fn count_held(&self, endpoint: &str, limit: usize) -> Result<usize, AwsError> {

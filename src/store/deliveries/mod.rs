@@ -1,5 +1,5 @@
-//! The deliveries table: what became of each event at each endpoint, and, per endpoint, the queue of what is held for
-//! it. What a record is to say is decided elsewhere; this file reads and writes.
+//! The deliveries table: what became of each event at each endpoint, and the queue of held deliveries of each
+//! endpoint.
 
 mod held;
 mod record;
@@ -27,7 +27,7 @@ pub const MAX_RESPONSE: usize = 1024;
 pub enum Write {
     /// Says what became of a delivery.
     Delivery(Box<Delivery>),
-    /// Puts a delivery into the queue of what is held.
+    /// Puts a delivery into the queue of held deliveries.
     Hold(HeldEntry),
     /// Takes one out.
     Release {
@@ -84,7 +84,8 @@ impl Deliveries {
         Ok(records.map(|record| (record.id.clone(), record)).collect())
     }
 
-    /// Writes all of it. After an error, any part of it may have been written; to write it again does no harm.
+    /// Writes all of it. After an error, any part of it may have been written; to write it again does no
+    /// harm.
     pub async fn write(&self, writes: &[Write]) -> Result<(), AwsError> {
         let requests = writes.iter().map(Write::request);
         let requests = requests.collect::<Result<_, _>>().map_err(unwritten)?;
@@ -92,8 +93,9 @@ impl Deliveries {
         written.map_err(unwritten)
     }
 
-    /// Writes a record of a delivery that others may try at the same time: no attempt of theirs is lost. False if they
-    /// delivered it since it was read, and this record does not say so: then it stays delivered.
+    /// Writes a record of a delivery that others may try at the same time: no attempt of theirs is lost.
+    /// False if they delivered it since it was read, and this record does not say so: then it stays
+    /// delivered.
     pub async fn record(&self, record: &Delivery) -> Result<bool, AwsError> {
         let mut wanted = record.clone();
         let mut stands = true;
@@ -144,8 +146,8 @@ impl Deliveries {
         Ok(Written::Done)
     }
 
-    /// The deliveries to an endpoint of events that were accepted since a time, the newest first, page by page;
-    /// `after` is the id that the last page ended with.
+    /// The deliveries to an endpoint of events that were accepted since a time, the newest first, page by
+    /// page; `after` is the id that the last page ended with.
     pub async fn page(
         &self,
         endpoint: &str,
@@ -198,7 +200,7 @@ impl Write {
     }
 }
 
-/// The items that are of our form; another is logged, and is as if it were not there: it must not stop the rest.
+/// The items that can be read. Any other is logged and left out: it must not stop the rest.
 fn readable<T: DeserializeOwned>(items: Vec<Item>) -> Vec<T> {
     let read = |item: Item| {
         let id = item.get("id").cloned();

@@ -1,14 +1,14 @@
 //! The record of a delivery: what became of one event at one endpoint, and each attempt. Pure.
 
 use super::Write;
-use crate::event::EventRef;
+use crate::event::EventMeta;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// How long a delivery is told of.
+/// How long a delivery is kept.
 pub const RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// The most attempts that are told of; the oldest go first.
+/// The most attempts that are kept; the oldest go first.
 const MAX_HISTORY: usize = 50;
 
 /// The error of an attempt that was not made, as the gateway could not read its event.
@@ -22,7 +22,7 @@ pub struct Delivery {
     /// The id of the delivery, which is the `webhook-id` of each of its requests.
     pub id: String,
     /// The event.
-    pub event: EventRef,
+    pub event: EventMeta,
     /// Where it stands.
     pub state: State,
     /// Why, where that is not plain.
@@ -30,8 +30,8 @@ pub struct Delivery {
     pub reason: Option<String>,
     /// How often it was tried.
     pub attempts: u32,
-    /// How many attempts failed since the operator last resent it: its schedule goes by them. A wait that the endpoint
-    /// asked for is none, nor is the probe of an open circuit.
+    /// How many attempts failed since the operator last resent it: its schedule goes by them. A wait that the
+    /// endpoint asked for is none, nor is the probe of an open circuit.
     #[serde(default)]
     pub failures: u32,
     /// That resending.
@@ -48,10 +48,11 @@ pub struct Delivery {
     pub next_attempt_at: Option<i64>,
     /// When this was written, in milliseconds.
     pub updated_at: i64,
-    /// When it is forgotten, in seconds; what is held is not.
+    /// When it is forgotten, in seconds; never while it is held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
-    /// What the table had when this was read, which tells whether others have written since; nothing if it had none.
+    /// What the table had when this was read, which tells whether others have written since; nothing if it
+    /// had none.
     #[serde(skip)]
     pub(super) seen: Option<Seen>,
 }
@@ -92,7 +93,8 @@ pub struct Attempt {
     /// In one word, why there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// In a sentence, why it failed, where its status does not say so; or what was made of what the endpoint asked for.
+    /// In a sentence, why it failed, where its status does not say so; or what was made of what the endpoint
+    /// asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The beginning of the answer's body, without what was sent as a credential.
@@ -124,7 +126,7 @@ impl State {
 
 impl Delivery {
     /// The record of a delivery that nothing was done for yet.
-    pub fn new(endpoint: &str, id: String, event: EventRef) -> Self {
+    pub fn new(endpoint: &str, id: String, event: EventMeta) -> Self {
         Self {
             endpoint: endpoint.to_owned(),
             id,
@@ -152,8 +154,9 @@ impl Delivery {
         self
     }
 
-    /// This record after another was written since it was read: with the attempts of both, and as it stands itself,
-    /// unless the delivery was delivered meanwhile and this does not say so. Whether it stands as it did.
+    /// This record after another was written since it was read: with the attempts of both, and as it stands
+    /// itself, unless the delivery was delivered meanwhile and this does not say so. Whether it stands as it
+    /// did.
     pub(super) fn after(&self, stored: Self) -> (Self, bool) {
         let stored = stored.read();
         let before = self.seen.map_or(0, |seen| seen.attempts);
@@ -184,7 +187,7 @@ impl Delivery {
 
     /// How often in a row the gateway could not read its event.
     pub fn unread(&self) -> u32 {
-        let is_unread = |it: &&Attempt| it.error.as_deref() == Some(UNREAD);
+        let is_unread = |attempt: &&Attempt| attempt.error.as_deref() == Some(UNREAD);
         let unread = self.history.iter().rev().take_while(is_unread).count();
         u32::try_from(unread).unwrap_or(u32::MAX)
     }
@@ -214,7 +217,7 @@ impl Delivery {
         self.expires_at = (state != State::Held).then(|| now.as_second() + RETENTION.as_secs());
     }
 
-    /// Takes the delivery out of the queue of what is held.
+    /// Takes the delivery out of the queue of held deliveries.
     pub(crate) fn release(&self) -> Write {
         Write::Release {
             endpoint: self.endpoint.clone(),
@@ -250,7 +253,7 @@ mod tests {
     }
 
     fn times(record: &Delivery) -> Vec<i64> {
-        record.history.iter().map(|it| it.at).collect()
+        record.history.iter().map(|attempt| attempt.at).collect()
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! Endpoints: where events are delivered to, and how. Kept in their `table`, written by the operator's tool, read by the
-//! fan-out, which caches them, and by `delivery`, which does not: a paused endpoint gets nothing more.
+//! Endpoints: where events are delivered to, and how. Kept in their `table`, written by the operator's tool,
+//! read by the fan-out, which caches them, and by `delivery`, which does not: a paused endpoint gets nothing
+//! more.
 //!
 //! How an endpoint is doing stands beside it and is left to `delivery::circuit`.
 
@@ -9,7 +10,7 @@ mod table;
 pub(crate) use table::key;
 pub use table::{Current, EndpointError, Endpoints};
 
-use crate::event::EventRef;
+use crate::event::EventMeta;
 use crate::store::subscriptions::is_match;
 use circuit::Circuit;
 use serde::{Deserialize, Serialize};
@@ -48,7 +49,7 @@ pub struct Endpoint {
     /// Names of sources; all if there are none.
     #[serde(default)]
     pub sources: Vec<String>,
-    /// Headers to send besides our own.
+    /// Headers to send in addition to the gateway's own.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
     /// How long an attempt may take, in seconds.
@@ -111,9 +112,9 @@ pub enum Scheme {
 pub enum State {
     /// It does.
     Active,
-    /// Not until the operator resumes it; what comes is held.
+    /// Not until the operator resumes it. Its deliveries are held.
     Paused,
-    /// It refused for good, or failed for too long; what comes is held until the operator enables it.
+    /// It answered 410, or failed for too long. Its deliveries are held until the operator enables it.
     Disabled,
 }
 
@@ -139,7 +140,7 @@ pub struct EndpointStatus {
 impl Endpoint {
     /// Whether an event is to go to it.
     pub fn matches(&self, event_type: &str, source: &str) -> bool {
-        let of_source = self.sources.is_empty() || self.sources.iter().any(|it| it == source);
+        let of_source = self.sources.is_empty() || self.sources.iter().any(|name| name == source);
         of_source
             && self
                 .events
@@ -147,8 +148,8 @@ impl Endpoint {
                 .any(|pattern| is_match(pattern, event_type))
     }
 
-    /// Since when, in milliseconds, every event that matches is published for it: a change takes a while to be in
-    /// force, and which events it got before the last one is not known any more.
+    /// Since when, in milliseconds, every event that matches is published for it: a change takes a while to
+    /// be in force, and which events it got before the last one is not known any more.
     pub fn wants_since(&self) -> i64 {
         let changed_at = self.selected_at.unwrap_or(self.created_at);
         changed_at.saturating_add_unsigned(MAX_AGE.as_millis() as u64)
@@ -162,8 +163,8 @@ impl Endpoint {
 
 /// What identifies one event's delivery to one endpoint, over all its attempts: sorts by when the event was
 /// accepted, and is the same however often the event is fanned out.
-pub fn delivery_id(endpoint: &str, event: &EventRef) -> String {
-    let digest = crate::crypto::signature::sha256(event.key.as_bytes());
+pub fn delivery_id(endpoint: &str, event: &EventMeta) -> String {
+    let digest = crate::crypto::mac::sha256(event.key.as_bytes());
     format!(
         "{endpoint}_{:013}_{}",
         event.accepted_at,

@@ -1,5 +1,5 @@
-//! The endpoints in their table: read by the fan-out through a cache, written so that two operators do not overwrite each
-//! other.
+//! The endpoints in their table. The fan-out reads them through a cache. A version keeps two operators from
+//! overwriting each other.
 
 use super::{Endpoint, EndpointStatus, MAX_AGE};
 use crate::aws::dynamodb::{self, Item, Put, number, put_if, query_all, read_batch, text};
@@ -121,7 +121,8 @@ impl Endpoints {
 
     /// Writes an endpoint in the place of its earlier version, and counts its version on.
     ///
-    /// A new one has the version 0. An endpoint that somebody else changed since it was read is not overwritten.
+    /// A new one has the version 0. An endpoint that somebody else changed since it was read is not
+    /// overwritten.
     pub async fn put(&self, endpoint: &mut Endpoint) -> Result<(), EndpointError> {
         let before = endpoint.version;
         endpoint.version += 1;
@@ -147,7 +148,8 @@ impl Endpoints {
         }
     }
 
-    /// Disables an active endpoint, and notes that the operator is to be notified; false if it is not active any more.
+    /// Disables an active endpoint, and notes that the operator is to be notified; false if it is not active
+    /// any more.
     ///
     /// Both at once, so that neither is without the other if this is interrupted.
     pub async fn disable(
@@ -213,7 +215,7 @@ fn is_refused(error: &SdkError<TransactWriteItemsError>) -> bool {
     let reasons = canceled.cancellation_reasons();
     reasons
         .iter()
-        .any(|it| it.code() == Some("ConditionalCheckFailed"))
+        .any(|reason| reason.code() == Some("ConditionalCheckFailed"))
 }
 
 fn read(item: Item) -> Option<Endpoint> {
@@ -221,7 +223,8 @@ fn read(item: Item) -> Option<Endpoint> {
     match serde_dynamo::from_item(item) {
         Ok(endpoint) => Some(endpoint),
         Err(error) => {
-            tracing::error!(endpoint.id = ?id, %error, "the endpoint is not readable: remove it and create it again");
+            let advice = "remove it and create it again";
+            tracing::error!(endpoint.id = ?id, %error, "the endpoint is not readable: {advice}");
             None
         }
     }
@@ -243,16 +246,17 @@ mod tests {
     use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
     use aws_smithy_mocks::{Rule, mock};
 
-    /// What is written of an endpoint under this condition, where what is there by then has another name, or is the same.
+    /// What is written of an endpoint under this condition, where what is there by then has another name, or
+    /// is the same.
     fn refused(condition: &'static str, there: Option<&'static str>) -> Rule {
         let mut item: HashMap<_, _> = serde_dynamo::to_item(endpoint()).unwrap();
         item.insert("kind".to_owned(), text(KIND));
         mock!(aws_sdk_dynamodb::Client::put_item)
             .match_requests(move |request| {
                 let before = request.expression_attribute_values();
-                let before = before.and_then(|it| it.get(":before")?.as_n().ok());
+                let before = before.and_then(|values| values.get(":before")?.as_n().ok());
                 request.condition_expression() == Some(condition)
-                    && before.is_none_or(|it| it == "6")
+                    && before.is_none_or(|version| version == "6")
             })
             .then_error(move || {
                 let mut item = item.clone();

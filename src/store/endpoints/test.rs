@@ -28,8 +28,8 @@ pub(crate) fn endpoint() -> Endpoint {
 }
 
 /// An event of the source `studio`.
-pub(crate) fn event() -> EventRef {
-    EventRef {
+pub(crate) fn event() -> EventMeta {
+    EventMeta {
         key: "studio#1".to_owned(),
         id: "1".to_owned(),
         event_type: "io.creativeforce.product.reset".to_owned(),
@@ -68,7 +68,7 @@ fn a_delivery_is_known_by_its_event_and_its_endpoint() {
     assert_eq!(id, "ep_1_1790000000000_4d12f79c77a45164");
     assert_eq!(endpoint_of(&id), Some("ep_1"));
     assert_eq!(endpoint_of("ep"), None);
-    let later = EventRef {
+    let later = EventMeta {
         accepted_at: 1_790_000_000_001,
         ..event()
     };

@@ -1,4 +1,4 @@
-//! How far a replay has come, so that it can go on after an interruption.
+//! How far a replay has come: after an interruption, it goes on from there.
 
 use super::{Journal, key, unreadable, unwritten};
 use crate::aws::dynamodb::{Item, number, number_of, text, text_of, time_of};
@@ -14,7 +14,7 @@ const RETENTION: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How far a replay has come, which goes through events, the oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// What tells it from other replays, so that a delivery that it asks for twice is made once.
+    /// The id of the replay. A delivery that it asks for twice is made once, by this id.
     pub replay: String,
     /// The events are those accepted from then on,
     pub since: Timestamp,
@@ -26,7 +26,7 @@ pub struct Checkpoint {
     pub done: usize,
     /// How many of these the ledger had forgotten.
     pub forgotten: usize,
-    /// How many of these nobody wanted.
+    /// How many of these no queue and no endpoint wanted.
     pub unwanted: usize,
 }
 

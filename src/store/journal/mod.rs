@@ -1,29 +1,29 @@
-//! The journal: what the gateway notes beside the ledger, in a table of its own, for the operator who asks later. Nothing
-//! in it is needed to accept, publish or deliver an event, and none of these waits for it or fails with it.
+//! The journal: what the gateway notes for the operator, in a table of its own. No webhook needs it to be
+//! accepted, published or delivered, waits for it, or fails with it.
 //!
-//! `published` is the index of events by time, `heard` tells when each source and each of its secrets was last heard of,
-//! `watch` who watches over its silence, `shapes` what was seen of payloads, `rejected` keeps requests that were refused,
-//! `removed` says which endpoints there were, and `checkpoint` how far a replay has come.
+//! `published` is the index of events by time, `activity` says when each source and each of its secrets was
+//! last active, `watch` which message checks a source for silence, `shapes` which shapes payloads had,
+//! `removed` which endpoints were removed, and `checkpoint` how far a replay has come. `rejected` keeps
+//! rejected requests.
 
+mod activity;
 mod checkpoint;
-mod heard;
 mod published;
 mod rejected;
 mod removed;
 mod shapes;
 mod watch;
 
+pub use activity::{SourceActivity, record_interval};
 pub use checkpoint::Checkpoint;
-pub use heard::{Heard, noted_every};
 pub use published::{Batch, Published, days};
 pub use rejected::{KeptRejected, NotKept, RING, Rejected, RejectedRequest, Ring};
 pub use removed::Removed;
-pub use shapes::Of;
+pub use shapes::ShapeKey;
 
 use crate::aws::dynamodb::{self, Item, query_all, text};
 use crate::aws::error::AwsError;
 use aws_sdk_dynamodb::Client;
-use jiff::SignedDuration;
 use std::collections::HashMap;
 use std::time::Instant;
 use tokio::sync::Mutex;
@@ -33,10 +33,9 @@ use tokio::sync::Mutex;
 pub struct Journal {
     client: Client,
     table: String,
-    retention: SignedDuration,
     /// Until when each source, with each of its secrets, need not be noted as heard again.
     noted: Mutex<HashMap<(String, Option<String>), Instant>>,
-    /// How many more refused requests may be kept.
+    /// How many more rejected requests may be kept.
     allowance: Mutex<rejected::Allowance>,
     /// Where they are kept one after the other.
     lane: rejected::Lane,
@@ -51,12 +50,11 @@ fn unwritten(error: impl Into<AwsError>) -> AwsError {
 }
 
 impl Journal {
-    /// The journal in the table of this name, which keeps events as long as the ledger does.
-    pub fn new(client: Client, table: String, retention: SignedDuration) -> Self {
+    /// The journal in the table of this name.
+    pub fn new(client: Client, table: String) -> Self {
         Self {
             client,
             table,
-            retention,
             noted: Mutex::default(),
             allowance: Mutex::default(),
             lane: rejected::Lane::default(),

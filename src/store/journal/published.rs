@@ -1,22 +1,22 @@
-//! The index of events by time: one item for each batch that was fanned out, which lists what was published. It costs a
-//! part of a write unit per event, and is the proof that an event was published.
+//! The index of events by time: one item for each batch that was fanned out, which lists what was published.
+//! It costs a part of a write unit per event, and is the proof that an event was published.
 
 use super::{Journal, unreadable, unwritten};
 use crate::aws::dynamodb::{Item, binary, binary_of, number, text, text_of, time_of};
 use crate::aws::error::AwsError;
-use crate::event::EventRef;
+use crate::event::EventMeta;
 use crate::store::deflate::{deflate, inflate};
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// An event that was published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {
-    /// The event. Where it was not understood, its type is that of what is quarantined.
+    /// The event. If the webhook was not understood, its type is that of quarantined events.
     #[serde(flatten)]
-    pub event: EventRef,
+    pub event: EventMeta,
     /// Whether it went to quarantine.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub quarantined: bool,
@@ -34,10 +34,11 @@ pub struct Batch {
 }
 
 impl Journal {
-    /// Notes what was published.
+    /// Notes what was published, to be kept for `retention`.
     pub async fn note_published(
         &self,
         events: &[Published],
+        retention: SignedDuration,
         now: Timestamp,
     ) -> Result<(), AwsError> {
         if events.is_empty() {
@@ -58,16 +59,13 @@ impl Journal {
             )
             .item("at", number(now.as_millisecond()))
             .item(name, binary(bytes))
-            .item(
-                "expires_at",
-                number(now.as_second() + self.retention.as_secs()),
-            );
+            .item("expires_at", number(now.as_second() + retention.as_secs()));
         put.send().await.map_err(unwritten)?;
         Ok(())
     }
 
-    /// A page of what was published on a day, the newest first, and the place of its last batch unless it is the last
-    /// page. Only what was published from `since` on, and in places before `before`.
+    /// A page of what was published on a day, the newest first, and the place of its last batch unless it is
+    /// the last page. Only what was published from `since` on, and in places before `before`.
     ///
     /// A page is at most 1 MB of the table, which is some 20,000 events, or 128 read units.
     pub async fn published(
@@ -108,7 +106,7 @@ fn kind_of(day: Date) -> String {
     format!("published#{day}")
 }
 
-/// Sorts by time, and is nobody else's.
+/// Sorts by time, and is unique.
 fn place(now: Timestamp, random: u32) -> String {
     format!("{:013}_{random:08x}", now.as_millisecond())
 }
@@ -165,17 +163,17 @@ mod tests {
 
     #[test]
     fn a_batch_is_read_as_it_was_noted_and_costs_little() {
-        let published = |it: i64| Published {
-            event: EventRef {
+        let published = |number: i64| Published {
+            event: EventMeta {
                 id: format!(
                     "{:032x}",
-                    0x9e37_79b9_7f4a_7c15_u128.wrapping_mul(it as u128 + 1)
+                    0x9e37_79b9_7f4a_7c15_u128.wrapping_mul(number as u128 + 1)
                 ),
-                key: format!("studio#{it}"),
-                accepted_at: 1_790_000_000_000 + it * 37,
+                key: format!("studio#{number}"),
+                accepted_at: 1_790_000_000_000 + number * 37,
                 ..event()
             },
-            quarantined: it % 10 == 0,
+            quarantined: number % 10 == 0,
         };
         let events: Vec<_> = (0..100).map(published).collect();
         let deflated = deflate(&serde_json::to_vec(&events).unwrap()).unwrap();

@@ -1,17 +1,19 @@
-//! The newest requests of each source and day that were refused, so that a wrong secret on our own side loses nothing: a
-//! ring of a hundred for those that may be genuine, and one for those without a signature that could be right.
+//! The newest rejected requests of each source and day: a ring of a hundred for those that may be genuine,
+//! and one for those without a signature that could be right. Therefore a wrong secret on our own side loses
+//! nothing.
 //!
-//! To keep one costs two write units whatever its size: one counts it, one holds it; a body for which a write unit has no
-//! room goes to the payload bucket. Each copy of the function keeps a hundred of a source and ring at once and then one a
-//! second, and four hundred of all and then two a second: a flood costs little. Lambda stops the process after the answer, so that the sender has to wait for it, but
-//! never longer than a moment.
+//! To keep a request costs two write units whatever its size: one counts it, one holds it. A body for which a
+//! write unit has no room goes to the payload bucket. Each copy of the function keeps a hundred of a source
+//! and ring at once and then one a second, and four hundred of all and then two a second: a flood costs
+//! little. Lambda stops the process after the answer. Therefore the sender has to wait for it, but never
+//! longer than a moment.
 
 use super::{Journal, key, unreadable, unwritten};
 use crate::aws::dynamodb::{
     Item, binary, binary_of, number, number_of, query_all, text, text_of, time_of, update_if,
 };
 use crate::aws::error::AwsError;
-use crate::crypto::signature::{Digest256, sha256};
+use crate::crypto::mac::{Digest256, sha256};
 use crate::store::deflate::{deflate, inflate};
 use crate::store::ledger::StoredBody;
 use crate::store::payloads::{PayloadError, Payloads};
@@ -38,8 +40,8 @@ const RETENTION: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long one of the hundred of a ring that are kept at once takes to come back.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// As many as so many rings have are kept at once of all together, and one comes back after half of that time: a flood
-/// over all sources costs as little as one over two rings.
+/// As many as so many rings have are kept at once of all together, and one comes back after half of that
+/// time: a flood over all sources costs as little as one over two rings.
 const RINGS: u32 = 4;
 
 /// For so long a new process waits for DynamoDB before it takes its first request.
@@ -60,14 +62,14 @@ const MAX_HEADERS: usize = 512;
 /// So much of the reason is kept.
 const MAX_REASON: usize = 160;
 
-/// A request that was refused.
+/// A request that was rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
     /// The name of its source.
     pub source: String,
     /// When it came.
     pub at: Timestamp,
-    /// Why it was refused.
+    /// Why it was rejected.
     pub reason: String,
     /// Where it is kept.
     pub ring: Ring,
@@ -93,7 +95,7 @@ pub struct KeptRejected {
     pub source: String,
     /// When it came.
     pub at: Timestamp,
-    /// Why it was refused.
+    /// Why it was rejected.
     pub reason: String,
     /// The id of the event that it was released as.
     pub released_as: Option<String>,
@@ -106,7 +108,7 @@ pub struct RejectedRequest {
     pub headers: Vec<(String, String)>,
     /// Its exact bytes, or where they are.
     pub body: StoredBody,
-    /// The hash of a body that is elsewhere: what is there may be another's by now.
+    /// The hash of a body in the bucket: another request may have overwritten the object since then.
     pub digest: Option<Digest256>,
 }
 
@@ -115,7 +117,8 @@ pub struct RejectedRequest {
 pub enum NotKept {
     /// Each copy of the function keeps so many, and no more.
     #[error(
-        "too many were kept a moment ago: {RING} of a source at once and then one a second, two of all together"
+        "too many were kept a moment ago: {RING} of a source at once and then one a second, \
+         two of all together"
     )]
     TooMany,
     /// The sender waits for its answer. It may be kept all the same, once the function runs again.
@@ -171,8 +174,8 @@ impl Bucket {
 pub(super) struct Lane(Arc<Mutex<()>>);
 
 impl Lane {
-    /// Does it, unless what was begun before is not done in time. What is not done in time goes on as long as the process
-    /// runs: a connection that was slow to come up serves the next one.
+    /// Does it, unless what was begun before is not done in time. What is not done in time goes on as long as
+    /// the process runs: a connection that was slow to come up serves the next one.
     async fn pass(
         &self,
         patience: Duration,
@@ -194,7 +197,8 @@ impl Lane {
 }
 
 impl Journal {
-    /// Connects to DynamoDB, if that takes no longer than a second: a request that is refused has no time for it.
+    /// Connects to DynamoDB, if that takes no longer than a second: a request that is rejected has no time
+    /// for it.
     pub async fn connect(&self) {
         let get = self.client.get_item().table_name(&self.table);
         let get = get.set_key(Some(key("connection", "-")));
@@ -202,7 +206,8 @@ impl Journal {
         tokio::time::timeout(CONNECT, get.send()).await.ok();
     }
 
-    /// Keeps a request that was refused, if that takes no longer than `patience` and not too many were kept before.
+    /// Keeps a request that was rejected, if that takes no longer than `patience` and not too many were kept
+    /// before.
     pub async fn keep_rejected(
         &self,
         rejected: Rejected,
@@ -242,7 +247,7 @@ impl Journal {
         // Those which count them are none of them.
         let kept = items.iter().filter_map(|item| read(item, source, day));
         let mut kept: Vec<_> = kept.collect();
-        kept.sort_by_key(|it| std::cmp::Reverse(it.at));
+        kept.sort_by_key(|request| std::cmp::Reverse(request.at));
         Ok(kept)
     }
 
@@ -258,8 +263,8 @@ impl Journal {
         Ok(item.and_then(|item| read_request(&item, kept)))
     }
 
-    /// Fixes when a request that is released was accepted, the first time that it is asked; `None` if another request
-    /// has its place by now.
+    /// Fixes when a request that is released was accepted, the first time that it is asked; `None` if another
+    /// request has its place by now.
     pub async fn begin_release(
         &self,
         kept: &KeptRejected,
@@ -333,7 +338,8 @@ impl Rings {
             return Ok(());
         }
         let object = object(&rejected.source, day(rejected.at), &place);
-        // Side by side, as there is little time. Whoever reads an item whose body did not arrive sees that by its hash.
+        // Side by side, as there is little time. Whoever reads an item whose body did not arrive sees that by
+        // its hash.
         let stored = async { Ok(self.payloads.put_rejected(&object, body).await?) };
         try_join(put, stored).await?;
         Ok(())
@@ -439,7 +445,8 @@ fn beginning(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
 
-/// The [size of an item](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html) in
+/// The [size of an
+/// item](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html) in
 /// bytes, at most.
 fn size(item: &Item) -> usize {
     let members = item
@@ -476,7 +483,7 @@ fn read_request(item: &Item, kept: &KeptRejected) -> Option<RejectedRequest> {
     let body = match (binary_of(item, "body_z"), binary_of(item, "body")) {
         (Some(deflated), _) => StoredBody::Inline(inflate(deflated)?),
         (None, Some(body)) => StoredBody::Inline(body.to_vec()),
-        (None, None) => StoredBody::Claimed(Payloads::rejected_key(&object())),
+        (None, None) => StoredBody::InBucket(Payloads::rejected_key(&object())),
     };
     let headers = item.get("headers")?.as_m().ok()?.iter();
     let headers =
@@ -531,7 +538,8 @@ mod tests {
                 ("user-agent", "CreativeForce-Webhook/1.0"),
             ],
         );
-        let all = crate::providers::Provider::ALL.map(|it| (it.signature_header(), &*long));
+        let all =
+            crate::providers::Provider::ALL.map(|provider| (provider.signature_header(), &*long));
         let others = [("content-type", &*wide), ("user-agent", &*long)];
         let all = [&all[..], &others, &[("x-cf-event", &*long)]].concat();
         let hostile = rejected(&"s".repeat(64), &wide, &all);
@@ -555,7 +563,7 @@ mod tests {
             let request = read_request(&item, &kept).unwrap();
             match request.body {
                 StoredBody::Inline(bytes) => assert!(is_whole && bytes == body),
-                StoredBody::Claimed(key) => {
+                StoredBody::InBucket(key) => {
                     assert!(!is_whole && key.ends_with(&format!("/{place}")));
                     assert_eq!(request.digest, Some(sha256(&body)));
                 }

@@ -1,5 +1,5 @@
-//! Endpoints that were removed: what became of events at them is told of for a while, and would not be found without
-//! their ids.
+//! Endpoints that were removed. Their deliveries are kept for a while, and could not be found without their
+//! ids.
 
 use super::{Journal, unwritten};
 use crate::aws::dynamodb::{Item, number, text, text_of, time_of};
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 /// The `kind` of a removed endpoint among the items of the journal.
 const KIND: &str = "removed";
 
-/// An endpoint that there is no more.
+/// An endpoint that was removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Removed {
     /// Its id.
@@ -38,7 +38,7 @@ impl Journal {
         Ok(())
     }
 
-    /// The endpoints that were removed, as long as anything is told of them.
+    /// The endpoints that were removed, as long as their deliveries are kept.
     pub async fn removed(&self) -> Result<Vec<Removed>, AwsError> {
         let items = self.items_of(KIND).await?;
         Ok(items.iter().filter_map(read).collect())

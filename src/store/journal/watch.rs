@@ -2,7 +2,7 @@
 //! it is, and what is done then, is left to the `watch` of the library and of `delivery`.
 
 use super::Journal;
-use super::heard::{Heard, updated};
+use super::activity::{SourceActivity, updated};
 use crate::aws::dynamodb::{number, text};
 use crate::aws::error::AwsError;
 use jiff::{SignedDuration, Timestamp};
@@ -14,7 +14,7 @@ impl Journal {
         source: &str,
         silent_after: SignedDuration,
         now: Timestamp,
-    ) -> Result<Heard, AwsError> {
+    ) -> Result<SourceActivity, AwsError> {
         let update = self
             .source_update(source)
             .update_expression("SET silent_after = :gap, declared_at = :now REMOVE silent_since")
@@ -62,7 +62,7 @@ impl Journal {
         source: &str,
         watch: &str,
         replaces: Option<&str>,
-        seen: &Heard,
+        seen: &SourceActivity,
         now: Timestamp,
     ) -> Result<bool, AwsError> {
         let unheard = match seen.last_accepted_at {

@@ -1,25 +1,30 @@
-//! What is quarantined, released by the operator: once, however often it is asked for.
+//! Quarantined webhooks, released by the operator: once, however often that is asked for.
 
-use super::{Entry, Kept, Ledger, LedgerError, Recorded, StoredBody, unwritten};
+use super::{Ledger, LedgerError, LedgerItem, NewItem, Recorded, StoredBody, unwritten};
 use crate::aws::dynamodb::{number, text, update_if};
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use jiff::SignedDuration;
 
 impl Ledger {
-    /// Releases what is quarantined as the entry that it is today: the id of the event, or `None` if somebody else was
-    /// faster.
+    /// Releases a quarantined webhook as the item that it would be today: the id of the event, or `None` if
+    /// somebody else was faster.
     ///
-    /// Where its key stays the same, its item changes, and the stream publishes it. Where it has a key of its own now,
-    /// it is recorded under that, as if it came now: a second time it is a duplicate of itself.
-    pub async fn release(&self, kept: &Kept, entry: &Entry) -> Result<Option<String>, LedgerError> {
-        let key = format!("{}#{}", entry.receipt.source, entry.key);
-        if key == kept.event.key {
-            let id = entry.receipt.id.clone();
-            let changed = self.release_in_place(kept, entry).await?;
+    /// If its key stays the same, its item changes, and the stream publishes it. If it has an id of its own
+    /// now, it is recorded under that, as if it came now: a second release is a duplicate of itself.
+    pub async fn release(
+        &self,
+        kept: &LedgerItem,
+        new: &NewItem,
+        retention: SignedDuration,
+    ) -> Result<Option<String>, LedgerError> {
+        if new.event.key == kept.event.key {
+            let id = new.event.id.clone();
+            let changed = self.release_in_place(kept, new).await?;
             return Ok(changed.then_some(id));
         }
-        let recorded = self.record(entry, &kept.body).await?;
+        let recorded = self.record(new, &kept.body, retention).await?;
         let id = match recorded {
-            Recorded::New => entry.receipt.id.clone(),
+            Recorded::New => new.event.id.clone(),
             Recorded::Duplicate { id } | Recorded::Conflict { id } => id,
         };
         let update = self
@@ -30,9 +35,11 @@ impl Ledger {
         Ok(applied(update).await?.then_some(id))
     }
 
-    async fn release_in_place(&self, kept: &Kept, entry: &Entry) -> Result<bool, LedgerError> {
-        let accepted_at = entry.receipt.accepted_at.as_millisecond();
-        let event_type = entry.event_type.as_deref().unwrap_or_default();
+    async fn release_in_place(
+        &self,
+        kept: &LedgerItem,
+        new: &NewItem,
+    ) -> Result<bool, LedgerError> {
         let update = self
             .update_quarantined(kept)
             .update_expression(
@@ -40,13 +47,13 @@ impl Ledger {
             )
             .expression_attribute_names("#type", "type")
             .expression_attribute_values(":accepted", text("accepted"))
-            .expression_attribute_values(":id", text(&entry.receipt.id))
-            .expression_attribute_values(":type", text(event_type))
-            .expression_attribute_values(":now", number(accepted_at));
+            .expression_attribute_values(":id", text(&new.event.id))
+            .expression_attribute_values(":type", text(&new.event.event_type))
+            .expression_attribute_values(":now", number(new.event.accepted_at));
         applied(update).await
     }
 
-    fn update_quarantined(&self, kept: &Kept) -> UpdateItemFluentBuilder {
+    fn update_quarantined(&self, kept: &LedgerItem) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
             .table_name(&self.table)
@@ -57,10 +64,15 @@ impl Ledger {
             .expression_attribute_values(":seen", number(kept.event.accepted_at))
     }
 
-    /// Accepts a request that was refused, now that it is authentic; the id of its event.
-    pub async fn accept(&self, entry: &Entry, body: &StoredBody) -> Result<String, LedgerError> {
-        Ok(match self.record(entry, body).await? {
-            Recorded::New => entry.receipt.id.clone(),
+    /// Accepts a request that was rejected, now that it is authentic; the id of its event.
+    pub async fn accept(
+        &self,
+        new: &NewItem,
+        body: &StoredBody,
+        retention: SignedDuration,
+    ) -> Result<String, LedgerError> {
+        Ok(match self.record(new, body, retention).await? {
+            Recorded::New => new.event.id.clone(),
             Recorded::Duplicate { id } | Recorded::Conflict { id } => id,
         })
     }

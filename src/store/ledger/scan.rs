@@ -1,34 +1,22 @@
-//! The ledger as a whole, page by page and without its bodies: for the operator, who proves that nothing of it was lost,
-//! and has published again what was.
+//! The whole ledger, page by page and without its bodies: the operator proves that no event was lost, and has
+//! lost ones published again.
 
-use super::look::event;
-use super::{Ledger, REPUBLISHED_AT, UnreadableItem, unreadable};
-use crate::aws::dynamodb::{Item, key, number, number_of, text, text_of, update_if};
+use super::item::REPUBLISHED_AT;
+use super::{ItemSummary, Ledger, unreadable};
+use crate::aws::dynamodb::{key, number, text, text_of, update_if};
 use crate::aws::error::AwsError;
-use crate::event::EventRef;
 use jiff::Timestamp;
 use std::ops::Range;
 
 /// What a scan reads of an item: neither its body nor its headers.
-const ATTRIBUTES: &str =
-    "pk, id, gatewaysource, provider, accepted_at, #type, #state, #conflict, #republished";
-
-/// A recorded webhook, but for what it says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// The event; of what is not understood, the type is that of what is quarantined.
-    pub event: EventRef,
-    /// `accepted`, `quarantined`, or `released`.
-    pub state: String,
-    /// When the operator had it published again, in milliseconds.
-    pub republished_at: Option<i64>,
-}
+const ATTRIBUTES: &str = "pk, id, gatewaysource, provider, accepted_at, #type, #state, reason, released_as, \
+     #conflict, #republished";
 
 /// A part of the ledger.
 #[derive(Debug, Default)]
 pub struct Page {
     /// What it has that is asked for, in no order.
-    pub lines: Vec<Line>,
+    pub items: Vec<ItemSummary>,
     /// How many of its items are not as the ledger writes them.
     pub unreadable: usize,
     /// How many items were read for it.
@@ -40,7 +28,8 @@ pub struct Page {
 impl Ledger {
     /// A part of the ledger: what was accepted within a time span and is not forgotten yet.
     ///
-    /// All parts together read the whole table, bodies included, whatever is asked for: a read unit for each 8 KB.
+    /// All parts together read the whole table, bodies included, whatever is asked for: a read unit for each
+    /// 8 KB.
     pub async fn scan(
         &self,
         accepted: Range<Timestamp>,
@@ -74,16 +63,16 @@ impl Ledger {
             ..Page::default()
         };
         for item in answer.items.unwrap_or_default() {
-            match Line::read(&item) {
-                Ok(line) => page.lines.push(line),
+            match ItemSummary::read(&item) {
+                Ok(item) => page.items.push(item),
                 Err(_) => page.unreadable += 1,
             }
         }
         Ok(page)
     }
 
-    /// Has door 2 publish a webhook again, unless the item changed since it was read; whether it will.
-    pub async fn republish(&self, line: &Line, now: Timestamp) -> Result<bool, AwsError> {
+    /// Has the stream publish a webhook again, unless the item changed since it was read; whether it will.
+    pub async fn republish(&self, line: &ItemSummary, now: Timestamp) -> Result<bool, AwsError> {
         let unchanged = match line.republished_at {
             Some(_) => "#republished = :before",
             None => "attribute_not_exists(#republished)",
@@ -105,25 +94,15 @@ impl Ledger {
             None => update,
         };
         let updated = update_if(update).await;
-        let updated = updated.map_err(|it| it.context("the event is not published again"))?;
+        let updated = updated.map_err(|error| error.context("the event is not published again"))?;
         Ok(updated.is_some())
-    }
-}
-
-impl Line {
-    fn read(item: &Item) -> Result<Self, UnreadableItem> {
-        let state = text_of(item, "state").ok_or(UnreadableItem("state"))?;
-        Ok(Self {
-            event: event(item)?,
-            state: state.to_owned(),
-            republished_at: number_of(item, REPUBLISHED_AT),
-        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::dynamodb::Item;
     use crate::store::endpoints::test::event as sample;
     use crate::store::ledger::tests::ledger;
     use aws_sdk_dynamodb::Client;
@@ -136,7 +115,7 @@ mod tests {
         Timestamp::from_millisecond(ms).unwrap()
     }
 
-    fn item(line: &Line) -> Item {
+    fn item(line: &ItemSummary) -> Item {
         let event = &line.event;
         let members = [
             ("pk", text(&event.key)),
@@ -149,13 +128,17 @@ mod tests {
         ];
         let before = line.republished_at.map(|at| (REPUBLISHED_AT, number(at)));
         let members = members.into_iter().chain(before);
-        members.map(|(name, it)| (name.to_owned(), it)).collect()
+        members
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 
-    fn line(republished_at: Option<i64>) -> Line {
-        Line {
+    fn line(republished_at: Option<i64>) -> ItemSummary {
+        ItemSummary {
             event: sample(),
             state: "accepted".to_owned(),
+            reason: None,
+            released_as: None,
             republished_at,
         }
     }
@@ -187,7 +170,7 @@ mod tests {
             .scan(at(1_000)..at(2_000), at(3_999), Some("a"))
             .await;
         let page = page.unwrap();
-        assert_eq!(page.lines, [line(Some(7))]);
+        assert_eq!(page.items, [line(Some(7))]);
         assert_eq!((page.unreadable, page.scanned), (1, 9));
         assert_eq!(page.last.as_deref(), Some("c"));
     }

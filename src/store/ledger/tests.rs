@@ -1,27 +1,21 @@
 use super::*;
-use crate::providers::Provider;
+use crate::aws::dynamodb::{binary, text};
+use crate::store::endpoints::test::event;
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
 use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
 use aws_smithy_mocks::{Rule, mock};
+use jiff::Timestamp;
 
 /// A ledger whose table answers so, one after the other.
 pub(super) fn ledger(rules: &[&Rule]) -> Ledger {
     let client = testkit::mock!(aws_sdk_dynamodb, rules);
-    Ledger::new(client, "ledger".to_owned(), SignedDuration::ZERO)
+    Ledger::new(client, "ledger".to_owned())
 }
 
-fn entry() -> Entry {
-    Entry {
-        key: "1".to_owned(),
-        receipt: Receipt {
-            id: "1".to_owned(),
-            source: "studio".to_owned(),
-            provider: Provider::CreativeForce,
-            accepted_at: Timestamp::from_second(1_790_000_000).unwrap(),
-            conflict: false,
-            replayed: false,
-        },
-        event_type: Some("a.b".to_owned()),
+/// A webhook of the source `studio`.
+pub(super) fn new_item() -> NewItem {
+    NewItem {
+        event: event(),
         reason: None,
         digest: [0xab; 32],
         matched: None,
@@ -43,7 +37,7 @@ fn occupied(key: &'static str, id: &'static str, digest: Digest256) -> Rule {
     let put = mock!(Client::put_item)
         .match_requests(move |request| request.item().unwrap()["pk"] == text(key));
     put.then_error(move || {
-        let there = HashMap::from([
+        let there = Item::from([
             ("id".to_owned(), text(id)),
             ("body_sha256".to_owned(), binary(digest)),
         ]);
@@ -54,7 +48,9 @@ fn occupied(key: &'static str, id: &'static str, digest: Digest256) -> Rule {
 
 async fn recorded(rules: &[&Rule]) -> Result<Recorded, LedgerError> {
     let body = StoredBody::Inline(b"{}".to_vec());
-    ledger(rules).record(&entry(), &body).await
+    ledger(rules)
+        .record(&new_item(), &body, SignedDuration::ZERO)
+        .await
 }
 
 #[tokio::test]
@@ -89,18 +85,18 @@ fn a_key_is_taken_for_its_window_and_no_longer_than_its_item_is_kept() {
         SignedDuration::from_hours(24),
     );
     for (dedupe_window, retention, until) in [(hour, day, 3_600), (day, hour, 3_600)] {
-        let entry = Entry {
+        let new = NewItem {
             dedupe_window,
-            ..entry()
+            ..new_item()
         };
-        let mut item = entry.item(&StoredBody::Inline(Vec::new()), retention);
+        let mut item = new.item(&StoredBody::Inline(Vec::new()), retention);
         assert_eq!(item["pk"], text("studio#1"));
         assert_eq!(item["dedupe_until"], number(1_790_000_000 + until));
         let expires_at = number(1_790_000_000 + retention.as_secs());
         assert_eq!(item["expires_at"], expires_at);
         // What was rejected a day before it was accepted is as old as it is, and kept as long as any.
-        let came_at = entry.came_at - day;
-        item = Entry { came_at, ..entry }.item(&StoredBody::Inline(Vec::new()), retention);
+        let came_at = new.came_at - day;
+        item = NewItem { came_at, ..new }.item(&StoredBody::Inline(Vec::new()), retention);
         assert_eq!(item["dedupe_until"], number(1_790_000_000 - 86_400 + until));
         assert_eq!(item["expires_at"], expires_at);
     }

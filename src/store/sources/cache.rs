@@ -1,4 +1,5 @@
-//! The sources as they were last read from Secrets Manager: kept for a minute, and read anew for who misses one.
+//! The sources as they were last read from Secrets Manager: kept for a minute, and read anew for who misses
+//! one.
 
 use super::{SourceTable, SourcesError};
 use crate::aws::error::AwsError;
@@ -28,7 +29,8 @@ struct Cache {
     tried_at: Option<Moment>,
 }
 
-/// A point in time by two clocks: the one may stand still while Lambda freezes the function, the other may be set back.
+/// A point in time by two clocks: the one may stand still while Lambda freezes the function, the other may be
+/// set back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Moment {
     steady: Instant,
@@ -96,8 +98,8 @@ impl Sources {
         cache.table.clone().ok_or(SourcesError::NotRefreshed)
     }
 
-    /// The sources read anew, for one who has not found what it looked for; `None` if they were read so shortly
-    /// before that it will not be there now.
+    /// The sources read anew, for one who has not found what it looked for; `None` if they were read so
+    /// shortly before that it will not be there now.
     pub async fn after_miss(&self, now: Instant) -> Result<Option<Arc<SourceTable>>, SourcesError> {
         let now = now.into();
         let mut cache = self.cache.lock().await;

@@ -1,5 +1,4 @@
-//! The configured sources and their secrets: one JSON object. `cache` reads it from Secrets Manager. What a source's provider
-//! sends, and whether a signature is right, is left to `provider`.
+//! The configured sources and their secrets: one JSON object. `cache` reads it from Secrets Manager.
 
 mod cache;
 
@@ -18,8 +17,8 @@ use std::sync::Arc;
 /// How long a delivery with an id of its own counts as the same.
 const ID_WINDOW: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// How long equal bodies without an id count as the same: "A to B, back to A, to B again" sends equal ones. A provider's
-/// own repetitions of one request are minutes apart.
+/// How long equal bodies without an id count as the same: "A to B, back to A, to B again" sends equal ones. A
+/// provider's own repetitions of one request are minutes apart.
 const CONTENT_WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
 /// The longest gap that a source may declare.
@@ -35,8 +34,8 @@ pub struct Source {
     pub provider: Provider,
     /// What makes a webhook authentic.
     pub authentication: Authentication,
-    /// How long an equal id counts as the same delivery; of a provider without ids, how long an equal body does, unless
-    /// it tells of what [happens once](Provider::happens_once).
+    /// How long an equal id counts as the same delivery; of a provider without ids, how long an equal body
+    /// does, unless it tells of what [happens once](Provider::happens_once).
     pub dedupe_window: SignedDuration,
     /// The origins that may send webhooks, for the handshake of CloudEvents; `*` is any.
     pub origins: Vec<String>,
@@ -61,7 +60,8 @@ pub enum SourceError {
     Name,
     /// The entry is JSON, but not what can be read.
     #[error(
-        "the source cannot be read: it has half of a surrogate pair, a number beyond all bounds, or nests too deep"
+        "the source cannot be read: it has half of a surrogate pair, a number beyond all bounds, \
+         or nests too deep"
     )]
     Unreadable,
     /// Two entries have the name, and nothing tells which is meant.
@@ -76,9 +76,10 @@ pub enum SourceError {
     /// The secrets are not strings in a list.
     #[error("secrets must be a list of strings")]
     Secrets,
-    /// A secret has a character that nobody sees.
+    /// A secret has an invisible character.
     #[error(
-        "a secret has the invisible character U+{:04X}, which came along when it was copied: enter the secret again",
+        "a secret has the invisible character U+{:04X}, which came along when it was copied: \
+         enter the secret again",
         u32::from(*.0)
     )]
     Invisible(char),
@@ -96,12 +97,12 @@ pub enum SourceError {
     /// The origins are not strings in a list.
     #[error("origins must be a list of strings")]
     Origins,
-    /// The gap is not a duration, or one that nobody can watch over.
+    /// The silence threshold is not a duration from 1 s to 30 days.
     #[error("silent_after must be a duration from \"1s\" to \"30d\", such as \"2h\"")]
     SilentAfter,
 }
 
-/// The configuration cannot be read, so that nothing can be said about any source.
+/// The configuration cannot be read: no source is known.
 #[derive(Debug, thiserror::Error)]
 pub enum SourcesError {
     /// Secrets Manager did not give it.
@@ -146,7 +147,7 @@ impl SourceTable {
             let source = entry.and_then(|entry| Source::parse(&name, &entry).map(Arc::new));
             table
                 .entry(name)
-                .and_modify(|it| *it = Err(SourceError::Twice))
+                .and_modify(|source| *source = Err(SourceError::Twice))
                 .or_insert(source);
         }
         Ok(Self(table))
@@ -176,7 +177,7 @@ impl Source {
         let provider = entry
             .get("provider")
             .and_then(Value::as_str)
-            .and_then(|it| it.parse().ok());
+            .and_then(|name| name.parse().ok());
         let provider = provider.ok_or(SourceError::Provider)?;
         let secrets = strings(entry, "secrets").ok_or(SourceError::Secrets)?;
         if let Some(character) = secrets.iter().find_map(|secret| invisible(secret)) {
@@ -216,8 +217,8 @@ impl Source {
 }
 
 impl Source {
-    /// How long a webhook is taken for a duplicate of an equal one: of one with the same id, or else with the same body.
-    /// The ledger takes no longer window than its items are kept.
+    /// How long a webhook is taken for a duplicate of an equal one: of one with the same id, or else with the
+    /// same body. The ledger takes no longer window than its items are kept.
     pub fn window(&self, has_id: bool, happens_once: bool) -> SignedDuration {
         match (has_id, happens_once) {
             (true, _) => self.dedupe_window,
@@ -238,7 +239,8 @@ impl Source {
     }
 }
 
-/// The members of an object, if it is one. A name that is no text stays as it is written, which is no source's.
+/// The members of an object, if it is one. A name that is no text stays as it is written, which is no
+/// source's.
 fn members(json: &RawValue) -> Option<Vec<(String, &RawValue)>> {
     let RawObject(members) = serde_json::from_str(json.get()).ok()?;
     let named = |(name, value): (&RawValue, _)| {
@@ -308,7 +310,8 @@ mod tests {
                 "studio": {"provider": "creative-force", "secrets": ["current", " previous\n", ""]},
                 "hr": {"provider": "people-force", "secrets": ["s"], "dedupe_window": "90m"},
                 "hr-test": {"provider": "people-force", "unsigned": true},
-                "content": {"provider": "woodwing", "secrets": ["s"], "origins": ["studio.example.com"], "silent_after": "2h"},
+                "content": {"provider": "woodwing", "secrets": ["s"], "origins": ["studio.example.com"],
+                    "silent_after": "2h"},
                 "later": {"provider": "creads", "secrets": ["s"], "not_known_yet": 1}}}"#,
         )
         .unwrap();

@@ -8,7 +8,7 @@ use testkit::function::Function;
 use testkit::items::item;
 use testkit::operator::{Operator, accept, column};
 use testkit::webhook::{creative_force, request, signed};
-use webhook_gateway::event::EventRef;
+use webhook_gateway::event::EventMeta;
 use webhook_gateway::store::journal::Published;
 
 /// Puts a batch into the journal, as if it had been published at this moment.
@@ -72,7 +72,7 @@ async fn a_list_goes_on_over_pages_and_days_and_has_each_event_once() {
     let now = Timestamp::now();
     let day = jiff::SignedDuration::from_hours(24);
     let published = |number: u32, at: Timestamp| Published {
-        event: EventRef {
+        event: EventMeta {
             key: format!("studio#{}-{number}", "x".repeat(100)),
             id: number.to_string(),
             event_type: "a.b".to_owned(),

@@ -7,16 +7,16 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::HeaderValue;
 use serde_json::{Value, json};
 use std::fs;
-use webhook_gateway::crypto::signature::sha256;
-use webhook_gateway::event::EventRef;
+use webhook_gateway::crypto::mac::sha256;
+use webhook_gateway::event::EventMeta;
 use webhook_gateway::ingress::Request;
 use webhook_gateway::messages::Message;
 use webhook_gateway::providers::Provider;
-use webhook_gateway::store::ledger::{Change, Record, StoredBody};
+use webhook_gateway::store::ledger::{Change, StoredBody, StreamItem};
 use webhook_gateway::store::sources::{Authentication, SourceTable};
 
 /// The records of the stream's batch, and their items as they are written.
-fn batch() -> Vec<(Record, Value)> {
+fn batch() -> Vec<(StreamItem, Value)> {
     let event: Value = parse("events/stream/insert.json");
     assert!(Request::read(&event.to_string()).is_none());
     let read = |record: &Value| {
@@ -33,10 +33,10 @@ fn batch() -> Vec<(Record, Value)> {
         .collect()
 }
 
-fn inline(record: &Record) -> &[u8] {
+fn inline(record: &StreamItem) -> &[u8] {
     match &record.body {
         StoredBody::Inline(body) => body,
-        StoredBody::Claimed(key) => panic!("{key} is elsewhere"),
+        StoredBody::InBucket(key) => panic!("{key} is elsewhere"),
     }
 }
 
@@ -79,11 +79,11 @@ fn every_provider_has_a_request_that_is_authentic_and_understood() {
 fn the_batch_of_the_stream_holds_one_event_and_one_for_quarantine() {
     let batch = batch();
     for (record, item) in &batch {
-        let (receipt, body) = (&record.receipt, inline(record));
+        let (event_meta, body) = (&record.event, inline(record));
         let digest = sha256(body);
         assert_eq!(item["body_sha256"], json!({"B": STANDARD.encode(digest)}));
-        let webhook = verified(receipt.provider, body);
-        let (key, event_type, state) = match receipt.provider.normalize(webhook) {
+        let webhook = verified(record.provider, body);
+        let (key, event_type, state) = match record.provider.normalize(webhook) {
             Ok(event) => (
                 event.id.unwrap().into_owned(),
                 json!({"S": event.event_type}),
@@ -100,7 +100,7 @@ fn the_batch_of_the_stream_holds_one_event_and_one_for_quarantine() {
         };
         assert_eq!(
             item["pk"],
-            json!({"S": format!("{}#{key}", receipt.source)})
+            json!({"S": format!("{}#{key}", event_meta.source)})
         );
         assert_eq!(item["type"], event_type);
         assert_eq!(item["state"], json!({"S": state}));
@@ -116,11 +116,14 @@ fn the_batch_of_the_stream_holds_one_event_and_one_for_quarantine() {
 #[test]
 fn the_batches_of_the_delivery_queue_name_the_event_of_the_stream() {
     let (record, _) = &batch()[0];
-    let provider = record.receipt.provider;
+    let provider = record.provider;
     let event = provider
         .normalize(verified(provider, inline(record)))
         .unwrap();
-    let event = EventRef::new(&record.key, &event.event_type, &record.receipt);
+    let event = EventMeta {
+        event_type: event.event_type.to_string(),
+        ..record.event.clone()
+    };
     for (file, position) in [("one", 0), ("poison", 1)] {
         let batch: SqsEvent = parse(&format!("events/delivery/{file}.json"));
         let body = batch.records[position].body.as_deref().unwrap();

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use webhook_gateway::event::{CloudEvent, Receipt};
+use webhook_gateway::event::{CloudEvent, EventMeta};
 use webhook_gateway::providers::{NormalizeError, Provider};
 
 /// All that `told` gives.
@@ -91,15 +91,17 @@ fn event(provider: Provider, body: Vec<u8>) -> Result<String, NormalizeError> {
         Provider::PeopleForce => "hr",
     };
     let id = normalized.id.as_deref().unwrap_or("given-by-the-gateway");
-    let receipt = Receipt {
+    let meta = EventMeta {
+        key: format!("{source}#{id}"),
         id: id.to_owned(),
+        event_type: normalized.event_type.to_string(),
         source: source.to_owned(),
-        provider,
-        accepted_at: "2026-11-22T10:00:00.25Z".parse().unwrap(),
+        provider: provider.name().to_owned(),
+        accepted_at: 1_795_341_600_250,
         conflict: false,
         replayed: false,
     };
-    Ok(CloudEvent::accepted(&receipt, normalized).encode().unwrap())
+    Ok(CloudEvent::accepted(&meta, normalized).encode().unwrap())
 }
 
 /// What is wrong with an event.

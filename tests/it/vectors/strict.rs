@@ -11,7 +11,7 @@ use testkit::aws::{Aws, Message};
 use testkit::cloudevents::assert_strict;
 use testkit::function::Answer;
 use testkit::webhook::{SECRET, request, sign};
-use webhook_gateway::event::{CloudEvent, Receipt};
+use webhook_gateway::event::{CloudEvent, EventMeta};
 use webhook_gateway::providers::Provider;
 
 /// Content types as senders make them up.
@@ -236,17 +236,19 @@ fn generated(seed: u64, count: usize) -> Vec<(Provider, Vec<u8>)> {
 
 /// The event that a body becomes on a queue, understood or quarantined.
 fn event(provider: Provider, body: &[u8], content_type: &str) -> String {
-    let receipt = Receipt {
+    let meta = EventMeta {
+        key: "a_Source.1-#given-by-the-gateway".to_owned(),
         id: "given-by-the-gateway".to_owned(),
+        event_type: "a.b".to_owned(),
         source: "a_Source.1-".to_owned(),
-        provider,
-        accepted_at: "2026-11-22T10:00:00.25Z".parse().unwrap(),
+        provider: provider.name().to_owned(),
+        accepted_at: 1_795_341_600_250,
         conflict: true,
         replayed: true,
     };
     match provider.normalize(verified(provider, body)) {
-        Ok(normalized) => CloudEvent::accepted(&receipt, normalized).encode().unwrap(),
-        Err(error) => CloudEvent::quarantined(&receipt, &error.to_string(), content_type, body)
+        Ok(normalized) => CloudEvent::accepted(&meta, normalized).encode().unwrap(),
+        Err(error) => CloudEvent::quarantined(&meta, &error.to_string(), content_type, body)
             .encode()
             .unwrap(),
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
-use webhook_gateway::event::EventRef;
+use webhook_gateway::event::EventMeta;
 use webhook_gateway::store::endpoints::delivery_id;
 
 /// The secret of all endpoints that are given no other.
@@ -353,8 +353,8 @@ pub fn kind_of(message: &Value) -> String {
 }
 
 /// The event of a number: a later one has a higher number.
-pub fn event(number: u32) -> EventRef {
-    EventRef {
+pub fn event(number: u32) -> EventMeta {
+    EventMeta {
         key: format!("studio#p-{number}"),
         id: format!("p-{number}"),
         event_type: "io.creativeforce.product.reset".to_owned(),

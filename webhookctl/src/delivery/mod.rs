@@ -176,12 +176,12 @@ impl Deliveries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use webhook_gateway::event::EventRef;
+    use webhook_gateway::event::EventMeta;
     use webhook_gateway::store::deliveries::{Attempt, Sent, State};
 
     /// A delivery that failed twice.
     pub(crate) fn record(state: State) -> Delivery {
-        let event = EventRef {
+        let event = EventMeta {
             key: "studio#evt-1".to_owned(),
             id: "evt-1".to_owned(),
             event_type: "a.b".to_owned(),

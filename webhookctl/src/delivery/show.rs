@@ -64,12 +64,12 @@ async fn sent(record: &Delivery, endpoint: Option<&Endpoint>, stack: &Stack) -> 
     }
     let recorded = Recorded::to_read(stack)?;
     let key = &*record.event.key;
-    let bodies = recorded.ledger.bodies(&BTreeSet::from([key])).await;
+    let bodies = recorded.ledger.get_many(&BTreeSet::from([key])).await;
     let stored = bodies.map_err(failure::ledger)?.remove(key);
     let stored = stored.filter(|stored| stored.is_of(&record.event));
     let stored = stored.ok_or("the ledger does not have it any more")?;
-    let raw = recorded.bytes(stored.body).await?;
-    as_sent(record, endpoint, &stored.content_type, &raw)
+    let raw = recorded.bytes(stored.body.clone()).await?;
+    as_sent(record, endpoint, stored.content_type(), &raw)
 }
 
 /// The body in the format that the request had: that of the endpoint, unless it was changed or removed since then.

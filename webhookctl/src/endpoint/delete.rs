@@ -5,7 +5,7 @@ use crate::Result;
 use crate::failure;
 use crate::output::Output;
 use crate::stack::Stack;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::json;
 use std::collections::BTreeSet;
 use webhook_gateway::delivery::plan::DELETED;
@@ -66,7 +66,7 @@ async fn remember(id: &str, name: Option<String>, stack: &Stack) -> Result<()> {
         name,
         at: Timestamp::now(),
     };
-    let journal = Journal::new(client, table, SignedDuration::ZERO);
+    let journal = Journal::new(client, table);
     let noted = journal.note_removed(&removed).await;
     Ok(noted.map_err(failure::journal)?)
 }
@@ -151,7 +151,7 @@ async fn held(id: &str, history: &Deliveries) -> Result<Vec<HeldEntry>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use webhook_gateway::event::EventRef;
+    use webhook_gateway::event::EventMeta;
 
     #[test]
     fn what_is_held_is_not_given_up_by_accident() {
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn only_what_is_still_held_is_skipped() {
-        let event = EventRef {
+        let event = EventMeta {
             key: "studio#1".to_owned(),
             id: "1".to_owned(),
             event_type: "a.b".to_owned(),

@@ -7,12 +7,12 @@ use crate::failure;
 use crate::output::Output;
 use crate::stack::Stack;
 use crate::time::{self, Given};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::json;
 use std::collections::BTreeSet;
 use uuid::Uuid;
-use webhook_gateway::crypto::signature::sha256;
-use webhook_gateway::event::EventRef;
+use webhook_gateway::crypto::mac::sha256;
+use webhook_gateway::event::EventMeta;
 use webhook_gateway::store::journal::{Checkpoint, Journal};
 
 /// A replay that is under way.
@@ -45,7 +45,7 @@ impl Course {
         let table = stack.output("JournalTableName")?.to_owned();
         let client = aws_sdk_dynamodb::Client::new(&stack.aws);
         Ok(Self {
-            journal: Journal::new(client, table, SignedDuration::ZERO),
+            journal: Journal::new(client, table),
             name: name(replay),
             checkpoint: Checkpoint {
                 replay: Uuid::new_v4().simple().to_string(),
@@ -71,12 +71,12 @@ impl Course {
     }
 
     /// Whether an event is still to be done.
-    pub(crate) fn is_left(&self, event: &EventRef) -> bool {
+    pub(crate) fn is_left(&self, event: &EventMeta) -> bool {
         is_after(event, self.checkpoint.last.as_ref())
     }
 
     /// Notes that all up to this event are done, and what became of those since the last note.
-    pub(crate) async fn reach(&mut self, event: &EventRef, tally: Tally) -> Result<()> {
+    pub(crate) async fn reach(&mut self, event: &EventMeta, tally: Tally) -> Result<()> {
         let checkpoint = &mut self.checkpoint;
         checkpoint.last = Some((event.accepted_at, event.key.clone()));
         checkpoint.done += tally.done;
@@ -104,7 +104,7 @@ fn name(replay: &Replay) -> String {
     hex::encode(sha256(selection.to_string().as_bytes()))[..32].to_owned()
 }
 
-fn is_after(event: &EventRef, last: Option<&(i64, String)>) -> bool {
+fn is_after(event: &EventMeta, last: Option<&(i64, String)>) -> bool {
     last.is_none_or(|(at, key)| (event.accepted_at, &*event.key) > (*at, &**key))
 }
 

@@ -7,8 +7,8 @@ use crate::Result;
 use crate::output::Output;
 use crate::recorded::Recorded;
 use crate::stack::Stack;
-use webhook_gateway::event::EventRef;
-use webhook_gateway::store::ledger::Kept;
+use webhook_gateway::event::EventMeta;
+use webhook_gateway::store::ledger::LedgerItem;
 
 /// The events that are meant, the oldest first.
 pub(crate) async fn chosen(
@@ -17,7 +17,7 @@ pub(crate) async fn chosen(
     recorded: &Recorded,
     stack: &Stack,
     output: Output,
-) -> Result<Vec<EventRef>> {
+) -> Result<Vec<EventMeta>> {
     let mut events = match replay.id.is_empty() {
         true => spanned(replay, course, stack, output).await?,
         false => named(replay, recorded, stack).await?,
@@ -31,7 +31,7 @@ async fn spanned(
     course: &Course,
     stack: &Stack,
     output: Output,
-) -> Result<Vec<EventRef>> {
+) -> Result<Vec<EventMeta>> {
     let filter = Filter {
         source: replay.source.clone(),
         event_type: replay.event_type.clone(),
@@ -53,7 +53,7 @@ async fn spanned(
     Ok(events.into_iter().map(|it| it.event).collect())
 }
 
-async fn named(replay: &Replay, recorded: &Recorded, stack: &Stack) -> Result<Vec<EventRef>> {
+async fn named(replay: &Replay, recorded: &Recorded, stack: &Stack) -> Result<Vec<EventMeta>> {
     let mut events = Vec::new();
     for id in &replay.id {
         let found = recorded.find(id, replay.source.as_deref(), stack).await?;
@@ -65,7 +65,7 @@ async fn named(replay: &Replay, recorded: &Recorded, stack: &Stack) -> Result<Ve
 }
 
 /// The event, unless the webhook is none.
-fn accepted(kept: Kept) -> Result<EventRef> {
+fn accepted(kept: LedgerItem) -> Result<EventMeta> {
     let id = &kept.event.id;
     match (kept.state.as_str(), &kept.released_as) {
         ("accepted", _) => Ok(kept.event),

@@ -7,8 +7,8 @@ use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 use jiff::Timestamp;
 use serde_json::Value;
-use webhook_gateway::event::EventRef;
-use webhook_gateway::store::ledger::Kept;
+use webhook_gateway::event::EventMeta;
+use webhook_gateway::store::ledger::LedgerItem;
 
 /// In which time most copies come, in milliseconds.
 const SOON: i64 = 60 * 60 * 1000;
@@ -26,7 +26,7 @@ pub(crate) struct Copies {
 }
 
 /// Looks for the copies of a webhook, from its acceptance until the ledger forgets it.
-pub(crate) async fn copies(kept: &Kept, stack: &Stack) -> Result<Copies> {
+pub(crate) async fn copies(kept: &LedgerItem, stack: &Stack) -> Result<Copies> {
     let client = Client::new(&stack.aws);
     let group = stack.output("IngressLogGroupName")?;
     let mut copies = Copies {
@@ -61,7 +61,7 @@ pub(crate) async fn copies(kept: &Kept, stack: &Stack) -> Result<Copies> {
 
 /// The parts of the log that copies can be in, each with its first and its last millisecond: one that is short, as providers
 /// send again what failed soon after, and the rest, of which a busy log has more pages than are looked through.
-fn parts(kept: &Kept, now: Timestamp) -> Vec<(i64, i64)> {
+fn parts(kept: &LedgerItem, now: Timestamp) -> Vec<(i64, i64)> {
     let first = kept.event.accepted_at;
     let forgotten = kept.expires_at.saturating_mul(1000);
     let last = forgotten.min(now.as_millisecond()).max(first);
@@ -82,7 +82,7 @@ fn pattern(id: &str) -> Result<String> {
 }
 
 /// When a copy of an event came, if that is what a line tells of.
-fn copy(line: &FilteredLogEvent, event: &EventRef) -> Option<i64> {
+fn copy(line: &FilteredLogEvent, event: &EventMeta) -> Option<i64> {
     let told: Value = serde_json::from_str(line.message()?).ok()?;
     let is_copy = told["outcome"] == "duplicate"
         && told["event.id"] == *event.id

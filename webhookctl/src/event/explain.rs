@@ -16,8 +16,8 @@ use crate::time;
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
-use webhook_gateway::event::EventRef;
-use webhook_gateway::store::ledger::Kept;
+use webhook_gateway::event::EventMeta;
+use webhook_gateway::store::ledger::LedgerItem;
 use webhook_gateway::store::sources::Source;
 
 #[derive(Debug, Args)]
@@ -89,14 +89,14 @@ impl Explained {
 }
 
 /// The source as it is today, if it can be read.
-async fn today(kept: &Kept, stack: &Stack) -> Option<Source> {
+async fn today(kept: &LedgerItem, stack: &Stack) -> Option<Source> {
     let document = Document::of(stack).await.ok()?;
     let name = &kept.event.source;
     Source::parse(name, document.sources.get(name)?).ok()
 }
 
 /// What became of it at every endpoint that there is, and at those that there were.
-async fn accounts(event: &EventRef, stack: &Stack) -> Result<Vec<Account>> {
+async fn accounts(event: &EventMeta, stack: &Stack) -> Result<Vec<Account>> {
     let parties = Parties::of(stack).await?;
     let records = parties.records(event).await?;
     let statuses = parties.statuses().await?;

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
 use webhook_gateway::store::journal::{Journal, Published, days};
-use webhook_gateway::store::ledger::Kept;
+use webhook_gateway::store::ledger::LedgerItem;
 use webhook_gateway::store::subscriptions::is_match;
 
 /// How much the clocks may differ of those that accept an event and those that publish it.
@@ -157,7 +157,7 @@ impl Index {
 }
 
 /// When a webhook was published, if it was.
-pub(crate) async fn published_at(kept: &Kept, stack: &Stack) -> Result<Option<Timestamp>> {
+pub(crate) async fn published_at(kept: &LedgerItem, stack: &Stack) -> Result<Option<Timestamp>> {
     let journal = journal(stack)?;
     let accepted_at = Timestamp::from_millisecond(kept.event.accepted_at)?;
     let soon = accepted_at + SOON;
@@ -177,7 +177,7 @@ pub(crate) async fn published_at(kept: &Kept, stack: &Stack) -> Result<Option<Ti
 
 /// When a webhook was first published in a time span.
 async fn first(
-    kept: &Kept,
+    kept: &LedgerItem,
     journal: &Journal,
     from: Timestamp,
     to: Timestamp,
@@ -208,7 +208,7 @@ fn early(at: Timestamp) -> Timestamp {
 fn journal(stack: &Stack) -> Result<Journal> {
     let table = stack.output("JournalTableName")?.to_owned();
     let client = aws_sdk_dynamodb::Client::new(&stack.aws);
-    Ok(Journal::new(client, table, SignedDuration::ZERO))
+    Ok(Journal::new(client, table))
 }
 
 #[cfg(test)]

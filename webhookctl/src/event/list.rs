@@ -11,9 +11,9 @@ use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::num::NonZeroUsize;
-use webhook_gateway::event::EventRef;
+use webhook_gateway::event::EventMeta;
 use webhook_gateway::store::journal::Published;
-use webhook_gateway::store::ledger::Kept;
+use webhook_gateway::store::ledger::LedgerItem;
 
 /// What a screen is good for.
 const DEFAULT_LIMIT: usize = 100;
@@ -76,7 +76,7 @@ impl Listed {
     }
 
     /// As the ledger has it.
-    pub(crate) fn kept(kept: &Kept) -> Self {
+    pub(crate) fn kept(kept: &LedgerItem) -> Self {
         let state = match kept.state.as_str() {
             "accepted" if kept.event.conflict => Kind::Conflict.name(),
             state => state,
@@ -84,7 +84,7 @@ impl Listed {
         Self::in_state(&kept.event, state, None)
     }
 
-    fn in_state(event: &EventRef, state: &str, published_at: Option<Timestamp>) -> Self {
+    fn in_state(event: &EventMeta, state: &str, published_at: Option<Timestamp>) -> Self {
         Self {
             id: event.id.clone(),
             r#type: event.event_type.clone(),

@@ -5,9 +5,8 @@ use crate::Result;
 use crate::delivery::Deliveries;
 use crate::failure;
 use crate::stack::Stack;
-use jiff::SignedDuration;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use webhook_gateway::event::EventRef;
+use webhook_gateway::event::EventMeta;
 use webhook_gateway::store::deliveries::Delivery;
 use webhook_gateway::store::endpoints::{Endpoint, EndpointStatus, delivery_id};
 use webhook_gateway::store::journal::{Journal, Removed};
@@ -24,9 +23,7 @@ impl Parties {
     pub(crate) async fn of(stack: &Stack) -> Result<Self> {
         let table = stack.output("JournalTableName")?.to_owned();
         let client = aws_sdk_dynamodb::Client::new(&stack.aws);
-        let removed = Journal::new(client, table, SignedDuration::ZERO)
-            .removed()
-            .await;
+        let removed = Journal::new(client, table).removed().await;
         let deliveries = Deliveries::of(stack)?;
         Ok(Self {
             endpoints: deliveries.endpoints().await?,
@@ -36,7 +33,7 @@ impl Parties {
     }
 
     /// What became of an event at each of them, by the id of the endpoint; none for where nothing did.
-    pub(crate) async fn records(&self, event: &EventRef) -> Result<BTreeMap<String, Delivery>> {
+    pub(crate) async fn records(&self, event: &EventMeta) -> Result<BTreeMap<String, Delivery>> {
         let there_are = self.endpoints.iter().map(|it| &*it.id);
         let there_were = self.removed.iter().map(|it| &*it.endpoint);
         let ids = there_are.chain(there_were);

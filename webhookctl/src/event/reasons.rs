@@ -4,7 +4,7 @@ use crate::time::shown;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use webhook_gateway::event::EventRef;
+use webhook_gateway::event::EventMeta;
 use webhook_gateway::store::deliveries::{Delivery, RETENTION, State as Course};
 use webhook_gateway::store::endpoints::{Endpoint, EndpointStatus, State};
 use webhook_gateway::store::journal::Removed;
@@ -35,7 +35,7 @@ impl Account {
     /// Of an event that was published, or is about to be.
     pub(crate) fn of(
         standing: &EndpointStatus,
-        event: &EventRef,
+        event: &EventMeta,
         record: Option<&Delivery>,
         now: Timestamp,
     ) -> Self {
@@ -137,7 +137,7 @@ fn of_record(record: &Delivery) -> Option<String> {
 /// Why nothing is known of a delivery.
 fn without_record(
     standing: &EndpointStatus,
-    event: &EventRef,
+    event: &EventMeta,
     now: Timestamp,
 ) -> (&'static str, Option<String>) {
     let EndpointStatus { endpoint, circuit } = standing;
@@ -171,7 +171,7 @@ fn without_record(
 }
 
 /// What keeps an event from an endpoint, if its filters do.
-fn filtered(endpoint: &Endpoint, event: &EventRef) -> Option<String> {
+fn filtered(endpoint: &Endpoint, event: &EventMeta) -> Option<String> {
     if !endpoint.sources.is_empty() && !endpoint.sources.contains(&event.source) {
         let sources = endpoint.sources.join(", ");
         return Some(format!(
@@ -187,14 +187,14 @@ fn filtered(endpoint: &Endpoint, event: &EventRef) -> Option<String> {
 }
 
 /// The filters are as they are now.
-fn changed(endpoint: &Endpoint, event: &EventRef, reason: String) -> String {
+fn changed(endpoint: &Endpoint, event: &EventMeta, reason: String) -> String {
     match is_changed(endpoint, event) {
         true => format!("{reason} (the endpoint was changed since)"),
         false => reason,
     }
 }
 
-fn is_changed(endpoint: &Endpoint, event: &EventRef) -> bool {
+fn is_changed(endpoint: &Endpoint, event: &EventMeta) -> bool {
     endpoint.updated_at > event.accepted_at && endpoint.updated_at > endpoint.created_at
 }
 
@@ -222,7 +222,7 @@ mod tests {
         }
     }
 
-    fn event() -> EventRef {
+    fn event() -> EventMeta {
         kept("studio#1", "1").event
     }
 

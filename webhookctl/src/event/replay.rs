@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
-use webhook_gateway::event::EventRef;
+use webhook_gateway::event::EventMeta;
 
 /// Easily borne by most endpoints.
 const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(10).unwrap();
@@ -74,7 +74,7 @@ pub(crate) struct Replay {
 
 /// An event that would be sent.
 #[derive(Serialize)]
-struct Due<'e>(&'e EventRef);
+struct Due<'e>(&'e EventMeta);
 
 impl Row for Due<'_> {
     fn cells(&self) -> Vec<(&'static str, String)> {
@@ -139,7 +139,7 @@ pub(crate) async fn run(arguments: Replay, stack: &Stack, output: Output) -> Res
     }
 }
 
-fn list(events: &[EventRef], output: Output) -> Result<()> {
+fn list(events: &[EventMeta], output: Output) -> Result<()> {
     let shown = if output.json { usize::MAX } else { MAX_ROWS };
     let rows: Vec<_> = events.iter().take(shown).map(Due).collect();
     output.list(&rows)?;
@@ -151,7 +151,7 @@ impl Replaying<'_> {
     /// Sends the events in their turn; an error says why it ended before all were sent.
     async fn send(
         &mut self,
-        events: &[EventRef],
+        events: &[EventMeta],
         rate: NonZeroU32,
         progress: &mut Progress,
     ) -> Result<()> {
@@ -169,9 +169,9 @@ impl Replaying<'_> {
         Ok(())
     }
 
-    async fn send_batch(&mut self, batch: &[EventRef]) -> Result<Tally> {
+    async fn send_batch(&mut self, batch: &[EventMeta]) -> Result<Tally> {
         let keys: BTreeSet<_> = batch.iter().map(|event| &*event.key).collect();
-        let stored = self.recorded.ledger.bodies(&keys).await;
+        let stored = self.recorded.ledger.get_many(&keys).await;
         let stored = stored.map_err(failure::ledger)?;
         let mut messages = Vec::new();
         let mut tally = Tally::default();

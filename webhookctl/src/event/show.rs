@@ -17,7 +17,7 @@ use std::io::{self, IsTerminal};
 use webhook_gateway::delivery::body::body;
 use webhook_gateway::store::deliveries::Delivery;
 use webhook_gateway::store::endpoints::Format;
-use webhook_gateway::store::ledger::Kept;
+use webhook_gateway::store::ledger::LedgerItem;
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
@@ -92,7 +92,7 @@ pub(crate) async fn run(arguments: Show, stack: &Stack, output: Output) -> Resul
 }
 
 fn shown<'r>(
-    kept: &Kept,
+    kept: &LedgerItem,
     raw: Option<Vec<u8>>,
     records: impl Iterator<Item = &'r Delivery>,
 ) -> Shown {
@@ -118,7 +118,7 @@ fn shown<'r>(
 }
 
 /// The CloudEvent, as it stands on the queues.
-fn made(kept: &Kept, raw: &[u8]) -> Option<Box<RawValue>> {
+fn made(kept: &LedgerItem, raw: &[u8]) -> Option<Box<RawValue>> {
     let made = body(Format::CloudEvents, &kept.event, kept.content_type(), raw);
     let (_, json) = made.ok()?;
     RawValue::from_string(String::from_utf8(json).ok()?).ok()

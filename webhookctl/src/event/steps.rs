@@ -6,7 +6,7 @@ use crate::Result;
 use crate::time;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
-use webhook_gateway::store::ledger::Kept;
+use webhook_gateway::store::ledger::LedgerItem;
 use webhook_gateway::store::sources::{Authentication, Source};
 use webhook_gateway::store::subscriptions::Subscription;
 
@@ -44,7 +44,11 @@ fn shown<S: Serializer>(at: &Option<i64>, serializer: S) -> std::result::Result<
 }
 
 /// What door 1 did with the webhook.
-pub(crate) fn received(kept: &Kept, source: Option<&Source>, again_at: Option<i64>) -> Vec<Step> {
+pub(crate) fn received(
+    kept: &LedgerItem,
+    source: Option<&Source>,
+    again_at: Option<i64>,
+) -> Vec<Step> {
     let event = &kept.event;
     let at = event.accepted_at;
     let received = format!(
@@ -65,7 +69,7 @@ pub(crate) fn received(kept: &Kept, source: Option<&Source>, again_at: Option<i6
     steps
 }
 
-fn verdict(kept: &Kept) -> String {
+fn verdict(kept: &LedgerItem) -> String {
     let event = &kept.event;
     match (kept.state.as_str(), &kept.reason) {
         ("quarantined", reason) => format!(
@@ -90,7 +94,7 @@ fn verdict(kept: &Kept) -> String {
 }
 
 /// Which secret it was signed with, and what that is today.
-fn signed(kept: &Kept, source: Option<&Source>) -> String {
+fn signed(kept: &LedgerItem, source: Option<&Source>) -> String {
     let Some(matched) = &kept.matched else {
         return "unsigned: the source asked for no signature".to_owned();
     };
@@ -139,7 +143,7 @@ pub(crate) fn copied(copies: Result<Copies>) -> Vec<Step> {
 
 /// When it was published, and onto which queues, as they are today.
 pub(crate) fn published(
-    kept: &Kept,
+    kept: &LedgerItem,
     at: Option<Timestamp>,
     subscriptions: &[Subscription],
 ) -> Vec<Step> {
@@ -161,7 +165,7 @@ pub(crate) fn published(
     steps
 }
 
-fn subscribed(subscription: &Subscription, kept: &Kept) -> String {
+fn subscribed(subscription: &Subscription, kept: &LedgerItem) -> String {
     let Subscription {
         name,
         events,
@@ -217,7 +221,7 @@ mod tests {
 
     #[test]
     fn what_door_1_did_is_told_in_order() {
-        let told = |change: fn(&mut Kept)| {
+        let told = |change: fn(&mut LedgerItem)| {
             let mut kept = kept("studio#1", "1");
             change(&mut kept);
             let steps = received(&kept, None, None);

@@ -12,11 +12,11 @@ use crate::stack::Stack;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use webhook_gateway::aws::sqs::{MAX_ENTRIES, Message, Queues};
-use webhook_gateway::event::{CloudEvent, EventRef};
+use webhook_gateway::event::{CloudEvent, EventMeta};
 use webhook_gateway::messages::{self, DeliverEvent};
 use webhook_gateway::providers::Verified;
 use webhook_gateway::store::endpoints::{Endpoint, State};
-use webhook_gateway::store::ledger::Stored;
+use webhook_gateway::store::ledger::LedgerItem;
 use webhook_gateway::store::subscriptions::Subscription;
 
 /// Where to.
@@ -84,11 +84,11 @@ impl Target {
     /// The messages of an event, each with its queue; none if nobody there wants it.
     pub(crate) async fn messages(
         &self,
-        event: &EventRef,
-        stored: &Stored,
+        event: &EventMeta,
+        stored: &LedgerItem,
         recorded: &Recorded,
     ) -> Result<Vec<(String, Arc<Message>)>> {
-        let event = EventRef {
+        let event = EventMeta {
             replayed: true,
             ..event.clone()
         };
@@ -121,7 +121,7 @@ impl Target {
         Ok(messages)
     }
 
-    fn order(&self, endpoint: &Endpoint, event: &EventRef) -> Result<Message> {
+    fn order(&self, endpoint: &Endpoint, event: &EventMeta) -> Result<Message> {
         let order = messages::Message::Delivery(DeliverEvent {
             endpoint: endpoint.id.clone(),
             event: event.clone(),
@@ -151,11 +151,8 @@ impl Target {
 }
 
 /// The message of an event, as the fan-out makes it.
-fn message_of(event: &EventRef, raw: &[u8]) -> Result<Message> {
-    let receipt = event.receipt()?;
-    let normalized = receipt.provider.normalize(Verified::recorded(raw))?;
-    Ok(Message::of(
-        &receipt,
-        &CloudEvent::accepted(&receipt, normalized),
-    )?)
+fn message_of(event: &EventMeta, raw: &[u8]) -> Result<Message> {
+    let normalized = event.provider()?.normalize(Verified::recorded(raw))?;
+    let cloud_event = CloudEvent::accepted(event, normalized);
+    Ok(Message::of(event, &cloud_event)?)
 }

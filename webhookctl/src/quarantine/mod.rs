@@ -17,9 +17,9 @@ use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeSet;
-use webhook_gateway::event::EventRef;
+use webhook_gateway::event::EventMeta;
 use webhook_gateway::store::journal::KeptRejected;
-use webhook_gateway::store::ledger::Brief;
+use webhook_gateway::store::ledger::ItemSummary;
 
 /// How far back is looked without `--since`.
 const DEFAULT_SINCE: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -142,16 +142,19 @@ impl Row for Listed {
 
 impl Listed {
     /// What was quarantined as an event, with what the ledger has of it now.
-    fn of(event: &EventRef, kept: Option<Brief>) -> Self {
-        let forgotten = || Brief {
+    fn of(event: &EventMeta, kept: Option<ItemSummary>) -> Self {
+        let forgotten = || ItemSummary {
+            event: event.clone(),
             state: "forgotten".to_owned(),
             reason: None,
             released_as: None,
+            republished_at: None,
         };
-        let Brief {
+        let ItemSummary {
             state,
             reason,
             released_as,
+            ..
         } = kept.unwrap_or_else(forgotten);
         Self {
             id: event.id.clone(),
@@ -227,7 +230,7 @@ async fn found(which: &Which, stack: &Stack, output: Output) -> Result<Vec<(List
         .map(|it| it.published.event.key.clone())
         .collect();
     let kept = Recorded::to_read(stack)?.briefs(&keys).await?;
-    let list = |event: &EventRef| {
+    let list = |event: &EventMeta| {
         let kept = kept.get(&event.key).cloned();
         (Listed::of(event, kept), event.key.clone())
     };

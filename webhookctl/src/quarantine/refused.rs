@@ -8,7 +8,7 @@ use crate::output::Output;
 use crate::recorded::Recorded;
 use crate::stack::Stack;
 use jiff::{SignedDuration, Timestamp};
-use webhook_gateway::crypto::signature::sha256;
+use webhook_gateway::crypto::mac::sha256;
 use webhook_gateway::store::journal::{Journal, KeptRejected, days};
 
 /// A request that was refused, as it came.
@@ -24,7 +24,7 @@ const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub(crate) fn journal(stack: &Stack) -> Result<Journal> {
     let table = stack.output("JournalTableName")?.to_owned();
     let client = aws_sdk_dynamodb::Client::new(&stack.aws);
-    Ok(Journal::new(client, table, SignedDuration::ZERO))
+    Ok(Journal::new(client, table))
 }
 
 /// Those that are meant, the newest first.

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use webhook_gateway::event::CloudEvent;
 use webhook_gateway::providers::Verified;
 use webhook_gateway::store::journal::{Journal, KeptRejected};
-use webhook_gateway::store::ledger::{Entry, Kept};
+use webhook_gateway::store::ledger::{LedgerItem, NewItem};
 use webhook_gateway::store::sources::{Authentication, Source};
 
 /// What became of one of them.
@@ -77,12 +77,12 @@ impl Released {
         }
     }
 
-    fn of(id: &str, outcome: &'static str, event: String, entry: &Entry) -> Self {
+    fn of(id: &str, outcome: &'static str, event: String, entry: &NewItem) -> Self {
         Self {
             id: id.to_owned(),
             outcome,
             event: Some(event),
-            r#type: entry.event_type.clone(),
+            r#type: (entry.reason.is_none()).then(|| entry.event.event_type.clone()),
             reason: entry.reason.clone(),
             was: None,
             cloudevent: None,
@@ -90,12 +90,13 @@ impl Released {
     }
 
     /// What would become of it, instead of what it was.
-    fn would_be(id: &str, was: Option<&str>, webhook: Verified<'_>, entry: &Entry) -> Self {
-        let receipt = &entry.receipt;
-        let normalized = receipt.provider.normalize(webhook).ok();
-        let event = normalized.map(|it| CloudEvent::accepted(receipt, it).encode());
+    fn would_be(id: &str, was: Option<&str>, webhook: Verified<'_>, entry: &NewItem) -> Self {
+        let meta = &entry.event;
+        let normalized = meta.provider().ok();
+        let normalized = normalized.and_then(|provider| provider.normalize(webhook).ok());
+        let event = normalized.map(|event| CloudEvent::accepted(meta, event).encode());
         let event = event.and_then(|json| RawValue::from_string(json.ok()?).ok());
-        let event_id = receipt.id.clone();
+        let event_id = meta.id.clone();
         Self {
             was: was.map(str::to_owned),
             cloudevent: event,
@@ -214,7 +215,7 @@ impl Releasing {
     }
 
     /// Tries what is quarantined with today's code.
-    pub(crate) async fn quarantined(&self, kept: &Kept) -> Result<Released> {
+    pub(crate) async fn quarantined(&self, kept: &LedgerItem) -> Result<Released> {
         let id = &kept.event.id;
         if kept.state != "quarantined" {
             let event = kept.released_as.clone().or_else(|| Some(id.clone()));
@@ -231,7 +232,7 @@ impl Releasing {
         let headers = kept.headers.clone().into_iter().collect();
         let webhook = Verified::recorded(&raw);
         let name = kept.event.source.clone();
-        let mut entry = Entry::of(name, &source, webhook, headers, Timestamp::now());
+        let mut entry = NewItem::of(name, &source, webhook, headers, Timestamp::now());
         entry.matched.clone_from(&kept.matched);
         if let Some(reason) = &entry.reason {
             return Ok(Released::kept(id, reason));
@@ -240,7 +241,11 @@ impl Releasing {
             let was = kept.reason.as_deref();
             return Ok(Released::would_be(id, was, webhook, &entry));
         }
-        let released = self.recorded.ledger.release(kept, &entry).await;
+        let released = self
+            .recorded
+            .ledger
+            .release(kept, &entry, self.recorded.retention)
+            .await;
         Ok(match released.map_err(failure::unreleased)? {
             Some(event) => Released::of(id, "released", event, &entry),
             None => Released::before(id, None),
@@ -279,10 +284,10 @@ impl Releasing {
         let headers = request.headers.iter();
         let is_signature = |name: &str| name == source.provider.signature_header();
         let headers = headers.filter(|(name, _)| !is_signature(name)).cloned();
-        let entry = |at| Entry {
+        let entry = |at| NewItem {
             // Whether it is a copy of another does not change by their being released together.
             came_at: kept.at,
-            ..Entry::of(
+            ..NewItem::of(
                 kept.source.clone(),
                 &source,
                 webhook,

@@ -39,7 +39,7 @@ pub(crate) async fn run(arguments: &Show, stack: &Stack, output: Output) -> Resu
         let raw = recorded.bytes(kept.body.clone()).await?;
         let today = releasing.quarantined(&kept).await?;
         (
-            Listed::of(&kept.event, Some(kept.brief())),
+            Listed::of(&kept.event, Some(kept.summary())),
             kept.headers,
             raw,
             today,

@@ -47,5 +47,5 @@ pub(crate) async fn end(name: &str, stack: &Stack) -> Result<()> {
 fn journal(stack: &Stack) -> Result<Journal> {
     let table = stack.output("JournalTableName")?.to_owned();
     let client = aws_sdk_dynamodb::Client::new(&stack.aws);
-    Ok(Journal::new(client, table, SignedDuration::ZERO))
+    Ok(Journal::new(client, table))
 }

@@ -41,7 +41,7 @@ pub(crate) fn next_attempt(
 mod tests {
     use super::*;
     use crate::doctor::sample;
-    use webhook_gateway::event::EventRef;
+    use webhook_gateway::event::EventMeta;
     use webhook_gateway::store::endpoints::circuit::Circuit;
 
     const NOW: i64 = 1_790_000_000_000;
@@ -60,7 +60,7 @@ mod tests {
     }
 
     fn pending(next: Option<i64>, state: Course) -> Delivery {
-        let event = EventRef {
+        let event = EventMeta {
             key: "studio#1".to_owned(),
             id: "1".to_owned(),
             event_type: "a.b".to_owned(),

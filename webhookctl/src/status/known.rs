@@ -142,8 +142,12 @@ async fn targets(stack: &Stack) -> Result<Vec<Target>> {
 async fn last_events(stack: &Stack, now: Timestamp) -> Result<HashMap<String, Timestamp>> {
     let table = stack.output("JournalTableName")?.to_owned();
     let client = aws_sdk_dynamodb::Client::new(&stack.aws);
-    let journal = Journal::new(client, table, SignedDuration::ZERO);
-    let heard = journal.heard().await.map_err(failure::journal)?.into_iter();
+    let journal = Journal::new(client, table);
+    let heard = journal
+        .activity()
+        .await
+        .map_err(failure::journal)?
+        .into_iter();
     let heard = heard.filter_map(|(source, heard)| Some((source, heard.last_accepted_at?)));
     let mut last: HashMap<_, _> = heard.collect();
     let since = now - UNHEARD;

@@ -20,7 +20,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use std::net::{IpAddr, SocketAddr};
 use std::{collections::HashMap, io, pin::pin, sync::Arc, time::Duration};
-use stream::{Heard, Listening, Stream};
+use stream::{Listening, SourceActivity, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, Notify, OnceCell};
@@ -407,12 +407,12 @@ struct Connection {
     /// The stream that it was driven over, then.
     rest: Option<Listening>,
     /// What was received since the last message began to be sent.
-    heard: Heard,
+    heard: SourceActivity,
 }
 
 impl Connection {
     async fn over(peer: SocketAddr, stream: Box<dyn Stream>) -> Result<Self, SendError> {
-        let heard = Heard::default();
+        let heard = SourceActivity::default();
         let stream = Listening::new(stream, heard.clone());
         let mut http = http1::Builder::new();
         let http = http.max_header_size(MAX_HEADER_BYTES);

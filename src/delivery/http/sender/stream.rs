@@ -16,9 +16,9 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// What was received, as much as a head may be long.
 #[derive(Clone, Default)]
-pub(super) struct Heard(Arc<Mutex<Vec<u8>>>);
+pub(super) struct SourceActivity(Arc<Mutex<Vec<u8>>>);
 
-impl Heard {
+impl SourceActivity {
     pub(super) fn clear(&self) {
         self.bytes().clear();
     }
@@ -54,11 +54,11 @@ impl Heard {
 /// A stream whose reads are remembered.
 pub(super) struct Listening {
     stream: Box<dyn Stream>,
-    heard: Heard,
+    heard: SourceActivity,
 }
 
 impl Listening {
-    pub(super) fn new(stream: Box<dyn Stream>, heard: Heard) -> Self {
+    pub(super) fn new(stream: Box<dyn Stream>, heard: SourceActivity) -> Self {
         Self { stream, heard }
     }
 }

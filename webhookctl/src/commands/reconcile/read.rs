@@ -12,14 +12,14 @@ use crate::stack::Stack;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::ops::Range;
-use webhook_gateway::store::ledger::{Ledger, Line};
+use webhook_gateway::store::ledger::{ItemSummary, Ledger};
 
 /// The lines of what was accepted in a time span, and how many items cannot be read.
 pub(crate) async fn lines(
     ledger: &Ledger,
     accepted: &Range<Timestamp>,
     output: Output,
-) -> Result<(Vec<Line>, usize)> {
+) -> Result<(Vec<ItemSummary>, usize)> {
     let now = Timestamp::now();
     let mut progress = Progress::counting("items of the ledger are read", output);
     let (mut lines, mut scanned, mut unreadable) = (Vec::new(), 0, 0);
@@ -30,7 +30,7 @@ pub(crate) async fn lines(
         scanned += page.scanned;
         unreadable += page.unreadable;
         progress.at(scanned);
-        lines.extend(page.lines);
+        lines.extend(page.items);
         after = page.last;
         if after.is_none() {
             break;

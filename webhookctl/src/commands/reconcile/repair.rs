@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use std::fmt::Display;
 use std::num::NonZeroU32;
 use webhook_gateway::messages::DeliverEvent;
-use webhook_gateway::store::ledger::{Ledger, Line};
+use webhook_gateway::store::ledger::{ItemSummary, Ledger};
 
 /// Has door 2 publish events again; how many it will.
 pub(crate) async fn events(
-    missing: &[Line],
+    missing: &[ItemSummary],
     ledger: &Ledger,
     rate: NonZeroU32,
     output: Output,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 use std::ops::Range;
-use webhook_gateway::store::ledger::Line;
+use webhook_gateway::store::ledger::ItemSummary;
 
 /// Something that is missing.
 #[derive(Serialize)]
@@ -103,7 +103,7 @@ fn counted(count: usize, one: &str, several: &str) -> Option<String> {
 }
 
 impl Lost {
-    fn event(line: &Line) -> Self {
+    fn event(line: &ItemSummary) -> Self {
         let event = &line.event;
         Self {
             missing: "event",

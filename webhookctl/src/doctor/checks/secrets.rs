@@ -5,7 +5,7 @@ use super::super::finding::Finding;
 use crate::time::ago;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
-use webhook_gateway::store::journal::Heard;
+use webhook_gateway::store::journal::SourceActivity;
 
 const CHECK: &str = "secrets";
 
@@ -15,7 +15,7 @@ const CALM: SignedDuration = SignedDuration::from_hours(24);
 /// The secrets of sources that have more than one.
 pub(crate) fn secrets(
     sources: &Sources,
-    heard: &HashMap<String, Heard>,
+    heard: &HashMap<String, SourceActivity>,
     now: Timestamp,
 ) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -148,10 +148,10 @@ mod tests {
         let before = |hours| now - SignedDuration::from_hours(hours);
         let matched = [("new", newest), ("old", previous)].into_iter();
         let matched = matched.filter_map(|(id, hours)| Some((id.to_owned(), before(hours?))));
-        let heard = Heard {
+        let heard = SourceActivity {
             last_accepted_at: None,
             matched: matched.collect(),
-            ..Heard::default()
+            ..SourceActivity::default()
         };
         let heard = HashMap::from([("studio".to_owned(), heard)]);
         let ids = ["new", "old"].map(str::to_owned).to_vec();

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use std::collections::HashMap;
 use webhook_gateway::providers::Provider;
 use webhook_gateway::silence;
-use webhook_gateway::store::journal::Heard;
+use webhook_gateway::store::journal::SourceActivity;
 use webhook_gateway::store::sources::SourceError;
 
 const SOURCES: &str = "sources";
@@ -17,7 +17,7 @@ const URLS: &str = "payload URLs";
 /// Sources without a usable secret, unsigned ones, and blank secrets.
 pub(crate) fn sources(
     sources: &[Source],
-    heard: &HashMap<String, Heard>,
+    heard: &HashMap<String, SourceActivity>,
     now: Timestamp,
 ) -> Vec<Finding> {
     if sources.is_empty() {
@@ -30,7 +30,7 @@ pub(crate) fn sources(
         .collect()
 }
 
-fn source(source: &Source, heard: Option<&Heard>, now: Timestamp) -> Finding {
+fn source(source: &Source, heard: Option<&SourceActivity>, now: Timestamp) -> Finding {
     let (name, blank) = (&source.name, source.blank);
     let rotate = format!("`webhookctl source rotate-secret {name}`");
     match &source.usable {
@@ -127,9 +127,9 @@ mod tests {
     #[test]
     fn a_source_is_signed_or_something_is_to_be_done_about_it() {
         let now = Timestamp::UNIX_EPOCH;
-        let heard = Heard {
+        let heard = SourceActivity {
             last_accepted_at: Some(now - jiff::SignedDuration::from_mins(5)),
-            ..Heard::default()
+            ..SourceActivity::default()
         };
         let heard = HashMap::from([("studio".to_owned(), heard)]);
         let blank = Source {
@@ -195,12 +195,12 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         let ago = |minutes| Some(now - jiff::SignedDuration::from_mins(minutes));
         for (due, level) in [(60, Level::Ok), (61, Level::Warning)] {
-            let heard = Heard {
+            let heard = SourceActivity {
                 last_accepted_at: ago(5),
                 silent_after: Some(jiff::SignedDuration::from_hours(2)),
                 watch: Some("w".to_owned()),
                 watch_due_at: ago(due),
-                ..Heard::default()
+                ..SourceActivity::default()
             };
             let heard = HashMap::from([("studio".to_owned(), heard)]);
             let finding = sources(&[signed()], &heard, now).remove(0);

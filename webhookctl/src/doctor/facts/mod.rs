@@ -22,7 +22,7 @@ use crate::stack::Stack;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
-use webhook_gateway::store::journal::Heard;
+use webhook_gateway::store::journal::SourceActivity;
 
 /// What was read, or why it was not.
 pub(crate) type Fact<T> = std::result::Result<T, Unread>;
@@ -51,7 +51,7 @@ pub(crate) struct Facts {
     pub(crate) version: Option<String>,
     pub(crate) policy: Option<String>,
     pub(crate) sources: Fact<Sources>,
-    pub(crate) heard: Fact<HashMap<String, Heard>>,
+    pub(crate) heard: Fact<HashMap<String, SourceActivity>>,
     /// How long the functions may take.
     pub(crate) ingress_timeout: Fact<Duration>,
     pub(crate) delivery_timeout: Fact<Duration>,

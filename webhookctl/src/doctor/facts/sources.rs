@@ -5,11 +5,11 @@ use crate::Result;
 use crate::document::Document;
 use crate::failure;
 use crate::stack::Stack;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::HashMap;
 use webhook_gateway::providers::Provider;
-use webhook_gateway::store::journal::{Heard, Journal};
+use webhook_gateway::store::journal::{Journal, SourceActivity};
 use webhook_gateway::store::sources::{self, Authentication, SourceError};
 
 /// The sources.
@@ -81,7 +81,7 @@ impl Source {
     }
 }
 
-pub(crate) async fn heard(stack: &Stack) -> Fact<HashMap<String, Heard>> {
+pub(crate) async fn heard(stack: &Stack) -> Fact<HashMap<String, SourceActivity>> {
     read(
         "sources",
         "dynamodb:Query on the journal",
@@ -89,11 +89,11 @@ pub(crate) async fn heard(stack: &Stack) -> Fact<HashMap<String, Heard>> {
     )
 }
 
-async fn noted(stack: &Stack) -> Result<HashMap<String, Heard>> {
+async fn noted(stack: &Stack) -> Result<HashMap<String, SourceActivity>> {
     let table = stack.output("JournalTableName")?.to_owned();
     let client = aws_sdk_dynamodb::Client::new(&stack.aws);
-    let journal = Journal::new(client, table, SignedDuration::ZERO);
-    Ok(journal.heard().await.map_err(failure::journal)?)
+    let journal = Journal::new(client, table);
+    Ok(journal.activity().await.map_err(failure::journal)?)
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 
 use jiff::SignedDuration;
 use std::collections::HashMap;
-use webhook_gateway::event::EventRef;
+use webhook_gateway::event::EventMeta;
 use webhook_gateway::store::deliveries::{Delivery, RETENTION, State};
 use webhook_gateway::store::endpoints::{Endpoint, delivery_id};
-use webhook_gateway::store::ledger::Line;
+use webhook_gateway::store::ledger::ItemSummary;
 
 /// A delivery that is this far beyond its time is not waited for any more.
 const OVERDUE: SignedDuration = SignedDuration::from_hours(1);
@@ -24,7 +24,7 @@ pub(crate) struct Clock {
 /// An event that was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Publication {
-    pub(crate) event: EventRef,
+    pub(crate) event: EventMeta,
     /// When, the last time, in milliseconds.
     pub(crate) at: i64,
     pub(crate) quarantined: bool,
@@ -41,7 +41,7 @@ pub(crate) struct Events {
     pub(crate) quarantined: usize,
     pub(crate) in_flight: usize,
     /// What was recorded, and never published.
-    pub(crate) missing: Vec<Line>,
+    pub(crate) missing: Vec<ItemSummary>,
 }
 
 /// All = delivered + held + exhausted + skipped + in flight + in flight or missing + missing.
@@ -65,7 +65,7 @@ pub(crate) struct Deliveries {
 pub(crate) struct Missing {
     pub(crate) endpoint: String,
     pub(crate) id: String,
-    pub(crate) event: EventRef,
+    pub(crate) event: EventMeta,
     /// Whether it was tried, and its next attempt never came.
     pub(crate) is_overdue: bool,
 }
@@ -73,7 +73,7 @@ pub(crate) struct Missing {
 /// Where a delivery stands, as its record says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Standing {
-    event: EventRef,
+    event: EventMeta,
     state: State,
     /// When something is to happen, in milliseconds.
     due: i64,
@@ -98,7 +98,7 @@ impl Standing {
 
 impl Events {
     /// What became of what is in the ledger. An event that came again, or was published again, is one event.
-    pub(crate) fn of(lines: Vec<Line>, published: &Published, clock: Clock) -> Self {
+    pub(crate) fn of(lines: Vec<ItemSummary>, published: &Published, clock: Clock) -> Self {
         let mut events = Self {
             accepted: lines.len(),
             ..Self::default()
@@ -169,7 +169,7 @@ impl Deliveries {
         self.all += 1;
     }
 
-    fn miss(&mut self, endpoint: &Endpoint, id: String, event: EventRef, is_overdue: bool) {
+    fn miss(&mut self, endpoint: &Endpoint, id: String, event: EventMeta, is_overdue: bool) {
         self.all += 1;
         self.missing.push(Missing {
             endpoint: endpoint.id.clone(),
@@ -207,7 +207,7 @@ fn is_owed(publication: &Publication, endpoint: &Endpoint, clock: Clock) -> bool
 }
 
 /// The oldest first.
-fn place(event: &EventRef) -> (i64, &str) {
+fn place(event: &EventMeta) -> (i64, &str) {
     (event.accepted_at, &event.key)
 }
 

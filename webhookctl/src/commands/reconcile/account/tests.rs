@@ -9,8 +9,8 @@ const CLOCK: Clock = Clock {
 };
 
 /// The event of a number, which was accepted so many minutes ago.
-fn event(number: u32, ago: i64) -> EventRef {
-    EventRef {
+fn event(number: u32, ago: i64) -> EventMeta {
+    EventMeta {
         key: format!("studio#{number}"),
         id: number.to_string(),
         event_type: "a.b".to_owned(),
@@ -22,15 +22,17 @@ fn event(number: u32, ago: i64) -> EventRef {
     }
 }
 
-fn line(event: &EventRef, state: &str) -> Line {
-    Line {
+fn line(event: &EventMeta, state: &str) -> ItemSummary {
+    ItemSummary {
         event: event.clone(),
         state: state.to_owned(),
+        reason: None,
+        released_as: None,
         republished_at: None,
     }
 }
 
-fn publish(published: &mut Published, event: &EventRef, quarantined: bool) {
+fn publish(published: &mut Published, event: &EventMeta, quarantined: bool) {
     let publication = Publication {
         event: event.clone(),
         at: event.accepted_at,
@@ -39,7 +41,7 @@ fn publish(published: &mut Published, event: &EventRef, quarantined: bool) {
     published.insert((event.key.clone(), event.accepted_at), publication);
 }
 
-fn record(event: &EventRef, state: State, due: Option<i64>) -> (String, Standing) {
+fn record(event: &EventMeta, state: State, due: Option<i64>) -> (String, Standing) {
     let id = delivery_id("ep_1", event);
     let mut record = Delivery::new("ep_1", id.clone(), event.clone());
     record.state = state;
@@ -218,7 +220,7 @@ fn random(seed: &mut u64) -> u64 {
 /// What may have happened, and what was lost of it.
 #[derive(Default)]
 struct Past {
-    lines: Vec<Line>,
+    lines: Vec<ItemSummary>,
     published: Published,
     records: HashMap<String, Standing>,
     quarantined: usize,

@@ -1,5 +1,6 @@
-//! When each source was last heard of, and each of its secrets last matched: one item for each source, written once a
-//! minute at most by each copy of the function. How its silence is watched over is in the same item, and left to `watch`.
+//! When each source was last active, and when each of its secrets last matched: one item for each source.
+//! Each copy of the function writes it once a minute at most. The state of the silence check is in the same
+//! item.
 
 use super::{Journal, key, unreadable, unwritten};
 use crate::aws::dynamodb::{Item, number, number_of, text_of, time_of, update_if};
@@ -10,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// How often a source is noted as heard, at most.
+/// The minimum interval between two writes of a source's activity.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// The `kind` of a source among the items of the journal.
@@ -19,9 +20,9 @@ const KIND: &str = "source";
 /// What the name of an attribute begins with that says when a secret last matched.
 const MATCHED: &str = "matched_";
 
-/// When a source was last heard of, and whether anybody watches over its silence.
+/// When a source was last active, and the state of its silence check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Heard {
+pub struct SourceActivity {
     /// When a webhook of it was last accepted.
     pub last_accepted_at: Option<Timestamp>,
     /// When each of its secrets last matched, by the secret's id.
@@ -38,30 +39,35 @@ pub struct Heard {
     pub silent_since: Option<Timestamp>,
 }
 
-/// How often a source is noted as heard that declares its longest gap, at most: so much later than it was, it may be
-/// taken to be silent.
-pub fn noted_every(silent_after: SignedDuration) -> Duration {
+/// The minimum interval between two writes of the activity of a source that has a silence threshold. A source
+/// can therefore be reported silent up to this much late.
+pub fn record_interval(silent_after: SignedDuration) -> Duration {
     let part = silent_after.unsigned_abs() / 10;
     part.clamp(Duration::from_secs(1), INTERVAL)
 }
 
 impl Journal {
-    /// Whether it was noted a moment ago that a source was heard, with a secret of this id.
-    pub async fn is_noted(&self, source: &str, secret: Option<&str>, now: Instant) -> bool {
+    /// Whether the activity of a source, with a secret of this id, was written a moment ago.
+    pub async fn is_recently_recorded(
+        &self,
+        source: &str,
+        secret: Option<&str>,
+        now: Instant,
+    ) -> bool {
         let heard = (source.to_owned(), secret.map(str::to_owned));
         let until = self.noted.lock().await.get(&heard).copied();
         until.is_some_and(|until| now < until)
     }
 
-    /// Notes that a webhook of a source was accepted, which a secret of this id signed, so that the source is not silent;
-    /// what is known of it then. Nothing if a later webhook was noted before.
-    pub async fn note_heard(
+    /// Records that a webhook of a source was accepted, which a secret of this id signed: the source is not
+    /// silent any more. Gives its activity after that, or nothing if a later webhook was recorded before.
+    pub async fn record_activity(
         &self,
         source: &str,
         secret: Option<&str>,
         accepted_at: Timestamp,
         now: Instant,
-    ) -> Result<Option<Heard>, AwsError> {
+    ) -> Result<Option<SourceActivity>, AwsError> {
         let mut set = "SET last_accepted_at = :at".to_owned();
         let mut update = self.source_update(source);
         if let Some(secret) = secret {
@@ -78,20 +84,20 @@ impl Journal {
         let heard = updated(update).await?;
         if let Some(heard) = &heard {
             let noted = (source.to_owned(), secret.map(str::to_owned));
-            let until = now + heard.silent_after.map_or(INTERVAL, noted_every);
+            let until = now + heard.silent_after.map_or(INTERVAL, record_interval);
             self.noted.lock().await.insert(noted, until);
         }
         Ok(heard)
     }
 
-    /// When each source was last heard of, by its name.
-    pub async fn heard(&self) -> Result<HashMap<String, Heard>, AwsError> {
+    /// The activity of each source, by its name.
+    pub async fn activity(&self) -> Result<HashMap<String, SourceActivity>, AwsError> {
         let items = self.items_of(KIND).await?;
         Ok(items.iter().filter_map(named).collect())
     }
 
-    /// When a source was last heard of.
-    pub async fn heard_of(&self, source: &str) -> Result<Heard, AwsError> {
+    /// The activity of a source.
+    pub async fn activity_of(&self, source: &str) -> Result<SourceActivity, AwsError> {
         let get = self.client.get_item().table_name(&self.table);
         let get = get.set_key(Some(key(KIND, source))).consistent_read(true);
         let answer = get.send().await.map_err(unreadable)?;
@@ -105,22 +111,24 @@ impl Journal {
     }
 }
 
-/// What is known of a source after a change; nothing if its condition did not hold.
-pub(super) async fn updated(update: UpdateItemFluentBuilder) -> Result<Option<Heard>, AwsError> {
+/// The activity of a source after a change; nothing if the condition of the change was not met.
+pub(super) async fn updated(
+    update: UpdateItemFluentBuilder,
+) -> Result<Option<SourceActivity>, AwsError> {
     let item = update_if(update.return_values(ReturnValue::AllNew)).await;
     Ok(item.map_err(unwritten)?.as_ref().map(read))
 }
 
-fn named(item: &Item) -> Option<(String, Heard)> {
+fn named(item: &Item) -> Option<(String, SourceActivity)> {
     Some((text_of(item, "id")?.to_owned(), read(item)))
 }
 
-fn read(item: &Item) -> Heard {
+fn read(item: &Item) -> SourceActivity {
     let matched = item.keys().filter_map(|name| {
         let secret = name.strip_prefix(MATCHED)?;
         Some((secret.to_owned(), time_of(item, name)?))
     });
-    Heard {
+    SourceActivity {
         last_accepted_at: time_of(item, "last_accepted_at"),
         matched: matched.collect(),
         silent_after: number_of(item, "silent_after").map(SignedDuration::from_secs),
@@ -136,9 +144,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_is_noted_often_enough_to_tell_that_it_is_silent() {
+    fn a_source_is_recently_recorded_often_enough_to_tell_that_it_is_silent() {
         for (gap, every) in [(1, 1), (30, 3), (600, 60), (7_200, 60), (2_592_000, 60)] {
-            let noted = noted_every(SignedDuration::from_secs(gap));
+            let noted = record_interval(SignedDuration::from_secs(gap));
             assert_eq!(noted, Duration::from_secs(every), "{gap}");
         }
     }

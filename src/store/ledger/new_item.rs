@@ -1,14 +1,14 @@
-//! What is recorded of a webhook: how it is named, by the provider's id or by its content. Pure.
+//! How a new webhook is named in the ledger: by the provider's id, or by its content. Pure.
 
-use super::Entry;
-use crate::crypto::signature::sha256;
-use crate::event::Receipt;
+use super::NewItem;
+use crate::crypto::mac::sha256;
+use crate::event::{EventMeta, QUARANTINED};
 use crate::providers::Verified;
 use crate::store::sources::Source;
 use jiff::Timestamp;
 
-impl Entry {
-    /// What is to be recorded of an authentic webhook of this source, beside its body, with the headers worth keeping.
+impl NewItem {
+    /// The item of an authentic webhook of this source, except for its body.
     pub fn of(
         name: String,
         source: &Source,
@@ -17,32 +17,37 @@ impl Entry {
         accepted_at: Timestamp,
     ) -> Self {
         let digest = sha256(webhook.body());
-        let matched = webhook.secret().and_then(|it| source.matched(it));
+        let matched = webhook
+            .secret()
+            .and_then(|position| source.matched(position));
         let (id, event_type, reason, happens_once) = match source.provider.normalize(webhook) {
             Ok(event) => {
                 let happens_once = source.provider.happens_once(&event);
                 let id = event.id.map(String::from);
                 let event_type = event.event_type.into_owned();
-                (id, Some(event_type), None, happens_once)
+                (id, event_type, None, happens_once)
             }
-            Err(error) => (None, None, Some(error.to_string()), false),
+            Err(error) => (None, QUARANTINED.to_owned(), Some(error.to_string()), false),
         };
         let dedupe_window = source.window(id.is_some(), happens_once);
-        // Without an id of its own, a webhook is known by its content, and each time that it happens anew, after
-        // the window, is an event of its own.
+        // Without an id of its own, a webhook is known by its content, and each time that it happens anew,
+        // after the window, is an event of its own.
         let content = || format!("sha256:{}", hex::encode(digest));
         let occurrence = || format!("{}:{}", content(), accepted_at.as_millisecond());
         Self {
-            key: id.clone().unwrap_or_else(content),
-            receipt: Receipt {
+            event: EventMeta {
+                key: match &id {
+                    Some(id) => format!("{name}#{id}"),
+                    None => format!("{name}#{}", content()),
+                },
                 id: id.unwrap_or_else(occurrence),
+                event_type,
                 source: name,
-                provider: source.provider,
-                accepted_at,
+                provider: source.provider.name().to_owned(),
+                accepted_at: accepted_at.as_millisecond(),
                 conflict: false,
                 replayed: false,
             },
-            event_type,
             reason,
             digest,
             matched,
@@ -64,7 +69,7 @@ mod tests {
     fn window(source: Value, body: &str) -> SignedDuration {
         let source = Source::parse("s", &source).unwrap();
         let webhook = Verified::recorded(body.as_bytes());
-        Entry::of(
+        NewItem::of(
             "s".to_owned(),
             &source,
             webhook,
@@ -180,8 +185,8 @@ mod tests {
             json!({"PayloadId": id, "EventGroupName": "job", "Action": "Deleted"}).to_string()
         };
         let woodwing = |id: Value| {
-            let event = json!({"specversion": "1.0", "id": id, "source": "s", "type": "com.woodwing.studio/object/created"});
-            event.to_string()
+            let event_type = "com.woodwing.studio/object/created";
+            json!({"specversion": "1.0", "id": id, "source": "s", "type": event_type}).to_string()
         };
         for (provider, with_id, without) in [
             (
