@@ -1,13 +1,13 @@
-//! The document of the sources in Secrets Manager: read as it is, edited, and written only if nobody else did in
-//! between. What an entry means is left to `webhook_gateway::store::sources`.
+//! The document of the sources in Secrets Manager: read as it is, edited, and written only if nobody else did
+//! in between. What an entry means is left to `webhook_gateway::store::sources`.
 
 use crate::Result;
-use crate::output::explain;
 use crate::stack::Stack;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use webhook_gateway::aws::error::AwsError;
 use webhook_gateway::store::sources::SourcesError;
 
 /// The [most](https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html) that Secrets
@@ -37,7 +37,7 @@ impl Document {
     /// The sources of a stack.
     pub(crate) async fn of(stack: &Stack) -> Result<Self> {
         let secret_arn = stack.output("SourcesSecretArn")?.to_owned();
-        Self::read(Client::new(&stack.aws), secret_arn).await
+        Self::read(stack.secrets_manager(), secret_arn).await
     }
 
     async fn read(client: Client, secret_arn: String) -> Result<Self> {
@@ -67,20 +67,24 @@ impl Document {
 
     /// Writes the sources, unless somebody else has written some since these were read.
     ///
-    /// A put alone would overwrite theirs. The label of the version in force, though, moves only from where it is
-    /// said to be, so the new version is put beside the one in force and then takes its label.
+    /// A put alone would overwrite theirs. The label of the version in force, though, moves only from where
+    /// it is said to be, so the new version is put beside the one in force and then takes its label.
     pub(crate) async fn write(mut self) -> Result<()> {
         let sources = std::mem::take(&mut self.sources);
         self.others.insert("sources".to_owned(), sources.into());
         let text = serde_json::to_string_pretty(&self.others)?;
         if text.len() > MAX_BYTES {
             let size = text.len();
-            return Err(format!("the sources would take {size} bytes, and Secrets Manager keeps at most {MAX_BYTES}: remove a source or previous secrets first; nothing was changed").into());
+            return Err(format!(
+                "the sources would take {size} bytes, and Secrets Manager keeps at most \
+                {MAX_BYTES}: remove a source or previous secrets first; nothing was changed"
+            )
+            .into());
         }
         let put = self.client.put_secret_value().secret_id(&self.secret_arn);
         let put = put.secret_string(text).version_stages(WRITTEN).send().await;
         let put = put.map_err(|error| {
-            let why = explain(&error);
+            let why = AwsError::from(error);
             format!("the sources cannot be written: {why}; nothing was changed")
         })?;
         self.put_in_force(put.version_id().unwrap_or_default())
@@ -97,11 +101,13 @@ impl Document {
             .remove_from_version_id(&self.version)
             .send()
             .await;
-        let Err(error) = moved else { return Ok(()) };
+        let Err(error) = moved.map_err(AwsError::from) else {
+            return Ok(());
+        };
         // A refusal may be of a second try, after the answer to the first was lost.
         let in_force = get(&self.client, &self.secret_arn).await.map_err(|unreadable| {
-            let why = explain(&error);
-            format!("whether the sources were changed is not known ({why}; {unreadable}): look before you try again")
+            format!("whether the sources were changed is not known ({error}; {unreadable}): look before you \
+                try again")
         })?;
         let in_force = in_force.version_id();
         if in_force == Some(written) {
@@ -109,9 +115,8 @@ impl Document {
         }
         self.forget(written).await;
         if in_force == Some(&*self.version) {
-            let why = explain(&error);
             return Err(
-                format!("the sources cannot be changed: {why}; nothing was changed").into(),
+                format!("the sources cannot be changed: {error}; nothing was changed").into(),
             );
         }
         Err("somebody else changed the sources meanwhile; nothing was changed, run it again".into())
@@ -130,7 +135,7 @@ impl Document {
 
 async fn get(client: &Client, secret_arn: &str) -> Result<GetSecretValueOutput> {
     let answer = client.get_secret_value().secret_id(secret_arn).send().await;
-    Ok(answer.map_err(|error| explain(&error).so("the sources cannot be read"))?)
+    Ok(answer.map_err(|error| AwsError::from(error).context("the sources cannot be read"))?)
 }
 
 type Parts = (Map<String, Value>, Map<String, Value>);
@@ -153,9 +158,10 @@ fn parse(text: &str) -> std::result::Result<Parts, SourcesError> {
 /// What to do about a text that must not be shown.
 fn repair(error: &SourcesError, secret_arn: &str) -> String {
     format!(
-        "{error}, so every webhook is answered 503 once the gateway reads them. Mend the text in the console of \
-         Secrets Manager, or put the version before back in force, after finding the ids of both by the first \
-         command:\n  \
+        "{error}, so every webhook is answered 503 once the gateway reads them. Correct the text in the \
+         console of \
+         Secrets Manager, or put the version before back in force, after finding the ids of both by the \
+         first command:\n  \
          aws secretsmanager list-secret-version-ids --secret-id {secret_arn}\n  \
          aws secretsmanager update-secret-version-stage --secret-id {secret_arn} --version-stage {CURRENT} \
          --remove-from-version-id ID-OF-AWSCURRENT --move-to-version-id ID-OF-AWSPREVIOUS"
@@ -249,7 +255,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_known_is_kept_and_the_label_moves_from_the_version_read() {
         let read = r#"{"comment": [1], "sources": {"studio": {"provider": "x", "later": null}}}"#;
-        let written = json!({"comment": [1], "sources": {"studio": {"provider": "x", "later": null}, "hr": {}}});
+        let written = json!({"comment": [1], "sources": {"studio": {"provider": "x", "later": null},
+            "hr": {}}});
         let rules = [&reads("read", read), &puts(written), &moves(true)];
         assert_eq!(change(&rules).await, Ok(()));
     }
@@ -315,7 +322,7 @@ mod tests {
             let error = change(&[&reads("read", text)]).await.unwrap_err();
             assert!(error.contains(place), "{error}");
             assert!(
-                error.contains("Mend the text") && error.contains(ARN),
+                error.contains("Correct the text") && error.contains(ARN),
                 "{error}"
             );
             assert!(!error.contains("hunter2"), "{error}");

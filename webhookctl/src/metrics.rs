@@ -1,14 +1,15 @@
 //! What CloudWatch has of metrics, many of them asked for at once.
 
-use crate::failure::{Failure, explain};
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use webhook_gateway::aws::error::AwsError;
 
-/// The [most metrics](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html) that are
+/// The [most
+/// metrics](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html) that are
 /// asked for at once.
 const MAX_QUERIES: usize = 500;
 
@@ -32,7 +33,7 @@ pub(crate) async fn ask(
     client: &Client,
     queries: &[Query],
     span: Range<Timestamp>,
-) -> Result<Vec<Values>, Failure> {
+) -> Result<Vec<Values>, AwsError> {
     let mut all = vec![Values::new(); queries.len()];
     for (queries, values) in queries.chunks(MAX_QUERIES).zip(all.chunks_mut(MAX_QUERIES)) {
         let asked = queries.iter().enumerate();
@@ -45,7 +46,8 @@ pub(crate) async fn ask(
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| explain(&error).so("the metrics cannot be read"))?;
+            let page =
+                page.map_err(|error| AwsError::from(error).context("the metrics cannot be read"))?;
             for result in page.metric_data_results() {
                 let place = result.id().and_then(place);
                 let Some(values) = place.and_then(|place| values.get_mut(place)) else {

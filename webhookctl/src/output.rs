@@ -1,12 +1,11 @@
-//! What the operator sees: tables and sentences, or JSON, one object a line. Results go to standard output; notes
-//! and errors to standard error.
+//! What the operator sees: tables and sentences, or JSON, one object a line. Results go to standard output;
+//! notes and errors to standard error.
 
 use crate::Result;
-pub(crate) use crate::failure::explain;
 use comfy_table::{Table, presets};
 use serde::Serialize;
-use serde_json::json;
 use serde_json::ser::{Formatter, Serializer};
+use serde_json::{Value, json};
 use std::error::Error;
 use std::io::{self, ErrorKind, Write};
 
@@ -33,37 +32,36 @@ pub(crate) struct Output {
 #[error("the output cannot be written: {0}")]
 pub(crate) struct Unwritten(#[from] io::Error);
 
-/// A result that is a row of a table, or an object of JSON.
-pub(crate) trait Row: Serialize {
-    /// The columns with their headers.
-    fn cells(&self) -> Vec<(&'static str, String)>;
-}
-
 impl Output {
-    /// A row each, under one header.
-    pub(crate) fn list(self, rows: &[impl Row]) -> Result<()> {
+    /// A row each, under one header. A column is the path of a member, such as `circuit.state`.
+    pub(crate) fn list(self, rows: &[impl Serialize], columns: &[&str]) -> Result<()> {
         if self.json {
             return rows.iter().try_for_each(write_json);
         }
-        let mut table = table();
-        let Some(first) = rows.first() else {
+        if rows.is_empty() {
             return Ok(());
-        };
-        table.set_header(first.cells().iter().map(|(name, _)| name.to_uppercase()));
+        }
+        let mut table = table();
+        table.set_header(columns.iter().map(|column| heading(column).to_uppercase()));
         for row in rows {
-            table.add_row(row.cells().iter().map(|(_, text)| printable(text)));
+            let row = serde_json::to_value(row)?;
+            let cells = columns.iter().map(|column| cell(member(&row, column)));
+            table.add_row(cells.map(|cell| cell.unwrap_or_else(|| "-".to_owned())));
         }
         write_line(&table.trim_fmt())
     }
 
-    /// One result, a line for each of its columns.
-    pub(crate) fn one(self, row: &impl Row) -> Result<()> {
+    /// One result: a line for each of its columns that has a value.
+    pub(crate) fn one(self, row: &impl Serialize, columns: &[&str]) -> Result<()> {
         if self.json {
             return write_json(row);
         }
+        let row = serde_json::to_value(row)?;
         let mut table = table();
-        for (name, text) in row.cells() {
-            table.add_row([name.to_owned(), printable(&text)]);
+        for column in columns {
+            if let Some(cell) = cell(member(&row, column)) {
+                table.add_row([heading(column), cell]);
+            }
         }
         write_line(&table.trim_fmt())
     }
@@ -138,6 +136,38 @@ pub(crate) fn header_value<'a>(name: &str, value: &'a str) -> &'a str {
     }
 }
 
+/// The column's name for a reader.
+fn heading(column: &str) -> String {
+    column.replace(['.', '_'], " ")
+}
+
+/// The member of an object that a path such as `circuit.state` names.
+fn member<'v>(row: &'v Value, path: &str) -> &'v Value {
+    path.split('.').fold(row, |value, name| &value[name])
+}
+
+/// A value as a cell of a table; `None` for one that is empty.
+fn cell(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::Null => return None,
+        Value::String(text) => text.clone(),
+        Value::Array(values) => {
+            let cells = values
+                .iter()
+                .map(|value| cell(value).unwrap_or_else(|| "-".to_owned()));
+            cells.collect::<Vec<_>>().join(" ")
+        }
+        Value::Object(members) => {
+            let members = members
+                .iter()
+                .filter_map(|(name, value)| Some(format!("{}: {}", heading(name), cell(value)?)));
+            members.collect::<Vec<_>>().join(", ")
+        }
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+    };
+    (!text.is_empty()).then(|| printable(&text.replace(['\n', '\r', '\t'], " ")))
+}
+
 fn table() -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -156,8 +186,9 @@ fn indented(text: &str) -> String {
     lines.join("\n  ")
 }
 
-/// Whether a terminal takes a character for an order, or shows others in another order or not at all because of it: the
-/// controls, with those of U+0080 to U+009F, and the format characters (Cf), with the separators of lines.
+/// Whether a terminal takes a character for an order, or shows others in another order or not at all because
+/// of it: the controls, with those of U+0080 to U+009F, and the format characters (Cf), with the separators
+/// of lines.
 fn is_steering(c: char) -> bool {
     let is_format = matches!(
         c,
@@ -196,7 +227,8 @@ impl Formatter for Escaping {
         escape(writer, fragment)
     }
 
-    /// JSON that is there already. Between its values stands nothing but white space, and within its strings no line ends.
+    /// JSON that is there already. Between its values stands nothing but white space, and within its strings
+    /// no line ends.
     fn write_raw_fragment<W: ?Sized + Write>(
         &mut self,
         writer: &mut W,
@@ -243,8 +275,28 @@ pub(crate) fn write(parts: &[&[u8]]) -> std::result::Result<(), Unwritten> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
     use serde_json::value::RawValue;
+
+    #[test]
+    fn a_cell_is_what_the_object_has() {
+        let row = json!({
+            "text": "a\n\u{1b}b", "none": null, "empty": [], "all": ["a", 1, null], "yes": true,
+            "circuit": {"state": "open", "wait": null, "opened_at": 5},
+        });
+        for (column, expected) in [
+            ("text", Some("a \u{fffd}b")),
+            ("none", None),
+            ("empty", None),
+            ("missing.path", None),
+            ("all", Some("a 1 -")),
+            ("yes", Some("true")),
+            ("circuit", Some("state: open, opened at: 5")),
+            ("circuit.opened_at", Some("5")),
+        ] {
+            assert_eq!(cell(member(&row, column)).as_deref(), expected, "{column}");
+        }
+        assert_eq!(heading("circuit.opened_at"), "circuit opened at");
+    }
 
     #[test]
     fn a_text_from_elsewhere_cannot_steer_the_terminal() {

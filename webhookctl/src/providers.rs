@@ -1,5 +1,5 @@
-//! What an operator has to know of the providers beyond what the gateway does: the form of their secrets, the type
-//! their payloads are sent as, and which Payload URLs they take.
+//! What an operator has to know of the providers beyond what the gateway does: the form of their secrets, the
+//! type their payloads are sent as, and which Payload URLs they take.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use webhook_gateway::providers::{self, Provider};

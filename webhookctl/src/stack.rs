@@ -1,8 +1,8 @@
-//! Which gateway is meant, and how it is reached: by the outputs of its stack, or by those that `make up` left of the
-//! local one. What stands behind an output is left to others.
+//! The selected gateway: the outputs of its stack, or those that `make up` wrote for the local one, as typed
+//! handles.
 
 use crate::Result;
-use crate::failure::{Failure, Kind, explain};
+use crate::ledger::LedgerReader;
 use crate::output::Output;
 use crate::web::{is_aws_or_loopback, is_loopback};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -14,6 +14,17 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
+use webhook_gateway::aws::error::AwsError;
+use webhook_gateway::aws::sqs::Queues;
+use webhook_gateway::messages::Message;
+use webhook_gateway::store::deliveries::Deliveries;
+use webhook_gateway::store::endpoints::Endpoints;
+use webhook_gateway::store::endpoints::circuit::Circuits;
+use webhook_gateway::store::journal::Journal;
+use webhook_gateway::store::ledger::Ledger;
+use webhook_gateway::store::payloads::Payloads;
+use webhook_gateway::store::subscriptions::Subscriptions;
 
 /// The environment variable that names the stack.
 pub(crate) const VARIABLE: &str = "WEBHOOK_GATEWAY_STACK";
@@ -39,6 +50,13 @@ const SERVICES: [&str; 12] = [
     "SSO_OIDC",
     "STS",
 ];
+
+/// The stack has no such output.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the stack has no output {0}: is it a webhook gateway, deployed from the current template?"
+)]
+pub(crate) struct UnknownOutput(String);
 
 /// A gateway.
 #[derive(Debug)]
@@ -77,7 +95,7 @@ impl Stack {
         let client = cloudformation::Client::new(&aws);
         let answer = client.describe_stacks().stack_name(name).send().await;
         let answer = answer.map_err(|error| {
-            let why = explain(&error);
+            let why = AwsError::from(error);
             format!("the stack {name} cannot be read in {region}: {why}; check AWS_PROFILE and AWS_REGION")
         })?;
         let outputs = answer.stacks().iter().flat_map(|stack| stack.outputs());
@@ -95,7 +113,7 @@ impl Stack {
     }
 
     fn local(folder: &Path, output: Output) -> Result<Self> {
-        let files = folder.ancestors().map(|it| it.join(LOCAL_OUTPUTS));
+        let files = folder.ancestors().map(|file| file.join(LOCAL_OUTPUTS));
         for path in files.filter(|file| file.is_file()) {
             let mut file = File::open(&path)?;
             if !is_own(&file)? {
@@ -136,13 +154,115 @@ impl Stack {
         Ok(stack)
     }
 
+    /// The journal.
+    pub(crate) fn journal(&self) -> Result<Journal> {
+        let table = self.owned("JournalTableName")?;
+        Ok(Journal::new(self.dynamodb(), table))
+    }
+
+    /// The ledger, with the bucket of the bodies that are too large for it.
+    pub(crate) fn ledger(&self) -> Result<LedgerReader> {
+        let table = self.owned("LedgerTableName")?;
+        Ok(LedgerReader {
+            ledger: Ledger::new(self.dynamodb(), table),
+            retention: self.retention()?,
+            payloads: self.payloads()?,
+        })
+    }
+
+    /// The bucket of large bodies.
+    pub(crate) fn payloads(&self) -> Result<Payloads> {
+        let client = aws_sdk_s3::Client::new(&self.aws);
+        Ok(Payloads::new(client, self.owned("PayloadBucketName")?))
+    }
+
+    /// The endpoints.
+    pub(crate) fn endpoints(&self) -> Result<Endpoints> {
+        let table = self.owned("EndpointsTableName")?;
+        Ok(Endpoints::new(self.dynamodb(), table))
+    }
+
+    /// The circuits of the endpoints.
+    pub(crate) fn circuits(&self) -> Result<Circuits> {
+        let table = self.owned("EndpointsTableName")?;
+        Ok(Circuits::new(self.dynamodb(), table))
+    }
+
+    /// The subscriptions.
+    pub(crate) fn subscriptions(&self) -> Result<Subscriptions> {
+        let table = self.owned("EndpointsTableName")?;
+        Ok(Subscriptions::new(self.dynamodb(), table))
+    }
+
+    /// The deliveries.
+    pub(crate) fn deliveries(&self) -> Result<Deliveries> {
+        let table = self.owned("DeliveriesTableName")?;
+        Ok(Deliveries::new(self.dynamodb(), table))
+    }
+
+    /// SQS, for the queues of this and other stacks.
+    pub(crate) fn queues(&self) -> Queues {
+        Queues::new(self.sqs())
+    }
+
+    /// The client of CloudWatch.
+    pub(crate) fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
+        aws_sdk_cloudwatch::Client::new(&self.aws)
+    }
+
+    /// The client of CloudWatch Logs.
+    pub(crate) fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
+        aws_sdk_cloudwatchlogs::Client::new(&self.aws)
+    }
+
+    /// The client of KMS.
+    pub(crate) fn kms(&self) -> aws_sdk_kms::Client {
+        aws_sdk_kms::Client::new(&self.aws)
+    }
+
+    /// The client of Lambda.
+    pub(crate) fn lambda(&self) -> aws_sdk_lambda::Client {
+        aws_sdk_lambda::Client::new(&self.aws)
+    }
+
+    /// The client of Secrets Manager.
+    pub(crate) fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
+        aws_sdk_secretsmanager::Client::new(&self.aws)
+    }
+
+    /// The client of SQS itself.
+    pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.aws)
+    }
+
+    /// The URL of the delivery queue.
+    pub(crate) fn delivery_queue(&self) -> Result<&str> {
+        self.output("DeliveryQueueUrl")
+    }
+
+    /// Puts a message on the delivery queue.
+    pub(crate) async fn send_to_delivery(&self, message: &Message) -> Result<()> {
+        let messages = vec![Arc::new(message.queued(0)?)];
+        let sent = self.queues().send(self.delivery_queue()?, messages).await;
+        match sent?.first() {
+            Some(refused) => Err(format!("the delivery queue refuses it: {}", refused.code).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// The client of DynamoDB.
+    pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.aws)
+    }
+
+    fn owned(&self, name: &str) -> Result<String> {
+        self.output(name).map(str::to_owned)
+    }
+
     /// An output by its name.
     pub(crate) fn output(&self, name: &str) -> Result<&str> {
-        let output = self.outputs.get(name).ok_or_else(|| {
-            let why = format!("the stack has no output {name}: is it a webhook gateway, deployed from the current template?");
-            Failure::new(Kind::Undeclared, why)
-        })?;
-        Ok(output)
+        let output = self.outputs.get(name);
+        Ok(output.ok_or_else(|| UnknownOutput(name.to_owned()))?)
     }
 
     /// How long the ledger and the journal keep anything.
@@ -187,7 +307,8 @@ fn is_own(_: &File) -> std::io::Result<bool> {
     Ok(true)
 }
 
-/// Refuses a local stack that is not on this machine: secrets would be sent there, and its URL given to others.
+/// Refuses a local stack that is not on this machine: secrets would be sent there, and its URL given to
+/// others.
 fn refuse_elsewhere(file: &Path, outputs: &HashMap<String, String>) -> Result<()> {
     for name in LOCAL_URLS {
         let url = outputs.get(name).map_or("", String::as_str);
@@ -206,7 +327,8 @@ fn refuse_foreign(setting: &str, url: &str) -> Result<()> {
     }
     let host = Url::parse(url).ok();
     let host = host.as_ref().and_then(Url::host_str).unwrap_or("no host");
-    Err(format!("{setting} names an endpoint of {host}: secrets are sent by HTTPS to AWS's own endpoints, or to this machine. Unset it, or name one of these").into())
+    Err(format!("{setting} names an endpoint of {host}: secrets are sent by HTTPS to AWS's own endpoints, or \
+        to this machine. Unset it, or name one of these").into())
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! What is reached by HTTP: hosts that are this machine, AWS's own, and answers of other servers, as far as they are read.
+//! What is reached by HTTP: hosts that are this machine, AWS's own, and answers of other servers, as far as
+//! they are read.
 
 use crate::Result;
 use crate::output::chain;
@@ -31,7 +32,8 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Whether secrets may go to an endpoint that takes the place of AWS's: one of this machine, or of AWS by HTTPS.
+/// Whether secrets may go to an endpoint that takes the place of AWS's: one of this machine, or of AWS by
+/// HTTPS.
 pub(crate) fn is_aws_or_loopback(endpoint: &str) -> bool {
     let Ok(url) = Url::parse(endpoint) else {
         return false;

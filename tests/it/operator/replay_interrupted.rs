@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use testkit::aws::Aws;
 use testkit::delivery::World;
-use testkit::operator::{Operator, accept};
+use testkit::operator::{CommandOutput, Operator, accept};
 use testkit::receiver::Receiver;
 use testkit::tap::{Gate, Point, Tap};
 use tokio::process::{Child, Command};
@@ -22,10 +22,21 @@ async fn accept_all(aws: &mut Aws, ids: &[String]) {
     aws.drain("events").await;
 }
 
-/// Waits until the tool's call is held up, and kills it there.
-async fn kill_at(gate: &mut Gate, mut tool: Child) {
+/// Waits until the tool's call is held up, and kills it there; the id of its replay.
+async fn kill_at(gate: &mut Gate, mut tool: Child) -> String {
     gate.reached().await;
-    tool.kill().await.unwrap();
+    tool.start_kill().unwrap();
+    replay_of(&testkit::operator::finish(tool).await)
+}
+
+/// The id by which a replay is resumed.
+fn replay_of(said: &CommandOutput) -> String {
+    let (_, rest) = said.notes.split_once("--resume ").unwrap();
+    rest.split(' ').next().unwrap().to_owned()
+}
+
+fn resuming(id: &str) -> Vec<&str> {
+    [&REPLAY[..], &["--resume", id]].concat()
 }
 
 const REPLAY: [&str; 8] = [
@@ -47,23 +58,20 @@ async fn wherever_it_is_killed_a_replay_goes_on_where_it_stopped() {
         (Point::After, "PutItem", "studio#e-19", 20, 0),
     ] {
         let mut gate = tap.hold(point, operation, text);
-        kill_at(&mut gate, operator.start(&REPLAY)).await;
+        let id = kill_at(&mut gate, operator.start(&REPLAY)).await;
         drop(gate);
         let first = aws.drain_event_ids().await;
         assert_eq!(first, all[..before], "{operation}");
 
-        let again = operator.run(&REPLAY).await;
-        assert!(
-            again.notes.contains("going on where it stopped, after"),
-            "{again:?}"
-        );
+        let again = operator.run(&resuming(&id)).await;
         let expected = json!({"replayed": 25, "of": 25, "forgotten": 0, "unwanted": 0});
         assert_eq!(again.json(), [expected]);
         let second = aws.drain_event_ids().await;
         assert_eq!(second, all[before - twice..], "{operation}");
-        // It is done: the same command begins anew.
-        let anew = operator.run(&REPLAY).await;
-        assert!(!anew.notes.contains("going on"), "{anew:?}");
+        // It is done: there is nothing to resume, and the command begins another.
+        let error = operator.run(&resuming(&id)).await.error();
+        assert!(error.contains("no replay"), "{error}");
+        assert_ne!(replay_of(&operator.run(&REPLAY).await), id);
         assert_eq!(aws.drain_event_ids().await, all);
     }
 }
@@ -83,47 +91,22 @@ async fn an_interruption_ends_it_after_the_batch_and_its_span_of_time_stays() {
     assert!(interrupt.unwrap().success());
     gate.open();
     let said = testkit::operator::finish(tool).await;
-    assert!(
-        said.error()
-            .contains("interrupted; run the same command again"),
-        "{said:?}"
-    );
+    let id = replay_of(&said);
+    let advice = format!("interrupted; the same command with --resume {id}");
+    assert!(said.error().contains(&advice), "{said:?}");
     assert_eq!(aws.drain_event_ids().await, all[..20]);
 
     // What is accepted in between is not meant.
     accept_all(&mut aws, &["new".to_owned()]).await;
     let dry = operator.run(&[&REPLAY[..], &["--dry-run"]].concat()).await;
     assert_eq!(dry.json().len(), 26, "a dry run is of the whole");
-    assert_eq!(operator.run(&REPLAY).await.json()[0]["replayed"], 25);
+    let rest = operator.run(&resuming(&id)).await.json();
+    assert_eq!(rest[0]["replayed"], 25);
     assert_eq!(aws.drain_event_ids().await, all[20..]);
 }
 
 #[tokio::test]
-async fn a_replay_is_found_again_however_its_command_is_written() {
-    let mut aws = Aws::start().await;
-    let tap = Tap::start(aws.url()).await;
-    let all = ids(15);
-    accept_all(&mut aws, &all).await;
-    let operator = Operator::behind(&aws, tap.url()).await;
-    let mut gate = tap.hold(Point::Before, "SendMessageBatch", "e-10");
-    kill_at(&mut gate, operator.start(&REPLAY)).await;
-    assert_eq!(aws.drain_event_ids().await, all[..10]);
-    let same = [
-        "event",
-        "replay",
-        "--rate=500",
-        "--queue=events",
-        "--since",
-        "60m",
-    ];
-    let said = operator.run(&same).await;
-    assert!(said.notes.contains("going on where it stopped"), "{said:?}");
-    said.json();
-    assert_eq!(aws.drain_event_ids().await, all[10..]);
-}
-
-#[tokio::test]
-async fn a_restart_forgets_where_it_stopped() {
+async fn a_replay_that_is_not_resumed_begins_anew() {
     let mut aws = Aws::start().await;
     let tap = Tap::start(aws.url()).await;
     let all = ids(12);
@@ -132,7 +115,7 @@ async fn a_restart_forgets_where_it_stopped() {
     let mut gate = tap.hold(Point::Before, "SendMessageBatch", "e-10");
     kill_at(&mut gate, operator.start(&REPLAY)).await;
     assert_eq!(aws.drain_event_ids().await, all[..10]);
-    let anew = operator.run(&[&REPLAY[..], &["--restart"]].concat()).await;
+    let anew = operator.run(&REPLAY).await;
     assert_eq!(anew.json()[0]["replayed"], 12);
     assert_eq!(aws.drain_event_ids().await, all);
 }
@@ -156,8 +139,9 @@ async fn an_endpoint_gets_an_event_once_of_a_replay_that_orders_it_twice() {
         "1000",
     ];
     let mut gate = world.tap.hold(Point::After, "SendMessageBatch", "e-10");
-    kill_at(&mut gate, operator.start(&replay)).await;
-    operator.run(&replay).await.json();
+    let id = kill_at(&mut gate, operator.start(&replay)).await;
+    let resumed = [&replay[..], &["--resume", &id]].concat();
+    operator.run(&resumed).await.json();
     let queued = world.queued().await;
     assert_eq!(queued, [("delivery/1".to_owned(), 20)].into());
     let mut delivery = world.function().await;

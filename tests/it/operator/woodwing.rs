@@ -21,7 +21,7 @@ async fn a_source_is_registered_and_its_token_is_stored_and_never_shown() {
         }
         said
     };
-    let options = run(&["provider", "event-types"], PASSWORD).await.json();
+    let options = run(&["event-types"], PASSWORD).await.json();
     assert_eq!(
         (options.len(), &options[0]["trigger"]),
         (2, &json!(CREATED))

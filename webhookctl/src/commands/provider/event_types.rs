@@ -1,7 +1,7 @@
 //! `webhookctl provider event-types`: what the providers document, under the names that subscriptions match.
 
 use crate::Result;
-use crate::output::{Output, Row};
+use crate::output::Output;
 use clap::Args;
 use serde::Serialize;
 use webhook_gateway::providers::Provider;
@@ -28,13 +28,8 @@ struct EventType {
     r#type: String,
 }
 
-impl Row for EventType {
-    fn cells(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("provider", self.provider.to_owned()),
-            ("type", self.r#type.clone()),
-        ]
-    }
+impl EventType {
+    pub(crate) const COLUMNS: &[&str] = &["provider", "type"];
 }
 
 pub(crate) fn run(arguments: &EventTypes, output: Output) -> Result<()> {
@@ -48,5 +43,8 @@ pub(crate) fn run(arguments: &EventTypes, output: Output) -> Result<()> {
             r#type,
         })
     };
-    output.list(&providers.flat_map(types).collect::<Vec<_>>())
+    output.list(
+        &providers.flat_map(types).collect::<Vec<_>>(),
+        EventType::COLUMNS,
+    )
 }

@@ -1,7 +1,7 @@
 //! `webhookctl provider show`: what an operator enters at a provider, and how the provider signs.
 
 use crate::Result;
-use crate::output::{Output, Row};
+use crate::output::Output;
 use clap::Args;
 use serde::Serialize;
 use webhook_gateway::providers::Provider;
@@ -9,8 +9,8 @@ use webhook_gateway::providers::Provider;
 /// Shows where a provider is told the Payload URL and the secret, and how it signs.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: {\"name\": …, \"company\": …, \"authentication\": …, \"signature_header\": …, \"payload_url_goes_to\": …,
-\"secret\": …, \"content_type\": …}.
+With --json: {\"name\": …, \"company\": …, \"authentication\": …, \"signature_header\": …,
+\"payload_url_goes_to\": …, \"secret\": …, \"content_type\": …}.
 
 Examples:
   webhookctl provider show creative-force
@@ -34,7 +34,10 @@ pub(crate) struct ProviderDetails {
 }
 
 pub(crate) fn run(arguments: &Show, output: Output) -> Result<()> {
-    output.one(&ProviderDetails::of(arguments.provider))
+    output.one(
+        &ProviderDetails::of(arguments.provider),
+        ProviderDetails::COLUMNS,
+    )
 }
 
 impl ProviderDetails {
@@ -47,19 +50,23 @@ impl ProviderDetails {
             ),
             Provider::WoodWing => (
                 "WoodWing Studio Server, publishing",
-                "`webhookctl woodwing create` registers it; or the service call CreateWebhookRegistration of the \
+                "`webhookctl woodwing create` registers it; or the service call CreateWebhookRegistration of \
+                 the \
                  Webhooks plug-in",
-                "the SecretToken that Studio Server makes: `webhookctl woodwing create` stores it; or one of yours",
+                "the SecretToken that Studio Server makes: `webhookctl woodwing create` stores it; or one of \
+                 yours",
             ),
             Provider::Creads => (
                 "Creads Partners, freelance creation",
                 "Developer > new webhook, in the Creads Partners application, with a developer account",
-                "the secret key of the webhook: `webhookctl source create NAME --provider creads --secret-stdin`",
+                "the secret key of the webhook: `webhookctl source create NAME --provider creads \
+                 --secret-stdin`",
             ),
             Provider::PeopleForce => (
                 "PeopleForce, human resources",
                 "Settings > Webhooks > Add new webhook: Payload URL, Secret, Topics",
-                "make one with `webhookctl source create`, and enter it there; the field is optional, fill it in",
+                "make one with `webhookctl source create`, and enter it there; the field is optional, fill \
+                 it in",
             ),
         };
         Self {
@@ -84,17 +91,15 @@ fn authentication(provider: Provider) -> String {
     format!("HMAC-SHA256 of the body, in hexadecimal digits{prefix}, in the header {header}")
 }
 
-impl Row for ProviderDetails {
-    fn cells(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("name", self.name.to_owned()),
-            ("company", self.company.to_owned()),
-            ("authentication", self.authentication.clone()),
-            ("payload url", self.payload_url_goes_to.to_owned()),
-            ("secret", self.secret.to_owned()),
-            ("content type", self.content_type.to_owned()),
-        ]
-    }
+impl ProviderDetails {
+    pub(crate) const COLUMNS: &[&str] = &[
+        "name",
+        "company",
+        "authentication",
+        "payload_url_goes_to",
+        "secret",
+        "content_type",
+    ];
 }
 
 #[cfg(test)]

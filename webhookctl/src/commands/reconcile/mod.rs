@@ -1,26 +1,25 @@
 //! `webhookctl reconcile`: proves that nothing was lost, or lists what is missing, and sends it on its way.
 //!
-//! `read` collects what there is, `account` counts it, `view` prints it, and `repair` repairs it.
+//! `read` collects what there is, `balance` counts it, `view` prints it, and `repair` repairs it.
 
-mod account;
+mod balance;
 mod read;
 mod repair;
 mod view;
 
 use crate::Result;
-use crate::delivery::{self, Sending};
-use crate::doctor::facts::Queues;
+use crate::commands::delivery::PacedSender;
+use crate::commands::doctor::facts::Queues;
+use crate::ledger::LedgerReader;
 use crate::output::Output;
-use crate::recorded::Recorded;
 use crate::stack::Stack;
 use crate::time;
-use account::{Clock, Deliveries, Events, Published};
+use balance::{Clock, Deliveries, Events, Published};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::num::NonZeroU32;
 use std::ops::Range;
-use webhook_gateway::aws::sqs;
 
 /// How long anything may be on its way between two steps.
 const GRACE: SignedDuration = SignedDuration::from_mins(2);
@@ -34,19 +33,22 @@ const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(50).unwrap();
 Proves, for everything that was accepted since a time, that
   accepted   = published + quarantined, and
   deliveries = delivered + held + exhausted + skipped + in flight;
-or lists what is missing, one by one, and fails. What is younger than two minutes is in flight. While there are
-messages on the delivery queue, a delivery without a record is in flight or missing. An event that was published but
-is missing from the journal is reported as missing too; a repair publishes it a second time, with the same id.
+or lists what is missing, one by one, and fails. What is younger than two minutes is in flight. While there
+are messages on the delivery queue, a delivery without a record is in flight or missing. An event that was
+published but is missing from the journal is reported as missing too; a repair publishes it a second time,
+with the same id.
 
-The command reads the entire ledger, whatever the time: one read unit for each 8 KB, so 0.13 million for 1 GB. It reads
-the journal and the deliveries from --since on: 8 and some 200 read units for a thousand events and as many deliveries.
+The command reads the entire ledger, whatever the time: one read unit for each 8 KB, so 0.13 million for 1 GB.
+It reads the journal and the deliveries from --since on: 8 and some 200 read units for a thousand events and
+as many deliveries.
 
---repair publishes the events that were never published, also those that the stream has forgotten after its 24 hours,
-and puts the deliveries on the queue again. What was repaired is in flight, and is not repaired again.
+--repair publishes the events that were never published, also those that the stream has forgotten after its 24
+hours, and puts the deliveries on the queue again. What was repaired is in flight, and is not repaired again.
 
-With --json: {\"since\": …, \"until\": …, \"events\": {\"accepted\": 3, …}, \"deliveries\": {\"all\": 2, …}}, then {\"missing\":
-\"event\" or \"delivery\", \"id\": …, \"type\": …, \"source\": …, \"endpoint\": …, \"event\": …, \"accepted_at\": …, \"why\": …}
-for each, and after a repair {\"repaired\": {\"events\": 0, \"deliveries\": 0}}.
+With --json: {\"since\": …, \"until\": …, \"events\": {\"accepted\": 3, …}, \"deliveries\": {\"all\": 2, …}},
+then {\"missing\": \"event\" or \"delivery\", \"id\": …, \"type\": …, \"source\": …, \"endpoint\": …,
+\"event\": …, \"accepted_at\": …, \"why\": …} for each, and after a repair {\"repaired\": {\"events\": 0,
+\"deliveries\": 0}}.
 
 Examples:
   webhookctl reconcile --since 2d
@@ -74,7 +76,7 @@ pub(crate) async fn run(arguments: &Reconcile, stack: &Stack, output: Output) ->
     let now = Timestamp::now();
     let since = time::bounded(arguments.since, arguments.until, stack.retention()?, output)?;
     let accepted = span(since, arguments.until.unwrap_or(now).min(now))?;
-    let recorded = Recorded::to_read(stack)?;
+    let recorded = stack.ledger()?;
     let (lines, unreadable) = read::lines(&recorded.ledger, &accepted, output).await?;
     let published = read::published(stack, &accepted, output).await?;
     let clock = Clock {
@@ -92,7 +94,11 @@ pub(crate) async fn run(arguments: &Reconcile, stack: &Stack, output: Output) ->
     }
     match view::problem(missing.0, missing.1, surely) {
         Some(problem) => Err(problem.into()),
-        None if unreadable > 0 => Err(format!("whether {unreadable} items of the ledger were published is not known: they are not as it writes them").into()),
+        None if unreadable > 0 => Err(format!(
+            "whether {unreadable} items of the ledger were published is \
+            not known: they are not as it writes them"
+        )
+        .into()),
         None => Ok(()),
     }
 }
@@ -115,18 +121,19 @@ async fn deliveries(
     output: Output,
 ) -> Result<Deliveries> {
     let queues = Queues::of(stack);
-    let queue = queues.queue("deliveries", "DeliveryQueueUrl").await;
-    let queue = queue.map_err(|it| it.failure().so("the delivery queue cannot be read"))?;
-    let dead = queues.queue("dead letters", "DeadLetterQueueUrl").await;
-    let dead = dead.map_err(|it| it.failure().so("the dead-letter queue cannot be read"))?;
+    let queue = queues.read_queue("DeliveryQueueUrl").await?;
+    let dead = queues.read_queue("DeadLetterQueueUrl").await?;
     if dead.depth() > 0 {
         let letters = dead.depth();
-        output.note(&format!("what is on the dead-letter queue ({letters}) may be deliveries that are missing: see `webhookctl dead-letter list`"));
+        output.note(&format!(
+            "what is on the dead-letter queue ({letters}) may be deliveries that are \
+            missing: see `webhookctl dead-letter list`"
+        ));
     }
-    let tables = delivery::Deliveries::of(stack)?;
+    let table = stack.deliveries()?;
     let mut deliveries = Deliveries::default();
-    for endpoint in tables.endpoints().await? {
-        let records = read::records(&tables, &endpoint.id, accepted).await?;
+    for endpoint in stack.endpoints()?.list().await? {
+        let records = read::records(&table, &endpoint.id, accepted).await?;
         deliveries.add(&endpoint, published, records, clock);
     }
     deliveries.close(queue.depth());
@@ -134,22 +141,23 @@ async fn deliveries(
 }
 
 async fn repair(
-    recorded: &Recorded,
+    recorded: &LedgerReader,
     events: Events,
     deliveries: Deliveries,
     rate: NonZeroU32,
     stack: &Stack,
     output: Output,
 ) -> Result<()> {
-    let sending = Sending {
-        queues: sqs::Queues::new(aws_sdk_sqs::Client::new(&stack.aws)),
-        queue_url: stack.output("DeliveryQueueUrl")?,
+    let sending = PacedSender {
+        queues: stack.queues(),
+        queue_url: stack.delivery_queue()?,
         rate,
     };
     let events = repair::events(&events.missing, &recorded.ledger, rate, output).await?;
     let deliveries = repair::deliveries(deliveries.missing, &sending, output).await?;
     output.say(
-        &format!("repaired: {events} events are published again, {deliveries} deliveries are on the queue again"),
+        &format!("repaired: {events} events are published again, {deliveries} deliveries are on the queue \
+            again"),
         &json!({"repaired": {"events": events, "deliveries": deliveries}}),
     )
 }

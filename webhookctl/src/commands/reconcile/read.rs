@@ -1,17 +1,17 @@
-//! What there is to reconcile: the lines of the ledger, what the journal says was published, and the records of each
-//! endpoint. Each is read after what it is compared with, so that nothing is missed that happens meanwhile.
+//! What there is to reconcile: the lines of the ledger, what the journal says was published, and the records
+//! of each endpoint. Each is read after what it is compared with, so that nothing is missed that happens
+//! meanwhile.
 
-use super::account::{Publication, Published, Standing};
+use super::balance::{Publication, Published, Standing};
 use crate::Result;
-use crate::delivery::Deliveries;
-use crate::event::index::{Filter, Index};
-use crate::failure;
+use crate::commands::event::index::{Filter, Index};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::stack::Stack;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::ops::Range;
+use webhook_gateway::store::deliveries::Deliveries;
 use webhook_gateway::store::ledger::{ItemSummary, Ledger};
 
 /// The lines of what was accepted in a time span, and how many items cannot be read.
@@ -26,7 +26,7 @@ pub(crate) async fn lines(
     let mut after = None;
     loop {
         let page = ledger.scan(accepted.clone(), now, after.as_deref()).await;
-        let page = page.map_err(failure::scan)?;
+        let page = page?;
         scanned += page.scanned;
         unreadable += page.unreadable;
         progress.at(scanned);
@@ -55,13 +55,13 @@ pub(crate) async fn published(
     let mut index = Index::of(stack, filter)?;
     let mut published = Published::new();
     while let Some(page) = index.next().await? {
-        published.extend(page.into_iter().map(|it| {
-            let event = it.published.event;
+        published.extend(page.into_iter().map(|indexed| {
+            let event = indexed.published.event;
             let name = (event.key.clone(), event.accepted_at);
             let publication = Publication {
                 event,
-                at: it.at.as_millisecond(),
-                quarantined: it.published.quarantined,
+                at: indexed.at.as_millisecond(),
+                quarantined: indexed.published.quarantined,
             };
             (name, publication)
         }));
@@ -81,12 +81,11 @@ pub(crate) async fn records(
     let mut records = HashMap::new();
     let mut after = None;
     loop {
-        let page = deliveries
-            .history
-            .page(endpoint, Some(accepted.start), after.as_deref());
-        let (page, last) = page.await.map_err(failure::history)?;
+        let page = deliveries.page(endpoint, Some(accepted.start), after.as_deref());
+        let (page, last) = page.await?;
         let page = page.into_iter();
-        let page = page.filter(|it| !it.event.is_ping() && it.event.accepted_at < until);
+        let page =
+            page.filter(|record| !record.event.is_ping() && record.event.accepted_at < until);
         records.extend(page.map(|record| (record.id.clone(), Standing::of(record))));
         after = last;
         if after.is_none() {

@@ -1,20 +1,19 @@
-//! What is missing, sent on its way: an event by a mark in the ledger, which door 2 takes for a new one; a delivery by
-//! another message. Either is done again without harm: the id is the same.
+//! Sends what is missing on its way: an event by a mark in the ledger, which the stream path takes for a new one; a
+//! delivery by another message. Either is done again without harm: the id is the same.
 
-use super::account::Missing;
+use super::balance::Missing;
 use crate::Result;
-use crate::delivery::Sending;
-use crate::failure;
+use crate::commands::delivery::PacedSender;
 use crate::output::Output;
-use crate::pace::{Interrupted, Pace, batch_size, interrupted};
 use crate::progress::Progress;
+use crate::rate_limit::{Interrupted, Pace, batch_size, interrupted};
 use jiff::Timestamp;
 use std::fmt::Display;
 use std::num::NonZeroU32;
 use webhook_gateway::messages::DeliverEvent;
 use webhook_gateway::store::ledger::{ItemSummary, Ledger};
 
-/// Has door 2 publish events again; how many it will.
+/// Has the stream path publish events again; returns how many.
 pub(crate) async fn events(
     missing: &[ItemSummary],
     ledger: &Ledger,
@@ -29,7 +28,7 @@ pub(crate) async fn events(
         turn.map_err(|Interrupted| unfinished("interrupted", republished))?;
         for line in lines {
             let marked = ledger.republish(line, Timestamp::now()).await;
-            let marked = marked.map_err(|error| unfinished(failure::scan(error), republished))?;
+            let marked = marked.map_err(|error| unfinished(error, republished))?;
             republished += usize::from(marked);
         }
         progress.at(republished);
@@ -45,13 +44,13 @@ fn unfinished(why: impl Display, republished: usize) -> String {
 /// Puts deliveries on the queue again; how many are.
 pub(crate) async fn deliveries(
     missing: Vec<Missing>,
-    sending: &Sending<'_>,
+    sending: &PacedSender<'_>,
     output: Output,
 ) -> Result<usize> {
     let mut progress = Progress::begin(missing.len(), output);
-    let orders = missing.into_iter().map(|it| DeliverEvent {
-        endpoint: it.endpoint,
-        event: it.event,
+    let orders = missing.into_iter().map(|missing| DeliverEvent {
+        endpoint: missing.endpoint,
+        event: missing.event,
         resend: None,
         not_before: None,
     });

@@ -1,8 +1,8 @@
 //! What is said of an account: two equations, and what is missing.
 
-use super::account::{Deliveries, Events, Missing};
+use super::balance::{Deliveries, Events, Missing};
 use crate::Result;
-use crate::output::{Output, Row};
+use crate::output::Output;
 use crate::time::shown;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -40,14 +40,15 @@ pub(crate) fn print(
         },
         "deliveries": {
             "all": deliveries.all, "delivered": deliveries.delivered, "held": deliveries.held,
-            "exhausted": deliveries.exhausted, "skipped": deliveries.skipped, "in_flight": deliveries.in_flight,
+            "exhausted": deliveries.exhausted, "skipped": deliveries.skipped,
+            "in_flight": deliveries.in_flight,
             "in_flight_or_missing": deliveries.doubtful, "missing": deliveries.missing.len(),
         },
     });
     output.say(&equations(events, deliveries), &summary)?;
     let mut lost: Vec<_> = events.missing.iter().map(Lost::event).collect();
     lost.extend(deliveries.missing.iter().map(Lost::delivery));
-    output.list(&lost)
+    output.list(&lost, Lost::COLUMNS)
 }
 
 fn equations(events: &Events, deliveries: &Deliveries) -> String {
@@ -85,7 +86,8 @@ pub(crate) fn problem(events: usize, deliveries: usize, surely_missing: usize) -
     if surely_missing > 0 {
         let least = counted(surely_missing, "delivery", "deliveries").unwrap_or_default();
         return Some(format!(
-            "missing at least: {least}, as there are too few messages on the queue for them; which they are, is known when it is empty"
+            "missing at least: {least}, as there are too few messages on the queue for them; which they are, \
+             is known when it is empty"
         ));
     }
     let parts = [counted(events, "event", "events"), deliveries];
@@ -138,17 +140,17 @@ impl Lost {
     }
 }
 
-impl Row for Lost {
-    fn cells(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("missing", self.missing.to_owned()),
-            ("id", self.id.clone()),
-            ("type", self.r#type.clone()),
-            ("source", self.source.clone()),
-            ("accepted", self.accepted_at.clone().unwrap_or_default()),
-            ("why", self.why.to_owned()),
-        ]
-    }
+impl Lost {
+    pub(crate) const COLUMNS: &[&str] = &[
+        "missing",
+        "id",
+        "type",
+        "source",
+        "endpoint",
+        "event",
+        "accepted_at",
+        "why",
+    ];
 }
 
 #[cfg(test)]

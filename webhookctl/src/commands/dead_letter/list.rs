@@ -1,0 +1,34 @@
+//! `webhookctl dead-letter list`.
+
+use super::queue::Queue;
+use super::{DeadLetterRow, Limit};
+use crate::Result;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::Args;
+
+/// Lists what is there, with the reason.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: {\"id\": …, \"reason\": …, \"detail\": …, \"queue\": …, \"event\": …, \"sent_at\": …} each. The
+reason is refused, unreadable, given-up or unknown, and the queue where it would be sent back to.
+
+Example:
+  webhookctl dead-letter list --json | jq -r 'select(.reason == \"refused\").queue'")]
+pub(crate) struct List {
+    #[command(flatten)]
+    most: Limit,
+}
+
+pub(crate) async fn run(List { most }: List, stack: &Stack, output: Output) -> Result<()> {
+    let queue = Queue::of(stack)?;
+    let letters = queue.take(most.limit.get()).await?;
+    queue.put_back(&letters).await;
+    let rows: Vec<_> = letters.iter().map(DeadLetterRow::of).collect();
+    match rows.len() {
+        0 => output.note("the dead-letter queue is empty"),
+        many if many == most.limit.get() => output.note("there may be more: see --limit"),
+        _ => {}
+    }
+    output.list(&rows, DeadLetterRow::COLUMNS)
+}

@@ -1,0 +1,81 @@
+//! `webhookctl dead-letter`: what the gateway's own code could not handle, looked at and sent back to where
+//! it belongs.
+
+mod list;
+mod queue;
+mod reason;
+mod redrive;
+mod show;
+
+use crate::Result;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::{Args, Subcommand};
+use queue::Letter;
+use serde::Serialize;
+use std::num::NonZeroUsize;
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Messages get there in three ways: a subscribed queue refused an event, a message of the delivery queue could
+not be read, or the delivery queue gave up on one that was received too often. To look at them takes them off
+the queue for a moment: the queue hands out some of them at a time, so that a long list may not be all.
+
+Examples:
+  webhookctl dead-letter list
+  webhookctl dead-letter redrive --reason refused --dry-run")]
+pub(crate) enum Command {
+    List(list::List),
+    Show(show::Show),
+    Redrive(redrive::Redrive),
+}
+
+pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Result<()> {
+    match command {
+        Command::List(arguments) => list::run(arguments, stack, output).await,
+        Command::Show(arguments) => show::run(arguments, stack, output).await,
+        Command::Redrive(arguments) => redrive::run(arguments, stack, output).await,
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Limit {
+    /// How many are looked at, at most.
+    #[arg(long, value_name = "N", default_value = "1000")]
+    pub(crate) limit: NonZeroUsize,
+}
+
+#[derive(Debug, Serialize)]
+struct DeadLetterRow {
+    id: String,
+    reason: &'static str,
+    detail: Option<String>,
+    queue: Option<String>,
+    event: Option<String>,
+    sent_at: Option<String>,
+}
+
+impl DeadLetterRow {
+    fn of(letter: &Letter) -> Self {
+        Self {
+            id: letter.id.clone(),
+            reason: letter.reason.kind.name(),
+            detail: letter.reason.detail.clone(),
+            queue: letter.reason.queue.clone(),
+            event: letter.event.clone(),
+            sent_at: letter.sent_at.and_then(crate::time::shown),
+        }
+    }
+}
+
+impl DeadLetterRow {
+    pub(crate) const COLUMNS: &[&str] = &["sent_at", "id", "event", "reason", "detail", "queue"];
+}
+
+/// What is said of an id that no letter has.
+fn unknown(id: &str, looked_at: usize) -> String {
+    format!(
+        "there is no dead letter {id} among {looked_at} that were looked at: see `webhookctl dead-letter \
+         list`"
+    )
+}

@@ -1,0 +1,90 @@
+//! `webhookctl delivery list`.
+
+use super::select::{self, Pages};
+use super::view::DeliveryRow;
+use crate::Result;
+use crate::endpoints;
+use crate::output::Output;
+use crate::stack::Stack;
+use crate::time;
+use clap::Args;
+use jiff::Timestamp;
+use std::num::NonZeroUsize;
+use webhook_gateway::store::deliveries::State;
+
+/// What a screen is good for.
+const DEFAULT_LIMIT: usize = 100;
+
+/// Lists the deliveries to an endpoint, the newest first.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The time of --since is that of the event's acceptance. What was not tried yet is not listed. A removed
+endpoint's deliveries are still listed by its id. As a table, these are 100 at most unless --limit says
+otherwise.
+
+With --json: {\"id\": …, \"event\": …, \"type\": …, \"source\": …, \"endpoint\": …, \"state\": …, \"reason\":
+…, \"attempts\": 3, \"last\": 500, \"accepted_at\": …, \"updated_at\": …, \"next_attempt_at\": …} each, null
+where there is none. The last is the HTTP status of the last attempt, or in one word why it had none. The
+event is the event's own id.
+
+Examples:
+  webhookctl delivery list --endpoint search
+  webhookctl delivery list --endpoint ep_8f3a01c2 --state held --limit 1000
+  webhookctl delivery list --endpoint search --since 2026-11-22 --json | jq -r .id")]
+pub(crate) struct List {
+    /// The id of the endpoint, or its name.
+    #[arg(long, value_name = "ENDPOINT")]
+    endpoint: String,
+    /// Only those in this state.
+    #[arg(long, value_parser = select::state())]
+    state: Option<State>,
+    /// Only those of events accepted since then: 90s, 15m, 2h or 3d ago, a date, or an RFC 3339 time.
+    #[arg(long, value_name = "TIME", value_parser = time::since)]
+    since: Option<Timestamp>,
+    /// How many at most.
+    #[arg(long, value_name = "N")]
+    limit: Option<NonZeroUsize>,
+}
+
+pub(crate) async fn run(arguments: List, stack: &Stack, output: Output) -> Result<()> {
+    select::check_since(arguments.since, output)?;
+    let (deliveries, endpoints) = (stack.deliveries()?, stack.endpoints()?.list().await?);
+    let endpoint = endpoints::select(&arguments.endpoint, &endpoints)?;
+    if endpoint.is_none() {
+        output.note("there is no such endpoint any more; its deliveries are told of for 30 days");
+    }
+    let name = endpoint.map(|endpoint| &*endpoint.name);
+    let id = endpoint.map_or(&*arguments.endpoint, |endpoint| &endpoint.id);
+    let mut pages = Pages::new(&deliveries, id, arguments.state, arguments.since);
+    let limit = match arguments.limit {
+        Some(limit) => limit.get(),
+        None if output.json => usize::MAX,
+        None => DEFAULT_LIMIT,
+    };
+    let (mut rows, mut shown, mut is_cut) = (Vec::new(), 0, false);
+    while shown < limit
+        && let Some(records) = pages.next().await?
+    {
+        let views = records
+            .iter()
+            .take(limit - shown)
+            .map(|record| DeliveryRow::of(record, name));
+        let views: Vec<_> = views.collect();
+        is_cut = views.len() < records.len() || !pages.is_at_end();
+        shown += views.len();
+        // A program gets each page as it comes; a table has to know all its rows.
+        match output.json {
+            true => output.list(&views, DeliveryRow::COLUMNS)?,
+            false => rows.extend(views),
+        }
+    }
+    output.list(&rows, DeliveryRow::COLUMNS)?;
+    if shown == 0 {
+        output.note("there is no such delivery");
+    } else if is_cut && arguments.limit.is_none() {
+        output.note(&format!(
+            "these are the newest {limit}: --limit shows more of them, --state and --since fewer"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! `webhookctl delivery`: what became of each event at each endpoint, looked at and sent again. What an
+//! endpoint is to get is left to `endpoint`.
+
+mod list;
+mod request;
+mod resend;
+mod select;
+mod sending;
+mod show;
+mod view;
+
+use crate::Result;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::Subcommand;
+pub(crate) use sending::PacedSender;
+use std::collections::BTreeSet;
+pub(crate) use view::DeliveryRow;
+use webhook_gateway::store::deliveries::{Deliveries, Delivery};
+use webhook_gateway::store::endpoints::endpoint_of;
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+A delivery is one event for one endpoint, over all its attempts; its id is the webhook-id of each of its
+requests. It is pending until its next attempt, delivered once the endpoint has it, held while the endpoint
+gets nothing, exhausted when its attempts are used up, and skipped if it cannot be sent at all. It is told of
+for 30 days.
+
+Examples:
+  webhookctl delivery list --endpoint search --state exhausted
+  webhookctl delivery show ep_8f3a01c2_1790000000000_0f1e2d3c4b5a6978
+  webhookctl delivery resend --endpoint search --state exhausted --since 2d")]
+pub(crate) enum Command {
+    List(list::List),
+    Show(show::Show),
+    Resend(resend::Resend),
+}
+
+/// As far as it is counted what is held for an endpoint.
+pub(crate) const MOST_HELD: usize = 10_000;
+
+pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Result<()> {
+    match command {
+        Command::List(arguments) => list::run(arguments, stack, output).await,
+        Command::Show(arguments) => show::run(arguments, stack, output).await,
+        Command::Resend(arguments) => resend::run(arguments, stack, output).await,
+    }
+}
+
+/// The delivery of this id.
+async fn find(id: &str, deliveries: &Deliveries) -> Result<Delivery> {
+    let endpoint = endpoint_of(id).ok_or_else(|| {
+        format!("{id:?} is not the id of a delivery: see `webhookctl delivery list`")
+    })?;
+    let wanted = BTreeSet::from([(endpoint, id)]);
+    let delivery = deliveries.records(&wanted).await?.remove(id);
+    Ok(delivery.ok_or_else(|| {
+        format!(
+            "there is no delivery {id}: it was not tried yet, or its 30 days are over; see `webhookctl \
+             delivery list \
+             --endpoint {endpoint}`"
+        )
+    })?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use webhook_gateway::event::EventMeta;
+    use webhook_gateway::store::deliveries::{Attempt, Sent, State};
+
+    /// A delivery that failed twice.
+    pub(crate) fn record(state: State) -> Delivery {
+        let event = EventMeta {
+            key: "studio#evt-1".to_owned(),
+            id: "evt-1".to_owned(),
+            event_type: "a.b".to_owned(),
+            source: "studio".to_owned(),
+            provider: "creative-force".to_owned(),
+            accepted_at: 1_790_000_000_000,
+            conflict: false,
+            replayed: false,
+        };
+        let id = "ep_1_1790000000000_d";
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let sent = Sent {
+            url: "https://example.com/hook".to_owned(),
+            headers: vec![
+                header("content-type", "application/cloudevents+json"),
+                header("webhook-id", id),
+                header("authorization", "Bearer hunter2"),
+            ],
+        };
+        let mut record = Delivery::new("ep_1", id.to_owned(), event);
+        for (at, duration_ms, status, error, response) in [
+            (1_790_000_001_000, 30, Some(500), None, Some("it is\n down")),
+            (1_790_000_006_000, 20_000, None, Some("timeout"), None),
+        ] {
+            let attempt = Attempt {
+                at,
+                duration_ms,
+                status,
+                error: error.map(str::to_owned),
+                reason: error.map(|_| "there was no reply in time".to_owned()),
+                response: response.map(str::to_owned),
+            };
+            record.tried(attempt, sent.clone());
+        }
+        record.state = state;
+        record.updated_at = 1_790_000_007_000;
+        record
+    }
+
+    #[tokio::test]
+    async fn what_is_no_delivery_is_not_looked_for() {
+        let stack =
+            Stack::with_outputs(&[("DeliveriesTableName", "d"), ("EndpointsTableName", "e")]);
+        let deliveries = stack.deliveries().unwrap();
+        let error = find("evt-1", &deliveries).await.unwrap_err().to_string();
+        assert!(error.contains("not the id of a delivery"), "{error}");
+    }
+}

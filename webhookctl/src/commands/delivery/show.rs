@@ -1,0 +1,156 @@
+//! `webhookctl delivery show`. The body of the last request is made again: the table of deliveries has all
+//! but that.
+
+use super::find;
+use super::view::{AttemptRow, DeliveryDetails};
+use crate::Result;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::Args;
+use std::collections::BTreeSet;
+use webhook_gateway::delivery::body::body;
+use webhook_gateway::store::deliveries::Delivery;
+use webhook_gateway::store::endpoints::{Endpoint, Format};
+
+/// Shows a delivery: its attempts, and the exact request that was sent last.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The body is made again from the ledger, byte for byte. Signatures are not kept, and values of headers that
+carry credentials are not shown.
+
+With --json: what `delivery list --json` has for it, with \"history\": [{\"at\": …, \"status\": …, \"error\":
+…, \"duration_ms\": …, \"response\": …}] and \"request\": {\"method\": \"POST\", \"url\": …, \"headers\": {…},
+\"body\": …}, null if nothing was sent. A body that is not UTF-8 is in \"body_base64\" instead.
+
+Examples:
+  webhookctl delivery show ep_8f3a01c2_1790000000000_0f1e2d3c4b5a6978
+  webhookctl delivery show ep_8f3a01c2_1790000000000_0f1e2d3c4b5a6978 --json | jq -r .request.body")]
+pub(crate) struct Show {
+    /// The id of the delivery.
+    id: String,
+}
+
+pub(crate) async fn run(arguments: Show, stack: &Stack, output: Output) -> Result<()> {
+    let record = find(&arguments.id, &stack.deliveries()?).await?;
+    let endpoints = stack.endpoints()?.list().await?;
+    let endpoint = endpoints
+        .iter()
+        .find(|endpoint| endpoint.id == record.endpoint);
+    let body = match record.request {
+        None => None,
+        Some(_) => match sent(&record, endpoint, stack).await {
+            Ok(body) => Some(body),
+            Err(error) => {
+                output.note(&format!("the body is not shown: {error}"));
+                None
+            }
+        },
+    };
+    let name = endpoint.map(|endpoint| &*endpoint.name);
+    let shown = DeliveryDetails::of(&record, name, body);
+    output.one(&shown, DeliveryDetails::COLUMNS)?;
+    if output.json {
+        return Ok(());
+    }
+    if !shown.history.is_empty() {
+        output.text("")?;
+        output.list(&shown.history, AttemptRow::COLUMNS)?;
+    }
+    match &shown.request {
+        Some(request) => output.text(&format!("\n{}", request.text())),
+        None => {
+            output.note("nothing was sent yet");
+            Ok(())
+        }
+    }
+}
+
+/// The bytes that the last request had.
+async fn sent(record: &Delivery, endpoint: Option<&Endpoint>, stack: &Stack) -> Result<Vec<u8>> {
+    if record.event.is_ping() {
+        return as_sent(record, endpoint, "", &[]);
+    }
+    let recorded = stack.ledger()?;
+    let key = &*record.event.key;
+    let bodies = recorded.ledger.get_many(&BTreeSet::from([key])).await;
+    let stored = bodies?.remove(key);
+    let stored = stored.filter(|stored| stored.is_of(&record.event));
+    let stored = stored.ok_or("the ledger does not have it any more")?;
+    let raw = recorded.bytes(stored.body.clone()).await?;
+    as_sent(record, endpoint, stored.content_type(), &raw)
+}
+
+/// The body in the format that the request had: that of the endpoint, unless it was changed or removed since
+/// then.
+fn as_sent(
+    record: &Delivery,
+    endpoint: Option<&Endpoint>,
+    content_type: &str,
+    raw: &[u8],
+) -> Result<Vec<u8>> {
+    let sent = record.request.iter().flat_map(|sent| &sent.headers);
+    let mut sent = sent.filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let sent = sent.next().map(|(_, value)| value);
+    let formats = match endpoint.map(|endpoint| endpoint.format) {
+        Some(Format::Raw) => [Format::Raw, Format::CloudEvents],
+        _ => [Format::CloudEvents, Format::Raw],
+    };
+    for format in formats {
+        let (made, body) = body(format, &record.event, content_type, raw)?;
+        if sent.is_none_or(|sent| *sent == made) {
+            return Ok(body);
+        }
+    }
+    Err("the event makes no body of the content type that was sent".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::delivery::tests::record;
+    use serde_json::json;
+    use webhook_gateway::store::deliveries::State;
+
+    fn endpoint(format: &str) -> Endpoint {
+        let endpoint = json!({
+            "id": "ep_1", "version": 1, "name": "search", "url": "https://example.com", "events": ["*"],
+            "timeout": 20, "retry": [], "format": format, "signature": "standard-webhooks",
+            "secrets": [], "state": "active", "created_at": 0, "updated_at": 0,
+        });
+        serde_json::from_value(endpoint).unwrap()
+    }
+
+    fn sent_as(content_type: &str) -> Delivery {
+        let mut record = record(State::Exhausted);
+        record.event.provider = "people-force".to_owned();
+        record.request.as_mut().unwrap().headers[0].1 = content_type.to_owned();
+        record
+    }
+
+    #[test]
+    fn the_body_has_the_format_that_was_sent_whatever_the_endpoint_became() {
+        let raw = br#"{"action":"employee_hired","data":{"id":7}}"#;
+        let event = "application/cloudevents+json";
+        for endpoint in [None, Some(endpoint("raw")), Some(endpoint("cloudevents"))] {
+            let endpoint = endpoint.as_ref();
+            let body = as_sent(&sent_as("text/x"), endpoint, "text/x", raw).unwrap();
+            assert_eq!(body, raw);
+            let body = as_sent(&sent_as(event), endpoint, "text/x", raw).unwrap();
+            assert!(body.starts_with(b"{\"specversion\""));
+        }
+        let error = as_sent(&sent_as("text/y"), None, "text/x", raw);
+        assert!(error.is_err());
+    }
+
+    #[test]
+    fn a_provider_of_cloudevents_is_told_apart_by_the_endpoint() {
+        let event = "application/cloudevents+json";
+        let raw = br#"{"action":"employee_hired","data":{"id":7}}"#;
+        let body = |format| {
+            let endpoint = endpoint(format);
+            as_sent(&sent_as(event), Some(&endpoint), event, raw).unwrap()
+        };
+        assert_eq!(body("raw"), raw);
+        assert_ne!(body("cloudevents"), raw);
+    }
+}

@@ -1,0 +1,219 @@
+//! Whether what waits for something waits longer than that takes, as it is deployed: the functions, the
+//! queues, and the schedules of the endpoints.
+
+use super::super::facts::Queue;
+use super::super::finding::Finding;
+use crate::time::long;
+use jiff::SignedDuration;
+use std::time::Duration;
+use webhook_gateway::backoff::{jittered, visibility};
+use webhook_gateway::delivery::plan::RENEWAL;
+use webhook_gateway::store::endpoints::{Endpoint, MAX_TIMEOUT};
+
+const CHECK: &str = "timing";
+
+/// The longest that an HTTP API waits for a function.
+const API_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What to do about a number of the stack.
+const DEPLOY: &str = "somebody changed it since: deploy the template again, by `sam deploy`";
+
+/// A slow request ends with the function's own log line.
+pub(crate) fn ingress(timeout: Duration) -> Vec<Finding> {
+    let what = format!(
+        "it may take {}, and the API waits {}",
+        shown(timeout),
+        shown(API_TIMEOUT)
+    );
+    vec![judged(timeout < API_TIMEOUT, "ingress", what, DEPLOY)]
+}
+
+/// A batch ends before its messages show again, and after the slowest endpoint.
+pub(crate) fn delivery(timeout: Duration, queue: &Queue) -> Vec<Finding> {
+    let slowest = format!(
+        "it may take {}, and an endpoint {}",
+        shown(timeout),
+        shown(MAX_TIMEOUT)
+    );
+    let visible = format!(
+        "a message shows again after {}, which is to be 6 times what the function may take, {}",
+        shown(queue.visibility),
+        shown(timeout)
+    );
+    vec![
+        judged(timeout > MAX_TIMEOUT, "delivery", slowest, DEPLOY),
+        judged(
+            queue.visibility >= 6 * timeout,
+            "deliveries",
+            visible,
+            DEPLOY,
+        ),
+    ]
+}
+
+/// What the delivery queue gives up has time left as a dead letter, and is not given up too soon.
+pub(crate) fn queues(queue: &Queue, dead: &Queue) -> Vec<Finding> {
+    let kept = format!(
+        "a message is forgotten after {}, and a dead letter {} after it was first sent",
+        shown(queue.retention),
+        shown(dead.retention)
+    );
+    let is_kept = queue.retention < dead.retention;
+    let mut found = vec![judged(is_kept, "dead letters", kept, DEPLOY)];
+    found.push(match &queue.redrive {
+        None => judged(
+            false,
+            "deliveries",
+            "what cannot be handled has no dead-letter queue".to_owned(),
+            DEPLOY,
+        ),
+        Some((target, _)) if *target != dead.arn => judged(
+            false,
+            "deliveries",
+            format!("what cannot be handled goes to another queue: {target}"),
+            DEPLOY,
+        ),
+        Some((_, receives)) => judged(
+            *receives >= 2 * u64::from(RENEWAL),
+            "deliveries",
+            format!(
+                "a message is given up after {receives} receives, and sent anew after {RENEWAL}"
+            ),
+            DEPLOY,
+        ),
+    });
+    found
+}
+
+/// The last attempt comes before the queue forgets the message.
+pub(crate) fn schedules<'a>(
+    endpoints: impl Iterator<Item = &'a Endpoint>,
+    timeout: Duration,
+    queue: &Queue,
+) -> Vec<Finding> {
+    endpoints
+        .flat_map(|endpoint| schedule(endpoint, timeout, queue))
+        .collect()
+}
+
+fn schedule(endpoint: &Endpoint, timeout: Duration, queue: &Queue) -> Vec<Finding> {
+    let (id, name) = (&endpoint.id, &endpoint.name);
+    let update = format!("`webhookctl endpoint update {id} --retry …` with a shorter schedule");
+    let waits = endpoint.retry.iter().map(|wait| Duration::from_secs(*wait));
+    let longest = waits.map(|wait| {
+        let wait = visibility(jittered(wait, 1.0), Duration::ZERO);
+        Duration::from_secs(u64::try_from(wait).unwrap_or_default())
+    });
+    let attempts = u32::try_from(endpoint.retry.len() + 1).unwrap_or(u32::MAX);
+    let last = longest.sum::<Duration>() + endpoint.timeout() * attempts;
+    let what = format!(
+        "its {attempts} attempts take up to {}, and the queue forgets a message after {}",
+        shown(last),
+        shown(queue.retention)
+    );
+    let mut found = vec![judged(last < queue.retention, name, what, &update)];
+    if endpoint.timeout() >= timeout {
+        let what = format!(
+            "an attempt may take {}, and the function only {}",
+            shown(endpoint.timeout()),
+            shown(timeout)
+        );
+        let update = format!("`webhookctl endpoint update {id} --timeout 20s`");
+        found.push(Finding::wrong(CHECK, name, what, update));
+    }
+    found
+}
+
+fn judged(is_right: bool, subject: &str, what: String, to_do: &str) -> Finding {
+    match is_right {
+        true => Finding::ok(CHECK, subject, what),
+        false => Finding::wrong(CHECK, subject, what, to_do),
+    }
+}
+
+fn shown(duration: Duration) -> String {
+    long(SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::doctor::checks::endpoints::tests::endpoint;
+    use crate::commands::doctor::finding::Level;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const DAY: Duration = Duration::from_hours(24);
+
+    /// The delivery queue as the template has it.
+    fn deployed() -> Queue {
+        Queue {
+            arn: "arn:deliveries".to_owned(),
+            visibility: 360 * SECOND,
+            retention: 7 * DAY,
+            redrive: Some(("arn:dead".to_owned(), 50)),
+            ..Queue::default()
+        }
+    }
+
+    fn dead() -> Queue {
+        Queue {
+            arn: "arn:dead".to_owned(),
+            retention: 14 * DAY,
+            ..Queue::default()
+        }
+    }
+
+    fn levels(found: &[Finding]) -> Vec<Level> {
+        found.iter().map(|finding| finding.level).collect()
+    }
+
+    use Level::{Ok as Right, Wrong};
+
+    #[test]
+    fn a_function_ends_before_what_waits_for_it() {
+        assert_eq!(levels(&ingress(29 * SECOND)), [Right]);
+        assert_eq!(levels(&ingress(30 * SECOND)), [Wrong]);
+        assert_eq!(levels(&delivery(60 * SECOND, &deployed())), [Right, Right]);
+        assert_eq!(levels(&delivery(61 * SECOND, &deployed())), [Right, Wrong]);
+        assert_eq!(levels(&delivery(30 * SECOND, &deployed())), [Wrong, Right]);
+    }
+
+    #[test]
+    fn what_the_queue_gives_up_is_kept() {
+        let changes: [(fn(&mut Queue), _); 5] = [
+            (|_| {}, [Right, Right]),
+            (|queue| queue.retention = 14 * DAY, [Wrong, Right]),
+            (|queue| queue.redrive = None, [Right, Wrong]),
+            (
+                |queue| queue.redrive = Some(("arn:other".to_owned(), 50)),
+                [Right, Wrong],
+            ),
+            (
+                |queue| queue.redrive = Some(("arn:dead".to_owned(), 39)),
+                [Right, Wrong],
+            ),
+        ];
+        for (change, expected) in changes {
+            let mut queue = deployed();
+            change(&mut queue);
+            assert_eq!(levels(&queues(&queue, &dead())), expected, "{queue:?}");
+        }
+    }
+
+    #[test]
+    fn a_schedule_ends_before_the_queue_forgets() {
+        let found = |retry: &[u64], timeout: Duration| {
+            let mut endpoint = endpoint();
+            endpoint.retry = retry.to_vec();
+            levels(&schedules([&endpoint].into_iter(), timeout, &deployed()))
+        };
+        assert_eq!(found(&[5, 36_000], 60 * SECOND), [Right]);
+        assert_eq!(found(&[], 60 * SECOND), [Right]);
+        // 15 waits of 12 h are 7.5 days.
+        assert_eq!(found(&[43_200; 15], 60 * SECOND), [Wrong]);
+        assert_eq!(found(&[43_200; 13], 60 * SECOND), [Right]);
+        // No message is put off for longer than that.
+        assert_eq!(found(&[432_000; 13], 60 * SECOND), [Right]);
+        assert_eq!(found(&[5], 20 * SECOND), [Right, Wrong]);
+    }
+}

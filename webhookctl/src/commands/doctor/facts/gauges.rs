@@ -1,0 +1,63 @@
+//! What only CloudWatch knows: the age of the oldest message of each queue, and the lag of the stream path.
+
+use super::{Fact, name_of, read};
+use crate::Result;
+use crate::metrics::{Query, Values, ask};
+use crate::stack::Stack;
+use jiff::{SignedDuration, Timestamp};
+
+/// Within how long the last value may have come: SQS tells its own every few minutes.
+const SPAN: SignedDuration = SignedDuration::from_mins(15);
+
+/// Ages, as far as there is anything that has one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Gauges {
+    /// How old the last change was that the stream path was given.
+    pub(crate) lag: Option<SignedDuration>,
+    pub(crate) events: Option<SignedDuration>,
+    pub(crate) quarantine: Option<SignedDuration>,
+    pub(crate) dead_letters: Option<SignedDuration>,
+}
+
+pub(crate) async fn gauges(stack: &Stack) -> Fact<Gauges> {
+    read("ages", "cloudwatch:GetMetricData", gauge(stack).await)
+}
+
+async fn gauge(stack: &Stack) -> Result<Gauges> {
+    let function = vec![(
+        "FunctionName",
+        stack.output("IngressFunctionName")?.to_owned(),
+    )];
+    let mut queries = vec![query("AWS/Lambda", "IteratorAge", function)];
+    for output in ["EventsQueueUrl", "QuarantineQueueUrl", "DeadLetterQueueUrl"] {
+        let queue = name_of(stack.output(output)?).to_owned();
+        let queue = vec![("QueueName", queue)];
+        queries.push(query("AWS/SQS", "ApproximateAgeOfOldestMessage", queue));
+    }
+    let now = Timestamp::now();
+    let values = ask(&stack.cloudwatch(), &queries, now - SPAN..now).await?;
+    let mut values = values.iter().map(last);
+    let mut next = || values.next().flatten();
+    let milliseconds = |millisecond: f64| SignedDuration::from_millis(millisecond as i64);
+    let seconds = |item: f64| SignedDuration::from_secs(item as i64);
+    Ok(Gauges {
+        lag: next().map(milliseconds),
+        events: next().map(seconds),
+        quarantine: next().map(seconds),
+        dead_letters: next().map(seconds),
+    })
+}
+
+fn query(namespace: &str, name: &'static str, dimensions: Vec<(&'static str, String)>) -> Query {
+    Query {
+        namespace: namespace.to_owned(),
+        name,
+        dimensions,
+        statistic: "Maximum",
+        period: 60,
+    }
+}
+
+fn last(values: &Values) -> Option<f64> {
+    values.last_key_value().map(|(_, value)| *value)
+}

@@ -1,0 +1,110 @@
+//! The queues as they are deployed, and how much is on them.
+
+use super::{Fact, read};
+use crate::Result;
+use crate::stack::Stack;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::Value;
+use std::time::Duration;
+use webhook_gateway::aws::error::AwsError;
+
+/// A queue.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Queue {
+    pub(crate) arn: String,
+    pub(crate) visibility: Duration,
+    pub(crate) retention: Duration,
+    /// The ARN of the queue that gets what is given up, and after how many receives that is.
+    pub(crate) redrive: Option<(String, u64)>,
+    /// How many messages can be received.
+    pub(crate) waiting: u64,
+    /// How many were received, or are put off.
+    pub(crate) in_flight: u64,
+    /// How many are kept back at first.
+    pub(crate) delayed: u64,
+}
+
+impl Queue {
+    /// How many messages it has.
+    pub(crate) fn depth(&self) -> u64 {
+        self.waiting + self.in_flight + self.delayed
+    }
+}
+
+pub(crate) struct Queues<'a> {
+    client: Client,
+    stack: &'a Stack,
+}
+
+impl<'a> Queues<'a> {
+    pub(crate) fn of(stack: &'a Stack) -> Self {
+        Self {
+            client: stack.sqs(),
+            stack,
+        }
+    }
+
+    /// The queue that an output names.
+    pub(crate) async fn queue(&self, subject: &'static str, output: &str) -> Fact<Queue> {
+        let queue = self.read_queue(output).await;
+        read(subject, "sqs:GetQueueAttributes", queue)
+    }
+
+    pub(crate) async fn read_queue(&self, output: &str) -> Result<Queue> {
+        let url = self.stack.output(output)?;
+        let request = self.client.get_queue_attributes().queue_url(url);
+        let answer = request
+            .attribute_names(QueueAttributeName::All)
+            .send()
+            .await
+            .map_err(AwsError::from)?;
+        let attributes = answer.attributes.unwrap_or_default();
+        let text = |name: QueueAttributeName| attributes.get(&name);
+        let number = |name| {
+            text(name)
+                .and_then(|text| text.parse().ok())
+                .unwrap_or_default()
+        };
+        let seconds = |name| Duration::from_secs(number(name));
+        Ok(Queue {
+            arn: text(QueueAttributeName::QueueArn)
+                .cloned()
+                .unwrap_or_default(),
+            visibility: seconds(QueueAttributeName::VisibilityTimeout),
+            retention: seconds(QueueAttributeName::MessageRetentionPeriod),
+            redrive: text(QueueAttributeName::RedrivePolicy).and_then(|policy| redrive(policy)),
+            waiting: number(QueueAttributeName::ApproximateNumberOfMessages),
+            in_flight: number(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
+            delayed: number(QueueAttributeName::ApproximateNumberOfMessagesDelayed),
+        })
+    }
+}
+
+fn redrive(policy: &str) -> Option<(String, u64)> {
+    let policy: Value = serde_json::from_str(policy).ok()?;
+    let receives = &policy["maxReceiveCount"];
+    // SQS gives the number that it was given as a text, too.
+    let receives = receives
+        .as_u64()
+        .or_else(|| receives.as_str()?.parse().ok());
+    Some((
+        policy["deadLetterTargetArn"].as_str()?.to_owned(),
+        receives?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redrive_policy_is_read_with_its_number_in_either_form() {
+        for count in ["50", "\"50\""] {
+            let policy =
+                format!(r#"{{"deadLetterTargetArn": "arn:a", "maxReceiveCount": {count}}}"#);
+            assert_eq!(redrive(&policy), Some(("arn:a".to_owned(), 50)));
+        }
+        assert_eq!(redrive("{}"), None);
+    }
+}

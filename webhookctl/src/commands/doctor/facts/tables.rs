@@ -1,0 +1,58 @@
+//! The tables as they are deployed: what they forget, and what they tell.
+
+use super::{Fact, read};
+use crate::Result;
+use crate::stack::Stack;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::TimeToLiveStatus;
+use webhook_gateway::aws::error::AwsError;
+
+/// A table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Table {
+    /// What its stream tells of a change, if it has one.
+    pub(crate) stream: Option<String>,
+    /// The attribute by which it forgets, if it does.
+    pub(crate) forgets_by: Option<String>,
+}
+
+/// The tables that have either.
+const TABLES: [(&str, &str); 3] = [
+    ("ledger", "LedgerTableName"),
+    ("deliveries", "DeliveriesTableName"),
+    ("journal", "JournalTableName"),
+];
+
+pub(crate) async fn tables(stack: &Stack) -> Vec<(&'static str, Fact<Table>)> {
+    let client = stack.dynamodb();
+    let mut tables = Vec::new();
+    for (subject, output) in TABLES {
+        let table = table(&client, output, stack).await;
+        let needs = "dynamodb:DescribeTable and dynamodb:DescribeTimeToLive";
+        tables.push((subject, read(subject, needs, table)));
+    }
+    tables
+}
+
+async fn table(client: &Client, output: &str, stack: &Stack) -> Result<Table> {
+    let name = stack.output(output)?;
+    let answer = client.describe_table().table_name(name).send().await;
+    let answer = answer.map_err(AwsError::from)?;
+    let stream = answer
+        .table()
+        .and_then(|table| table.stream_specification());
+    let stream = stream.filter(|stream| stream.stream_enabled());
+    let stream = stream.and_then(|stream| stream.stream_view_type());
+    let stream = stream.map(|view| view.as_str().to_owned());
+    let answer = client.describe_time_to_live().table_name(name).send().await;
+    let answer = answer.map_err(AwsError::from)?;
+    let ttl = answer.time_to_live_description();
+    let ttl = ttl.filter(|ttl| {
+        use TimeToLiveStatus::{Enabled, Enabling};
+        matches!(ttl.time_to_live_status(), Some(Enabled | Enabling))
+    });
+    Ok(Table {
+        stream,
+        forgets_by: ttl.and_then(|ttl| ttl.attribute_name()).map(str::to_owned),
+    })
+}

@@ -1,0 +1,76 @@
+//! `webhookctl doctor`: whether a stack is well. `facts` reads what there is to know, and `checks` judge it.
+
+mod checks;
+pub(crate) mod facts;
+mod finding;
+
+#[cfg(test)]
+pub(crate) use checks::sample;
+
+use crate::Result;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::Args;
+use facts::Facts;
+use finding::Level;
+
+/// Checks a stack.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is wrong and what is a warning is shown with what to do under it; what is well is counted. What may not
+be read is a warning that names the permission it takes; what is missing is wrong; and if AWS is out of reach
+or the credentials are expired, the first line says so. Exit code: 0 everything was checked and nothing is
+wrong, 1 otherwise. It changes nothing, and costs some thirty calls.
+
+With --json: {\"level\": …, \"check\": …, \"subject\": …, \"what\": …, \"to_do\": …} each, the last null if
+there is nothing to do.
+
+Examples:
+  webhookctl doctor
+  webhookctl doctor --all
+  webhookctl doctor --json | jq -c 'select(.level != \"ok\")'")]
+pub(crate) struct Doctor {
+    /// Lists what is well, too. With --json, everything is listed in any case.
+    #[arg(long)]
+    all: bool,
+}
+
+pub(crate) async fn run(Doctor { all }: Doctor, stack: &Stack, output: Output) -> Result<()> {
+    let found = checks::all(&Facts::of(stack).await);
+    finding::print(&found.all, all, output)?;
+    let wrong = found.all.iter().filter(|wrong| wrong.level == Level::Wrong);
+    verdict(wrong.count(), found.unread()).map_or(Ok(()), |problem| Err(problem.into()))
+}
+
+/// What it comes to that so many things are wrong, and so many could not be looked at.
+fn verdict(wrong: usize, unread: usize) -> Option<String> {
+    let wrong = match wrong {
+        0 => None,
+        1 => Some("1 thing is wrong".to_owned()),
+        wrong => Some(format!("{wrong} things are wrong")),
+    };
+    let unread = match unread {
+        0 => None,
+        1 => Some("1 thing could not be checked".to_owned()),
+        unread => Some(format!("{unread} things could not be checked")),
+    };
+    let parts: Vec<_> = wrong.into_iter().chain(unread).collect();
+    (!parts.is_empty()).then(|| parts.join(", and "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_stack_that_was_looked_at_and_has_nothing_wrong_is_well() {
+        let told = |wrong, unread| verdict(wrong, unread).unwrap_or_default();
+        assert_eq!(told(0, 0), "");
+        assert_eq!(told(2, 0), "2 things are wrong");
+        assert_eq!(told(0, 1), "1 thing could not be checked");
+        assert_eq!(
+            told(1, 3),
+            "1 thing is wrong, and 3 things could not be checked"
+        );
+    }
+}

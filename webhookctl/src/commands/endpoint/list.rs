@@ -1,0 +1,32 @@
+//! `webhookctl endpoint list`.
+
+use super::view::EndpointView;
+use crate::Result;
+use crate::endpoints;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::Args;
+use jiff::Timestamp;
+
+/// Lists the endpoints, and how they are doing.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: the object of `endpoint show` without held, each. The circuit is closed, open after failures in a
+row, waiting because the endpoint asked for it, or slow while attempts hang.
+
+Examples:
+  webhookctl endpoint list
+  webhookctl endpoint list --json | jq -r 'select(.state != \"active\").id'")]
+pub(crate) struct List {}
+
+pub(crate) async fn run(stack: &Stack, output: Output) -> Result<()> {
+    let now = Timestamp::now();
+    let mut statuses = endpoints::all_statuses(&stack.endpoints()?).await?;
+    statuses.sort_by(|a, b| a.endpoint.name.cmp(&b.endpoint.name));
+    let listed = statuses.iter().map(|status| EndpointView::of(status, now));
+    let listed: Vec<_> = listed.collect();
+    if listed.is_empty() {
+        output.note("there is no endpoint yet: create one by `webhookctl endpoint create`");
+    }
+    output.list(&listed, EndpointView::COLUMNS)
+}

@@ -1,0 +1,47 @@
+//! `webhookctl endpoint pause`.
+
+use super::state::{is_to_pause, set};
+use super::view::{EndpointDetails, EndpointView};
+use crate::Result;
+use crate::endpoints;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::Args;
+use jiff::Timestamp;
+use webhook_gateway::store::endpoints::State;
+
+/// Holds what comes for an endpoint until it is resumed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: the object of `endpoint show`, without held.
+
+Examples:
+  webhookctl endpoint pause search
+  webhookctl endpoint pause search --reason 'migration until Monday'")]
+pub(crate) struct Pause {
+    /// The endpoint's id, or its name.
+    #[arg(value_name = "ENDPOINT")]
+    which: String,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// Holds what comes for an endpoint.
+pub(crate) async fn run(arguments: Pause, stack: &Stack, output: Output) -> Result<()> {
+    let now = Timestamp::now();
+    let endpoints = stack.endpoints()?;
+    let mut standing = endpoints::find(&arguments.which, &endpoints).await?;
+    let endpoint = &mut standing.endpoint;
+    let reason = arguments.reason;
+    let is_new_reason = reason.is_some() && reason != endpoint.reason;
+    if is_to_pause(endpoint)? || is_new_reason {
+        set(endpoint, State::Paused, reason, now, &endpoints).await?;
+    } else {
+        output.note("it is paused already");
+    }
+    output.one(
+        &EndpointDetails::of(EndpointView::of(&standing, now)),
+        EndpointDetails::COLUMNS,
+    )
+}

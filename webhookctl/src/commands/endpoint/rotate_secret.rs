@@ -1,0 +1,61 @@
+//! `webhookctl endpoint rotate-secret`: a new secret signs at once, the previous ones until the receiver has
+//! it.
+
+use super::secret::{self, NewSecret};
+use super::view::{EndpointDetails, EndpointView, time};
+use super::{parse, tell};
+use crate::Result;
+use crate::endpoints;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::Args;
+use jiff::Timestamp;
+
+/// Has a new secret sign, and the previous ones as well for a while.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Until the overlap ends, requests carry a signature of each secret, so that the receiver may change to the new
+one at any time. The header of hmac-sha256-hex has room for one: there the new secret signs at once.
+
+With --json: the object of `endpoint create`.
+
+Examples:
+  webhookctl endpoint rotate-secret search
+  webhookctl endpoint rotate-secret search --overlap 0s
+  webhookctl endpoint rotate-secret legacy --secret-stdin < secret")]
+pub(crate) struct RotateSecret {
+    /// The endpoint's id, or its name.
+    #[arg(value_name = "ID")]
+    which: String,
+    /// How long the previous secrets sign as well, 0s to 30d; at first 24h, and 0s for hmac-sha256-hex.
+    #[arg(long, value_name = "DURATION", value_parser = parse::overlap)]
+    overlap: Option<u64>,
+    /// Reads the new secret from standard input instead of generating one.
+    #[arg(long)]
+    secret_stdin: bool,
+}
+
+pub(crate) async fn run(arguments: RotateSecret, stack: &Stack, output: Output) -> Result<()> {
+    let now = Timestamp::now();
+    let endpoints = stack.endpoints()?;
+    let mut standing = endpoints::find(&arguments.which, &endpoints).await?;
+    let endpoint = &mut standing.endpoint;
+    let overlap = secret::overlap(endpoint.signature, arguments.overlap)?;
+    let new = NewSecret::take(endpoint.signature, arguments.secret_stdin)?;
+    let sealed = new.seal(&endpoint.id, stack).await?;
+    secret::rotate(&mut endpoint.secrets, sealed, now.as_second(), overlap)?;
+    endpoint.updated_at = now.as_millisecond();
+    endpoints.put(endpoint).await?;
+    if endpoint.secrets.len() > 1 {
+        let end = now.as_millisecond().saturating_add_unsigned(overlap * 1000);
+        let end = time(end);
+        output.note(&format!(
+            "the previous secret signs as well until {end}: give the receiver the new one before"
+        ));
+    }
+    tell(
+        EndpointDetails::of(EndpointView::of(&standing, now)),
+        new,
+        output,
+    )
+}

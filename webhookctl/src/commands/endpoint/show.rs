@@ -1,0 +1,43 @@
+//! `webhookctl endpoint show`.
+
+use super::view::{EndpointDetails, EndpointView};
+use crate::Result;
+use crate::endpoints;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::Args;
+use jiff::Timestamp;
+
+/// How many held deliveries are counted.
+const MAX_HELD: i32 = 1000;
+
+/// Shows an endpoint, without its secrets.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: {\"id\": …, \"name\": …, \"url\": …, \"description\": …, \"state\": …, \"reason\": …,
+\"circuit\": {\"state\": …, \"failures\": …, \"failing_since\": …, \"opened_at\": …, \"wait\": …}, \"events\":
+[…], \"sources\": […], \"headers\": {…}, \"timeout\": …, \"retry\": […], \"rate\": …, \"format\": …,
+\"signature\": …, \"signature_header\": …, \"signature_prefix\": …, \"secrets\": [{\"until\": …}, …],
+\"created_at\": …, \"updated_at\": …, \"held\": …, \"more_held\": …}. No sources means all; of secrets and of
+headers that may hold one, the values are left out.
+
+Examples:
+  webhookctl endpoint show search
+  webhookctl endpoint show ep_0123456789abcdef --json")]
+pub(crate) struct Show {
+    /// The endpoint's id, or its name.
+    #[arg(value_name = "ENDPOINT")]
+    which: String,
+}
+
+pub(crate) async fn run(Show { which }: Show, stack: &Stack, output: Output) -> Result<()> {
+    let standing = endpoints::find(&which, &stack.endpoints()?).await?;
+    let held = stack.deliveries()?;
+    let held = held.held(&standing.endpoint.id, MAX_HELD + 1).await;
+    let held = held?.len();
+    let shown = EndpointDetails::of(EndpointView::of(&standing, Timestamp::now()));
+    output.one(
+        &shown.held(held, MAX_HELD as usize),
+        EndpointDetails::COLUMNS,
+    )
+}

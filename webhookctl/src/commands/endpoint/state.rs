@@ -1,0 +1,156 @@
+//! `webhookctl endpoint pause`, `resume` and `enable`: whether an endpoint gets its deliveries, as the
+//! operator says.
+
+use super::random_hex;
+use super::view::{EndpointDetails, EndpointView};
+use crate::Result;
+use crate::endpoints;
+use crate::output::Output;
+use crate::stack::Stack;
+use jiff::Timestamp;
+use webhook_gateway::messages::{Message, Probe};
+use webhook_gateway::store::endpoints::circuit::Circuit;
+use webhook_gateway::store::endpoints::{Endpoint, Endpoints, State};
+
+/// Lets an endpoint that is in a state have its deliveries again, and sets going what is held for it.
+///
+/// The latter also where it has them already: that is how a probe that was lost is made up for.
+pub(crate) async fn activate(
+    which: &str,
+    from: State,
+    stack: &Stack,
+    output: Output,
+) -> Result<()> {
+    let now = Timestamp::now();
+    let endpoints = stack.endpoints()?;
+    let mut standing = endpoints::find(which, &endpoints).await?;
+    let endpoint = &mut standing.endpoint;
+    if is_to_activate(endpoint, from)? {
+        set(endpoint, State::Active, None, now, &endpoints).await?;
+    } else {
+        output.note("it is active already; what is held for it is tried");
+    }
+    let probe = standing.circuit.probe.take();
+    set_going(&standing.endpoint.id, probe, now, stack)
+        .await
+        .map_err(|error| {
+            format!(
+                "the endpoint is active, but what is held for it is not tried yet: {error}; \
+            run the command again"
+            )
+        })?;
+    standing.circuit = Circuit::default();
+    output.one(
+        &EndpointDetails::of(EndpointView::of(&standing, now)),
+        EndpointDetails::COLUMNS,
+    )
+}
+
+/// Writes the state of an endpoint.
+pub(crate) async fn set(
+    endpoint: &mut Endpoint,
+    state: State,
+    reason: Option<String>,
+    now: Timestamp,
+    endpoints: &Endpoints,
+) -> Result<()> {
+    endpoint.state = state;
+    endpoint.reason = reason;
+    endpoint.updated_at = now.as_millisecond();
+    Ok(endpoints.put(endpoint).await?)
+}
+
+/// Forgets the failures, and sends a probe that takes over from the one in charge.
+async fn set_going(
+    endpoint: &str,
+    replaces: Option<String>,
+    now: Timestamp,
+    stack: &Stack,
+) -> Result<()> {
+    let reset = stack.circuits()?.reset(endpoint, now).await;
+    reset?;
+    let probe = Probe {
+        endpoint: endpoint.to_owned(),
+        id: random_hex()?,
+        replaces,
+        not_before: None,
+    };
+    stack.send_to_delivery(&Message::Probe(probe)).await
+}
+
+/// Whether pausing changes an endpoint.
+pub(crate) fn is_to_pause(endpoint: &Endpoint) -> Result<bool> {
+    match endpoint.state {
+        State::Active => Ok(true),
+        State::Paused => Ok(false),
+        State::Disabled => {
+            Err(format!("{}; what comes is held already", disabled(endpoint)).into())
+        }
+    }
+}
+
+/// Whether resuming, from paused, or enabling, from disabled, changes an endpoint.
+fn is_to_activate(endpoint: &Endpoint, from: State) -> Result<bool> {
+    match endpoint.state {
+        State::Active => Ok(false),
+        state if state == from => Ok(true),
+        State::Paused => Err(format!(
+            "the endpoint is paused, not disabled: `webhookctl endpoint resume {}` \
+            lets it have its deliveries again",
+            endpoint.id
+        )
+        .into()),
+        State::Disabled => Err(disabled(endpoint).into()),
+    }
+}
+
+fn disabled(Endpoint { id, reason, .. }: &Endpoint) -> String {
+    let reason = reason.as_deref().unwrap_or("no reason is known");
+    format!(
+        "the endpoint is disabled ({reason}): fix it, then `webhookctl endpoint enable {id}` lets it have \
+         its deliveries again"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::create::sample;
+    use super::*;
+
+    fn endpoint(state: State) -> Endpoint {
+        let mut endpoint = sample("search", "https://a.example/");
+        endpoint.state = state;
+        endpoint.reason = Some("410 Gone".to_owned());
+        endpoint
+    }
+
+    #[test]
+    fn an_endpoint_is_paused_unless_the_gateway_disabled_it() {
+        assert!(is_to_pause(&endpoint(State::Active)).unwrap());
+        assert!(!is_to_pause(&endpoint(State::Paused)).unwrap());
+        let refused = is_to_pause(&endpoint(State::Disabled))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refused.contains("410 Gone") && refused.contains("endpoint enable ep_1"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn each_state_has_its_own_way_back() {
+        for from in [State::Paused, State::Disabled] {
+            assert!(is_to_activate(&endpoint(from), from).unwrap());
+            assert!(!is_to_activate(&endpoint(State::Active), from).unwrap());
+        }
+        for (state, from, way) in [
+            (State::Paused, State::Disabled, "endpoint resume ep_1"),
+            (State::Disabled, State::Paused, "endpoint enable ep_1"),
+        ] {
+            let refused = is_to_activate(&endpoint(state), from)
+                .unwrap_err()
+                .to_string();
+            assert!(refused.contains(way), "{refused}");
+        }
+    }
+}

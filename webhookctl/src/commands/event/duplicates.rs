@@ -1,0 +1,155 @@
+//! The copies that were answered 200 and not recorded, of all events. Nothing is written about a copy but its
+//! line in the log of the ingress function, which costs no write: so the log is searched, part by part.
+
+use crate::Result;
+use crate::stack::Stack;
+use crate::time;
+use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use webhook_gateway::aws::error::AwsError;
+
+/// Finds the lines of copies, and leaves their time to CloudWatch Logs.
+const PATTERN: &str = r#"{ $.outcome = "duplicate" }"#;
+
+/// The newest part of the log, in milliseconds. Each older one is twice as long, as most look for what was
+/// lately.
+const FIRST_PART: i64 = 60 * 60 * 1000;
+
+/// A copy, and the event that it was taken for.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Duplicate {
+    at: Option<String>,
+    id: String,
+    source: String,
+    provider: String,
+    state: &'static str,
+}
+
+impl Duplicate {
+    pub(crate) const COLUMNS: &[&str] = &["at", "id", "source", "state"];
+}
+
+/// The copies that came within a time span, the newest first.
+pub(crate) struct Duplicates {
+    client: Client,
+    group: String,
+    source: Option<String>,
+    /// The parts that are still to be searched, the newest last.
+    parts: Vec<(i64, i64)>,
+}
+
+impl Duplicates {
+    pub(crate) fn of(
+        stack: &Stack,
+        source: Option<String>,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Self> {
+        let mut parts = parts(since.as_millisecond(), until.as_millisecond());
+        parts.reverse();
+        Ok(Self {
+            client: stack.logs(),
+            group: stack.output("IngressLogGroupName")?.to_owned(),
+            source,
+            parts,
+        })
+    }
+
+    /// The copies of the next part of the log, perhaps none; `None` after the last.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Duplicate>>> {
+        let Some((first, last)) = self.parts.pop() else {
+            return Ok(None);
+        };
+        let request = self.client.filter_log_events();
+        let mut pages = request
+            .log_group_name(&self.group)
+            .filter_pattern(PATTERN)
+            .start_time(first)
+            .end_time(last)
+            .into_paginator()
+            .send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page =
+                page.map_err(|error| AwsError::from(error).context("the log cannot be read"))?;
+            let copies = page.events().iter().filter_map(duplicate);
+            let source = self.source.as_deref();
+            found.extend(copies.filter(|copy| source.is_none_or(|source| source == copy.source)));
+        }
+        found.reverse();
+        Ok(Some(found))
+    }
+
+    /// Whether no part is left.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.parts.is_empty()
+    }
+}
+
+/// The parts of a time span in milliseconds, the newest first, each with its first and its last millisecond.
+fn parts(since: i64, until: i64) -> Vec<(i64, i64)> {
+    let (mut parts, mut end, mut length) = (Vec::new(), until, FIRST_PART);
+    while end > since {
+        let start = end.saturating_sub(length).max(since);
+        parts.push((start, end - 1));
+        (end, length) = (start, length.saturating_mul(2));
+    }
+    parts
+}
+
+/// The copy that a line of the log is about.
+fn duplicate(line: &FilteredLogEvent) -> Option<Duplicate> {
+    let members: Value = serde_json::from_str(line.message()?).ok()?;
+    let text = |name: &str| Some(members[name].as_str()?.to_owned());
+    (members["outcome"] == "duplicate").then_some(())?;
+    Some(Duplicate {
+        at: line.timestamp().and_then(time::shown),
+        id: text("event.id")?,
+        source: text("source")?,
+        provider: text("provider").unwrap_or_default(),
+        state: "duplicate",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_parts_are_all_of_the_span_the_newest_first() {
+        let hour = FIRST_PART;
+        assert_eq!(parts(0, 0), []);
+        assert_eq!(parts(5, 6), [(5, 5)]);
+        let whole = [(9 * hour, 10 * hour - 1), (7 * hour, 9 * hour - 1)];
+        assert_eq!(parts(0, 10 * hour)[..2], whole);
+        assert_eq!(parts(0, 10 * hour)[3..], [(0, 3 * hour - 1)]);
+        // From before there were logs is not many calls.
+        assert!(parts(i64::MIN, i64::MAX).len() < 64);
+        let parts = parts(17, 1_790_000_000_000);
+        assert!(parts.windows(2).all(|two| two[0].0 == two[1].1 + 1));
+        assert_eq!(parts.last().unwrap().0, 17);
+    }
+
+    #[test]
+    fn a_copy_is_listed_with_its_time_and_the_event_it_was_taken_for() {
+        let of = |message: &str| {
+            let line = FilteredLogEvent::builder().message(message);
+            duplicate(&line.timestamp(1_790_000_000_000).build())
+        };
+        let line = json!({"outcome": "duplicate", "event.id": "1", "source": "hr",
+            "provider": "people-force"});
+        let expected = json!({
+            "at": "2026-09-21T14:13:20.000Z", "id": "1", "source": "hr", "provider": "people-force",
+            "state": "duplicate",
+        });
+        assert_eq!(json!(of(&line.to_string()).unwrap()), expected);
+        let mut accepted = line.clone();
+        accepted["outcome"] = json!("accepted");
+        assert_eq!(of(&accepted.to_string()), None);
+        assert_eq!(of("START RequestId: duplicate 1 hr"), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! `webhookctl event explain`: all that is known of an event, in the order in which it happened. What is said
+//! of each thing is left to `steps`, and why an endpoint got it or not to `reasons`.
+
+use super::copies::copies;
+use super::index::published_at;
+use super::list::EventRow;
+use super::nothing::Groups;
+use super::reasons::EndpointOutcome;
+use super::recipients::{Recipients, subscriptions};
+use super::steps::{Step, copied, published, received};
+use crate::Result;
+use crate::document::Document;
+use crate::output::Output;
+use crate::stack::Stack;
+use crate::time;
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+use webhook_gateway::event::EventMeta;
+use webhook_gateway::store::ledger::LedgerItem;
+use webhook_gateway::store::sources::Source;
+
+/// Explains what happened to an event, in order, and why any endpoint did not get it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Filters are those of today: an endpoint that was changed since the event is said to be. Copies that the
+provider sent are found in the log of the ingress function.
+
+With --json: what `event list --json` has, with \"secret_position\": …, \"steps\": [{\"at\": …, \"what\": …}]
+and \"endpoints\": [{\"endpoint\": …, \"name\": …, \"state\": …, \"reason\": …, \"attempts\": …, \"last\": …,
+\"updated_at\": …, \"next_attempt_at\": …}], whose state is that of the delivery, on-its-way, or none.
+
+Example:
+  webhookctl event explain 0c8d2b8e-3f0f-4a8e-9c66-9b6c1c2d7c11")]
+pub(crate) struct Explain {
+    /// The id of the event, or its key in the ledger.
+    id: String,
+    /// The source that it came in by, if several have an event of this id.
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Explained {
+    #[serde(flatten)]
+    listed: EventRow,
+    /// Which of its source's secrets it was signed with, counted from 0.
+    secret_position: Option<usize>,
+    steps: Vec<Step>,
+    endpoints: Vec<EndpointOutcome>,
+}
+
+pub(crate) async fn run(arguments: Explain, stack: &Stack, output: Output) -> Result<()> {
+    let recorded = stack.ledger()?;
+    let source = arguments.source.as_deref();
+    let found = recorded.find_with_return(&arguments.id, source, stack);
+    let (kept, again_at) = found.await?;
+    let at = published_at(&kept, stack).await?;
+    let mut steps = received(&kept, today(&kept, stack).await.as_ref(), again_at);
+    steps.extend(copied(copies(&kept, stack).await));
+    steps.extend(published(&kept, at, &subscriptions(stack).await?));
+    // What has no time of its own comes last, in its order.
+    steps.sort_by_key(|step| step.at.unwrap_or(i64::MAX));
+    let endpoints = match kept.state.as_str() {
+        "accepted" => accounts(&kept.event, stack).await?,
+        _ => Vec::new(),
+    };
+    let mut listed = EventRow::kept(&kept);
+    listed.published_at = at.and_then(|at| time::shown(at.as_millisecond()));
+    let matched = kept.matched.filter(|_| again_at.is_none());
+    let explained = Explained {
+        listed,
+        secret_position: matched.map(|matched| matched.position),
+        steps,
+        endpoints,
+    };
+    match output.json {
+        true => output.say("", &explained),
+        false => output.text(&explained.text(&kept.event)),
+    }
+}
+
+impl Explained {
+    /// A line for each thing, with its time before it; one for all that got nothing for the same reason.
+    fn text(&self, event: &EventMeta) -> String {
+        let line = |at: Option<&str>, what: &str| format!("{:<24}  {what}", at.unwrap_or_default());
+        let subscriptions = self.steps.iter().filter_map(|step| step.nothing.as_ref());
+        let subscriptions =
+            Groups::of(subscriptions.map(|(nothing, name)| (*nothing, name.as_str())));
+        let endpoints = self.endpoints.iter();
+        let endpoints = endpoints.filter_map(|outcome| Some((outcome.nothing?, outcome.label())));
+        let endpoints = Groups::of(endpoints);
+
+        let mut lines = vec![format!("event {}", self.listed.id)];
+        for step in &self.steps {
+            let nothing = step.nothing.as_ref().map(|(nothing, _)| *nothing);
+            if !subscriptions.contains(nothing) {
+                lines.push(line(step.at.and_then(time::shown).as_deref(), &step.what));
+            }
+        }
+        for outcome in &self.endpoints {
+            if !endpoints.contains(outcome.nothing) {
+                lines.push(line(outcome.updated_at.as_deref(), &outcome.text()));
+            }
+        }
+        let grouped = subscriptions.lines("subscriptions", event).into_iter();
+        let grouped = grouped.chain(endpoints.lines("endpoints", event));
+        lines.extend(grouped.map(|group| line(None, &group)));
+        lines.join("\n")
+    }
+}
+
+/// The source as it is today, if it can be read.
+async fn today(kept: &LedgerItem, stack: &Stack) -> Option<Source> {
+    let document = Document::of(stack).await.ok()?;
+    let name = &kept.event.source;
+    Source::parse(name, document.sources.get(name)?).ok()
+}
+
+/// What became of it at every endpoint that there is, and at those that there were.
+async fn accounts(event: &EventMeta, stack: &Stack) -> Result<Vec<EndpointOutcome>> {
+    let recipients = Recipients::of(stack).await?;
+    let records = recipients.records(event).await?;
+    let statuses = recipients.statuses().await?;
+    let statuses = recipients
+        .endpoints
+        .iter()
+        .filter_map(|endpoint| statuses.get(&endpoint.id));
+    let now = Timestamp::now();
+    let there_are = statuses
+        .map(|status| EndpointOutcome::of(status, event, records.get(&status.endpoint.id), now));
+    let there_were = recipients.removed.iter().filter_map(|recipient| {
+        let record = records.get(&recipient.endpoint)?;
+        Some(EndpointOutcome::removed(recipient, record))
+    });
+    Ok(there_are.chain(there_were).collect())
+}

@@ -1,0 +1,311 @@
+//! `webhookctl event list`.
+
+use super::duplicates::{Duplicate, Duplicates};
+use super::index::{Filter, Index, Kind};
+use crate::Result;
+use crate::commands::source::note_unknown;
+use crate::output::Output;
+use crate::stack::Stack;
+use crate::time;
+use clap::{Args, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use std::num::NonZeroUsize;
+use webhook_gateway::event::EventMeta;
+use webhook_gateway::store::journal::Published;
+use webhook_gateway::store::ledger::LedgerItem;
+
+/// What a screen is good for.
+const DEFAULT_LIMIT: usize = 100;
+
+/// How far back is looked without `--since`.
+const DEFAULT_SINCE: SignedDuration = SignedDuration::from_hours(24);
+
+/// What is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum State {
+    /// Events that were understood.
+    Accepted,
+    /// Webhooks that were not understood.
+    Quarantined,
+    /// Events that were understood, and have the id of another.
+    Conflict,
+    /// Webhooks that were taken for copies of an event, and dropped.
+    Duplicate,
+}
+
+/// Lists events, the newest first.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+They are read from the journal of what was published, from now back to --since, 1 MB at a time; the ledger is
+not scanned. A thousand events are some 60 KB of it, or 8 read units. What was accepted a moment ago and is
+not published yet is not listed, and what became of the quarantined ones is told by `webhookctl quarantine
+list`.
+
+--state duplicate lists the webhooks that were answered 200 and dropped as copies, each with the time when it
+came and the event that it was taken for. They are no events: only the log of the ingress function has them, a
+line each, for as long as it is kept (LogRetentionDays), some seconds after they came. To search it is free,
+and takes the longer the more was logged. A webhook is also listed as a copy of itself if its own record was
+written and DynamoDB's answer was lost.
+
+With --json: {\"id\": …, \"type\": …, \"source\": …, \"provider\": …, \"state\": …, \"accepted_at\": …,
+\"published_at\": …, \"key\": …} each; of duplicates {\"at\": …, \"id\": …, \"source\": …, \"provider\": …,
+\"state\": \"duplicate\"}, whose id is that of the event. As a table, these are 100 at most unless --limit
+says otherwise.
+
+Examples:
+  webhookctl event list
+  webhookctl event list --type 'io.creativeforce.product.*' --since 2026-11-22 --until 2026-11-23
+  webhookctl event list --state quarantined --json | jq -r .id
+  webhookctl event list --state duplicate --source hr --since 2h")]
+pub(crate) struct List {
+    /// Only those of this source.
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Only those of these types, with `*` for any characters.
+    #[arg(long = "type", value_name = "PATTERN")]
+    event_type: Option<String>,
+    /// Only those in this state.
+    #[arg(long)]
+    state: Option<State>,
+    /// Only those accepted since then: 90s, 15m, 2h or 3d ago, a date, or an RFC 3339 time; 24h before
+    /// --until or now unless told otherwise.
+    #[arg(long, value_name = "TIME", value_parser = time::since)]
+    since: Option<Timestamp>,
+    /// Only those accepted before then.
+    #[arg(long, value_name = "TIME", value_parser = time::since)]
+    until: Option<Timestamp>,
+    /// How many at most.
+    #[arg(long, value_name = "N")]
+    limit: Option<NonZeroUsize>,
+}
+
+/// What may be seen of an event at once.
+#[derive(Serialize)]
+pub(crate) struct EventRow {
+    pub(crate) id: String,
+    r#type: String,
+    source: String,
+    provider: String,
+    state: String,
+    accepted_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) published_at: Option<String>,
+    key: String,
+}
+
+impl EventRow {
+    pub(crate) fn of(published: &Published, at: Option<Timestamp>) -> Self {
+        Self::in_state(&published.event, Kind::of(published).name(), at)
+    }
+
+    /// As the ledger has it.
+    pub(crate) fn kept(kept: &LedgerItem) -> Self {
+        let state = match kept.state.as_str() {
+            "accepted" if kept.event.conflict => Kind::Conflict.name(),
+            state => state,
+        };
+        Self::in_state(&kept.event, state, None)
+    }
+
+    fn in_state(event: &EventMeta, state: &str, published_at: Option<Timestamp>) -> Self {
+        Self {
+            id: event.id.clone(),
+            r#type: event.event_type.clone(),
+            source: event.source.clone(),
+            provider: event.provider.clone(),
+            state: state.to_owned(),
+            accepted_at: time::shown(event.accepted_at),
+            published_at: published_at.and_then(|at| time::shown(at.as_millisecond())),
+            key: event.key.clone(),
+        }
+    }
+}
+
+impl EventRow {
+    pub(crate) const COLUMNS: &[&str] = &["accepted_at", "id", "type", "source", "state"];
+}
+
+/// The rows of a list so far.
+struct Rows<R> {
+    columns: &'static [&'static str],
+    limit: usize,
+    is_limited: bool,
+    rows: Vec<R>,
+    shown: usize,
+    is_cut: bool,
+    output: Output,
+}
+
+impl<R: Serialize> Rows<R> {
+    fn begin(
+        columns: &'static [&'static str],
+        limit: Option<NonZeroUsize>,
+        output: Output,
+    ) -> Self {
+        Self {
+            columns,
+            limit: match limit {
+                Some(limit) => limit.get(),
+                None if output.json => usize::MAX,
+                None => DEFAULT_LIMIT,
+            },
+            is_limited: limit.is_some(),
+            rows: Vec::new(),
+            shown: 0,
+            is_cut: false,
+            output,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.shown >= self.limit
+    }
+
+    /// Takes a page as far as it fits.
+    fn add(&mut self, mut page: Vec<R>, is_last: bool) -> Result<()> {
+        let left = self.limit - self.shown;
+        self.is_cut = page.len() > left || !is_last;
+        page.truncate(left);
+        self.shown += page.len();
+        // A program gets each page as it comes; a table has to know all its rows.
+        match self.output.json {
+            true => self.output.list(&page, self.columns)?,
+            false => self.rows.extend(page),
+        }
+        Ok(())
+    }
+
+    /// Shows what was not shown yet, and says what is missing.
+    fn end(self, none: &str, fewer: &str) -> Result<()> {
+        self.output.list(&self.rows, self.columns)?;
+        if self.shown == 0 {
+            self.output.note(none);
+        } else if self.is_cut && !self.is_limited {
+            let limit = self.limit;
+            self.output.note(&format!(
+                "these are the newest {limit}: --limit shows more of them, {fewer} fewer"
+            ));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) async fn run(arguments: List, stack: &Stack, output: Output) -> Result<()> {
+    if arguments.state == Some(State::Duplicate) {
+        return duplicates(arguments, stack, output).await;
+    }
+    let mut rows = Rows::begin(EventRow::COLUMNS, arguments.limit, output);
+    let source = arguments.source.clone();
+    let mut filter = arguments.filter();
+    filter.since = time::bounded(filter.since, filter.until, stack.retention()?, output)?;
+    let mut index = Index::of(stack, filter)?;
+    while !rows.is_full()
+        && let Some(page) = index.next().await?
+    {
+        let page = page
+            .iter()
+            .map(|indexed| EventRow::of(&indexed.published, Some(indexed.at)));
+        rows.add(page.collect(), index.is_at_end())?;
+    }
+    let is_empty = rows.shown == 0;
+    rows.end(
+        "there is no such event: --since looks further back",
+        "--source, --type and --since",
+    )?;
+    if is_empty {
+        note_unknown(source.as_slice(), stack, output).await;
+    }
+    Ok(())
+}
+
+/// Lists what was dropped as a copy.
+async fn duplicates(arguments: List, stack: &Stack, output: Output) -> Result<()> {
+    if arguments.event_type.is_some() {
+        return Err(
+            "the log names the event that a copy was taken for, and not its type: leave out --type"
+                .into(),
+        );
+    }
+    let mut rows = Rows::begin(Duplicate::COLUMNS, arguments.limit, output);
+    let filter = arguments.filter();
+    let now = Timestamp::now();
+    time::refuse_wrong_order(filter.since, filter.until, now)?;
+    let until = filter.until.unwrap_or(now);
+    let mut found = Duplicates::of(stack, filter.source, filter.since, until)?;
+    while !rows.is_full()
+        && let Some(part) = found.next().await?
+    {
+        rows.add(part, found.is_at_end())?;
+    }
+    rows.end(
+        "there is no copy in the log: --since looks further back, as far as the log is kept",
+        "--source and --since",
+    )
+}
+
+impl State {
+    /// The state of events that is meant.
+    fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Accepted => Some(Kind::Accepted),
+            Self::Quarantined => Some(Kind::Quarantined),
+            Self::Conflict => Some(Kind::Conflict),
+            Self::Duplicate => None,
+        }
+    }
+}
+
+impl List {
+    fn filter(self) -> Filter {
+        let end = self.until.unwrap_or_else(Timestamp::now);
+        let lately = || end.checked_sub(DEFAULT_SINCE).unwrap_or(end);
+        Filter {
+            source: self.source,
+            event_type: self.event_type,
+            kind: self.state.and_then(State::kind),
+            since: self.since.unwrap_or_else(lately),
+            until: self.until,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::event::index::tests::published;
+    use crate::ledger::tests::kept;
+    use serde_json::json;
+
+    #[test]
+    fn an_event_is_listed_with_its_state_and_its_times() {
+        let mut event = published("1");
+        let at = Timestamp::from_millisecond(1_790_000_000_500).unwrap();
+        let expected = json!({
+            "id": "1", "type": "a.b", "source": "studio", "provider": "people-force", "state": "accepted",
+            "accepted_at": "2026-09-21T14:13:20.000Z", "published_at": "2026-09-21T14:13:20.500Z",
+            "key": "studio#1",
+        });
+        let listed = serde_json::to_value(EventRow::of(&event, Some(at))).unwrap();
+        assert_eq!(listed, expected);
+        event.event.conflict = true;
+        assert_eq!(EventRow::of(&event, None).state, "conflict");
+        event.quarantined = true;
+        assert_eq!(EventRow::of(&event, None).state, "quarantined");
+    }
+
+    #[test]
+    fn what_the_ledger_has_is_in_the_same_states() {
+        let mut it = kept("studio#1", "1");
+        for (state, conflict, expected) in [
+            ("accepted", false, "accepted"),
+            ("accepted", true, "conflict"),
+            ("quarantined", true, "quarantined"),
+            ("released", false, "released"),
+        ] {
+            it.state = state.to_owned();
+            it.event.conflict = conflict;
+            assert_eq!(EventRow::kept(&it).state, expected);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Endpoints and subscriptions that got nothing of an event, put together by the reason.
+
+use std::collections::BTreeMap;
+use webhook_gateway::event::EventMeta;
+
+/// How many names a line has.
+const MAX_NAMES: usize = 5;
+
+/// Why an endpoint or a subscription got nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Nothing {
+    Source,
+    Type,
+    CreatedLater,
+    Expired,
+}
+
+impl Nothing {
+    fn reason(self, event: &EventMeta) -> String {
+        match self {
+            Self::Source => format!("their sources do not include {}", event.source),
+            Self::Type => format!("none of their patterns matches {}", event.event_type),
+            Self::CreatedLater => format!(
+                "they were created later: `webhookctl event replay --id {} --endpoint NAME` sends it",
+                event.id
+            ),
+            Self::Expired => "deliveries are kept for 30 days".to_owned(),
+        }
+    }
+}
+
+/// Names by the reason for which they got nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Groups<'n>(BTreeMap<Nothing, Vec<&'n str>>);
+
+impl<'n> Groups<'n> {
+    pub(crate) fn of(named: impl Iterator<Item = (Nothing, &'n str)>) -> Self {
+        let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (nothing, name) in named {
+            groups.entry(nothing).or_default().push(name);
+        }
+        // One alone is told with its own filters.
+        groups.retain(|_, names| names.len() > 1);
+        Self(groups)
+    }
+
+    pub(crate) fn contains(&self, nothing: Option<Nothing>) -> bool {
+        nothing.is_some_and(|nothing| self.0.contains_key(&nothing))
+    }
+
+    /// A line for each reason: how many, why, and the first names.
+    pub(crate) fn lines(&self, noun: &str, event: &EventMeta) -> Vec<String> {
+        let groups = self.0.iter();
+        let line = |(nothing, names): (&Nothing, &Vec<&str>)| {
+            let first = names[..names.len().min(MAX_NAMES)].join(", ");
+            let more = match names.len().saturating_sub(MAX_NAMES) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let (count, reason) = (names.len(), nothing.reason(event));
+            format!("{count} {noun}: nothing, because {reason} ({first}{more})")
+        };
+        groups.map(line).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::tests::kept;
+
+    #[test]
+    fn one_line_has_all_that_got_nothing_for_one_reason() {
+        let event = kept("studio#1", "1").event;
+        let names = ["a", "b", "c", "d", "e", "f", "g"];
+        let named = names.map(|name| (Nothing::Source, name));
+        let alone = [(Nothing::Type, "alone")];
+        let groups = Groups::of(named.into_iter().chain(alone));
+        let expected = "7 endpoints: nothing, because their sources do not include studio (a, b, c, d, e and \
+            2 more)";
+        assert_eq!(groups.lines("endpoints", &event), [expected]);
+        assert!(groups.contains(Some(Nothing::Source)));
+        assert!(!groups.contains(Some(Nothing::Type)) && !groups.contains(None));
+        let two = Groups::of(named.into_iter().take(2));
+        assert!(two.lines("subscriptions", &event)[0].ends_with("(a, b)"));
+    }
+}

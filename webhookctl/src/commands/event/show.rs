@@ -1,0 +1,193 @@
+//! `webhookctl event show`: the webhook as it came, what was made of it, and what became of that.
+
+use super::list::EventRow;
+use super::recipients::Recipients;
+use crate::Result;
+use crate::commands::delivery;
+use crate::output::Output;
+use crate::stack::Stack;
+use crate::time;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use clap::Args;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal};
+use webhook_gateway::delivery::body::body;
+use webhook_gateway::store::endpoints::Format;
+use webhook_gateway::store::ledger::LedgerItem;
+
+/// Shows an event: the webhook as it came, the CloudEvent that was made of it, and every delivery.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Signatures are not kept. --raw writes the exact bytes of the body, and nothing else; to a terminal only with
+--force.
+
+With --json: what `event list --json` has, with \"reason\": …, \"released_as\": …, \"headers\": {…}, \"body\":
+… (or \"body_base64\", if it is not UTF-8), \"event\": {…} (null for what is not understood) and
+\"deliveries\": […], each as `delivery list --json` has it.
+
+Examples:
+  webhookctl event show 0c8d2b8e-3f0f-4a8e-9c66-9b6c1c2d7c11
+  webhookctl event show 0c8d2b8e-3f0f-4a8e-9c66-9b6c1c2d7c11 --source studio --raw > body.json")]
+pub(crate) struct Show {
+    /// The id of the event, or its key in the ledger.
+    id: String,
+    /// The source that it came in by, if several have an event of this id.
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Writes the body as it came, byte for byte, and nothing else.
+    #[arg(long)]
+    raw: bool,
+    /// Writes it to a terminal, too, which it may steer.
+    #[arg(long, requires = "raw")]
+    force: bool,
+}
+
+#[derive(Serialize)]
+struct EventDetails {
+    #[serde(flatten)]
+    listed: EventRow,
+    reason: Option<String>,
+    released_as: Option<String>,
+    headers: BTreeMap<String, String>,
+    body: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
+    event: Option<Box<RawValue>>,
+    deliveries: Vec<delivery::DeliveryRow>,
+}
+
+impl EventDetails {
+    pub(crate) const COLUMNS: &[&str] = &[
+        "accepted_at",
+        "id",
+        "type",
+        "source",
+        "state",
+        "reason",
+        "released_as",
+    ];
+}
+
+pub(crate) async fn run(arguments: Show, stack: &Stack, output: Output) -> Result<()> {
+    let recorded = stack.ledger()?;
+    let source = arguments.source.as_deref();
+    let found = recorded.find_with_return(&arguments.id, source, stack);
+    let (kept, again_at) = found.await?;
+    let raw = recorded.bytes(kept.body.clone()).await;
+    if arguments.raw {
+        if io::stdout().is_terminal() && !arguments.force {
+            return Err("what came from outside may steer a terminal: send --raw to a file or through a pipe, \
+                or say --force".into());
+        }
+        return output.bytes(&raw?);
+    }
+    let raw = raw.map_err(|error| output.note(&format!("the body is not shown: {error}")));
+    let recipients = Recipients::of(stack).await?;
+    let records = recipients.records(&kept.event).await?;
+    let rows = records
+        .values()
+        .map(|record| delivery::DeliveryRow::of(record, recipients.name(&record.endpoint)));
+    let shown = shown(&kept, raw.ok(), rows.collect());
+    if let Some(at) = again_at.and_then(time::shown) {
+        output.note(&format!(
+            "the same body came again at {at}: the headers are of then"
+        ));
+    }
+    output.one(&shown, EventDetails::COLUMNS)?;
+    if output.json {
+        return Ok(());
+    }
+    output.text(&shown.request())?;
+    if let Some(event) = &shown.event {
+        output.text(&format!("\nCloudEvent:\n{}\n", event.get()))?;
+    }
+    if shown.deliveries.is_empty() {
+        output.note("no endpoint has a delivery of it: `webhookctl event explain` says why");
+    }
+    output.list(&shown.deliveries, delivery::DeliveryRow::COLUMNS)
+}
+
+fn shown(
+    kept: &LedgerItem,
+    raw: Option<Vec<u8>>,
+    deliveries: Vec<delivery::DeliveryRow>,
+) -> EventDetails {
+    let event = match kept.state.as_str() {
+        "accepted" => raw.as_ref().and_then(|raw| made(kept, raw)),
+        _ => None,
+    };
+    let (body, body_base64) = match raw.map(String::from_utf8) {
+        Some(Ok(text)) => (Some(text), None),
+        Some(Err(error)) => (None, Some(STANDARD.encode(error.as_bytes()))),
+        None => (None, None),
+    };
+    EventDetails {
+        listed: EventRow::kept(kept),
+        reason: kept.reason.clone(),
+        released_as: kept.released_as.clone(),
+        headers: kept.headers.clone(),
+        body,
+        body_base64,
+        event,
+        deliveries,
+    }
+}
+
+/// The CloudEvent, as it stands on the queues.
+fn made(kept: &LedgerItem, raw: &[u8]) -> Option<Box<RawValue>> {
+    let made = body(Format::CloudEvents, &kept.event, kept.content_type(), raw);
+    let (_, json) = made.ok()?;
+    RawValue::from_string(String::from_utf8(json).ok()?).ok()
+}
+
+impl EventDetails {
+    /// As it would be written by hand.
+    fn request(&self) -> String {
+        let mut text = "\nWebhook:\n".to_owned();
+        for (name, value) in &self.headers {
+            text += &format!("{name}: {value}\n");
+        }
+        match (&self.body, &self.body_base64) {
+            (Some(body), _) => text + "\n" + body,
+            (None, Some(digits)) => text + "\n(not UTF-8; in Base64:)\n" + digits,
+            (None, None) => text,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::tests::kept;
+
+    #[test]
+    fn what_was_published_is_shown_to_the_letter() {
+        let raw = br#"{"action":"employee_hired","data":{"id":7, "x":1.50}}"#;
+        let it = shown(&kept("studio#1", "1"), Some(raw.to_vec()), Vec::new());
+        assert_eq!(it.body.as_deref(), std::str::from_utf8(raw).ok());
+        let event = it.event.unwrap();
+        let data = r#""data":{"action":"employee_hired","data":{"id":7, "x":1.50}}"#;
+        assert!(event.get().contains(data), "{event}");
+    }
+
+    #[test]
+    fn what_is_not_understood_has_no_event_and_bytes_are_kept() {
+        let mut quarantined = kept("studio#1", "1");
+        quarantined.state = "quarantined".to_owned();
+        let it = shown(&quarantined, Some(b"\xff\0".to_vec()), Vec::new());
+        assert!(it.event.is_none() && it.body.is_none());
+        assert_eq!(it.body_base64.as_deref(), Some("/wA="));
+    }
+
+    #[test]
+    fn a_body_that_is_gone_leaves_the_rest() {
+        let it = shown(&kept("studio#1", "1"), None, Vec::new());
+        let it = serde_json::to_value(it).unwrap();
+        assert_eq!(
+            (&it["id"], &it["body"], &it["event"]),
+            (&"1".into(), &().into(), &().into())
+        );
+    }
+}

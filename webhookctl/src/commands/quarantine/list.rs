@@ -1,0 +1,40 @@
+//! `webhookctl quarantine list`.
+
+use super::{QuarantineRow, Which, found, rejected};
+use crate::Result;
+use crate::commands::source::note_unknown;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::Args;
+
+/// Lists what is quarantined, or what was rejected, the newest first.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: {\"id\": …, \"source\": …, \"at\": …, \"state\": …, \"reason\": …, \"released_as\": …} each. The
+state is quarantined, accepted or released (as the event released_as), rejected, or forgotten.
+
+Examples:
+  webhookctl quarantine list --source studio
+  webhookctl quarantine list --rejected --since 1d --json")]
+pub(crate) struct List {
+    #[command(flatten)]
+    which: Which,
+}
+
+pub(crate) async fn run(List { which }: List, stack: &Stack, output: Output) -> Result<()> {
+    let rows = match which.rejected {
+        true => rejected::list(&which, stack, output).await?,
+        false => quarantined(&which, stack, output).await?,
+    };
+    if rows.is_empty() {
+        output.note("nothing was found: --since looks further back");
+        note_unknown(which.source.as_slice(), stack, output).await;
+    }
+    output.list(&rows, QuarantineRow::COLUMNS)
+}
+
+/// What is, or was, quarantined, the newest first.
+async fn quarantined(which: &Which, stack: &Stack, output: Output) -> Result<Vec<QuarantineRow>> {
+    let found = found(which, stack, output).await?;
+    Ok(found.into_iter().map(|(listed, _)| listed).collect())
+}

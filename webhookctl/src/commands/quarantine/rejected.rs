@@ -1,0 +1,89 @@
+//! Requests that were refused, as the journal keeps them.
+
+use super::{QuarantineRow, Which};
+use crate::Result;
+use crate::document::Document;
+use crate::ledger::LedgerReader;
+use crate::output::Output;
+use crate::stack::Stack;
+use jiff::{SignedDuration, Timestamp};
+use webhook_gateway::crypto::mac::sha256;
+use webhook_gateway::store::journal::{Journal, KeptRejected, days};
+
+/// A request that was refused, as it came.
+pub(crate) struct Request {
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) raw: Vec<u8>,
+}
+
+/// For so long the journal keeps what was refused.
+const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Those that are meant, the newest first.
+pub(crate) async fn list(
+    which: &Which,
+    stack: &Stack,
+    output: Output,
+) -> Result<Vec<QuarantineRow>> {
+    let kept = kept(which, &stack.journal()?, stack, output).await?;
+    Ok(kept.iter().map(QuarantineRow::rejected).collect())
+}
+
+/// The one of this id.
+pub(crate) async fn one(id: &str, journal: &Journal) -> Result<KeptRejected> {
+    let mut parts = id.split('/');
+    let (source, day) = (parts.next().unwrap_or_default(), parts.next());
+    let day = day.and_then(|day| day.parse().ok()).ok_or_else(|| {
+        format!("{id:?} is not the id of a rejected request: see `webhookctl quarantine list --rejected`")
+    })?;
+    let kept = journal.rejected(source, day).await?;
+    let one = kept.into_iter().find(|kept| kept.id == id);
+    Ok(one.ok_or(
+        "there is no such request any more: a newer one has its place, or its 7 days are over",
+    )?)
+}
+
+/// The headers and the bytes of one that is kept.
+pub(crate) async fn request(
+    kept: &KeptRejected,
+    journal: &Journal,
+    recorded: &LedgerReader,
+) -> Result<Request> {
+    let request = journal.rejected_request(kept).await;
+    let request = request?;
+    let request = request.ok_or("another request has taken its place")?;
+    let raw = recorded.bytes(request.body).await?;
+    if request.digest.is_some_and(|digest| digest != sha256(&raw)) {
+        return Err(
+            "its body is not there: it was not stored in time, or a newer request has overwritten \
+            it"
+            .into(),
+        );
+    }
+    let headers = request.headers;
+    Ok(Request { headers, raw })
+}
+
+/// What is kept of the sources that are meant: one, or all that are configured.
+pub(crate) async fn kept(
+    which: &Which,
+    journal: &Journal,
+    stack: &Stack,
+    output: Output,
+) -> Result<Vec<KeptRejected>> {
+    let sources = match &which.source {
+        Some(source) => vec![source.clone()],
+        None => Document::of(stack).await?.sources.keys().cloned().collect(),
+    };
+    let since = which.since(KEPT, output)?;
+    let mut all = Vec::new();
+    for source in &sources {
+        for day in days(since, Timestamp::now()) {
+            let kept = journal.rejected(source, day).await;
+            all.extend(kept?);
+        }
+    }
+    all.retain(|request| request.at >= since);
+    all.sort_by_key(|request| std::cmp::Reverse(request.at));
+    Ok(all)
+}

@@ -1,0 +1,360 @@
+//! `webhookctl quarantine release`.
+
+use super::messages::Messages;
+use super::rejected::Request;
+use super::{Which, found, rejected};
+use crate::Result;
+use crate::document::Document;
+use crate::ledger::LedgerReader;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::collections::BTreeSet;
+use webhook_gateway::event::CloudEvent;
+use webhook_gateway::providers::Verified;
+use webhook_gateway::store::journal::{Journal, KeptRejected};
+use webhook_gateway::store::ledger::{LedgerItem, NewItem};
+use webhook_gateway::store::sources::{Authentication, Source};
+
+/// Tries what is quarantined with today's code, or what was rejected with today's secrets, and accepts what
+/// is in order.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+It is released once, however often this is called, and stays where it is if it is still not in order. Nothing
+that is quarantined is verified again. With --dry-run only what would become of it is told, beside the reason
+for which it was not accepted when it came; with --json also the whole CloudEvent. What is released as the
+rejected kind may still be quarantined then: it was authentic, and is not understood. A source that is
+unsigned today verifies nothing: what was rejected is accepted with --unsigned-too alone, forgeries among it.
+
+With --json: {\"id\": …, \"outcome\": …, \"event\": …, \"type\": …, \"reason\": …, \"was\": …, \"cloudevent\":
+{…}} each, the last in dry runs only. The outcome is released, would-be-released, released-before, or kept,
+for the reason.
+
+Examples:
+  webhookctl quarantine release sha256:0f…:1790000000000 --dry-run
+  webhookctl quarantine release --source studio --since 3d
+  webhookctl quarantine release --rejected --source hr --since 1d")]
+pub(crate) struct Release {
+    /// Ids of what is quarantined; without any, all that is meant by --source and --since.
+    #[arg(conflicts_with_all = ["rejected", "since"])]
+    ids: Vec<String>,
+    #[command(flatten)]
+    which: Which,
+    /// Also accepts what was rejected of sources that are unsigned today, without any check.
+    #[arg(long, requires = "rejected")]
+    unsigned_too: bool,
+    /// Tells what would become of it, and changes nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What became of one of them.
+#[derive(Debug, Serialize)]
+pub(crate) struct Released {
+    id: String,
+    outcome: &'static str,
+    event: Option<String>,
+    r#type: Option<String>,
+    reason: Option<String>,
+    /// Why it was not accepted when it came.
+    was: Option<String>,
+    /// What today's code makes of it, in a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cloudevent: Option<Box<RawValue>>,
+}
+
+impl Released {
+    pub(crate) const COLUMNS: &[&str] = &["id", "outcome", "event", "type", "reason", "was"];
+}
+
+impl Released {
+    /// The id of what is quarantined no more.
+    fn freed(&self) -> Option<&str> {
+        matches!(self.outcome, "released" | "released-before").then_some(&*self.id)
+    }
+
+    fn kept(id: &str, reason: impl ToString) -> Self {
+        Self {
+            id: id.to_owned(),
+            outcome: "kept",
+            event: None,
+            r#type: None,
+            reason: Some(reason.to_string()),
+            was: None,
+            cloudevent: None,
+        }
+    }
+
+    fn before(id: &str, event: Option<String>) -> Self {
+        Self {
+            id: id.to_owned(),
+            outcome: "released-before",
+            event,
+            r#type: None,
+            reason: None,
+            was: None,
+            cloudevent: None,
+        }
+    }
+
+    fn of(id: &str, outcome: &'static str, event: String, entry: &NewItem) -> Self {
+        Self {
+            id: id.to_owned(),
+            outcome,
+            event: Some(event),
+            r#type: entry
+                .reason
+                .is_none()
+                .then(|| entry.event.event_type.clone()),
+            reason: entry.reason.clone(),
+            was: None,
+            cloudevent: None,
+        }
+    }
+
+    /// What would become of it, instead of what it was.
+    fn would_be(id: &str, was: Option<&str>, webhook: Verified<'_>, entry: &NewItem) -> Self {
+        let meta = &entry.event;
+        let normalized = meta.provider().ok();
+        let normalized = normalized.and_then(|provider| provider.normalize(webhook).ok());
+        let event = normalized.map(|event| CloudEvent::accepted(meta, event).encode());
+        let event = event.and_then(|json| RawValue::from_string(json.ok()?).ok());
+        let event_id = meta.id.clone();
+        Self {
+            was: was.map(str::to_owned),
+            cloudevent: event,
+            ..Self::of(id, "would-be-released", event_id, entry)
+        }
+    }
+}
+
+/// What a release needs to know.
+pub(crate) struct Releaser {
+    recorded: LedgerReader,
+    document: Document,
+    unsigned_too: bool,
+    dry_run: bool,
+}
+
+/// What became of them so far. An outcome that is printed is dropped: all events together may be gigabytes.
+struct Told {
+    output: Output,
+    rows: Vec<Released>,
+    freed: BTreeSet<String>,
+    count: usize,
+    kept: usize,
+}
+
+impl Told {
+    fn begin(output: Output) -> Self {
+        Self {
+            output,
+            rows: Vec::new(),
+            freed: BTreeSet::new(),
+            count: 0,
+            kept: 0,
+        }
+    }
+
+    fn add(&mut self, mut row: Released) -> Result<()> {
+        self.count += 1;
+        self.kept += usize::from(row.outcome == "kept");
+        self.freed.extend(row.freed().map(str::to_owned));
+        if self.output.json {
+            return self.output.list(&[row], Released::COLUMNS);
+        }
+        // A table does not show it.
+        row.cloudevent = None;
+        self.rows.push(row);
+        Ok(())
+    }
+
+    fn end(self) -> Result<()> {
+        self.output.list(&self.rows, Released::COLUMNS)?;
+        match (self.kept, self.count) {
+            (0, _) => Ok(()),
+            (kept, count) => Err(format!(
+                "{kept} of {count} are kept where they are, for the reasons given"
+            )
+            .into()),
+        }
+    }
+}
+
+pub(crate) async fn run(arguments: Release, stack: &Stack, output: Output) -> Result<()> {
+    let (dry_run, unsigned_too) = (arguments.dry_run, arguments.unsigned_too);
+    let releaser = Releaser::of(stack, dry_run, unsigned_too).await?;
+    let mut told = Told::begin(output);
+    // One at a time: the bodies of all of them may be more than the machine has memory for. The oldest first,
+    // as it came.
+    if arguments.which.rejected {
+        let journal = stack.journal()?;
+        let kept = rejected::kept(&arguments.which, &journal, stack, output).await?;
+        for kept in kept.into_iter().rev() {
+            told.add(releaser.rejected(&kept, &journal).await?)?;
+        }
+    } else if arguments.ids.is_empty() {
+        let found = found(&arguments.which, stack, output).await?;
+        for (listed, key) in found.into_iter().rev() {
+            let mut kept = releaser.recorded.look(&BTreeSet::from([key])).await?;
+            let row = match kept.drain().next() {
+                Some((_, kept)) => releaser.quarantined(&kept).await?,
+                None => Released::kept(&listed.id, "the ledger has forgotten it"),
+            };
+            told.add(row)?;
+        }
+    } else {
+        for id in &arguments.ids {
+            let source = arguments.which.source.as_deref();
+            let kept = releaser.recorded.find(id, source, stack).await?;
+            told.add(releaser.quarantined(&kept).await?)?;
+        }
+    }
+    if !dry_run && !arguments.which.rejected {
+        let freed = told.freed.iter().map(String::as_str).collect();
+        Messages::of(stack)?.forget(freed).await;
+    }
+    told.end()
+}
+
+impl Releaser {
+    /// With what is configured today.
+    pub(crate) async fn of(stack: &Stack, dry_run: bool, unsigned_too: bool) -> Result<Self> {
+        Ok(Self {
+            recorded: stack.ledger()?,
+            document: Document::of(stack).await?,
+            unsigned_too,
+            dry_run,
+        })
+    }
+
+    /// The ledger, and where bodies are.
+    pub(crate) fn recorded(&self) -> &LedgerReader {
+        &self.recorded
+    }
+
+    fn source(&self, name: &str) -> Result<Source> {
+        Ok(Source::parse(name, self.document.entry(name)?)?)
+    }
+
+    /// Tries what is quarantined with today's code.
+    pub(crate) async fn quarantined(&self, kept: &LedgerItem) -> Result<Released> {
+        let id = &kept.event.id;
+        if kept.state != "quarantined" {
+            let event = kept.released_as.clone().or_else(|| Some(id.clone()));
+            return Ok(Released::before(id, event));
+        }
+        let source = match self.source(&kept.event.source) {
+            Ok(source) => source,
+            Err(error) => return Ok(Released::kept(id, error)),
+        };
+        let raw = match self.recorded.bytes(kept.body.clone()).await {
+            Ok(raw) => raw,
+            Err(error) => return Ok(Released::kept(id, error)),
+        };
+        let headers = kept.headers.clone().into_iter().collect();
+        let webhook = Verified::recorded(&raw);
+        let name = kept.event.source.clone();
+        let mut entry = NewItem::of(name, &source, webhook, headers, Timestamp::now());
+        entry.matched.clone_from(&kept.matched);
+        if let Some(reason) = &entry.reason {
+            return Ok(Released::kept(id, reason));
+        }
+        if self.dry_run {
+            let was = kept.reason.as_deref();
+            return Ok(Released::would_be(id, was, webhook, &entry));
+        }
+        let released = self
+            .recorded
+            .ledger
+            .release(kept, &entry, self.recorded.retention)
+            .await;
+        Ok(match released? {
+            Some(event) => Released::of(id, "released", event, &entry),
+            None => Released::before(id, None),
+        })
+    }
+
+    /// Tries what was rejected with today's secrets, unless it was released before.
+    async fn rejected(&self, kept: &KeptRejected, journal: &Journal) -> Result<Released> {
+        if let Some(event) = &kept.released_as {
+            return Ok(Released::before(&kept.id, Some(event.clone())));
+        }
+        match rejected::request(kept, journal, &self.recorded).await {
+            Ok(request) => self.refused(kept, &request, journal).await,
+            Err(error) => Ok(Released::kept(&kept.id, error)),
+        }
+    }
+
+    /// Tries a request that was rejected with today's secrets.
+    pub(crate) async fn refused(
+        &self,
+        kept: &KeptRejected,
+        request: &Request,
+        journal: &Journal,
+    ) -> Result<Released> {
+        if let Some(event) = &kept.released_as {
+            return Ok(Released::before(&kept.id, Some(event.clone())));
+        }
+        let source = match self.source(&kept.source) {
+            Ok(source) => source,
+            Err(error) => return Ok(Released::kept(&kept.id, error)),
+        };
+        let webhook = match verify(&source, request, self.unsigned_too) {
+            Ok(webhook) => webhook,
+            Err(error) => return Ok(Released::kept(&kept.id, error)),
+        };
+        let headers = request.headers.iter();
+        let is_signature = |name: &str| name == source.provider.signature_header();
+        let headers = headers.filter(|(name, _)| !is_signature(name)).cloned();
+        let entry = |at| NewItem {
+            // Whether it is a copy of another does not change by their being released together.
+            came_at: kept.at,
+            ..NewItem::of(
+                kept.source.clone(),
+                &source,
+                webhook,
+                headers.clone().collect(),
+                at,
+            )
+        };
+        let now = Timestamp::now();
+        if self.dry_run {
+            let was = Some(&*kept.reason);
+            return Ok(Released::would_be(&kept.id, was, webhook, &entry(now)));
+        }
+        let Some(at) = journal.begin_release(kept, now).await? else {
+            return Ok(Released::kept(
+                &kept.id,
+                "another request has taken its place",
+            ));
+        };
+        let entry = entry(at);
+        // A second try, however late, finds the first.
+        let event = self.recorded.accept(&entry, request.raw.clone()).await?;
+        journal.end_release(kept, &event).await?;
+        Ok(Released::of(&kept.id, "released", event, &entry))
+    }
+}
+
+/// The request as authentic, by today's secrets.
+fn verify<'r>(source: &Source, request: &'r Request, unsigned_too: bool) -> Result<Verified<'r>> {
+    let raw = &request.raw;
+    let Authentication::Signed(secrets) = &source.authentication else {
+        return match unsigned_too {
+            true => Ok(Verified::recorded(raw)),
+            false => Err(
+                "its source is unsigned today, so that nothing tells a forgery: --unsigned-too \
+                accepts it without a check"
+                    .into(),
+            ),
+        };
+    };
+    let name = source.provider.signature_header();
+    let signatures = request.headers.iter().filter(|(header, _)| header == name);
+    let signatures = signatures.map(|(_, value)| value.as_bytes());
+    Ok(source.provider.verify(secrets, signatures, raw)?)
+}

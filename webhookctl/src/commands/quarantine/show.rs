@@ -1,0 +1,105 @@
+//! `webhookctl quarantine show`.
+
+use super::release::{Released, Releaser};
+use super::{QuarantineRow, rejected};
+use crate::Result;
+use crate::output::Output;
+use crate::stack::Stack;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use clap::Args;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use webhook_gateway::providers::Provider;
+
+/// Shows what is quarantined, or was rejected: its reason, the request as it came, and what would become of
+/// it today.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: what `quarantine list --json` has for it, with \"headers\": {…}, \"body\": … (or \"body_base64\"
+if it is not UTF-8) and \"today\": {…}, which is what `quarantine release --dry-run` has for it. Signatures
+are not shown.
+
+Examples:
+  webhookctl quarantine show sha256:0f…:1790000000000
+  webhookctl quarantine show --rejected hr/2026-11-22/017/1790000000000")]
+pub(crate) struct Show {
+    /// Its id, as `quarantine list` has it.
+    id: String,
+    /// It was rejected.
+    #[arg(long)]
+    rejected: bool,
+    /// The source that it came in by, if several have one of this id.
+    #[arg(long, value_name = "NAME", conflicts_with = "rejected")]
+    source: Option<String>,
+}
+
+#[derive(Serialize)]
+struct QuarantineDetails {
+    #[serde(flatten)]
+    listed: QuarantineRow,
+    headers: BTreeMap<String, String>,
+    body: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
+    today: Released,
+}
+
+pub(crate) async fn run(arguments: &Show, stack: &Stack, output: Output) -> Result<()> {
+    let releaser = Releaser::of(stack, true, false).await?;
+    let id = &arguments.id;
+    let (listed, headers, raw, today) = if arguments.rejected {
+        let journal = stack.journal()?;
+        let kept = rejected::one(id, &journal).await?;
+        let request = rejected::request(&kept, &journal, releaser.recorded()).await?;
+        let today = releaser.refused(&kept, &request, &journal).await?;
+        let headers = request.headers.into_iter().collect();
+        (QuarantineRow::rejected(&kept), headers, request.raw, today)
+    } else {
+        let recorded = releaser.recorded();
+        let kept = recorded
+            .find(id, arguments.source.as_deref(), stack)
+            .await?;
+        let raw = recorded.bytes(kept.body.clone()).await?;
+        let today = releaser.quarantined(&kept).await?;
+        (
+            QuarantineRow::of(&kept.event, Some(kept.summary())),
+            kept.headers,
+            raw,
+            today,
+        )
+    };
+    tell(listed, headers, raw, today, output)
+}
+
+fn tell(
+    listed: QuarantineRow,
+    mut headers: BTreeMap<String, String>,
+    raw: Vec<u8>,
+    today: Released,
+    output: Output,
+) -> Result<()> {
+    let signatures = Provider::ALL.map(Provider::signature_header);
+    headers.retain(|name, _| !signatures.contains(&&**name));
+    let (body, body_base64) = match String::from_utf8(raw) {
+        Ok(text) => (Some(text), None),
+        Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
+    };
+    let shown = QuarantineDetails {
+        listed,
+        headers,
+        body,
+        body_base64,
+        today,
+    };
+    if output.json {
+        return output.say("", &shown);
+    }
+    output.one(&shown.listed, QuarantineRow::COLUMNS)?;
+    let headers = shown.headers.iter();
+    let headers: String = headers
+        .map(|(name, value)| format!("{name}: {value}\n"))
+        .collect();
+    let body = shown.body.or(shown.body_base64).unwrap_or_default();
+    output.text(&format!("\n{headers}\n{body}\n\nToday:"))?;
+    output.one(&shown.today, Released::COLUMNS)
+}

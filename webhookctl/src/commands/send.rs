@@ -1,0 +1,380 @@
+//! `webhookctl send`: the smoke test. A payload is signed and posted as its provider would, and the answer
+//! told.
+
+use crate::document::Document;
+use crate::output::{Output, chain};
+use crate::stack::Stack;
+use crate::{Result, providers, web};
+use clap::Args;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Url, redirect};
+use serde::Serialize;
+use serde_json::Value;
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use webhook_gateway::crypto::secret::Secret;
+use webhook_gateway::providers::Provider;
+use webhook_gateway::store::sources::{Authentication, Source};
+
+/// As long as API Gateway waits for the function.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Signs with the newest secret of the source. Fails unless every answer is 2xx; with --forge, unless every one
+is 401.
+
+With --json: {\"file\": …, \"status\": 200, \"answer\": \"accepted\", \"id\": …, \"error\": …} each, null
+where there is none.
+
+Examples:
+  webhookctl send --source studio payload.json
+  webhookctl send --source studio --header 'X-CF-Event: Task completed' task.json product.json
+  printf '{}' | webhookctl send --source partners -
+  webhookctl send --source hr --forge payload.json")]
+pub(crate) struct Send {
+    /// The source to send to.
+    #[arg(long, value_name = "NAME")]
+    source: String,
+    /// The content type, instead of the provider's own.
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<HeaderValue>,
+    /// A further header.
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// Signs with a wrong secret, to see it refused.
+    #[arg(long)]
+    forge: bool,
+    /// The payloads; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// What became of a file.
+#[derive(Debug, Serialize)]
+struct Sent {
+    file: String,
+    status: Option<u16>,
+    answer: Option<String>,
+    id: Option<String>,
+    error: Option<String>,
+}
+
+impl Sent {
+    pub(crate) const COLUMNS: &[&str] = &["file", "status", "answer", "error", "id"];
+}
+
+/// How the payloads of a source are sent.
+struct Sender {
+    client: Client,
+    url: Url,
+    provider: Provider,
+    secret: Option<Secret>,
+    headers: HeaderMap,
+}
+
+pub(crate) async fn run(arguments: Send, stack: &Stack, output: Output) -> Result<()> {
+    let name = &arguments.source;
+    let document = Document::of(stack).await?;
+    let source = Source::parse(name, document.entry(name)?)
+        .map_err(|error| format!("the source {name} is disabled: {error}"))?;
+    let provider = source.provider;
+    let secret = secret(source, arguments.forge)?;
+    let url = stack.payload_url(name)?.parse()?;
+    let sender = Sender {
+        client: client(&url)?,
+        url,
+        provider,
+        secret,
+        headers: headers(provider, arguments.content_type, arguments.headers),
+    };
+    let mut sent = Vec::new();
+    for file in &arguments.files {
+        sent.push(sender.send(file).await);
+    }
+    output.list(&sent, Sent::COLUMNS)?;
+    judge(&sent, arguments.forge)
+}
+
+impl Sender {
+    async fn send(&self, file: &Path) -> Sent {
+        let name = file.display().to_string();
+        let body = match read(file) {
+            Ok(body) => body,
+            Err(error) => return Sent::failed(name, &error),
+        };
+        match self.post(body).await {
+            Ok((status, answer)) => Sent::answered(name, status, &answer),
+            Err(error) => Sent::failed(name, &*error),
+        }
+    }
+
+    async fn post(&self, body: Vec<u8>) -> Result<(u16, Vec<u8>)> {
+        let mut request = self.client.post(self.url.clone());
+        if let Some(secret) = &self.secret {
+            let signature = self.provider.sign(secret, &body);
+            request = request.header(self.provider.signature_header(), signature);
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let answer = request.body(body).send().await;
+        let answer = answer.map_err(|error| chain(&error))?;
+        Ok((answer.status().as_u16(), web::body(answer).await?))
+    }
+}
+
+impl Sent {
+    fn failed(file: String, error: &dyn std::error::Error) -> Self {
+        Self {
+            file,
+            status: None,
+            answer: None,
+            id: None,
+            error: Some(chain(error)),
+        }
+    }
+
+    /// What the gateway says, by its own answer, its problem document, or that of API Gateway before it.
+    fn answered(file: String, status: u16, body: &[u8]) -> Self {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let text = |name| body.get(name).and_then(Value::as_str).map(str::to_owned);
+        Self {
+            file,
+            status: Some(status),
+            answer: text("status")
+                .or_else(|| text("title"))
+                .or_else(|| text("message")),
+            id: text("id"),
+            error: None,
+        }
+    }
+}
+
+/// The secret to sign with, if the source is signed; a wrong one for a forgery.
+fn secret(source: Source, forge: bool) -> Result<Option<Secret>> {
+    match source.authentication {
+        Authentication::Signed(_) if forge => {
+            Ok(Secret::new(&providers::generate_secret(source.provider)?))
+        }
+        Authentication::Signed(secrets) => Ok(secrets.into_iter().next()),
+        Authentication::Unsigned if forge => {
+            Err("the source is unsigned: there is no signature to forge".into())
+        }
+        Authentication::Unsigned => Ok(None),
+    }
+}
+
+fn headers(
+    provider: Provider,
+    content_type: Option<HeaderValue>,
+    others: Vec<(HeaderName, HeaderValue)>,
+) -> HeaderMap {
+    let content_type =
+        content_type.unwrap_or(HeaderValue::from_static(providers::content_type(provider)));
+    let mut headers: HeaderMap = [(CONTENT_TYPE, content_type)].into_iter().collect();
+    for (name, value) in others {
+        headers.append(name, value);
+    }
+    headers
+}
+
+/// A client that goes to the gateway itself or nowhere. Not every resolver knows the names below `localhost`.
+fn client(url: &Url) -> reqwest::Result<Client> {
+    let mut client = Client::builder()
+        .timeout(TIMEOUT)
+        .redirect(redirect::Policy::none())
+        .no_proxy();
+    if let Some(host) = url.host_str().filter(|host| host.ends_with(".localhost")) {
+        // Port 0 leaves it to the URL.
+        client = client.resolve(host, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    }
+    client.build()
+}
+
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    if file != Path::new("-") {
+        return std::fs::read(file);
+    }
+    let mut body = Vec::new();
+    io::stdin().read_to_end(&mut body)?;
+    Ok(body)
+}
+
+/// Whether all were answered as they should be.
+fn judge(sent: &[Sent], forged: bool) -> Result<()> {
+    let as_expected = |sent: &&Sent| match sent.status {
+        Some(status) if forged => status == 401,
+        Some(status) => (200..300).contains(&status),
+        None => false,
+    };
+    let (right, all) = (sent.iter().filter(as_expected).count(), sent.len());
+    let wrong = all - right;
+    match (wrong, forged) {
+        (0, _) => Ok(()),
+        (_, true) => Err(format!("{wrong} of {all} were not refused with 401").into()),
+        // The gateway may have read the sources just before, and does not read them for every miss.
+        (_, false) => Err(format!(
+            "{wrong} of {all} were not accepted; if the source was changed within the \
+            last minute, try again in a moment"
+        )
+        .into()),
+    }
+}
+
+fn header(text: &str) -> std::result::Result<(HeaderName, HeaderValue), &'static str> {
+    let (name, value) = text.split_once(':').ok_or("a header is NAME: VALUE")?;
+    let name = name
+        .trim()
+        .parse()
+        .map_err(|_| "this is not a header's name")?;
+    let value = value.trim().parse();
+    Ok((name, value.map_err(|_| "this is not a header's value")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    fn source(entry: Value) -> Source {
+        Source::parse("it", &entry).unwrap()
+    }
+
+    fn answered(status: u16, body: &str) -> Sent {
+        Sent::answered("it".to_owned(), status, body.as_bytes())
+    }
+
+    /// Answers one request with 200, and gives it back in lower case, as the names of headers have none.
+    fn receiver() -> (Url, std::thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let url = format!("http://api.localhost:{port}/webhooks/it");
+        let answer = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"{\"a\":1}") {
+                let mut bytes = [0; 1024];
+                let count = stream.read(&mut bytes).unwrap();
+                request.extend(&bytes[..count]);
+            }
+            let answer = "HTTP/1.1 200 OK\r\ncontent-length: \
+                35\r\n\r\n{\"status\":\"accepted\",\"id\":\"studio\"}";
+            stream.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8(request).unwrap().to_lowercase()
+        });
+        (url.parse().unwrap(), answer)
+    }
+
+    #[tokio::test]
+    async fn a_payload_is_posted_with_the_providers_signature_over_its_bytes() {
+        let (url, received) = receiver();
+        let sender = Sender {
+            client: client(&url).unwrap(),
+            url,
+            provider: Provider::PeopleForce,
+            secret: Secret::new("s"),
+            headers: headers(
+                Provider::PeopleForce,
+                None,
+                vec![header("X-More: 1").unwrap()],
+            ),
+        };
+        let (status, answer) = sender.post(b"{\"a\":1}".to_vec()).await.unwrap();
+        let sent = Sent::answered("it".to_owned(), status, &answer);
+        assert_eq!(
+            (sent.status, sent.answer.as_deref()),
+            (Some(200), Some("accepted"))
+        );
+
+        let request = received.join().unwrap();
+        // printf '{"a":1}' | openssl dgst -sha256 -hmac s
+        let signature = "x-peopleforce-signature: \
+            sha256=37beaf650f70b40ec9706929c2e9d835cbd63729988f48781e6383a147215f07\r\n";
+        for part in [
+            "post /webhooks/it http/1.1\r\n",
+            signature,
+            "content-type: application/json\r\n",
+            "x-more: 1\r\n",
+        ] {
+            assert!(request.contains(part), "{part} is not in {request}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_read_whoever_gave_it() {
+        let accepted = answered(200, r#"{"status":"accepted","id":"a"}"#);
+        assert_eq!(accepted.answer.as_deref(), Some("accepted"));
+        assert_eq!(accepted.id.as_deref(), Some("a"));
+        let refused = answered(
+            401,
+            r#"{"type":"about:blank","title":"Unauthorized","status":401}"#,
+        );
+        assert_eq!(refused.answer.as_deref(), Some("Unauthorized"));
+        let before = answered(404, r#"{"message":"Not Found"}"#);
+        assert_eq!(before.answer.as_deref(), Some("Not Found"));
+        assert_eq!(answered(502, "<html>").answer, None);
+    }
+
+    #[test]
+    fn the_newest_secret_signs_unless_it_is_a_forgery() {
+        let signed = source(json!({"provider": "creads", "secrets": ["new", "old"]}));
+        let newest = Secret::new("new");
+        assert_eq!(secret(signed.clone(), false).unwrap(), newest);
+        assert_ne!(secret(signed, true).unwrap(), newest);
+
+        let unsigned = source(json!({"provider": "creads", "unsigned": true}));
+        assert_eq!(secret(unsigned.clone(), false).unwrap(), None);
+        assert!(secret(unsigned, true).is_err());
+    }
+
+    #[test]
+    fn every_answer_has_to_be_the_expected_one() {
+        let of = |statuses: &[u16]| -> Vec<Sent> {
+            statuses
+                .iter()
+                .map(|&status| answered(status, ""))
+                .collect()
+        };
+        assert!(judge(&of(&[200, 202]), false).is_ok());
+        assert!(judge(&of(&[401, 401]), true).is_ok());
+        for (statuses, forged) in [
+            (&[200, 401][..], false),
+            (&[401, 200], true),
+            (&[301], false),
+        ] {
+            assert!(judge(&of(statuses), forged).is_err());
+        }
+        let unread = Sent::failed("it".to_owned(), &io::Error::other("gone"));
+        assert!(judge(std::slice::from_ref(&unread), false).is_err());
+        assert!(judge(&[unread], true).is_err());
+    }
+
+    #[test]
+    fn a_content_type_that_is_given_replaces_the_providers() {
+        let own = headers(Provider::WoodWing, None, Vec::new());
+        assert_eq!(own[CONTENT_TYPE], "application/cloudevents+json");
+        let given = headers(
+            Provider::WoodWing,
+            Some(HeaderValue::from_static("text/plain")),
+            Vec::new(),
+        );
+        assert_eq!(given[CONTENT_TYPE], "text/plain");
+    }
+
+    #[test]
+    fn a_header_is_a_name_and_a_value() {
+        let (name, value) = header("X-CF-Event: Task: completed").unwrap();
+        assert_eq!(
+            (name.as_str(), value),
+            ("x-cf-event", HeaderValue::from_static("Task: completed"))
+        );
+        for wrong in ["X-CF-Event", ": x", "a b: c", "a: b\nc"] {
+            assert!(header(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! `webhookctl source create`.
+
+use super::entry;
+use super::view::Changed;
+use super::{check_window, refuse_unless_local, silence, tell};
+use crate::document::Document;
+use crate::output::Output;
+use crate::stack::Stack;
+use crate::{Result, providers};
+use clap::Args;
+use webhook_gateway::providers::Provider;
+use webhook_gateway::store::sources::{Source, SourceError, is_source_name};
+
+/// Creates a source, with a generated secret unless told otherwise.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without --secret-stdin and --unsigned, a secret is generated in the provider's own form and shown once: paste
+it where the provider asks for it, beside the Payload URL.
+
+With --silent-after, the source is watched: if it sends nothing for so long, from now or from its last webhook
+on, you are told, once, by a notice and by the event io.webhook-gateway.source.silent on the events queue.
+
+With --json: {\"name\": …, \"provider\": …, \"secrets\": 1, \"url\": …, \"secret\": …}, the secret only if it
+was generated.
+
+Examples:
+  webhookctl source create studio --provider creative-force
+  webhookctl source create content --provider woodwing --origin studio.example.com --secret-stdin < token
+  webhookctl source create hr --provider people-force --dedupe-window 2h
+  webhookctl source create shop --provider creads --silent-after 2d
+  webhookctl source create hr-test --provider people-force --unsigned")]
+pub(crate) struct Create {
+    /// The source's name, the last part of its Payload URL.
+    name: String,
+    /// Whose webhooks these are: creative-force, woodwing, creads or people-force.
+    #[arg(long)]
+    provider: Provider,
+    /// Reads the secret from standard input instead of generating one.
+    #[arg(long)]
+    secret_stdin: bool,
+    /// Accepts webhooks without any signature, from anybody who knows the URL.
+    #[arg(long, conflicts_with = "secret_stdin")]
+    unsigned: bool,
+    /// How long the same id counts as a duplicate, such as 30d; of providers without ids, how long the same
+    /// update does, such as 10m. The default is the provider's.
+    #[arg(long, value_name = "DURATION")]
+    dedupe_window: Option<String>,
+    /// The longest that it normally sends nothing, such as 2h or 3d, up to 30d; without it the source is not
+    /// watched.
+    #[arg(long, value_name = "DURATION")]
+    silent_after: Option<String>,
+    /// An origin that may ask whether it may send; `*` is any.
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
+}
+
+pub(crate) async fn run(arguments: Create, stack: &Stack, output: Output) -> Result<()> {
+    let (name, provider) = (arguments.name, arguments.provider);
+    if !is_source_name(&name) {
+        return Err(SourceError::Name.into());
+    }
+    let url = stack.payload_url(&name)?;
+    if let Some(problem) = providers::payload_url_problem(provider, &url) {
+        refuse_unless_local(&problem, stack, output)?;
+    }
+    let mut document = Document::of(stack).await?;
+    if document.sources.contains_key(&name) {
+        return Err(format!(
+            "there is a source {name} already: `webhookctl source rotate-secret {name}` gives \
+            it a new secret, `webhookctl source delete {name}` deletes it"
+        )
+        .into());
+    }
+    let secret = match arguments.unsigned {
+        true => None,
+        false => Some(entry::new_secret(provider, arguments.secret_stdin)?),
+    };
+    let entry = entry::new(
+        provider,
+        secret.as_deref(),
+        arguments.dedupe_window.as_deref(),
+        arguments.silent_after.as_deref(),
+        &arguments.origins,
+    );
+    let source = Source::parse(&name, &entry)?;
+    if arguments.dedupe_window.is_some() {
+        check_window(&source, stack)?;
+    }
+    document.sources.insert(name.clone(), entry);
+    document.write().await?;
+    if arguments.unsigned {
+        output.note("this source is unsigned: anybody who knows its URL can send to it");
+    }
+    // Its secret is shown whether it is watched or not.
+    tell(
+        output,
+        &Changed {
+            name: name.clone(),
+            provider: provider.name(),
+            secrets: usize::from(!arguments.unsigned),
+            url,
+            secret: secret.filter(|_| !arguments.secret_stdin),
+        },
+    )?;
+    match source.silent_after {
+        Some(_) => silence::follow(&name, &source, stack).await,
+        None => Ok(()),
+    }
+}

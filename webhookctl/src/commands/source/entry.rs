@@ -1,0 +1,210 @@
+//! The entry of one source in the document: made, and given secrets. What it means is the gateway's to say.
+
+use crate::{Result, providers};
+use serde_json::{Map, Value, json};
+use std::io::{self, IsTerminal, Read};
+use webhook_gateway::crypto::secret::{invisible, trimmed};
+use webhook_gateway::providers::Provider;
+use webhook_gateway::store::sources::{Source, SourceError};
+
+/// An entry with what was said, and nothing else; without a secret it is unsigned.
+pub(crate) fn new(
+    provider: Provider,
+    secret: Option<&str>,
+    window: Option<&str>,
+    silent_after: Option<&str>,
+    origins: &[String],
+) -> Value {
+    let mut entry = Map::new();
+    let mut set = |name: &str, value: Value| entry.insert(name.to_owned(), value);
+    set("provider", provider.name().into());
+    match secret {
+        Some(secret) => set("secrets", json!([secret])),
+        None => set("unsigned", true.into()),
+    };
+    if let Some(window) = window {
+        set("dedupe_window", window.into());
+    }
+    if let Some(gap) = silent_after {
+        set("silent_after", gap.into());
+    }
+    if !origins.is_empty() {
+        set("origins", origins.into());
+    }
+    entry.into()
+}
+
+/// The provider that an entry names, even if nothing else of it is in order.
+pub(crate) fn provider(entry: &Value) -> Option<Provider> {
+    entry.get("provider")?.as_str()?.parse().ok()
+}
+
+/// The provider of a source that is in order, but for a secret perhaps, which is what it gets.
+pub(crate) fn rotatable(name: &str, entry: &Value) -> Result<Provider> {
+    match Source::parse(name, entry) {
+        Ok(_) | Err(SourceError::NoSecret) => Ok(provider(entry).ok_or(SourceError::Provider)?),
+        Err(error) => Err(format!("{error}: delete the source {name} and create it again").into()),
+    }
+}
+
+/// Puts a new secret first and keeps some of the present ones, or drops all but the first of these if there
+/// is no new one; how many there are then. With a secret, a source is no longer unsigned.
+pub(crate) fn rotate(entry: &mut Value, new: Option<&str>, keep: usize) -> Result<usize> {
+    let secrets = rotated(entry, new, keep)?;
+    let count = secrets.len();
+    if let Some(entry) = entry.as_object_mut() {
+        entry.insert("secrets".to_owned(), secrets.into());
+        entry.remove("unsigned");
+    }
+    Ok(count)
+}
+
+fn rotated(entry: &Value, new: Option<&str>, keep: usize) -> Result<Vec<String>> {
+    let present = entry.get("secrets").and_then(Value::as_array);
+    let present = present.into_iter().flatten().filter_map(Value::as_str);
+    let mut present: Vec<&str> = present
+        .map(trimmed)
+        .filter(|present| !present.is_empty())
+        .collect();
+    match new {
+        Some(new) if present.first() == Some(&new) => {
+            return Err("this is the newest secret of the source already".into());
+        }
+        Some(new) => {
+            present.retain(|&secret| secret != new);
+            present.truncate(keep);
+            present.insert(0, new);
+        }
+        None if present.is_empty() => {
+            return Err("the source has no secret: rotate it without --drop-previous".into());
+        }
+        None => present.truncate(1),
+    }
+    Ok(present.into_iter().map(str::to_owned).collect())
+}
+
+/// A secret that was typed or piped, or else a generated one.
+pub(crate) fn new_secret(provider: Provider, from_stdin: bool) -> Result<String> {
+    if from_stdin {
+        read_secret()
+    } else {
+        Ok(providers::generate_secret(provider)?)
+    }
+}
+
+/// A secret that was typed, without being seen, or piped.
+pub(crate) fn read_secret() -> Result<String> {
+    if io::stdin().is_terminal() {
+        let typed = rpassword::prompt_password("Secret: ")?;
+        return Ok(one_line(&typed)?.to_owned());
+    }
+    let mut bytes = Vec::new();
+    io::stdin().read_to_end(&mut bytes)?;
+    Ok(one_line(text(&bytes)?)?.to_owned())
+}
+
+/// The text of standard input.
+fn text(bytes: &[u8]) -> Result<&str> {
+    // With or without a byte order mark, every other byte of such letters is 0.
+    let is_utf_16 = bytes.starts_with(b"\xff\xfe")
+        || bytes.starts_with(b"\xfe\xff")
+        || bytes.iter().take(2).any(|byte| *byte == 0);
+    if is_utf_16 {
+        return Err("standard input is UTF-16, which Windows PowerShell writes: save it as UTF-8, for example \
+            with `Set-Content -Encoding ascii`".into());
+    }
+    Ok(std::str::from_utf8(bytes).map_err(|_| "standard input is not UTF-8")?)
+}
+
+/// The only line of a text, without what surrounds it by accident.
+fn one_line(text: &str) -> Result<&str> {
+    if let Some(character) = invisible(text) {
+        return Err(SourceError::Invisible(character).into());
+    }
+    match trimmed(text) {
+        "" => Err("standard input has no secret".into()),
+        secret if secret.contains(char::is_control) => {
+            Err("standard input has more than one line, and a secret is one".into())
+        }
+        secret => Ok(secret),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_has_what_was_said_and_nothing_else() {
+        let provider = Provider::CreativeForce;
+        let expected = json!({"provider": "creative-force", "secrets": ["s"]});
+        assert_eq!(new(provider, Some("s"), None, None, &[]), expected);
+        let expected = json!({
+            "provider": "creative-force", "unsigned": true, "dedupe_window": "1h", "silent_after": "2h",
+            "origins": ["*"],
+        });
+        let any = ["*".to_owned()];
+        assert_eq!(new(provider, None, Some("1h"), Some("2h"), &any), expected);
+    }
+
+    #[test]
+    fn a_new_secret_goes_first_and_the_previous_ones_are_kept_as_told() {
+        for (new, keep, expected) in [
+            (Some("c"), 1, &["c", "b"][..]),
+            (Some("c"), 0, &["c"]),
+            (Some("c"), 9, &["c", "b", "a"]),
+            (Some("a"), 9, &["a", "b"]),
+            (None, 1, &["b"]),
+        ] {
+            let mut entry = json!({"secrets": ["b", " a\n", ""], "later": 1});
+            assert_eq!(rotate(&mut entry, new, keep).unwrap(), expected.len());
+            assert_eq!(entry, json!({"secrets": expected, "later": 1}));
+        }
+        let mut entry = json!({"secrets": ["b"]});
+        assert!(rotate(&mut entry, Some("b"), 1).is_err());
+    }
+
+    #[test]
+    fn an_unsigned_source_becomes_a_signed_one() {
+        let mut entry = json!({"unsigned": true});
+        assert!(rotate(&mut entry, None, 1).is_err());
+        assert_eq!(rotate(&mut entry, Some("a"), 1).unwrap(), 1);
+        assert_eq!(entry, json!({"secrets": ["a"]}));
+    }
+
+    #[test]
+    fn only_a_source_that_lacks_no_more_than_a_secret_is_rotated() {
+        assert!(rotatable("hr", &json!({"provider": "creads", "secrets": []})).is_ok());
+        assert!(rotatable("hr", &json!({"provider": "creads", "unsigned": true})).is_ok());
+        for wrong in [
+            json!({"provider": "x"}),
+            json!({"provider": "creads", "secrets": "s"}),
+        ] {
+            assert!(rotatable("hr", &wrong).is_err());
+        }
+    }
+
+    #[test]
+    fn a_secret_is_one_line() {
+        assert_eq!(one_line(" 8/+6 zg==\r\n").unwrap(), "8/+6 zg==");
+        assert_eq!(one_line("\u{feff}s3cret\r\n").unwrap(), "s3cret");
+        for wrong in ["", " \n", "a\nb", "a\0"] {
+            assert!(one_line(wrong).is_err(), "{wrong:?}");
+        }
+        for invisible in ["s3cret\u{200b}", "s3\u{ad}cret", "\u{200e}s3cret"] {
+            let error = one_line(invisible).unwrap_err().to_string();
+            assert!(error.contains("invisible"), "{error}");
+        }
+    }
+
+    #[test]
+    fn utf_16_is_named_as_such() {
+        assert_eq!(text("\u{feff}clé".as_bytes()).unwrap(), "\u{feff}clé");
+        for utf_16 in [&b"\xff\xfes\0"[..], b"\xfe\xff\0s", b"s\0e\0", b"\0s\0e"] {
+            let error = text(utf_16).unwrap_err().to_string();
+            assert!(error.contains("UTF-16"), "{error}");
+        }
+        let error = text(b"\xe9").unwrap_err().to_string();
+        assert_eq!(error, "standard input is not UTF-8");
+    }
+}

@@ -1,0 +1,32 @@
+//! `webhookctl source list`.
+
+use super::view::SourceView;
+use crate::Result;
+use crate::document::Document;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::Args;
+
+/// Lists the sources, the disabled ones with the reason.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: {\"name\": …, \"provider\": …, \"status\": …, \"reason\": …, \"secrets\": …, \"dedupe_window\":
+…, \"silent_after\": …, \"origins\": […], \"url\": …} each. The status is signed, unsigned or disabled; only a
+disabled one has a reason, and its webhooks are answered 503. The secrets are only counted.
+
+Examples:
+  webhookctl source list
+  webhookctl source list --json | jq -r 'select(.status == \"disabled\").name'")]
+pub(crate) struct List {}
+
+pub(crate) async fn run(stack: &Stack, output: Output) -> Result<()> {
+    let document = Document::of(stack).await?;
+    let views = document.sources.iter();
+    let views: Vec<SourceView> = views
+        .map(|(name, entry)| SourceView::of(name, entry, stack))
+        .collect::<Result<_>>()?;
+    if views.is_empty() {
+        output.note("there is no source yet: create one by `webhookctl source create`");
+    }
+    output.list(&views, SourceView::COLUMNS)
+}

@@ -1,0 +1,137 @@
+//! `webhookctl source`: where webhooks come from, one account of a provider each.
+
+mod create;
+mod delete;
+mod entry;
+mod list;
+mod rotate_secret;
+mod show;
+mod silence;
+mod update;
+mod url;
+mod view;
+
+use crate::Result;
+use crate::document::Document;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::Subcommand;
+pub(crate) use entry::{provider as provider_of, read_secret};
+use view::Changed;
+use webhook_gateway::providers::Provider;
+use webhook_gateway::store::sources::Source;
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+A change is in force within a minute, without a deploy. A secret is read from standard input or generated; it
+is never an argument and never shown again.
+
+Examples:
+  webhookctl source create studio --provider creative-force
+  webhookctl source list --json
+  webhookctl source url studio")]
+pub(crate) enum Command {
+    Create(create::Create),
+    List(list::List),
+    Show(show::Show),
+    Update(update::Update),
+    RotateSecret(rotate_secret::RotateSecret),
+    Delete(delete::Delete),
+    Url(url::Url),
+}
+
+pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Result<()> {
+    match command {
+        Command::Create(arguments) => create::run(arguments, stack, output).await,
+        Command::List(list::List {}) => list::run(stack, output).await,
+        Command::Show(arguments) => show::run(arguments, stack, output).await,
+        Command::Update(arguments) => update::run(arguments, stack, output).await,
+        Command::RotateSecret(arguments) => rotate_secret::run(arguments, stack, output).await,
+        Command::Delete(arguments) => delete::run(arguments, stack, output).await,
+        Command::Url(arguments) => url::run(arguments, stack, output).await,
+    }
+}
+
+/// The entry of a source that has this secret.
+pub(crate) fn new_entry(provider: Provider, secret: &str) -> serde_json::Value {
+    entry::new(provider, Some(secret), None, None, &[])
+}
+
+/// Puts a secret before that of an entry.
+pub(crate) fn rotate_entry(entry: &mut serde_json::Value, secret: &str) -> Result<()> {
+    entry::rotate(entry, Some(secret), 1).map(|_| ())
+}
+
+/// Warns about sources that are not configured: most likely their names are misspelt. An operator who may not
+/// read the sources gets no warning.
+pub(crate) async fn note_unknown(names: &[String], stack: &Stack, output: Output) {
+    if names.is_empty() {
+        return;
+    }
+    let Ok(document) = Document::of(stack).await else {
+        return;
+    };
+    for name in names
+        .iter()
+        .filter(|name| !document.sources.contains_key(*name))
+    {
+        output.note(&format!(
+            "there is no source {name}: see `webhookctl source list`"
+        ));
+    }
+}
+
+fn tell(output: Output, changed: &Changed) -> Result<()> {
+    if changed.secret.is_some() {
+        output.note("the secret is shown this once: give it to the provider");
+    }
+    output.one(changed, Changed::COLUMNS)
+}
+
+/// Refuses a window that would end before its time, because the ledger forgets the webhook first.
+fn check_window(source: &Source, stack: &Stack) -> Result<()> {
+    let retention = stack.retention()?;
+    let days = retention.as_hours() / 24;
+    match source.dedupe_window > retention {
+        true => Err(format!(
+            "the dedupe window is longer than the {days} days for which the ledger keeps a \
+            webhook: name {days}d at most, or deploy with more RetentionDays first"
+        )
+        .into()),
+        false => Ok(()),
+    }
+}
+
+/// No provider reaches a local stack, so that its URL need not please any.
+fn refuse_unless_local(problem: &str, stack: &Stack, output: Output) -> Result<()> {
+    if stack.is_local {
+        output.note(&format!("{problem}; on a local stack that does not matter"));
+        return Ok(());
+    }
+    Err(format!("{problem}; choose another name for the source, or put a domain of your own in front of the \
+        gateway").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_no_longer_than_the_ledger_keeps_a_webhook() {
+        let stack = Stack::with_outputs(&[("RetentionDays", "7")]);
+        for (window, is_right) in [("7d", true), ("1h", true), ("169h", false), ("90d", false)] {
+            let entry = entry::new(Provider::Creads, Some("s"), Some(window), None, &[]);
+            let source = Source::parse("shop", &entry).unwrap();
+            assert_eq!(check_window(&source, &stack).is_ok(), is_right, "{window}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_the_provider_refuses_is_refused_but_for_a_local_stack() {
+        let output = Output { json: true };
+        let mut stack = Stack::with_outputs(&[]);
+        assert!(refuse_unless_local("it must be HTTPS", &stack, output).is_ok());
+        stack.is_local = false;
+        assert!(refuse_unless_local("it must be HTTPS", &stack, output).is_err());
+    }
+}

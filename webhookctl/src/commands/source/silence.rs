@@ -1,0 +1,42 @@
+//! The watch over a source, begun and ended with what the source declares. How it goes on is left to the
+//! gateway.
+
+use crate::Result;
+use crate::stack::Stack;
+use jiff::{SignedDuration, Timestamp};
+use webhook_gateway::silence;
+use webhook_gateway::store::sources::Source;
+
+/// Watches over a source as it declares now: from now on, or not any more.
+pub(crate) async fn follow(name: &str, source: &Source, stack: &Stack) -> Result<()> {
+    match source.silent_after {
+        Some(gap) => begin(name, gap, stack).await.map_err(|error| {
+            format!(
+                "the source {name} is written, but not watched before its next webhook: {error}; \
+                `webhookctl source update {name} --silent-after {gap:#}` tries again"
+            )
+            .into()
+        }),
+        None => end(name, stack).await,
+    }
+}
+
+/// Watches over a source that is not heard of until its next webhook, too.
+async fn begin(name: &str, gap: SignedDuration, stack: &Stack) -> Result<()> {
+    let (journal, now) = (stack.journal()?, Timestamp::now());
+    let heard = journal.declare_gap(name, gap, now).await;
+    let heard = heard?;
+    let queues = stack.queues();
+    let queue = stack.delivery_queue()?;
+    let begun = silence::begin(name, &heard, now, &journal, &queues, queue).await;
+    Ok(begun?)
+}
+
+/// Ends the silence check of a source.
+pub(crate) async fn end(name: &str, stack: &Stack) -> Result<()> {
+    let ended = stack.journal()?.forget_gap(name, Timestamp::now()).await;
+    ended.map_err(|error| {
+        format!("the source {name} is written, but may be told to be silent once more: {error}")
+            .into()
+    })
+}

@@ -1,0 +1,69 @@
+//! What is seen of sources and endpoints: two tables, or an object each.
+
+use super::counts::{Lately, Received, Took, Tried};
+use crate::time::shown;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// A source. What was not counted is not known.
+#[derive(Debug, Serialize)]
+pub(crate) struct SourceView {
+    pub(crate) kind: &'static str,
+    pub(crate) name: String,
+    pub(crate) provider: Option<&'static str>,
+    pub(crate) last_event_at: Option<String>,
+    #[serde(flatten)]
+    pub(crate) received: Option<Lately<Received>>,
+}
+
+/// An endpoint.
+#[derive(Debug, Serialize)]
+pub(crate) struct EndpointView {
+    pub(crate) kind: &'static str,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) state: &'static str,
+    #[serde(flatten)]
+    pub(crate) tried: Option<Lately<Tried>>,
+    #[serde(flatten)]
+    pub(crate) took: Option<Took>,
+    pub(crate) held: usize,
+    /// Whether there are more than were counted.
+    pub(crate) more_held: bool,
+    pub(crate) next_attempt_at: Option<String>,
+}
+
+/// A time in milliseconds, as text.
+pub(crate) fn text(at: Option<Timestamp>) -> Option<String> {
+    shown(at?.as_millisecond())
+}
+
+impl SourceView {
+    pub(crate) const COLUMNS: &[&str] = &[
+        "name",
+        "provider",
+        "last_event_at",
+        "hour.accepted",
+        "day.accepted",
+        "hour.duplicates",
+        "day.duplicates",
+        "hour.quarantined",
+        "day.quarantined",
+        "hour.rejected",
+        "day.rejected",
+    ];
+}
+
+impl EndpointView {
+    pub(crate) const COLUMNS: &[&str] = &[
+        "name",
+        "state",
+        "hour.success",
+        "day.success",
+        "p50_ms",
+        "p99_ms",
+        "held",
+        "more_held",
+        "next_attempt_at",
+    ];
+}

@@ -1,0 +1,60 @@
+//! `webhookctl subscription create`.
+
+use super::{SubscriptionView, note_unmatched, queue};
+use crate::Result;
+use crate::commands::source::note_unknown;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::Args;
+use webhook_gateway::store::subscriptions::Subscription;
+
+/// Creates a subscription of an SQS standard queue.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+In a pattern `*` stands for any characters; `webhookctl provider event-types` lists what it may match. An
+event goes to the queue once if any pattern matches.
+
+The queue is a standard queue in the region of the stack. Three things are for you to see to, and this command
+tells what it finds: the template's parameter ConsumerQueueArns lists the queue; ConsumerKeyArns lists its KMS
+key, if it has one of your own, and the key's policy lets the ingress function use it; and its
+MaximumMessageSize is 1048576. What the queue does not take goes to the dead-letter queue, with the reason.
+
+With --json: {\"name\": …, \"queue_url\": …, \"events\": […], \"sources\": […]}.
+
+Examples:
+  webhookctl subscription create search --queue https://sqs.eu-central-1.amazonaws.com/123456789012/search
+  webhookctl subscription create payroll \\
+      --queue https://sqs.eu-central-1.amazonaws.com/123456789012/payroll \\
+      --event 'io.peopleforce.employee_*' --event '*.salary.*' --source hr")]
+pub(crate) struct Create {
+    /// What to call it.
+    name: String,
+    /// The URL of the queue.
+    #[arg(long, value_name = "URL")]
+    queue: String,
+    /// The event types that go to the queue.
+    #[arg(long = "event", value_name = "PATTERN", default_value = "*")]
+    events: Vec<String>,
+    /// The sources whose events go to the queue; all if none is given.
+    #[arg(long = "source", value_name = "NAME")]
+    sources: Vec<String>,
+}
+
+pub(crate) async fn run(arguments: Create, stack: &Stack, output: Output) -> Result<()> {
+    let subscription = Subscription {
+        name: arguments.name,
+        queue_url: arguments.queue,
+        events: arguments.events,
+        sources: arguments.sources,
+    };
+    queue::check(&subscription, stack)?;
+    let subscriptions = stack.subscriptions()?;
+    subscriptions.add(&subscription).await?;
+    note_unmatched(&subscription.events, output);
+    note_unknown(&subscription.sources, stack, output).await;
+    output.note(
+        "a queue outside the stack has to be allowed by the template's parameter ConsumerQueueArns",
+    );
+    queue::look_at(&subscription.queue_url, stack, output).await;
+    output.one(&SubscriptionView(subscription), SubscriptionView::COLUMNS)
+}

@@ -1,0 +1,28 @@
+//! `webhookctl subscription delete`.
+
+use crate::Result;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::Args;
+use serde_json::json;
+
+/// Deletes a subscription; what is in its queue stays there.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: {\"deleted\": …}.
+
+Example:
+  webhookctl subscription delete search")]
+pub(crate) struct Delete {
+    /// The subscription's name.
+    name: String,
+}
+
+pub(crate) async fn run(Delete { name }: Delete, stack: &Stack, output: Output) -> Result<()> {
+    if !stack.subscriptions()?.remove(&name).await? {
+        return Err(
+            format!("there is no subscription {name}: see `webhookctl subscription list`").into(),
+        );
+    }
+    output.say(&format!("deleted {name}"), &json!({"deleted": name}))
+}

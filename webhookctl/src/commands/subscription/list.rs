@@ -1,0 +1,30 @@
+//! `webhookctl subscription list`.
+
+use super::SubscriptionView;
+use crate::Result;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::Args;
+
+/// Lists the subscriptions.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: {\"name\": …, \"queue_url\": …, \"events\": […], \"sources\": […]} each; no sources means all.
+
+Example:
+  webhookctl subscription list --json")]
+pub(crate) struct List {}
+
+pub(crate) async fn run(stack: &Stack, output: Output) -> Result<()> {
+    let mut views = Vec::new();
+    for listed in stack.subscriptions()?.list().await? {
+        match listed {
+            Ok(subscription) => views.push(SubscriptionView(subscription)),
+            Err(error) => output.note(&error.to_string()),
+        }
+    }
+    if views.is_empty() {
+        output.note("there is no subscription: every event goes to the stack's events queue alone");
+    }
+    output.list(&views, SubscriptionView::COLUMNS)
+}

@@ -1,0 +1,73 @@
+//! `webhookctl subscription`: which events go to which further queues.
+
+mod create;
+mod delete;
+mod list;
+mod queue;
+
+use crate::Result;
+use crate::output::Output;
+use crate::stack::Stack;
+use clap::Subcommand;
+use serde::Serialize;
+use webhook_gateway::providers::Provider;
+use webhook_gateway::store::subscriptions::{Subscription, is_match};
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Every accepted event goes to the stack's own events queue; a subscription sends some of them to a further
+queue. A change is in force within half a minute.
+
+Examples:
+  webhookctl subscription create search --queue https://sqs.eu-central-1.amazonaws.com/123456789012/search
+  webhookctl subscription list
+  webhookctl subscription delete search")]
+pub(crate) enum Command {
+    Create(create::Create),
+    List(list::List),
+    Delete(delete::Delete),
+}
+
+pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Result<()> {
+    match command {
+        Command::Create(arguments) => create::run(arguments, stack, output).await,
+        Command::List(list::List {}) => list::run(stack, output).await,
+        Command::Delete(arguments) => delete::run(arguments, stack, output).await,
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(crate) struct SubscriptionView(pub(crate) Subscription);
+
+impl SubscriptionView {
+    pub(crate) const COLUMNS: &[&str] = &["name", "events", "sources", "queue_url"];
+}
+
+/// Tells of patterns that match no documented event type: most likely they are misspelt.
+pub(crate) fn note_unmatched(patterns: &[String], output: Output) {
+    for pattern in patterns.iter().filter(|pattern| !matches_anything(pattern)) {
+        output.note(&format!(
+            "no event type of `webhookctl provider event-types` matches {pattern}"
+        ));
+    }
+}
+
+/// Whether any documented event type is what a pattern describes.
+fn matches_anything(pattern: &str) -> bool {
+    let mut types = Provider::ALL.into_iter().flat_map(Provider::event_types);
+    types.any(|event_type| is_match(pattern, &event_type))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_that_matches_nothing_documented_is_noticed() {
+        for pattern in ["*", "io.peopleforce.employee_*", "com.creads.work.created"] {
+            assert!(matches_anything(pattern), "{pattern}");
+        }
+        assert!(!matches_anything("io.people-force.*"));
+    }
+}
