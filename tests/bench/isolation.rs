@@ -1,7 +1,8 @@
-//! What dead and slow endpoints cost the others: the time from the acceptance of an event to its first attempt at a
-//! healthy endpoint, in runs where three of ten endpoints take every request and never answer, or answer 200 after 19
-//! seconds, or do so every other time; beside runs of the same load where all are healthy. Lambda's mapping is played by as
-//! many functions as run side by side, each fed from the queue.
+//! The cost of dead and slow endpoints for the others: the time from the acceptance of an event to its first
+//! attempt at a healthy endpoint. In each run, three of ten endpoints take every request and never answer, or
+//! answer 200 after 19 seconds, or do so every other time. The comparison is a run of the same load in which
+//! all endpoints are healthy. Several functions, each fed from the queue, play the part of Lambda's event
+//! source mapping.
 //!
 //!     cargo bench --profile dev --bench isolation
 //!     cargo bench --profile dev --bench isolation -- "after 19 s"    # the runs of this name alone
@@ -27,21 +28,21 @@ use testkit::receiver::{Receiver, Reply};
 use webhook_gateway::crypto::mac::sha256;
 use webhook_gateway::event::EventMeta;
 
-/// The functions that run side by side.
+/// The functions that run at the same time.
 const CONCURRENCY: usize = 20;
 const ENDPOINTS: u32 = 20;
-/// Of these, the ones that are not healthy in the second run: 30 %.
+/// The unhealthy ones among them in the second run: 30 %.
 const ILL: u32 = 6;
-/// A healthy endpoint gets an event in so long.
+/// The time between two events for a healthy endpoint.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// For so long events are offered.
+/// The time for which events are offered.
 const TIME: Duration = Duration::from_secs(80);
-/// An invocation that lasts longer waits for an endpoint that is not healthy.
+/// An invocation that lasts longer is waiting for an unhealthy endpoint.
 const LONG: Duration = Duration::from_secs(3);
-/// How long a slow endpoint takes, whose time-out is 20 seconds.
+/// The time that a slow endpoint takes. Its time-out is 20 seconds.
 const SLOW: Duration = Duration::from_secs(19);
 
-/// What an endpoint that is not healthy does.
+/// The behaviour of an unhealthy endpoint.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Illness {
     Hangs,
@@ -54,7 +55,7 @@ enum Illness {
 struct Case {
     name: &'static str,
     illness: Illness,
-    /// The events that each of these endpoints gets in a second.
+    /// The events per second for each of these endpoints.
     rate: f64,
 }
 
@@ -86,13 +87,13 @@ const CASES: [Case; 5] = [
     },
 ];
 
-/// What came of a run.
+/// The result of a run.
 struct Run {
     /// The delays of first attempts at healthy endpoints, in milliseconds, sorted.
     delays: Vec<u64>,
-    /// The attempts at the others.
+    /// The attempts at the other endpoints.
     others: usize,
-    /// How many functions waited for these, on average.
+    /// The average number of functions that waited for the other endpoints.
     taken: f64,
 }
 
@@ -201,7 +202,7 @@ async fn run(illness: Option<Illness>, rate: f64) -> Run {
     }
 }
 
-/// Puts an event into the ledger that serves for all: its key is the hash of its body.
+/// Puts one event into the ledger for all deliveries. Its key is the hash of its body.
 async fn recorded(world: &World) -> EventMeta {
     let body = testkit::webhook::creative_force("isolation", "");
     let digest = sha256(body.as_bytes());
@@ -216,7 +217,8 @@ async fn recorded(world: &World) -> EventMeta {
     event
 }
 
-/// When, from the beginning, which endpoint gets an event: each at a steady pace, none at the same time as another.
+/// The time from the beginning at which each endpoint gets an event: each at a steady pace, no two at the
+/// same time.
 fn schedule(rate: f64) -> Vec<(Duration, u32)> {
     let mut all = Vec::new();
     for endpoint in 0..ENDPOINTS {
@@ -235,7 +237,7 @@ fn schedule(rate: f64) -> Vec<(Duration, u32)> {
     all
 }
 
-/// Puts events onto the queue, each at its time; how many of them are for healthy endpoints.
+/// Puts events onto the queue, each at its time. Returns the number of those for healthy endpoints.
 async fn offer(world: &World, event: &EventMeta, rate: f64) -> usize {
     let began = tokio::time::Instant::now();
     let schedule = schedule(rate);
@@ -244,7 +246,7 @@ async fn offer(world: &World, event: &EventMeta, rate: f64) -> usize {
     while due.peek().is_some() {
         let mut sends = Vec::new();
         while let Some((_, endpoint)) = due.next_if(|(at, _)| *at <= began.elapsed()) {
-            // The same event of another time is another delivery.
+            // The same event with another time is another delivery.
             let accepted_at = last.entry(*endpoint).or_insert(0);
             *accepted_at = i64::try_from(now()).unwrap().max(*accepted_at + 1);
             let mut event = event.clone();
@@ -264,7 +266,7 @@ async fn offer(world: &World, event: &EventMeta, rate: f64) -> usize {
         .count()
 }
 
-/// Hands messages to a function until all is over, and counts the milliseconds of its long invocations.
+/// Passes messages to a function until the run is over, and counts the milliseconds of its long invocations.
 async fn work(world: &World, function: &mut Function, is_over: &AtomicBool, taken: &AtomicU64) {
     while !is_over.load(Ordering::Relaxed) {
         let batch = world.receive_some(1).await;
@@ -281,7 +283,7 @@ async fn work(world: &World, function: &mut Function, is_over: &AtomicBool, take
         let answer = loop {
             match tokio::time::timeout(Duration::from_secs(1), &mut answer).await {
                 Ok(answer) => break answer.unwrap(),
-                // What it still waits for is of no interest any more.
+                // The run no longer needs the result of the last invocation.
                 Err(_) if is_over.load(Ordering::Relaxed) => return note(),
                 Err(_) => {}
             }
@@ -294,7 +296,7 @@ async fn work(world: &World, function: &mut Function, is_over: &AtomicBool, take
     }
 }
 
-/// How long each delivery to a healthy endpoint took to be tried, by its id.
+/// The time until the first attempt of each delivery to a healthy endpoint, by its id.
 fn first_attempts(receiver: &Receiver) -> HashMap<String, u64> {
     let mut delays = HashMap::new();
     for request in receiver.requests() {
@@ -322,7 +324,7 @@ fn now() -> u64 {
         .as_millis() as u64
 }
 
-/// The endpoint that a path is of.
+/// The endpoint of a path.
 fn number(path: &str) -> u32 {
     path.rsplit('/').next().unwrap().parse().unwrap()
 }

@@ -1,4 +1,5 @@
-//! What a webhook costs between its bytes and its event, beside bare HMAC-SHA256 over the same bytes: the floor.
+//! The cost of turning a webhook's bytes into its event. The comparison is bare HMAC-SHA256 over the same
+//! bytes: the floor.
 //!
 //!     cargo bench --bench pipeline
 
@@ -27,7 +28,7 @@ fn body(bytes: usize) -> String {
     )
 }
 
-/// Verify, normalize, encode: all that the gateway does to a webhook but to talk about it.
+/// Verify, normalize, encode: everything that the gateway does to a webhook except network calls and logging.
 fn pipeline(secrets: &[Secret], signature: &[u8], meta: &EventMeta, body: &[u8]) -> String {
     let provider = Provider::CreativeForce;
     let webhook = provider

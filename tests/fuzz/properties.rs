@@ -14,9 +14,10 @@ use webhook_gateway::providers::Provider;
 use webhook_gateway::providers::shape::{Difference, KnownHashes};
 use webhook_gateway::store::ledger::Change;
 
-/// An invocation of either function, or what stands in one, is read or refused; what is read is written back the same.
+/// An invocation of either function, or a part of one, is read or rejected. A part that was read is written
+/// back unchanged.
 pub(crate) fn event(data: &[u8]) {
-    // The runtime reads it so; neither may panic.
+    // The runtime reads it in this way. Neither call may panic.
     if let Ok(event) = serde_json::from_slice::<&RawValue>(data) {
         let _ = Request::read(event.get());
     }
@@ -33,8 +34,8 @@ pub(crate) fn event(data: &[u8]) {
     }
 }
 
-/// A body that is authentic is understood, always in the same way, or refused; what is understood makes an event in
-/// JSON, of characters that SQS takes.
+/// An authentic body is understood, always in the same way, or rejected. A body that is understood makes an
+/// event in JSON, with characters that SQS accepts.
 pub(crate) fn provider(data: &[u8]) {
     let Some((&which, body)) = data.split_first() else {
         return;
@@ -70,7 +71,7 @@ pub(crate) fn provider(data: &[u8]) {
     shape(body);
 }
 
-/// What was seen once is known, in all of it.
+/// The shape of a body that was seen once is known completely.
 fn shape(body: &[u8]) {
     let added = KnownHashes::default().difference(body).added;
     let seen: KnownHashes = added.into_iter().collect();
@@ -78,7 +79,8 @@ fn shape(body: &[u8]) {
     assert_eq!(seen.difference(body), Difference::default());
 }
 
-/// A URL that is allowed is HTTPS to a name of at least two labels that is not internal, and so is what is made of it.
+/// An allowed URL is HTTPS to a name of at least two labels that is not internal. So is the URL that the
+/// gateway makes of it.
 pub(crate) fn url(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;

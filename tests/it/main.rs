@@ -1,4 +1,4 @@
-//! The real binaries against an AWS of their own. One test binary, so that it is linked once.
+//! The real binaries against an AWS of their own. The tests are one binary, which is linked once.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! `webhookctl endpoint ping`: what an endpoint answers, without an event.
+//! `webhookctl endpoint ping` shows the answer of an endpoint without an event.
 //!
 //! Seen to fail: with a wrong signature, and with paused endpoints left out.
 

@@ -1,4 +1,4 @@
-//! `events`: what Lambda hands to the functions, for `sam local invoke -e`. The signatures in it are made with the
+//! `events`: Lambda's events for the functions, for `sam local invoke -e`. Their signatures are made with the
 //! secrets in `events/sources.json`.
 
 use super::{in_project, parse, read, verified};
@@ -15,7 +15,7 @@ use webhook_gateway::providers::Provider;
 use webhook_gateway::store::ledger::{Change, StoredBody, StreamItem};
 use webhook_gateway::store::sources::{Authentication, SourceTable};
 
-/// The records of the stream's batch, and their items as they are written.
+/// The records of the stream's batch, and their items in the form in which the gateway writes them.
 fn batch() -> Vec<(StreamItem, Value)> {
     let event: Value = parse("events/stream/insert.json");
     assert!(Request::read(&event.to_string()).is_none());
@@ -53,7 +53,7 @@ fn every_provider_has_a_request_that_is_authentic_and_understood() {
         let Authentication::Signed(secrets) = &source.authentication else {
             panic!("{provider}: not signed")
         };
-        // All but four content types arrive encoded, that of CloudEvents too.
+        // All except four content types arrive in Base64, the type of CloudEvents too.
         assert_eq!(request.is_text, provider != Provider::WoodWing);
         let body = request.body.unwrap();
         let signatures = request.headers.get_all(provider.signature_header()).iter();

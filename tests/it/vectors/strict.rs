@@ -1,8 +1,8 @@
-//! Whatever a provider sends, the messages on the queues are events to the strict mode of the official CloudEvents SDKs:
-//! all vectors, the hostile bodies in `tests/vectors/cloudevents`, and bodies that a generator makes.
+//! Whatever a provider sends, the official CloudEvents SDKs accept the messages on the queues in their strict
+//! mode. The tests try all vectors, the hostile bodies in `tests/vectors/cloudevents`, and generated bodies.
 //!
-//! Seen to fail: with the members of WoodWing's events taken over as they are and an empty content type, 1,175 of 5,619
-//! events of the first test, and 176 of 816 of the second.
+//! Seen to fail: with the members of WoodWing's events copied as they are and an empty content type, 1,175 of
+//! 5,619 events of the first test, and 176 of 816 of the second.
 
 use super::{names, normalize, read, verified};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -14,7 +14,7 @@ use testkit::webhook::{SECRET, request, sign};
 use webhook_gateway::event::{CloudEvent, EventMeta};
 use webhook_gateway::providers::Provider;
 
-/// Content types as senders make them up.
+/// Content types that senders invent.
 const CONTENT_TYPES: [&str; 8] = [
     "application/json",
     "",
@@ -26,7 +26,7 @@ const CONTENT_TYPES: [&str; 8] = [
     "multipart/form-data; boundary=x",
 ];
 
-/// What a body is made of by the generator: names and values that are right, odd or wrong.
+/// The parts of a generated body: valid, unusual and invalid names and values.
 const NAMES: [&str; 40] = [
     "specversion",
     "id",
@@ -128,7 +128,7 @@ const VALUES: [&str; 56] = [
     "\"employee_create\"",
 ];
 
-/// [SplitMix64](https://prng.di.unimi.it/splitmix64.c), so that each run tries the same.
+/// [SplitMix64](https://prng.di.unimi.it/splitmix64.c): each run tries the same bodies.
 struct Random(u64);
 
 impl Random {
@@ -148,7 +148,7 @@ impl Random {
         of[self.below(of.len())]
     }
 
-    /// A body of a provider that is right but for some members.
+    /// A provider's body that is valid except for some members.
     fn body(&mut self, provider: Provider) -> Vec<u8> {
         let id = self.next();
         let right = match provider {
@@ -184,7 +184,7 @@ impl Random {
         }
         body.push('}');
         let mut body = body.into_bytes();
-        // Now and then a byte is another.
+        // Now and then it changes a byte.
         if self.below(8) == 0 {
             let place = self.below(body.len());
             body[place] = u8::try_from(self.below(256)).unwrap();
@@ -210,7 +210,7 @@ fn vectors() -> Vec<(Provider, Vec<u8>)> {
     bodies
 }
 
-/// The bodies by which somebody tries to have WoodWing's events be none.
+/// The bodies of an attacker who tries to break WoodWing's events.
 fn hostile() -> Vec<(Provider, Vec<u8>)> {
     let lines = String::from_utf8(read("tests/vectors/cloudevents/woodwing.ndjson")).unwrap();
     let lines = lines.split_terminator('\n');
@@ -234,7 +234,7 @@ fn generated(seed: u64, count: usize) -> Vec<(Provider, Vec<u8>)> {
     (0..count).map(each).collect()
 }
 
-/// The event that a body becomes on a queue, understood or quarantined.
+/// The event of a body on a queue, understood or quarantined.
 fn event(provider: Provider, body: &[u8], content_type: &str) -> String {
     let meta = EventMeta {
         key: "a_Source.1-#given-by-the-gateway".to_owned(),

@@ -1,5 +1,5 @@
-//! What the delivery function runs in: its AWS, with a key and a topic; endpoints and events; and the delivery queue,
-//! from which a test hands messages to the function as Lambda does.
+//! The environment of the delivery function: its AWS, with a key and a topic, endpoints and events, and the
+//! delivery queue. A test passes messages from the queue to the function as Lambda does.
 
 use crate::aws::Aws;
 use crate::function::{Answer, Function};
@@ -15,16 +15,16 @@ use tokio::sync::oneshot;
 use webhook_gateway::event::EventMeta;
 use webhook_gateway::store::endpoints::delivery_id;
 
-/// The secret of all endpoints that are given no other.
+/// The default secret of endpoints.
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// When the event of the number 0 was accepted, in milliseconds.
+/// The time at which event 0 was accepted, in milliseconds.
 const EPOCH: i64 = 1_790_000_000_000;
 
-/// A batch, as the template has it.
+/// The size of a batch in the template.
 const BATCH: usize = 10;
 
-/// An AWS with what the delivery function needs, and a tap in front of it.
+/// An AWS with the resources of the delivery function, and a tap in front of it.
 pub struct World {
     pub aws: Aws,
     pub tap: Tap,
@@ -60,12 +60,12 @@ impl World {
         self.function_behind(self.tap.url()).await
     }
 
-    /// Starts the function with an endpoint in between.
+    /// Starts the function behind a proxy at this endpoint.
     pub async fn function_behind(&self, endpoint: &str) -> Function {
         self.function_with(endpoint, &[]).await
     }
 
-    /// Starts the function with an endpoint in between, and with more in its environment.
+    /// Starts the function behind a proxy at this endpoint, with further environment variables.
     pub async fn function_with(&self, endpoint: &str, more: &[(&'static str, String)]) -> Function {
         let mut environment = self.aws.environment_of("DeliveryFunction", endpoint);
         environment.extend_from_slice(more);
@@ -81,7 +81,7 @@ impl World {
         json!({"ciphertext": answer["CiphertextBlob"]})
     }
 
-    /// Creates an endpoint, or replaces it: one that gets everything, but for these members.
+    /// Creates or replaces an endpoint that gets all events, except for these members.
     pub async fn endpoint(&self, id: &str, url: &str, members: &Value) {
         let mut endpoint = json!({
             "kind": "endpoint", "id": id, "version": 1, "name": format!("the endpoint {id}"), "url": url,
@@ -96,7 +96,7 @@ impl World {
         self.aws.call("DynamoDB_20120810.PutItem", &request).await;
     }
 
-    /// Says how an endpoint is doing.
+    /// Sets the circuit of an endpoint.
     pub async fn put_circuit(&self, id: &str, members: &Value) {
         let mut circuit = members.clone();
         circuit["kind"] = json!("circuit");
@@ -105,7 +105,7 @@ impl World {
         self.aws.call("DynamoDB_20120810.PutItem", &request).await;
     }
 
-    /// Lets the time pass for which an invocation has claimed the notice of an endpoint.
+    /// Lets an invocation's claim to the notification of an endpoint expire.
     pub async fn end_claim(&self, id: &str) {
         let mut circuit = self.standing("circuit", id).await;
         if circuit["notice"].is_object() {
@@ -122,13 +122,13 @@ impl World {
         answer.get("Item").map(plain).unwrap_or_default()
     }
 
-    /// Puts an event of this number into the ledger, and the order to deliver it onto the queue.
+    /// Puts the event of this number into the ledger, and a message to deliver it onto the queue.
     pub async fn offer(&self, endpoint: &str, number: u32) {
         self.accept(number).await;
         self.order(endpoint, number).await;
     }
 
-    /// Puts an event of this number into the ledger.
+    /// Puts the event of this number into the ledger.
     pub async fn accept(&self, number: u32) {
         let event = event(number);
         let body = webhook::creative_force(&event.id, "");
@@ -139,7 +139,7 @@ impl World {
         self.aws.put_item(&entry).await;
     }
 
-    /// Puts the order to deliver an event onto the queue.
+    /// Puts a message to deliver an event onto the queue.
     pub async fn order(&self, endpoint: &str, number: u32) {
         self.send(&json!({"kind": "delivery/1", "endpoint": endpoint, "event": event(number)}))
             .await;
@@ -151,7 +151,7 @@ impl World {
         self.aws.call("AmazonSQS.SendMessage", &request).await;
     }
 
-    /// The record of a delivery, and null if there is none.
+    /// The record of a delivery, or null.
     pub async fn record(&self, endpoint: &str, number: u32) -> Value {
         let id = id(endpoint, number);
         let mut records = self.records(endpoint).await.into_iter();
@@ -173,14 +173,14 @@ impl World {
             .collect()
     }
 
-    /// The ids of what is held for an endpoint, the oldest event first.
+    /// The ids of the held deliveries of an endpoint, the oldest event first.
     pub async fn held(&self, endpoint: &str) -> Vec<String> {
         let entries = self.records(&format!("held#{endpoint}")).await;
         let ids = entries.iter().map(|it| it["id"].as_str().unwrap());
         ids.map(str::to_owned).collect()
     }
 
-    /// How many deliveries to an endpoint are in each state.
+    /// The number of an endpoint's deliveries in each state.
     pub async fn states(&self, endpoint: &str) -> BTreeMap<String, usize> {
         let mut states = BTreeMap::new();
         for record in self.records(endpoint).await {
@@ -193,7 +193,7 @@ impl World {
 
 /// The delivery queue.
 impl World {
-    /// Takes all messages off the queue, as Lambda hands them on.
+    /// Takes all messages off the queue, in the form that Lambda passes on.
     pub async fn receive(&self) -> Vec<Value> {
         let mut all = Vec::new();
         loop {
@@ -205,7 +205,7 @@ impl World {
         }
     }
 
-    /// Takes a batch off the queue, for which it waits so many seconds at most.
+    /// Takes a batch off the queue, and waits at most this many seconds for it.
     pub async fn receive_some(&self, seconds: u32) -> Vec<Value> {
         let request = json!({
             "QueueUrl": self.aws.queue_url("deliveries"), "MaxNumberOfMessages": BATCH,
@@ -237,8 +237,8 @@ impl World {
         }
     }
 
-    /// Invokes the function with a batch, and ends as Lambda does: what is not done with is back on the queue, and
-    /// returned.
+    /// Invokes the function with a batch, and ends as Lambda does. Returns the unfinished messages, which are
+    /// back on the queue.
     pub async fn run(&self, function: &mut Function, batch: Vec<Value>) -> Vec<Value> {
         match function.invoke(&json!({"Records": batch})).await {
             Answer::Success(answer) => self.conclude(batch, &answer).await,
@@ -246,7 +246,7 @@ impl World {
         }
     }
 
-    /// Begins an invocation of the function with all that is on the queue.
+    /// Begins an invocation of the function with all messages of the queue.
     pub async fn begin(&self, function: &Function) -> (Vec<Value>, oneshot::Receiver<Answer>) {
         let batch = self.receive().await;
         let answer = function.begin(&json!({"Records": batch}));
@@ -261,14 +261,14 @@ impl World {
         }
     }
 
-    /// Deletes what an answer does not list, and puts back what it does.
+    /// Deletes the messages that an answer does not list, and puts back the others.
     pub async fn conclude(&self, batch: Vec<Value>, answer: &Value) -> Vec<Value> {
         let kept = self.delete(batch, answer).await;
         self.put_back(&kept).await;
         kept
     }
 
-    /// Deletes what an answer does not list; what it does.
+    /// Deletes the messages that an answer does not list. Returns the others.
     pub async fn delete(&self, batch: Vec<Value>, answer: &Value) -> Vec<Value> {
         let failed = answer["batchItemFailures"].as_array().unwrap().iter();
         let failed: Vec<_> = failed.map(|it| &it["itemIdentifier"]).collect();
@@ -283,12 +283,12 @@ impl World {
         kept
     }
 
-    /// Hands all messages that are on the queue to the function, once each.
+    /// Passes all messages of the queue to the function, once each.
     pub async fn pump(&self, function: &mut Function) {
         self.pump_only(function, |_| true).await;
     }
 
-    /// Hands the messages of a kind to the function, once each, and leaves the others.
+    /// Passes the messages of a kind to the function, once each, and leaves the others.
     pub async fn pump_kind(&self, function: &mut Function, kind: &str) {
         self.pump_only(function, |it| kind_of(it) == kind).await;
     }
@@ -301,9 +301,9 @@ impl World {
         self.put_back(&others).await;
     }
 
-    /// Pumps at least so often, and until a fault of the proxy has struck.
+    /// Pumps at least this often, and until a fault of the proxy has occurred.
     ///
-    /// On a busy machine another call may run into its time-out first, and the one that is to fail comes later.
+    /// On a busy machine another call may time out first, and the call that must fail comes later.
     pub async fn pump_into(
         &self,
         function: &mut Function,
@@ -334,7 +334,7 @@ impl World {
         panic!("the delivery queue does not drain");
     }
 
-    /// How many messages of each kind are on the queue.
+    /// The number of messages of each kind on the queue.
     pub async fn queued(&self) -> BTreeMap<String, usize> {
         let messages = self.receive().await;
         self.put_back(&messages).await;
@@ -352,7 +352,7 @@ pub fn kind_of(message: &Value) -> String {
     body["kind"].as_str().unwrap_or_default().to_owned()
 }
 
-/// The event of a number: a later one has a higher number.
+/// The event of a number. A later event has a higher number.
 pub fn event(number: u32) -> EventMeta {
     EventMeta {
         key: format!("studio#p-{number}"),
