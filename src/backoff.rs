@@ -3,23 +3,25 @@
 use crate::messages::MAX_DELAY;
 use std::time::Duration;
 
-/// The longest [visibility timeout](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html)
-/// is 12 hours, counted from when the message was received. Lambda received it before the function heard of it: while Lambda
-/// is throttled it holds a message for up to the queue's own visibility timeout, which is 6 minutes. One minute more is left
-/// for the invocation.
+/// The longest [visibility
+/// timeout](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html)
+/// is 12 hours, counted from when the message was received. Lambda received it before the function heard of
+/// it: while Lambda is throttled it holds a message for up to the queue's own visibility timeout, which is 6
+/// minutes. One minute more is left for the invocation.
 const MAX_VISIBILITY: Duration = Duration::from_secs(12 * 3600 - 6 * 60 - 60);
 
-/// No message of ours waits on the queue for longer: another takes its place. The age of the oldest message therefore says
-/// whether the queue is worked off.
+/// No message of ours waits on the queue for longer: another takes its place. The age of the oldest message
+/// therefore says whether the queue is worked off.
 pub const OLDEST: Duration = Duration::from_hours(3);
 
-/// A wait, up to a fifth shorter or longer: what failed together is not tried again together. `jitter` is a random
-/// number from 0 to 1.
+/// A wait, up to a fifth shorter or longer: what failed together is not tried again together. `jitter` is a
+/// random number from 0 to 1.
 pub fn jittered(wait: Duration, jitter: f64) -> Duration {
     wait.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0))
 }
 
-/// The visibility timeout, in whole seconds, for a message that was received so long ago and is to wait so long from now.
+/// The visibility timeout, in whole seconds, for a message that was received so long ago and is to wait so
+/// long from now.
 pub fn visibility(wait: Duration, received_ago: Duration) -> i32 {
     let most = MAX_VISIBILITY.saturating_sub(received_ago);
     let seconds = wait.min(most).as_millis().div_ceil(1000);
@@ -27,8 +29,8 @@ pub fn visibility(wait: Duration, received_ago: Duration) -> i32 {
     i32::try_from(seconds.min(u128::from(most.as_secs()))).unwrap_or(i32::MAX)
 }
 
-/// How long a message of this age is put off that has to wait for so long: less, where it would become too old. None if
-/// another message is to take its place.
+/// How long a message of this age is put off that has to wait for so long: less, where it would become too
+/// old. None if another message is to take its place.
 pub fn stay(wait: Duration, age: Duration) -> Option<Duration> {
     let room = OLDEST.saturating_sub(age);
     // A new message waits for as long by itself.

@@ -24,6 +24,7 @@ pub mod delivery;
 pub mod env;
 pub mod event;
 pub mod ingress;
+pub mod lease;
 pub mod log;
 pub mod messages;
 pub mod metrics;

@@ -1,8 +1,9 @@
-//! What stands on the delivery queue: written by the fan-out, by the operator's tool and by `delivery` itself, read by
-//! `delivery`. Events are named, not carried: the ledger has them.
+//! What stands on the delivery queue: written by the fan-out, by the operator's tool and by `delivery`
+//! itself, read by `delivery`. Events are named, not carried: the ledger has them.
 
 use crate::aws::sqs;
 use crate::event::{EventMeta, escape_noncharacters};
+use crate::lease::Claim;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -14,7 +15,7 @@ pub enum Message {
     /// One event for one endpoint.
     #[serde(rename = "delivery/1")]
     Delivery(DeliverEvent),
-    /// The one message that works off what is held for an endpoint.
+    /// The one message that drains what is held for an endpoint.
     #[serde(rename = "probe/1")]
     Probe(Probe),
     /// A request to see what the endpoint says.
@@ -42,22 +43,21 @@ pub struct DeliverEvent {
 
 /// Tries the oldest delivery that is held for an endpoint, and drains the rest if that succeeds.
 ///
-/// One for an endpoint: its circuit names the one in charge, and any other ends when it arrives.
+/// An endpoint has one: its circuit has the [lease](crate::lease), and any other probe ends when it arrives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     /// The id of the endpoint.
     pub endpoint: String,
-    /// What tells it from others.
-    pub id: String,
-    /// The one that it takes the charge from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replaces: Option<String>,
+    /// Its claim to probe the endpoint.
+    #[serde(flatten)]
+    pub claim: Claim,
     /// When it is due, in milliseconds, if that is longer than a queue delays a message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<i64>,
 }
 
-/// A request to see what the endpoint says: signed and guarded as any, tried once, and whatever the endpoint's state.
+/// A request to see what the endpoint says: signed and guarded as any, tried once, and whatever the
+/// endpoint's state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ping {
     /// The id of the endpoint.
@@ -68,18 +68,16 @@ pub struct Ping {
     pub at: i64,
 }
 
-/// Comes again when a source would be silent, and tells the operator if it is.
+/// Comes again when a source would be silent, and notifies the operator if it is.
 ///
-/// One for a source: the journal names the one in charge, and any other ends when it arrives.
+/// A source has one: the journal has the [lease](crate::lease), and any other check ends when it arrives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SilenceCheck {
     /// The name of the source.
     pub source: String,
-    /// What tells it from others.
-    pub id: String,
-    /// The one that it takes the charge from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replaces: Option<String>,
+    /// Its claim to watch over the source.
+    #[serde(flatten)]
+    pub claim: Claim,
 }
 
 impl Ping {
@@ -142,7 +140,9 @@ mod tests {
             &*format!(r#"{{"kind":"delivery/1","endpoint":"ep_1","event":{event}}}"#),
             r#"{"kind":"probe/1","endpoint":"ep_1","id":"p"}"#,
             r#"{"kind":"ping/1","endpoint":"ep_1","id":"ping_1","at":1}"#,
+            r#"{"kind":"probe/1","endpoint":"ep_1","id":"p","replaces":"o","not_before":1}"#,
             r#"{"kind":"watch/1","source":"studio","id":"w"}"#,
+            r#"{"kind":"watch/1","source":"studio","id":"w","replaces":"o"}"#,
         ] {
             let message: Message = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&message).unwrap(), text);

@@ -1,50 +1,52 @@
-//! The watch over a source that declares its longest gap: one message on the delivery queue, which comes again when the
-//! source would be silent. Here it is decided and begun; the [`journal`](crate::store::journal) knows who has the charge, and what
-//! happens when the message comes is left to `delivery`.
+//! Whether a source is silent: it has a silence threshold, and no webhook of it was accepted for that long.
 //!
-//! No clock runs for it: a source that is silent is watched by nobody, until it is heard again.
+//! The silence check is one message on the delivery queue, with a [lease](crate::lease) in the
+//! [`journal`](crate::store::journal). It comes when the source would be silent. While webhooks are accepted
+//! it is rescheduled; once the source is silent it ends, and the next accepted webhook starts another. No
+//! clock runs for it. The functions here decide and start a check; `delivery/silence.rs` runs it.
 
 use crate::aws::error::AwsError;
 use crate::aws::sqs::{Queues, SendError};
 use crate::backoff::visibility;
+use crate::lease::Claim;
 use crate::messages::{MAX_DELAY, Message, SilenceCheck};
 use crate::store::journal::{Journal, SourceActivity, record_interval};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
-/// A message that has not come for so long after it was due is lost.
+/// A check is lost if its message has not come for so long after it was due.
 const OVERDUE: SignedDuration = SignedDuration::from_hours(1);
 
-/// A message that comes so long after the source would be silent is as good as in time.
+/// A check that comes so long after the source would be silent is as good as in time.
 const SLACK: SignedDuration = SignedDuration::from_mins(1);
 
-/// What is to be done when a message comes.
+/// What a check does when its message comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum CheckStep {
     /// It comes again after so long, when the source would be silent.
-    PutOff(Duration),
+    Reschedule(Duration),
     /// The source is silent.
     Silent,
-    /// Another watches, or none is to.
+    /// Another check has the lease, or the source has no threshold.
     End,
 }
 
-/// Why nobody may be watching over a source.
+/// A check was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum SilenceError {
-    /// The charge was not given.
+    /// The lease was not written.
     #[error("{0}")]
     Journal(#[from] AwsError),
     /// The message was not sent.
     #[error("{0}")]
     Send(#[from] SendError),
     /// The message has no form.
-    #[error("the watch was not encoded: {0}")]
+    #[error("the silence check was not encoded: {0}")]
     Encode(#[from] serde_json::Error),
 }
 
-/// When a source is silent, if it is not heard before: its gap after it was last heard of, or declared it, with what
-/// noting it may lag behind.
+/// The time at which a source counts as silent: its threshold after its last activity, or after the threshold
+/// was set, plus the interval between two writes of its activity.
 pub fn due_at(heard: &SourceActivity) -> Option<Timestamp> {
     let silent_after = heard.silent_after?;
     let since = heard.last_accepted_at.max(heard.declared_at)?;
@@ -52,52 +54,47 @@ pub fn due_at(heard: &SourceActivity) -> Option<Timestamp> {
     since.checked_add(silent_after.checked_add(lag)?).ok()
 }
 
-/// What is to be done about a message that comes now.
-pub fn step(watch: &SilenceCheck, heard: &SourceActivity, now: Timestamp) -> Step {
-    let has_charge = match &heard.watch {
-        Some(charged) => *charged == watch.id || watch.replaces.as_ref() == Some(charged),
-        // It was sent and not charged yet; or it has told that the source is silent, and is a copy.
-        None => heard.silent_since.is_none(),
-    };
-    match due_at(heard).filter(|_| has_charge) {
-        None => Step::End,
+/// Decides on a check whose message comes now.
+pub fn check(check: &SilenceCheck, heard: &SourceActivity, now: Timestamp) -> CheckStep {
+    let lease = heard.lease();
+    // Nobody has the lease: the check was sent and has not acquired it yet, or it is a copy of one that has
+    // found the source silent.
+    let may_act =
+        lease.is_open_to(&check.claim) && (lease.owner.is_some() || heard.silent_since.is_none());
+    match due_at(heard).filter(|_| may_act) {
+        None => CheckStep::End,
         Some(due) => match left(due, now) {
-            Duration::ZERO => Step::Silent,
-            wait => Step::PutOff(wait),
+            Duration::ZERO => CheckStep::Silent,
+            wait => CheckStep::Reschedule(wait),
         },
     }
 }
 
-/// Whether a watch is to begin: the source declares a gap, and nobody watches, or the message is lost, or it will come
-/// too late, as the gap was longer when it was put off.
+/// Whether a check is to be started: the source has a threshold, and no check has the lease, or the check is
+/// lost, or it will come too late, as the threshold was longer when it was rescheduled.
 pub fn is_wanted(heard: &SourceActivity, now: Timestamp) -> bool {
     let Some(due) = due_at(heard) else {
         return false;
     };
-    let comes = heard.watch_due_at.filter(|_| heard.watch.is_some());
-    comes.is_none_or(|comes| {
-        now.duration_since(comes) > OVERDUE || comes.duration_since(due) > SLACK
-    })
+    let lease = heard.lease();
+    let is_late = |comes: Timestamp| comes.duration_since(due) > SLACK;
+    lease.owner.is_none() || lease.is_lost(now, OVERDUE) || lease.due_at.is_some_and(is_late)
 }
 
-/// Whether a source declares a gap, is not known to be silent, and is watched by nobody: the message never began, or is
-/// lost.
+/// Whether a source has a threshold, is not known to be silent, and has no check: it never began, or is lost.
 pub fn is_lost(heard: &SourceActivity, now: Timestamp) -> bool {
-    let comes = heard.watch_due_at.filter(|_| heard.watch.is_some());
+    let lease = heard.lease();
     due_at(heard).is_some()
         && heard.silent_since.is_none()
-        && comes.is_none_or(|comes| now.duration_since(comes) > OVERDUE)
+        && (lease.owner.is_none() || lease.is_lost(now, OVERDUE))
 }
 
-/// How long after now that is; nothing if it is past.
+/// How long it is until then; zero if it is past.
 pub fn left(until: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(until.duration_since(now)).unwrap_or_default()
 }
 
-/// Begins to watch over a source, in the place of whoever does.
-///
-/// The message is sent first: one that is not charged takes the charge when it comes, but a charge without a message
-/// would be a watch that nobody keeps.
+/// Starts a silence check, in the place of the one that has the lease.
 pub async fn begin(
     source: &str,
     heard: &SourceActivity,
@@ -110,18 +107,16 @@ pub async fn begin(
         return Ok(());
     };
     let seconds = visibility(left(due, now), Duration::ZERO).min(MAX_DELAY);
-    let watch = SilenceCheck {
+    let check = SilenceCheck {
         source: source.to_owned(),
-        id: uuid::Uuid::new_v4().simple().to_string(),
-        replaces: heard.watch.clone(),
+        claim: Claim::new(heard.watch.clone()),
     };
-    let message = Message::SilenceCheck(watch.clone()).queued(seconds)?;
+    let message = Message::SilenceCheck(check.clone()).queued(seconds)?;
+    // The message first: a lease without a message would stop all checks until it is overdue.
     queues.send_one(queue_url, message).await?;
     let comes = now + SignedDuration::from_secs(seconds.into());
     // If another was faster, this one ends when it comes.
-    journal
-        .charge_watch(source, &watch.id, watch.replaces.as_deref(), comes)
-        .await?;
+    journal.acquire_lease(source, &check.claim, comes).await?;
     Ok(())
 }
 
@@ -133,7 +128,7 @@ mod tests {
         Timestamp::from_second(1_790_000_000 + second).unwrap()
     }
 
-    /// A source that was active at 0, may be silent for ten minutes, and is recorded a minute late.
+    /// SourceActivity at 0, which may be silent for ten minutes, and is noted a minute late.
     fn heard() -> SourceActivity {
         SourceActivity {
             last_accepted_at: Some(at(0)),
@@ -144,16 +139,18 @@ mod tests {
         }
     }
 
-    fn watch(id: &str, replaces: Option<&str>) -> SilenceCheck {
+    fn message(id: &str, replaces: Option<&str>) -> SilenceCheck {
         SilenceCheck {
             source: "studio".to_owned(),
-            id: id.to_owned(),
-            replaces: replaces.map(str::to_owned),
+            claim: Claim {
+                id: id.to_owned(),
+                replaces: replaces.map(str::to_owned),
+            },
         }
     }
 
     #[test]
-    fn a_source_is_silent_a_gap_after_it_was_heard_or_declared_it() {
+    fn a_source_is_silent_a_threshold_after_its_activity_or_after_it_was_set() {
         assert_eq!(due_at(&heard()), Some(at(660)));
         let declared = SourceActivity {
             declared_at: Some(at(100)),
@@ -186,50 +183,54 @@ mod tests {
     #[test]
     fn a_message_comes_again_until_the_source_is_silent() {
         for (second, expected) in [
-            (0, Step::PutOff(Duration::from_secs(660))),
-            (659, Step::PutOff(Duration::from_secs(1))),
-            (660, Step::Silent),
-            (100_000, Step::Silent),
+            (0, CheckStep::Reschedule(Duration::from_secs(660))),
+            (659, CheckStep::Reschedule(Duration::from_secs(1))),
+            (660, CheckStep::Silent),
+            (100_000, CheckStep::Silent),
         ] {
-            let step = step(&watch("w", None), &heard(), at(second));
+            let step = check(&message("w", None), &heard(), at(second));
             assert_eq!(step, expected, "{second}");
         }
     }
 
     #[test]
-    fn one_message_has_the_charge_and_copies_of_it_end() {
-        let charged = |id: Option<&str>| SourceActivity {
+    fn one_message_has_the_lease_and_copies_of_it_end() {
+        let owned = |id: Option<&str>| SourceActivity {
             watch: id.map(str::to_owned),
             ..heard()
         };
         let silent = SourceActivity {
             silent_since: Some(at(660)),
-            ..charged(None)
+            ..owned(None)
         };
         let undeclared = SourceActivity {
             silent_after: None,
             ..heard()
         };
-        for (watch, heard, expected) in [
-            (watch("w", None), charged(Some("w")), Step::Silent),
-            (watch("x", Some("w")), charged(Some("w")), Step::Silent),
-            (watch("x", None), charged(None), Step::Silent),
-            (watch("x", None), charged(Some("w")), Step::End),
-            (watch("x", Some("v")), charged(Some("w")), Step::End),
-            (watch("w", None), silent, Step::End),
-            (watch("w", None), undeclared, Step::End),
-            (watch("w", None), SourceActivity::default(), Step::End),
+        for (message, heard, expected) in [
+            (message("w", None), owned(Some("w")), CheckStep::Silent),
+            (message("x", Some("w")), owned(Some("w")), CheckStep::Silent),
+            (message("x", None), owned(None), CheckStep::Silent),
+            (message("x", None), owned(Some("w")), CheckStep::End),
+            (message("x", Some("v")), owned(Some("w")), CheckStep::End),
+            (message("w", None), silent, CheckStep::End),
+            (message("w", None), undeclared, CheckStep::End),
+            (
+                message("w", None),
+                SourceActivity::default(),
+                CheckStep::End,
+            ),
         ] {
             assert_eq!(
-                step(&watch, &heard, at(700)),
+                check(&message, &heard, at(700)),
                 expected,
-                "{watch:?} {heard:?}"
+                "{message:?} {heard:?}"
             );
         }
     }
 
     #[test]
-    fn a_watch_begins_where_none_is_or_it_is_lost_or_would_come_too_late() {
+    fn a_check_is_started_where_none_is_or_it_is_lost_or_would_come_too_late() {
         let comes = |second: i64| SourceActivity {
             watch_due_at: Some(at(second)),
             ..heard()
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watch_is_lost_an_hour_after_its_message_was_due_unless_it_has_told() {
+    fn a_check_is_lost_an_hour_after_its_message_was_due_unless_the_source_is_silent() {
         let silent = SourceActivity {
             watch: None,
             watch_due_at: None,

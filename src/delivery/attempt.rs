@@ -1,27 +1,26 @@
-//! One attempt: the body is made, signed, posted, and the answer noted. What the answer comes to is
-//! decided by `outcome`, and what is done about it by `settle`.
+//! One attempt: the body is made, signed and posted, and the answer noted in the delivery's history.
 
+use super::answer::{answer, remark};
 use super::body::body;
-use super::job::{Job, Verdict};
+use super::lifecycle::{HoldReason, NoAnswer, SkipReason, Tried};
 use super::load::{Loaded, Loads};
-use super::outcome::{Outcome, again, classify, remark};
-use super::plan::{HEADERS, SECRET};
 use super::signing::{
     HeaderError, SIGNATURE, UnusableSecret, check_headers, is_reserved, signatures,
 };
-use super::{DeliveryFunction, random};
-use crate::aws::kms::SealError;
+use crate::aws::kms::{Seal, SealError};
 use crate::crypto::secret::Secret;
-use crate::delivery::http::guard::{Target, without_query};
-use crate::delivery::http::sender::{Reply, Request, SendError};
+use crate::delivery::http::guard::{Policy, Target, without_query};
+use crate::delivery::http::sender::{Reply, Request, SendError, Sender, System};
 use crate::store::deliveries::{Attempt, Delivery, MAX_RESPONSE, Sent, UNREAD};
-use crate::store::endpoints::{DEFAULT_RETRY, Endpoint};
+use crate::store::endpoints::Endpoint;
+use crate::store::ledger::Ledger;
+use crate::store::payloads::Payloads;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use std::time::Instant;
 use tokio::sync::Notify;
 
-/// What receivers see of us.
+/// The user agent of each request.
 const USER_AGENT: &str = concat!("webhook-gateway/", env!("CARGO_PKG_VERSION"));
 
 /// What is kept in the place of a signature and of an endpoint's own header.
@@ -30,119 +29,119 @@ const REDACTED: &str = "[REDACTED]";
 /// A shorter value is taken for no secret where an answer repeats it.
 const MIN_SECRET: usize = 8;
 
-/// What is told of an attempt for which the event could not be read.
+/// What the operator is told of an attempt for which the event could not be read.
 const UNREAD_REASON: &str =
     "the gateway cannot read the event's body in the payload bucket; its log says why";
 
-/// What became of an attempt.
-#[derive(Debug)]
-pub(super) enum Tried {
-    /// It was made, and stands in the record.
-    Outcome(Outcome),
-    /// It was not made, and never can be.
-    Skip(String),
+/// All that an attempt needs.
+pub(super) struct Attempts {
+    pub(super) ledger: Ledger,
+    pub(super) payloads: Payloads,
+    pub(super) seal: Seal,
+    pub(super) sender: Sender<System>,
+    pub(super) policy: Policy,
 }
 
-/// Why no request was made: by the endpoint's settings, or as KMS was out of reach.
+/// Why no request was made.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AttemptError {
+pub(super) enum RequestError {
     /// A secret was not opened.
     #[error("{0}")]
     Seal(#[from] SealError),
     /// A secret is of another scheme.
     #[error("{0}")]
     Secret(#[from] UnusableSecret),
-    /// There is none, and nothing is sent without a signature.
+    /// Nothing is sent without a signature.
     #[error("the endpoint has no secret that signs: run `webhookctl endpoint rotate-secret {0}`")]
     NoSecret(String),
-    /// A header of its own is none that a request may have.
+    /// A request must not have a header of the endpoint.
     #[error("a header of the endpoint cannot be sent: {0}")]
     Header(#[from] HeaderError),
+    /// The event has no body that can be sent.
+    #[error("{0}")]
+    NoBody(SkipReason),
 }
 
-impl AttemptError {
-    /// Why the deliveries of the endpoint are held, if its settings are the reason.
-    fn reason(&self) -> Option<&'static str> {
+impl RequestError {
+    /// What it means for the delivery; nothing if KMS was out of reach.
+    fn no_answer(self) -> Option<NoAnswer> {
         match self {
             Self::Seal(error) if !error.is_refusal() => None,
-            Self::Seal(_) | Self::Secret(_) | Self::NoSecret(_) => Some(SECRET),
-            Self::Header(_) => Some(HEADERS),
+            Self::Seal(_) | Self::Secret(_) | Self::NoSecret(_) => {
+                Some(NoAnswer::Unsendable(HoldReason::Secret))
+            }
+            Self::Header(_) => Some(NoAnswer::Unsendable(HoldReason::Headers)),
+            Self::NoBody(reason) => Some(NoAnswer::Undeliverable(reason)),
         }
     }
 }
 
-impl DeliveryFunction {
-    /// Tries a delivery once, and adds the attempt to its record; none if KMS was out of reach, which is logged:
-    /// nothing is counted, and the delivery is to come again. `sent` is notified when a request begins to be sent.
-    pub(super) async fn try_once<'a>(
+impl Attempts {
+    /// Attempts a delivery once, and adds the attempt to its history. None if KMS was out of reach, which is
+    /// logged: nothing is counted, and the delivery comes again. `sent` is notified when a request begins to
+    /// be sent.
+    pub(super) async fn attempt(
         &self,
-        mut job: Job<'a>,
+        delivery: &mut Delivery,
         endpoint: &Endpoint,
         loads: &Loads,
         sent: &Notify,
-    ) -> Option<(Job<'a>, Verdict)> {
-        let tried = match loads.get(&job.record.event) {
+    ) -> Option<Tried> {
+        let (content_type, bytes) = match loads.get(&delivery.event) {
             Some(Loaded::Body {
                 bytes,
                 content_type,
-            }) => {
-                self.attempt(endpoint, &mut job.record, content_type, bytes, sent)
-                    .await
+            }) => (content_type, bytes),
+            Some(Loaded::Gone(reason)) => {
+                return Some(Err(NoAnswer::Undeliverable(reason.clone())));
             }
-            Some(Loaded::Gone(reason)) => Ok(Tried::Skip(reason.clone())),
             Some(Loaded::Later) => return None,
             Some(Loaded::Failed) | None => {
-                let outcome = unread(&mut job.record, Timestamp::now());
-                return Some((job, Verdict::Unread(outcome)));
+                delivery.add(unread(Timestamp::now()));
+                return Some(Err(NoAnswer::Unread));
             }
         };
-        let verdict = match tried {
-            Ok(Tried::Outcome(outcome)) => Verdict::Tried(outcome),
-            Ok(Tried::Skip(reason)) => Verdict::Skip(reason),
+        match self
+            .request(endpoint, delivery, content_type, bytes, sent)
+            .await
+        {
+            Ok(reply) => Some(Ok(answer(&reply, Timestamp::now()))),
             Err(error) => {
-                tracing::error!(delivery.id = job.record.id, %error, "delivery is not tried");
-                Verdict::Faulty(error.reason()?)
+                if !matches!(error, RequestError::NoBody(_)) {
+                    tracing::error!(delivery.id = delivery.id, %error, "delivery is not attempted");
+                }
+                error.no_answer().map(Err)
             }
-        };
-        Some((job, verdict))
+        }
     }
 
-    /// Makes an attempt with what was recorded of the event; a ping needs nothing of it.
-    pub(super) async fn attempt(
+    /// Makes a request with what was recorded of the event, and notes it; a ping needs nothing of it.
+    pub(super) async fn request(
         &self,
         endpoint: &Endpoint,
-        record: &mut Delivery,
+        delivery: &mut Delivery,
         content_type: &str,
         raw: &[u8],
         sent: &Notify,
-    ) -> Result<Tried, AttemptError> {
-        let (content_type, body) = match body(endpoint.format, &record.event, content_type, raw) {
-            Ok(body) => body,
-            Err(error) => return Ok(Tried::Skip(error.to_string())),
-        };
+    ) -> Result<Result<Reply, SendError>, RequestError> {
+        let (content_type, body) = body(endpoint.format, &delivery.event, content_type, raw)
+            .map_err(|error| RequestError::NoBody(SkipReason::NoBody(error.to_string())))?;
         let now = Timestamp::now();
         check_headers(&endpoint.headers)?;
         let secrets = self.secrets(endpoint, now).await?;
-        let signatures = signatures(endpoint, &secrets, &record.id, now.as_second(), &body)?;
+        let signatures = signatures(endpoint, &secrets, &delivery.id, now.as_second(), &body)?;
         let headers = headers(endpoint, &content_type, &signatures);
         let sendable = header_map(&headers)?;
         let spelled = spelled(&headers);
         let started = Instant::now();
-        let answer = self.post(endpoint, sendable, spelled, body, sent).await;
-        let mut attempt = noted(&answer, now, started);
-        if let Ok(reply) = &answer {
+        let reply = self.post(endpoint, sendable, spelled, body, sent).await;
+        let mut attempt = noted(&reply, now, started);
+        if let Ok(reply) = &reply {
             let response = beginning(&reply.body, endpoint, &headers);
             attempt.response = Some(response).filter(|text| !text.is_empty());
         }
-        record.tried(attempt, told(endpoint, &headers));
-        let jitter = random();
-        Ok(Tried::Outcome(classify(
-            &answer,
-            record.failures,
-            &endpoint.retry,
-            Timestamp::now(),
-            jitter,
-        )))
+        delivery.tried(attempt, shown(endpoint, &headers));
+        Ok(reply)
     }
 
     /// The secrets that sign now.
@@ -150,17 +149,17 @@ impl DeliveryFunction {
         &self,
         endpoint: &Endpoint,
         now: Timestamp,
-    ) -> Result<Vec<Secret>, AttemptError> {
+    ) -> Result<Vec<Secret>, RequestError> {
         let mut secrets = Vec::new();
         let signs = |until: Option<i64>| until.is_none_or(|until| until > now.as_second());
-        let signing = endpoint.secrets.iter().filter(|it| signs(it.until));
-        let signing: Vec<_> = signing.map(|it| &*it.ciphertext).collect();
+        let signing = endpoint.secrets.iter().filter(|secret| signs(secret.until));
+        let signing: Vec<_> = signing.map(|secret| &*secret.ciphertext).collect();
         self.seal.retain(&endpoint.id, &signing).await;
         for ciphertext in signing {
             secrets.push(self.seal.open(&endpoint.id, ciphertext).await?);
         }
         if secrets.is_empty() {
-            return Err(AttemptError::NoSecret(endpoint.id.clone()));
+            return Err(RequestError::NoSecret(endpoint.id.clone()));
         }
         Ok(secrets)
     }
@@ -186,7 +185,8 @@ impl DeliveryFunction {
     }
 }
 
-/// All headers, ours last. Of its own, an endpoint has none that could pass for ours or frame the body otherwise.
+/// All headers, ours last. Of its own, an endpoint has none that could pass for ours or frame the body
+/// otherwise.
 fn headers(
     endpoint: &Endpoint,
     content_type: &str,
@@ -215,33 +215,32 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, HeaderError> {
     Ok(map)
 }
 
-/// The names that are not in lower case, as the operator spells them. Of one that is there twice, the last is sent.
+/// The names that are not in lower case, as the operator spells them. Of one that is there twice, the last is
+/// sent.
 fn spelled(headers: &[(String, String)]) -> Vec<String> {
     let mut names: Vec<&String> = Vec::new();
     for (name, _) in headers {
-        names.retain(|it| !it.eq_ignore_ascii_case(name));
+        names.retain(|other| !other.eq_ignore_ascii_case(name));
         names.push(name);
     }
-    names.retain(|it| it.contains(|letter: char| letter.is_ascii_uppercase()));
+    names.retain(|name| name.contains(|letter: char| letter.is_ascii_uppercase()));
     names.into_iter().cloned().collect()
 }
 
-/// Notes that an event could not be read, and when it is tried again. An endpoint that is tried once only does not
-/// give up a delivery for that.
-fn unread(record: &mut Delivery, now: Timestamp) -> Outcome {
-    record.add(Attempt {
+/// The attempt of a delivery whose event could not be read.
+fn unread(now: Timestamp) -> Attempt {
+    Attempt {
         at: now.as_millisecond(),
         duration_ms: 0,
         status: None,
         error: Some(UNREAD.to_owned()),
         reason: Some(UNREAD_REASON.to_owned()),
         response: None,
-    });
-    again(record.unread().saturating_sub(1), &DEFAULT_RETRY, random())
+    }
 }
 
-/// What is told of a request: no value that may be a credential, and no query.
-fn told(endpoint: &Endpoint, headers: &[(String, String)]) -> Sent {
+/// What the operator is shown of a request: no value that may be a credential, and no query.
+fn shown(endpoint: &Endpoint, headers: &[(String, String)]) -> Sent {
     let headers = headers.iter().map(|(name, value)| {
         let value = if is_secret(endpoint, name) {
             REDACTED
@@ -256,12 +255,12 @@ fn told(endpoint: &Endpoint, headers: &[(String, String)]) -> Sent {
     }
 }
 
-/// Whether the value of a header is told nobody: that of a signature, and of each of the endpoint's own.
+/// Whether the value of a header is kept secret: that of a signature, and of each of the endpoint's own.
 fn is_secret(endpoint: &Endpoint, name: &str) -> bool {
     let signature = endpoint.signature_header.as_deref().unwrap_or(SIGNATURE);
     let own = endpoint.headers.iter().map(|(name, _)| &**name);
     let mut secret = own.chain([signature, SIGNATURE]);
-    secret.any(|it| it.eq_ignore_ascii_case(name))
+    secret.any(|other| other.eq_ignore_ascii_case(name))
 }
 
 /// The beginning of an answer, without what it repeats of the secrets that were sent to it.
@@ -281,14 +280,14 @@ fn beginning(body: &[u8], endpoint: &Endpoint, headers: &[(String, String)]) -> 
     text
 }
 
-fn noted(answer: &Result<Reply, SendError>, at: Timestamp, started: Instant) -> Attempt {
+fn noted(reply: &Result<Reply, SendError>, at: Timestamp, started: Instant) -> Attempt {
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Attempt {
         at: at.as_millisecond(),
         duration_ms,
-        status: answer.as_ref().ok().map(|reply| reply.status),
-        error: answer.as_ref().err().map(|it| it.class().to_owned()),
-        reason: remark(answer, Timestamp::now()),
+        status: reply.as_ref().ok().map(|reply| reply.status),
+        error: reply.as_ref().err().map(|error| error.class().to_owned()),
+        reason: remark(reply, Timestamp::now()),
         response: None,
     }
 }
@@ -315,11 +314,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_of_a_request_holds_no_value_of_the_operators() {
+    fn what_is_shown_of_a_request_holds_no_value_of_the_operators() {
         let (endpoint, headers) = secretive();
-        let told = told(&endpoint, &headers);
-        assert_eq!(told.url, "https://example.com/in");
-        let told: Vec<_> = told
+        let shown = shown(&endpoint, &headers);
+        assert_eq!(shown.url, "https://example.com/in");
+        let shown: Vec<_> = shown
             .headers
             .iter()
             .map(|(name, value)| (&**name, &**value))
@@ -331,7 +330,7 @@ mod tests {
             ("user-agent", USER_AGENT),
             (SIGNATURE, REDACTED),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(shown, expected);
     }
 
     #[test]

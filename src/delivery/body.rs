@@ -1,6 +1,6 @@
-//! The body of a request: the event in structured JSON, or the provider's own bytes. Pure: the same event makes the same
-//! bytes, at each attempt and for the operator who asks for them later. Where the recorded bytes come from is left to
-//! others.
+//! The body of a request: the event in structured JSON, or the provider's own bytes. Pure: the same event
+//! makes the same bytes, at each attempt and for the operator who asks for them later. Where the recorded
+//! bytes come from is left to others.
 
 use crate::event::{CONTENT_TYPE, CloudEvent, EventMeta};
 use crate::providers::{NormalizeError, Provider, Verified};
@@ -44,8 +44,8 @@ struct PingEvent<'a> {
     data: Value,
 }
 
-/// The content type and the bytes of the request that takes an event to an endpoint of this format; of the recorded
-/// body, `content_type` and `raw` are what it came as. A ping needs neither.
+/// The content type and the bytes of the request that takes an event to an endpoint of this format; of the
+/// recorded body, `content_type` and `raw` are what it came as. A ping needs neither.
 pub fn body(
     format: Format,
     event: &EventMeta,

@@ -1,39 +1,41 @@
-//! What the attempts of an invocation say of their endpoints: failures are counted in a row, circuits open and close,
-//! an endpoint is known to be slow or quick, it is disabled, and the operator is notified. What becomes of the deliveries
-//! is left to `settle`.
+//! What the attempts of an invocation show of their endpoints: failures are counted in a row, circuits open
+//! and close, endpoints are disabled, and the operator is notified. `lifecycle.rs` decides about the
+//! deliveries afterwards.
 
-use super::DeliveryFunction;
-use super::job::{Job, Origin, Verdict};
-use super::notification::{Notice, NoticeError};
-use super::outcome::Outcome;
-use super::probe::new_id;
+use super::attempted::Attempted;
+use super::hanging::{HANGS_AFTER, pace};
+use super::lifecycle::{Answer, NoAnswer, Origin};
+use super::notification::{Notice, NoticeError, Notices};
+use super::queue::DeliveryQueue;
 use crate::aws::error::AwsError;
-use crate::metrics::EndpointEventLine;
-use crate::store::endpoints::EndpointStatus;
+use crate::lease::Claim;
+use crate::metrics::{EndpointEventLine, Metrics};
 use crate::store::endpoints::circuit::{
-    Circuit, EndpointEvent, Failures, PATIENCE, Pace, SLOW, Transition,
+    Circuits, DISABLE_AFTER, EndpointEvent, Failures, Pace, Transition,
 };
+use crate::store::endpoints::{EndpointStatus, Endpoints, State};
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why an endpoint is disabled that says it is gone.
 const GONE: &str = "it answered 410 Gone";
 
-/// An endpoint that was tried, as it is now.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct After {
-    /// What was seen of it.
-    pub(super) circuit: Circuit,
-    /// Whether it still gets deliveries.
-    pub(super) is_active: bool,
+/// The endpoints with their circuits, and how the operator is notified of them.
+pub(super) struct EndpointHealth {
+    pub(super) endpoints: Endpoints,
+    pub(super) circuits: Circuits,
+    pub(super) queue: Arc<DeliveryQueue>,
+    pub(super) notices: Notices,
+    pub(super) metrics: Metrics,
 }
 
-/// What an endpoint's attempts came to, in their order.
+/// The attempts at an endpoint, in their order.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Tally {
     succeeded: bool,
-    /// Whether a probe is among what succeeded.
+    /// Whether a delivery from what is held succeeded.
     is_probed: bool,
     /// Whether an attempt was slow, however it ended.
     is_slow: bool,
@@ -41,130 +43,127 @@ struct Tally {
     failures: Failures,
 }
 
-impl DeliveryFunction {
-    /// Tells the circuits of what was tried, and opens or closes them, or disables an endpoint.
-    pub(super) async fn judge(
+impl EndpointHealth {
+    /// Updates the circuits by these attempts; opens or closes them, or disables an endpoint. The endpoints
+    /// as they are then.
+    pub(super) async fn update_circuits(
         &self,
-        jobs: &[(Job<'_>, Verdict)],
+        attempted: &[Attempted<'_>],
         now: Timestamp,
-    ) -> HashMap<String, After> {
+    ) -> HashMap<String, EndpointStatus> {
         let mut after = HashMap::new();
-        for (standing, tally) in tally(jobs) {
-            let id = standing.endpoint.id.clone();
-            let judged = self.judge_one(standing, &tally, now).await;
-            let judged = judged.unwrap_or_else(|error| {
-                tracing::error!(endpoint.id = id, %error, "circuit is not told");
-                After {
-                    circuit: standing.circuit.clone(),
-                    is_active: true,
-                }
+        for (before, tally) in tally(attempted) {
+            let id = before.endpoint.id.clone();
+            let updated = self.update_circuit(before, &tally, now).await;
+            let updated = updated.unwrap_or_else(|error| {
+                // Better a failure too few than a delivery that is not settled.
+                tracing::error!(endpoint.id = id, %error, "circuit is not updated");
+                before.clone()
             });
-            after.insert(id, judged);
+            after.insert(id, updated);
         }
         after
     }
 
-    async fn judge_one(
+    async fn update_circuit(
         &self,
-        standing: &EndpointStatus,
+        before: &EndpointStatus,
         tally: &Tally,
         now: Timestamp,
-    ) -> Result<After, AwsError> {
-        let EndpointStatus { endpoint, circuit } = standing;
+    ) -> Result<EndpointStatus, AwsError> {
+        let EndpointStatus { endpoint, circuit } = before;
         let id = &endpoint.id;
-        let pace = tally.pace(circuit, now);
-        let mut after = After {
-            circuit: circuit.clone(),
-            is_active: true,
-        };
-        let is_forgotten = circuit.is_clean(tally.is_probed) && pace == Pace::AsKnown;
-        if tally.succeeded && !is_forgotten {
+        let pace = pace(tally.is_slow, tally.succeeded, circuit, now);
+        let mut after = before.clone();
+        // Most successes clear nothing and cost no write.
+        let has_nothing_to_clear =
+            circuit.has_nothing_to_clear(tally.is_probed) && pace == Pace::AsKnown;
+        if tally.succeeded && !has_nothing_to_clear {
             let recovered = Transition::new(EndpointEvent::Recovered, now);
             let cleared = self
                 .circuits
                 .clear(id, circuit, tally.is_probed, pace, recovered)
                 .await?;
             if circuit.is_open() && cleared.is_some() {
-                self.notify(standing, recovered, None).await;
+                self.notify(before, recovered, None).await;
             }
             after.circuit = cleared.unwrap_or_default();
         }
         if tally.failures.is_none() {
             return Ok(after);
         }
+        // The failures that are left came after the success; they are counted on what it cleared.
         after.circuit = self.circuits.count(id, tally.failures, pace, now).await?;
         if tally.gone {
-            after.is_active = !self.disable(standing, GONE, now).await;
-        } else if after.circuit.is_beyond_patience(now) {
-            after.is_active = !self.disable(standing, &dead(), now).await;
-        } else if after.circuit.is_to_open() {
+            self.disable(&mut after, GONE, now).await;
+        } else if after.circuit.should_disable(now) {
+            self.disable(&mut after, &dead(), now).await;
+        } else if after.circuit.should_open() {
             let opened = Transition::new(EndpointEvent::Opened, now);
-            if self.circuits.open(id, opened).await? {
-                self.notify(standing, opened, None).await;
+            match self.circuits.open(id, opened).await? {
+                Some(circuit) => {
+                    self.notify(before, opened, None).await;
+                    after.circuit = circuit;
+                }
+                // Another invocation opened it a moment ago, and notifies the operator.
+                None => {
+                    after.circuit.opened_at = Some(now.as_millisecond());
+                    after.circuit.probes = 0;
+                }
             }
-            after.circuit.opened_at = Some(now.as_millisecond());
-            after.circuit.probes = 0;
         }
         Ok(after)
     }
 
-    /// Disables an endpoint; whether it is inactive now.
-    async fn disable(&self, standing: &EndpointStatus, reason: &str, now: Timestamp) -> bool {
+    /// Disables an endpoint. If that fails, the endpoint stays active, and the next failure disables it.
+    async fn disable(&self, status: &mut EndpointStatus, reason: &str, now: Timestamp) {
+        let id = &status.endpoint.id;
         let disabled = Transition::new(EndpointEvent::Disabled, now);
-        match self
-            .endpoints
-            .disable(&standing.endpoint.id, reason, disabled)
-            .await
-        {
-            Ok(is_news) => {
-                if is_news {
-                    self.notify(standing, disabled, Some(reason)).await;
+        match self.endpoints.disable(id, reason, disabled).await {
+            Ok(is_first) => {
+                if is_first {
+                    self.notify(status, disabled, Some(reason)).await;
                 }
-                true
+                status.endpoint.state = State::Disabled;
             }
             Err(error) => {
-                tracing::error!(endpoint.id = standing.endpoint.id, %error, "endpoint is not disabled");
-                false
+                tracing::error!(endpoint.id = id, %error, "endpoint is not disabled");
             }
         }
     }
 
-    /// Gives the notices whose claim is over: whoever had it could not give them, or died.
-    pub(super) async fn notify_of_what_is_due(&self, statuses: &HashMap<String, EndpointStatus>) {
+    /// Sends the notices whose claim is over: the invocation that had it could not send them, or died.
+    pub(super) async fn send_pending_notices(&self, statuses: &HashMap<String, EndpointStatus>) {
         let now = Timestamp::now();
-        for standing in statuses.values() {
-            let id = &standing.endpoint.id;
-            let due = standing.circuit.notice.filter(|it| it.is_due(now));
-            let Some(transition) = due else {
+        for status in statuses.values() {
+            let id = &status.endpoint.id;
+            let pending = status.circuit.notice.filter(|notice| notice.is_due(now));
+            let Some(transition) = pending else {
                 continue;
             };
             let reason = match transition.news {
-                EndpointEvent::Disabled => standing.endpoint.reason.as_deref(),
+                EndpointEvent::Disabled => status.endpoint.reason.as_deref(),
                 EndpointEvent::Opened | EndpointEvent::Recovered => None,
             };
             match self.circuits.claim(id, transition, now).await {
-                Ok(Some(claimed)) => self.notify(standing, claimed, reason).await,
+                Ok(Some(claimed)) => self.notify(status, claimed, reason).await,
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::error!(endpoint.id = id, %error, "notice is not claimed")
+                    tracing::error!(endpoint.id = id, %error, "notice is not claimed");
                 }
             }
         }
     }
 
-    /// Notifies the operator of a transition, to which this invocation has the claim. What cannot be given stays in the
-    /// circuit, and is given later: a probe comes for that, as nothing else may come for the endpoint.
-    async fn notify(
-        &self,
-        standing: &EndpointStatus,
-        transition: Transition,
-        reason: Option<&str>,
-    ) {
-        let id = &standing.endpoint.id;
+    /// Notifies the operator of a transition, to which this invocation has the claim. A notice that cannot be
+    /// given stays in the circuit and is given later. A probe is sent for it, as no other message may come
+    /// for the endpoint.
+    async fn notify(&self, status: &EndpointStatus, transition: Transition, reason: Option<&str>) {
+        let id = &status.endpoint.id;
         let news = transition.news.name();
-        let Err(error) = self.give(standing, transition, reason).await else {
-            self.metrics
-                .endpoint_event(EndpointEventLine::of(id, transition.news, reason));
+        let Err(error) = self.give(status, transition, reason).await else {
+            let line = EndpointEventLine::of(id, transition.news, reason);
+            self.metrics.endpoint_event(line);
             if let Err(error) = self.circuits.notified(id, transition).await {
                 tracing::warn!(endpoint.id = id, %error, "notice may come twice");
             }
@@ -184,8 +183,8 @@ impl DeliveryFunction {
             tracing::error!(endpoint.id = id, "notice waits for the next delivery");
             return;
         };
-        let (probe, now) = (new_id(), Timestamp::now());
-        let sent = self.send_probe(id, &probe, None, wait, now);
+        let claim = Claim::new(None);
+        let sent = self.send_probe(id, &claim, wait, Timestamp::now());
         if let Err(error) = sent.await {
             tracing::warn!(endpoint.id = id, %error, "notice waits for the next delivery");
         }
@@ -193,87 +192,71 @@ impl DeliveryFunction {
 
     async fn give(
         &self,
-        standing: &EndpointStatus,
+        status: &EndpointStatus,
         transition: Transition,
         reason: Option<&str>,
     ) -> Result<(), NoticeError> {
-        let notice = Notice::of_endpoint(&standing.endpoint, transition, reason);
+        let notice = Notice::of_endpoint(&status.endpoint, transition, reason);
         if !transition.is_queued {
             let at = Timestamp::from_millisecond(transition.happened_at).unwrap_or_default();
-            self.notices.queue(&self.queues, &notice, at).await?;
+            self.notices.queue(&self.queue.queues, &notice, at).await?;
         }
         self.notices.publish(&notice).await
     }
 }
 
-/// Why an endpoint is disabled that took nothing for too long.
+/// Why an endpoint is disabled of which no attempt succeeded for too long.
 fn dead() -> String {
-    format!("it took nothing for {} days", PATIENCE.as_hours() / 24)
+    format!("it took nothing for {} days", DISABLE_AFTER.as_hours() / 24)
 }
 
-impl Tally {
-    /// What it says of the pace of an endpoint of which this was known.
-    fn pace(&self, seen: &Circuit, now: Timestamp) -> Pace {
-        let was_quick = seen.slow_until.is_none() && !seen.is_slow();
-        match (self.is_slow, was_quick) {
-            (true, true) => Pace::Doubtful,
-            (true, false) => Pace::Slow,
-            (false, true) => Pace::AsKnown,
-            (false, false) if self.succeeded && seen.was_slow_lately(now) => Pace::Recovering,
-            (false, false) if self.succeeded => Pace::Quick,
-            // A failure at once says nothing of how long an answer takes.
-            (false, false) => Pace::Unsure,
-        }
-    }
-}
-
-/// What the attempts came to, by endpoint, in their order; but what an endpoint asks for is heard last, as a success
-/// beside it was under way before.
-fn tally<'a>(jobs: &[(Job<'a>, Verdict)]) -> Vec<(&'a EndpointStatus, Tally)> {
-    let mut tallies: Vec<(&EndpointStatus, Tally)> = Vec::new();
-    let asks =
-        |verdict: &Verdict| matches!(verdict, Verdict::Tried(Outcome::Gone | Outcome::Wait(_)));
-    let (asking, others): (Vec<_>, Vec<_>) = jobs.iter().partition(|(_, verdict)| asks(verdict));
-    for (job, verdict) in others.into_iter().chain(asking) {
-        let (standing, outcome) = match (job.standing, verdict) {
-            (Some(standing), Verdict::Tried(outcome)) => (standing, Some(*outcome)),
-            (Some(standing), Verdict::Faulty(_)) => (standing, None),
-            _ => continue,
+/// The attempts by endpoint, in their order; but the wishes of an endpoint come last, as a success beside
+/// them was under way before. Only attempts that say something of the endpoint count.
+fn tally<'a>(attempted: &[Attempted<'a>]) -> Vec<(&'a EndpointStatus, Tally)> {
+    let is_wish =
+        |one: &&Attempted<'_>| matches!(one.tried, Ok(Answer::Gone | Answer::Busy { .. }));
+    let mut ordered: Vec<_> = attempted.iter().collect();
+    // A stable sort: all else keeps its order, in which failures are counted in a row.
+    ordered.sort_by_key(is_wish);
+    let mut tallies: BTreeMap<&str, (&EndpointStatus, Tally)> = BTreeMap::new();
+    for attempt in ordered {
+        let answer = match attempt.tried {
+            Ok(answer) => Some(answer),
+            Err(NoAnswer::Unsendable(_)) => None,
+            Err(NoAnswer::Unread | NoAnswer::Undeliverable(_)) => continue,
         };
-        let known = tallies
-            .iter()
-            .position(|(it, _)| it.endpoint.id == standing.endpoint.id);
-        let index = known.unwrap_or_else(|| {
-            tallies.push((standing, Tally::default()));
-            tallies.len() - 1
-        });
-        if let Some((_, tally)) = tallies.get_mut(index) {
-            tally.add(job, outcome);
-        }
+        let status = attempt.status;
+        let (_, tally) = tallies
+            .entry(&status.endpoint.id)
+            .or_insert_with(|| (status, Tally::default()));
+        tally.add(attempt, answer);
     }
-    tallies
+    tallies.into_values().collect()
 }
 
 impl Tally {
-    /// Adds what an attempt came to; none was made where the endpoint's settings make no request.
-    fn add(&mut self, job: &Job<'_>, outcome: Option<Outcome>) {
-        let took = job.record.history.last().filter(|_| outcome.is_some());
-        self.is_slow |= took.is_some_and(|it| Duration::from_millis(it.duration_ms) > SLOW);
-        match outcome {
-            Some(Outcome::Delivered) => {
+    /// Adds an answer; there is none where the endpoint's settings make no request.
+    fn add(&mut self, attempted: &Attempted<'_>, answer: Option<Answer>) {
+        let history = &attempted.delivery.history;
+        let attempt = history.last().filter(|_| answer.is_some());
+        let is_slow = |ms| Duration::from_millis(ms) > HANGS_AFTER;
+        self.is_slow |= attempt.is_some_and(|attempt| is_slow(attempt.duration_ms));
+        let origin = attempted.origin();
+        match answer {
+            Some(Answer::Delivered) => {
                 self.succeeded = true;
-                self.is_probed |= job.origin == Origin::Held;
+                self.is_probed |= origin != Origin::Queue;
                 self.failures = Failures::default();
             }
-            Some(Outcome::Wait(until)) => {
+            Some(Answer::Busy { until }) => {
                 let until = Some(until.as_millisecond());
                 self.failures.wait_until = self.failures.wait_until.max(until);
-                self.failures.is_asked_again |= job.origin == Origin::Held;
+                self.failures.is_asked_again |= origin != Origin::Queue;
             }
-            Some(Outcome::Gone | Outcome::Retry(_) | Outcome::Exhausted) | None => {
+            Some(Answer::Gone | Answer::Failed) | None => {
                 self.failures.count += 1;
-                self.failures.is_probe |= job.is_probe();
-                self.gone |= outcome == Some(Outcome::Gone);
+                self.failures.is_probe |= origin == Origin::Probe;
+                self.gone |= answer == Some(Answer::Gone);
             }
         }
     }
@@ -282,49 +265,43 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::plan;
+    use crate::delivery::lifecycle::{HoldReason, SkipReason, Tried};
+    use crate::delivery::{Received, tests::received};
     use crate::store::deliveries::{Attempt, Delivery};
+    use crate::store::endpoints::circuit::Circuit;
     use crate::store::endpoints::test::{endpoint, event};
-    use std::time::{Duration, Instant};
 
-    fn standing() -> EndpointStatus {
+    fn status() -> EndpointStatus {
         EndpointStatus {
             endpoint: endpoint(),
             circuit: Circuit::default(),
         }
     }
 
-    fn job(standing: &EndpointStatus, origin: Origin) -> Job<'_> {
-        Job {
-            standing: Some(standing),
-            origin,
-            record: Delivery::new("ep_1", "ep_1_1_1".to_owned(), event()),
+    fn attempted<'a>(
+        status: &'a EndpointStatus,
+        received: Option<&'a Received>,
+        tried: Tried,
+    ) -> Attempted<'a> {
+        Attempted {
+            delivery: Delivery::new("ep_1", "ep_1_1_1".to_owned(), event()),
+            status,
+            received,
+            tried,
         }
     }
 
-    fn queue() -> Origin {
-        Origin::Queue {
-            message: "m".to_owned(),
-            receipt: "r".to_owned(),
-            received: Instant::now(),
-        }
-    }
-
-    fn retry() -> Outcome {
-        Outcome::Retry(Duration::from_secs(5))
-    }
-
-    fn tallied(outcomes: &[Outcome]) -> Tally {
-        let quick: Vec<_> = outcomes.iter().map(|outcome| (*outcome, 50)).collect();
+    fn tallied(answers: &[Answer]) -> Tally {
+        let quick: Vec<_> = answers.iter().map(|answer| (*answer, 50)).collect();
         timed(&quick)
     }
 
     /// The tally of attempts that took so many milliseconds each.
-    fn timed(outcomes: &[(Outcome, u64)]) -> Tally {
-        let standing = standing();
-        let tried = |(outcome, duration_ms): &(Outcome, u64)| {
-            let mut job = job(&standing, queue());
-            job.record.history.push(Attempt {
+    fn timed(answers: &[(Answer, u64)]) -> Tally {
+        let (status, received) = (status(), received());
+        let tried = |(answer, duration_ms): &(Answer, u64)| {
+            let mut one = attempted(&status, Some(&received), Ok(*answer));
+            one.delivery.history.push(Attempt {
                 at: 0,
                 duration_ms: *duration_ms,
                 status: None,
@@ -332,81 +309,96 @@ mod tests {
                 reason: None,
                 response: None,
             });
-            (job, Verdict::Tried(*outcome))
+            one
         };
-        let jobs: Vec<_> = outcomes.iter().map(tried).collect();
-        let mut tallies = tally(&jobs);
+        let all: Vec<_> = answers.iter().map(tried).collect();
+        let mut tallies = tally(&all);
         assert_eq!(tallies.len(), 1);
         tallies.remove(0).1
     }
 
     #[test]
     fn failures_count_in_a_row() {
-        use Outcome::{Delivered, Exhausted};
-        assert_eq!(tallied(&[retry(), Exhausted, retry()]).failures.count, 3);
-        let mixed = tallied(&[retry(), retry(), Delivered, retry()]);
+        use Answer::{Delivered, Failed};
+        assert_eq!(tallied(&[Failed, Failed, Failed]).failures.count, 3);
+        let mixed = tallied(&[Failed, Failed, Delivered, Failed]);
         assert_eq!((mixed.succeeded, mixed.failures.count), (true, 1));
-        let recovered = tallied(&[retry(), Delivered]);
+        let recovered = tallied(&[Failed, Delivered]);
         assert_eq!((recovered.succeeded, recovered.failures.count), (true, 0));
     }
 
     #[test]
     fn the_longest_wait_that_was_asked_for_counts() {
-        let until = |ms| Outcome::Wait(Timestamp::from_millisecond(ms).unwrap());
+        let until = |ms| Answer::Busy {
+            until: Timestamp::from_millisecond(ms).unwrap(),
+        };
         let asked = tallied(&[until(5), until(9), until(7)]);
         assert_eq!(asked.failures.wait_until, Some(9));
     }
 
     #[test]
     fn a_success_beside_it_unsays_nothing_that_the_endpoint_asks_for() {
-        let wait = Outcome::Wait(Timestamp::from_millisecond(5).unwrap());
-        let asked = tallied(&[retry(), wait, Outcome::Delivered]);
+        let wait = Answer::Busy {
+            until: Timestamp::from_millisecond(5).unwrap(),
+        };
+        let asked = tallied(&[Answer::Failed, wait, Answer::Delivered]);
         let failures = Failures {
             wait_until: Some(5),
             ..Failures::default()
         };
         assert_eq!((asked.succeeded, asked.failures), (true, failures));
-        let gone = tallied(&[Outcome::Gone, Outcome::Delivered]);
+        let gone = tallied(&[Answer::Gone, Answer::Delivered]);
         assert!(gone.gone && gone.failures.count == 1);
     }
 
     #[test]
     fn a_wait_that_is_asked_for_is_no_failure_and_interrupts_none() {
-        let wait = Outcome::Wait(Timestamp::from_millisecond(5).unwrap());
-        for (outcomes, count) in [
+        let wait = Answer::Busy {
+            until: Timestamp::from_millisecond(5).unwrap(),
+        };
+        for (answers, count) in [
             (&[wait][..], 0),
             (&[wait, wait, wait][..], 0),
-            (&[retry(), wait, retry()][..], 2),
-            (&[retry(), Outcome::Delivered, wait][..], 0),
+            (&[Answer::Failed, wait, Answer::Failed][..], 2),
+            (&[Answer::Failed, Answer::Delivered, wait][..], 0),
         ] {
-            let failures = tallied(outcomes).failures;
+            let failures = tallied(answers).failures;
             assert_eq!((failures.count, failures.wait_until), (count, Some(5)));
             assert!(!failures.is_none() && !failures.is_asked_again);
         }
-        assert!(tallied(&[Outcome::Delivered]).failures.is_none());
+        assert!(tallied(&[Answer::Delivered]).failures.is_none());
     }
 
     #[test]
     fn a_success_makes_an_endpoint_quick_when_none_was_slow_for_a_minute() {
-        let tally = timed(&[(Outcome::Delivered, 10)]);
+        let tally = timed(&[(Answer::Delivered, 10)]);
         let slow = Circuit {
             slow_since: Some(0),
             slow_at: Some(1_000),
             ..Circuit::default()
         };
-        let pace = |ms| tally.pace(&slow, Timestamp::from_millisecond(ms).unwrap());
-        assert_eq!(pace(60_999), Pace::Recovering);
-        assert_eq!(pace(61_000), Pace::Quick);
+        let paced = |ms| {
+            pace(
+                tally.is_slow,
+                tally.succeeded,
+                &slow,
+                Timestamp::from_millisecond(ms).unwrap(),
+            )
+        };
+        assert_eq!(paced(60_999), Pace::Recovering);
+        assert_eq!(paced(61_000), Pace::Quick);
     }
 
     #[test]
     fn only_a_quick_success_and_no_slow_attempt_make_an_endpoint_quick() {
-        use Outcome::{Delivered, Exhausted};
-        let wait = Outcome::Wait(Timestamp::from_millisecond(5).unwrap());
+        use Answer::{Delivered, Failed};
+        let wait = Answer::Busy {
+            until: Timestamp::from_millisecond(5).unwrap(),
+        };
         let (quick, slow) = (2_000, 2_001);
-        let unsure = |it: &mut Circuit| it.slow_until = Some(0);
-        let known = |it: &mut Circuit| it.slow_since = Some(0);
-        type Case<'a> = (&'a [(Outcome, u64)], Pace, Pace);
+        let unsure = |circuit: &mut Circuit| circuit.hanging_until = Some(0);
+        let known = |circuit: &mut Circuit| circuit.slow_since = Some(0);
+        type Case<'a> = (&'a [(Answer, u64)], Pace, Pace);
         let cases: [Case<'_>; 9] = [
             (&[(Delivered, quick)], Pace::AsKnown, Pace::Quick),
             (&[(Delivered, slow)], Pace::Doubtful, Pace::Slow),
@@ -421,82 +413,86 @@ mod tests {
                 Pace::Slow,
             ),
             (
-                &[(retry(), slow), (Delivered, quick)],
+                &[(Failed, slow), (Delivered, quick)],
                 Pace::Doubtful,
                 Pace::Slow,
             ),
-            (&[(Exhausted, slow)], Pace::Doubtful, Pace::Slow),
+            (&[(Failed, slow)], Pace::Doubtful, Pace::Slow),
             (&[(wait, slow)], Pace::Doubtful, Pace::Slow),
-            (&[(retry(), quick)], Pace::AsKnown, Pace::Unsure),
+            (&[(Failed, quick)], Pace::AsKnown, Pace::Unsure),
             (
-                &[(retry(), quick), (Delivered, quick)],
+                &[(Failed, quick), (Delivered, quick)],
                 Pace::AsKnown,
                 Pace::Quick,
             ),
         ];
         for (attempts, of_a_quick_one, of_another) in cases {
             let tally = timed(attempts);
-            let pace = |change: fn(&mut Circuit)| {
+            let paced = |change: fn(&mut Circuit)| {
                 let mut circuit = Circuit::default();
                 change(&mut circuit);
-                tally.pace(&circuit, Timestamp::from_second(60).unwrap())
+                let minute = Timestamp::from_second(60).unwrap();
+                pace(tally.is_slow, tally.succeeded, &circuit, minute)
             };
-            assert_eq!(pace(|_| {}), of_a_quick_one, "{attempts:?}");
-            assert_eq!(pace(unsure), of_another, "{attempts:?}");
-            assert_eq!(pace(known), of_another, "{attempts:?}");
+            assert_eq!(paced(|_| {}), of_a_quick_one, "{attempts:?}");
+            assert_eq!(paced(unsure), of_another, "{attempts:?}");
+            assert_eq!(paced(known), of_another, "{attempts:?}");
         }
     }
 
     #[test]
     fn a_probe_that_is_asked_to_wait_is_asked_again() {
-        for (origin, is_again) in [(queue(), false), (Origin::Held, true)] {
-            let standing = standing();
-            let wait = Outcome::Wait(Timestamp::from_millisecond(5).unwrap());
-            let jobs = [
-                (job(&standing, origin.clone()), Verdict::Tried(wait)),
-                (job(&standing, origin), Verdict::Tried(wait)),
+        let (status, message) = (status(), received());
+        let busy = Answer::Busy {
+            until: Timestamp::from_millisecond(5).unwrap(),
+        };
+        for (received, is_again) in [(Some(&message), false), (None, true)] {
+            let tried = [
+                attempted(&status, received, Ok(busy)),
+                attempted(&status, received, Ok(busy)),
             ];
-            assert_eq!(tally(&jobs)[0].1.failures.is_asked_again, is_again);
+            assert_eq!(tally(&tried)[0].1.failures.is_asked_again, is_again);
         }
     }
 
     #[test]
     fn what_was_not_tried_does_not_count() {
-        let standing = standing();
-        let jobs = [
-            (job(&standing, queue()), Verdict::Hold(plan::OPEN)),
-            (job(&standing, queue()), Verdict::Skip(String::new())),
-            (job(&standing, queue()), Verdict::Unread(retry())),
-            (job(&standing, queue()), Verdict::Unread(Outcome::Exhausted)),
+        let (status, received) = (status(), received());
+        let skip = NoAnswer::Undeliverable(SkipReason::EventForgotten);
+        let tried = [
+            attempted(&status, Some(&received), Err(skip)),
+            attempted(&status, Some(&received), Err(NoAnswer::Unread)),
+            attempted(&status, None, Err(NoAnswer::Unread)),
         ];
-        assert!(tally(&jobs).is_empty());
+        assert!(tally(&tried).is_empty());
     }
 
     #[test]
     fn settings_that_make_no_request_count_as_failures() {
-        let mut standing = standing();
-        standing.circuit.opened_at = Some(1);
-        let faulty = || Verdict::Faulty(plan::SECRET);
-        let jobs = [
-            (job(&standing, queue()), Verdict::Tried(Outcome::Delivered)),
-            (job(&standing, queue()), faulty()),
-            (job(&standing, Origin::Held), faulty()),
+        let (mut status, received) = (status(), received());
+        status.circuit.opened_at = Some(1);
+        let unsendable = || Err(NoAnswer::Unsendable(HoldReason::Secret));
+        let tried = [
+            attempted(&status, Some(&received), Ok(Answer::Delivered)),
+            attempted(&status, Some(&received), unsendable()),
+            attempted(&status, None, unsendable()),
         ];
-        let failures = tally(&jobs).remove(0).1.failures;
+        let failures = tally(&tried).remove(0).1.failures;
         assert_eq!((failures.count, failures.is_probe), (2, true));
     }
 
     #[test]
     fn only_a_failure_of_an_open_circuits_probe_counts_as_one() {
-        for (origin, is_open, is_probe) in [
-            (queue(), true, false),
-            (Origin::Held, false, false),
-            (Origin::Held, true, true),
+        let message = received();
+        for (received, is_open, is_probe) in [
+            (Some(&message), true, false),
+            (None, false, false),
+            (None, true, true),
         ] {
-            let mut standing = standing();
-            standing.circuit.opened_at = is_open.then_some(1);
-            let jobs = [(job(&standing, origin), Verdict::Tried(retry()))];
-            assert_eq!(tally(&jobs)[0].1.failures.is_probe, is_probe);
+            let mut status = status();
+            status.circuit.opened_at = is_open.then_some(1);
+            let tried = [attempted(&status, received, Ok(Answer::Failed))];
+            assert_eq!(tally(&tried)[0].1.failures.is_probe, is_probe);
         }
     }
 }

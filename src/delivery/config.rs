@@ -81,7 +81,7 @@ mod tests {
             ("METRICS_NAMESPACE", "WebhookGateway"),
         ]);
         let read = |environment: &HashMap<&str, &str>| {
-            DeliveryConfig::from_lookup(|name| environment.get(name).map(|&it| it.to_owned()))
+            DeliveryConfig::from_lookup(|name| environment.get(name).map(|&value| value.to_owned()))
         };
         assert_eq!(read(&environment).unwrap().endpoint_policy, Policy::Public);
         for name in environment.keys() {

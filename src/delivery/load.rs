@@ -1,8 +1,8 @@
-//! The recorded bodies of events that are to be sent: from the ledger, and where that has only a claim, from the
-//! payload bucket. What is made of them is left to `body`.
+//! The recorded bodies of events that are to be sent: from the ledger, or from the payload bucket if the
+//! ledger has only a claim.
 
-use super::DeliveryFunction;
-use super::plan::FORGOTTEN;
+use super::attempt::Attempts;
+use super::lifecycle::SkipReason;
 use crate::aws::error::AwsError;
 use crate::event::EventMeta;
 use crate::store::ledger::{LedgerItem, StoredBody};
@@ -15,8 +15,8 @@ use tokio::time::timeout;
 /// How long a download may take to begin, and then to end: the other events of the batch wait for it.
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The most bytes that are loaded at the same time, counted once for each delivery, whose request is a copy: it may be
-/// twice as long, and the function has 256 MB.
+/// The most bytes that are loaded at the same time, counted once for each delivery, whose request is a copy:
+/// it may be twice as long, and the function has 256 MB.
 const MAX_BYTES: usize = 40 * 1024 * 1024;
 
 /// The most objects that are opened at the same time. How large they are is not known before.
@@ -31,10 +31,10 @@ pub(super) enum Loaded {
         content_type: String,
     },
     /// It is not there any more.
-    Gone(String),
-    /// It was not read, by our fault.
+    Gone(SkipReason),
+    /// It was not read, by the gateway's own fault.
     Failed,
-    /// It was not read, as others take up the memory: it is to be loaded after them.
+    /// It was not read, as others take up the memory. It is to be loaded after them.
     Later,
 }
 
@@ -76,9 +76,9 @@ impl Loads {
     }
 }
 
-impl DeliveryFunction {
-    /// Reads what was recorded of these events, one for each delivery, by their names; each of them is in the answer. As
-    /// many as fit into the memory are read, the first at least.
+impl Attempts {
+    /// Reads what was recorded of these events, one for each delivery, by their names; each of them is in the
+    /// answer. As many as fit into the memory are read, the first at least.
     pub(super) async fn load(&self, events: &[EventMeta]) -> Result<Loads, AwsError> {
         let keys: BTreeSet<_> = events.iter().map(|event| &*event.key).collect();
         let stored = self.ledger.get_many(&keys).await?;
@@ -87,7 +87,7 @@ impl DeliveryFunction {
         for event in events {
             match deliveries
                 .iter_mut()
-                .find(|(it, _)| name(it) == name(event))
+                .find(|(known, _)| name(known) == name(event))
             {
                 Some((_, count)) => *count += 1,
                 None => deliveries.push((event, 1)),
@@ -95,15 +95,15 @@ impl DeliveryFunction {
         }
         let mut objects = 0;
         let finds = deliveries.iter().map(|(event, _)| {
-            let stored = stored.get(&event.key).filter(|it| it.is_of(event));
+            let stored = stored.get(&event.key).filter(|stored| stored.is_of(event));
             let is_object =
-                matches!(stored, Some(it) if matches!(it.body, StoredBody::InBucket(_)));
+                stored.is_some_and(|stored| matches!(stored.body, StoredBody::InBucket(_)));
             objects += usize::from(is_object);
             let is_later = is_object && objects > MAX_OBJECTS;
             async move {
                 match stored.cloned() {
                     _ if is_later => Err(Loaded::Later),
-                    None => Err(Loaded::Gone(FORGOTTEN.to_owned())),
+                    None => Err(Loaded::Gone(SkipReason::EventForgotten)),
                     Some(stored) => self.find(stored).await,
                 }
             }
@@ -162,7 +162,9 @@ async fn downloaded<T>(
 ) -> Result<T, Loaded> {
     match timeout(DOWNLOAD_TIMEOUT, part).await {
         Ok(Ok(part)) => Ok(part),
-        Ok(Err(error)) if error.is_final() => Err(Loaded::Gone(error.to_string())),
+        Ok(Err(error)) if error.is_final() => {
+            Err(Loaded::Gone(SkipReason::NoBody(error.to_string())))
+        }
         Ok(Err(error)) => {
             tracing::error!(key, %error, "payload is not readable");
             Err(Loaded::Failed)

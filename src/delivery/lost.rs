@@ -1,5 +1,5 @@
-//! Probes and silence checks whose messages are lost: an invocation that has to do with one of them looks for the others.
-//! Therefore nothing runs by the clock, and no delivery pays for it.
+//! Probes and silence checks whose messages are lost. An invocation that runs one of them looks for the
+//! others: nothing runs by the clock, and no delivery pays for it.
 
 use super::DeliveryFunction;
 use crate::aws::error::AwsError;
@@ -15,8 +15,8 @@ const EVERY: Duration = Duration::from_hours(1);
 const ENDPOINTS: usize = 50;
 
 impl DeliveryFunction {
-    /// Sends probes and silence checks in the place of all that are lost, unless this copy of the function has looked
-    /// for them within the last hour.
+    /// Sends probes and silence checks in the place of all that are lost, unless this copy of the function
+    /// has looked for them within the last hour.
     pub(super) async fn replace_lost(&self, now: Instant) {
         let mut looked_at = self.looked_at.lock().await;
         if looked_at.is_some_and(|at| now.saturating_duration_since(at) < EVERY) {
@@ -24,21 +24,21 @@ impl DeliveryFunction {
         }
         *looked_at = Some(now);
         drop(looked_at);
-        let (probes, watches) = join(self.look_at_endpoints(), self.look_at_sources()).await;
+        let (probes, checks) = join(self.look_at_endpoints(), self.look_at_sources()).await;
         if let Err(error) = probes {
             tracing::warn!(%error, "lost probes are not looked for");
         }
-        if let Err(error) = watches {
+        if let Err(error) = checks {
             tracing::warn!(%error, "lost silence checks are not looked for");
         }
     }
 
     async fn look_at_endpoints(&self) -> Result<(), AwsError> {
-        let endpoints = self.endpoints.list().await?;
+        let endpoints = self.health.endpoints.list().await?;
         for some in endpoints.chunks(ENDPOINTS) {
-            let ids = some.iter().map(|it| &*it.id).collect();
-            let statuses = self.endpoints.statuses(&ids).await?;
-            self.replace_lost_probes(&statuses).await;
+            let ids = some.iter().map(|endpoint| &*endpoint.id).collect();
+            let statuses = self.health.endpoints.statuses(&ids).await?;
+            self.health.replace_lost_probes(&statuses).await;
         }
         Ok(())
     }
@@ -48,8 +48,7 @@ impl DeliveryFunction {
         for (source, heard) in self.journal.activity().await? {
             if silence::is_lost(&heard, now) {
                 tracing::warn!(source, "the silence check is lost: another takes its place");
-                let queue = &self.delivery_queue_url;
-                silence::begin(&source, &heard, now, &self.journal, &self.queues, queue).await?;
+                self.start_check(&source, &heard, now).await?;
             }
         }
         Ok(())

@@ -1,33 +1,39 @@
 //! The delivery function: events from the delivery queue to registered endpoints.
 //!
-//! The way of a delivery: its message is read here; `plan` decides whether it is tried; `attempt` makes the request
-//! (`load`, `body`, `request`), has it checked and posted (`guard`, `sender`) and classified (`outcome`); `judge` tells the
-//! endpoint's `circuit`, and `settle` writes the `history` and puts the message off or lets it go. What cannot be tried
-//! is held, and worked off by the endpoint's `probe`. Beside deliveries there are the `ping` of an operator who asks, and
-//! the `watch` over a source that may fall silent. `lost` finds probes and watches whose messages are lost.
+//! `batch` takes the deliveries of an invocation through their life, which `lifecycle` decides: `attempt`
+//! makes the request (`load`, `body`, `signing`, `http`) and `answer` reads the reply; `circuits` keeps count
+//! of the endpoint, and `hanging` keeps it from taking up the function; `settle` writes what becomes of the
+//! delivery. What cannot be sent is held, and drained by the endpoint's `probe`. A `ping` asks an endpoint
+//! what it answers, and a `silence` check looks after a source.
 
+mod answer;
 mod attempt;
+mod attempted;
 mod batch;
 pub mod body;
 mod circuits;
 mod config;
+mod hanging;
 pub mod http;
-mod job;
+pub mod lifecycle;
+mod line;
 mod load;
 mod lost;
 pub mod notification;
-pub mod outcome;
 mod ping;
-pub mod plan;
 mod probe;
+mod probe_lease;
+mod queue;
 mod settle;
 pub mod signing;
 mod silence;
 
 pub use config::DeliveryConfig;
 
+pub use probe::REPLACE_MESSAGE_AFTER_RECEIVES;
+
 use crate::aws::kms::Seal;
-use crate::aws::sqs::{self, Queues};
+use crate::aws::sqs::Queues;
 use crate::messages::Message;
 use crate::metrics::Metrics;
 use crate::silence::left;
@@ -37,37 +43,31 @@ use crate::store::endpoints::{EndpointStatus, Endpoints};
 use crate::store::journal::Journal;
 use crate::store::ledger::Ledger;
 use crate::store::payloads::Payloads;
+use attempt::Attempts;
 use aws_config::SdkConfig;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use circuits::EndpointHealth;
 use futures_util::future::{join, join_all};
 use http::guard::Policy;
-use http::sender::{Sender, System};
+use http::sender::Sender;
 use jiff::Timestamp;
-use job::Origin;
 use notification::Notices;
-use probe::Next;
+use probe::Reschedule;
+use queue::DeliveryQueue;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
-/// The delivery function with all that it talks to.
+/// The delivery function.
 pub struct DeliveryFunction {
-    endpoints: Endpoints,
-    circuits: Circuits,
-    history: Deliveries,
-    ledger: Ledger,
+    queue: Arc<DeliveryQueue>,
+    deliveries: Deliveries,
+    attempts: Attempts,
+    health: EndpointHealth,
     journal: Journal,
-    payloads: Payloads,
-    queues: Queues,
-    seal: Seal,
-    sender: Sender<System>,
-    notices: Notices,
     metrics: Metrics,
-    policy: Policy,
-    delivery_queue_url: String,
-    dead_letter_queue_url: String,
-    /// When probes and watches that are lost were looked for.
+    /// When this copy of the function looked for lost probes and silence checks.
     looked_at: Mutex<Option<Instant>>,
 }
 
@@ -86,13 +86,13 @@ struct Received {
     deadline: Instant,
 }
 
-/// A message has no id, by which alone it can be told apart.
+/// A message has no id, and nothing else tells it from others.
 #[derive(Debug, thiserror::Error)]
 #[error("a message of the batch has no id")]
 pub struct NoMessageId;
 
 impl DeliveryFunction {
-    /// The function, with clients that share what `aws` holds.
+    /// The function, with clients that share one configuration.
     pub fn new(config: DeliveryConfig, aws: &SdkConfig) -> Self {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let policy = config.endpoint_policy;
@@ -101,33 +101,43 @@ impl DeliveryFunction {
                 "endpoints may be anywhere, inside this network too: ENDPOINT_POLICY is {policy}"
             );
         }
-        Self {
-            endpoints: Endpoints::new(dynamodb.clone(), config.endpoints_table.clone()),
-            circuits: Circuits::new(dynamodb.clone(), config.endpoints_table),
-            history: Deliveries::new(dynamodb.clone(), config.deliveries_table),
-            ledger: Ledger::new(dynamodb.clone(), config.ledger_table),
-            journal: Journal::new(dynamodb, config.journal_table),
-            payloads: Payloads::new(aws_sdk_s3::Client::new(aws), config.payload_bucket),
+        let queue = Arc::new(DeliveryQueue {
             queues: Queues::new(aws_sdk_sqs::Client::new(aws)),
-            seal: Seal::new(aws_sdk_kms::Client::new(aws)),
-            sender: Sender::new(policy),
-            notices: Notices::new(
-                aws_sdk_sns::Client::new(aws),
-                config.notices_topic_arn,
-                config.events_queue_url,
-            ),
-            metrics: Metrics::to_stdout(config.metrics_namespace),
-            policy,
-            delivery_queue_url: config.delivery_queue_url,
-            dead_letter_queue_url: config.dead_letter_queue_url,
+            url: config.delivery_queue_url,
+            dead_letter_url: config.dead_letter_queue_url,
+        });
+        let metrics = Metrics::to_stdout(config.metrics_namespace);
+        Self {
+            queue: Arc::clone(&queue),
+            deliveries: Deliveries::new(dynamodb.clone(), config.deliveries_table),
+            attempts: Attempts {
+                ledger: Ledger::new(dynamodb.clone(), config.ledger_table),
+                payloads: Payloads::new(aws_sdk_s3::Client::new(aws), config.payload_bucket),
+                seal: Seal::new(aws_sdk_kms::Client::new(aws)),
+                sender: Sender::new(policy),
+                policy,
+            },
+            health: EndpointHealth {
+                endpoints: Endpoints::new(dynamodb.clone(), config.endpoints_table.clone()),
+                circuits: Circuits::new(dynamodb.clone(), config.endpoints_table),
+                queue,
+                notices: Notices::new(
+                    aws_sdk_sns::Client::new(aws),
+                    config.notices_topic_arn,
+                    config.events_queue_url,
+                ),
+                metrics: metrics.clone(),
+            },
+            journal: Journal::new(dynamodb, config.journal_table),
+            metrics,
             looked_at: Mutex::default(),
         }
     }
 
     /// Handles a batch of messages, in time; which of them are not done with.
     ///
-    /// Only a message without an id is an error, which makes the whole batch come again: to name an id that was not
-    /// in the batch could delete all of it.
+    /// Only a message without an id is an error, which makes the whole batch come again: to name an id that
+    /// was not in the batch could delete all of it.
     pub async fn handle(
         &self,
         event: SqsEvent,
@@ -137,7 +147,7 @@ impl DeliveryFunction {
         let received = event
             .records
             .into_iter()
-            .map(|it| Received::read(it, at, deadline));
+            .map(|message| Received::read(message, at, deadline));
         let received = received.collect::<Result<Vec<_>, _>>()?;
         let mut response = SqsBatchResponse::default();
         for id in self.work(&received).await {
@@ -149,98 +159,84 @@ impl DeliveryFunction {
     /// Does what the messages say; the ids of those that are not done with.
     async fn work(&self, received: &[Received]) -> Vec<String> {
         let mut messages = Vec::new();
-        let mut kept = Vec::new();
-        for it in received {
-            match serde_json::from_str::<Message>(&it.body) {
-                Ok(message) => messages.push((it, message)),
-                Err(error) => kept.extend(self.set_aside(it, &error.to_string()).await),
+        let mut unfinished = Vec::new();
+        for received in received {
+            match serde_json::from_str::<Message>(&received.body) {
+                Ok(message) => messages.push((received, message)),
+                Err(error) if self.queue.dead_letter(received, &error.to_string()).await => {}
+                Err(_) => unfinished.push(received.id.clone()),
             }
         }
         if messages.is_empty() {
-            return kept;
+            return unfinished;
         }
         let ids = messages
             .iter()
             .filter_map(|(_, message)| message.endpoint())
             .collect();
-        let statuses = match self.endpoints.statuses(&ids).await {
+        let statuses = match self.health.endpoints.statuses(&ids).await {
             Ok(statuses) => statuses,
             Err(error) => {
                 tracing::error!(%error, "endpoints are not readable");
-                kept.extend(messages.iter().map(|(it, _)| it.id.clone()));
-                return kept;
+                unfinished.extend(messages.iter().map(|(received, _)| received.id.clone()));
+                return unfinished;
             }
         };
-        drop(ids);
-        let mut orders = Vec::new();
+        unfinished.extend(self.work_on(messages, &statuses).await);
+        self.health.send_pending_notices(&statuses).await;
+        unfinished
+    }
+
+    /// Does what messages say about these endpoints; the ids of those that are not done with.
+    async fn work_on(
+        &self,
+        messages: Vec<(&Received, Message)>,
+        statuses: &HashMap<String, EndpointStatus>,
+    ) -> Vec<String> {
+        let mut deliveries = Vec::new();
         let mut others = Vec::new();
-        for (it, message) in messages {
+        for (received, message) in messages {
             match message {
-                Message::Delivery(order) => orders.push((it, order)),
-                other => others.push((it, other)),
+                Message::Delivery(event) => deliveries.push((received, event)),
+                other => others.push((received, other)),
             }
         }
-        let is_one_of_a_kind =
-            |it: &Message| matches!(it, Message::Probe(_) | Message::SilenceCheck(_));
-        let looks_for_lost = others.iter().any(|(_, it)| is_one_of_a_kind(it));
+        let has_lease =
+            |message: &Message| matches!(message, Message::Probe(_) | Message::SilenceCheck(_));
+        let looks_for_lost = others.iter().any(|(_, message)| has_lease(message));
         let others = others
             .iter()
-            .map(|(it, message)| self.work_on(it, message, &statuses));
-        let (delivered, others) = join(self.deliver(orders, &statuses), join_all(others)).await;
-        self.replace_lost_probes(&statuses).await;
+            .map(|(received, message)| self.work_on_other(received, message, statuses));
+        let (mut unfinished, others) =
+            join(self.deliver(deliveries, statuses), join_all(others)).await;
+        self.health.replace_lost_probes(statuses).await;
         if looks_for_lost {
             self.replace_lost(Instant::now()).await;
         }
-        self.notify_of_what_is_due(&statuses).await;
-        kept.extend(delivered);
-        kept.extend(others.into_iter().flatten());
-        kept
+        unfinished.extend(others.into_iter().flatten());
+        unfinished
     }
 
     /// Does what a message says that is no delivery; its id, if it is not done with.
-    async fn work_on(
+    async fn work_on_other(
         &self,
         received: &Received,
         message: &Message,
         statuses: &HashMap<String, EndpointStatus>,
     ) -> Option<String> {
-        let standing = message.endpoint().and_then(|it| statuses.get(it));
+        let status = message.endpoint().and_then(|id| statuses.get(id));
         let next = match message {
-            Message::Probe(probe) => self.run_probe(probe, received, standing).await,
-            Message::Ping(ping) => self.run_ping(ping, standing).await,
-            Message::SilenceCheck(watch) => self.run_watch(watch, received).await,
+            Message::Probe(probe) => self.run_probe(probe, received, status).await,
+            Message::Ping(ping) => self.run_ping(ping, status).await,
+            Message::SilenceCheck(check) => self.check_silence(check, received).await,
             Message::Delivery(_) => return None,
         };
-        if let Next::After(wait) = next {
+        if let Reschedule::After(wait) = next {
             let seconds = crate::backoff::visibility(wait, received.at.elapsed());
-            self.put_off(vec![(received.receipt.clone(), seconds)])
-                .await;
+            let change = (received.receipt.clone(), seconds);
+            self.queue.change_visibility(vec![change]).await;
         }
-        (next != Next::Done).then(|| received.id.clone())
-    }
-
-    /// Puts a message that cannot be read onto the dead-letter queue; its id, if that failed.
-    async fn set_aside(&self, received: &Received, reason: &str) -> Option<String> {
-        tracing::error!(message.id = received.id, reason, "message is not readable");
-        let message = Arc::new(sqs::Message {
-            body: received.body.clone(),
-            attributes: vec![
-                ("queue", self.delivery_queue_url.clone()),
-                ("reason", format!("the message is not readable: {reason}")),
-            ],
-            offloaded_bytes: None,
-            group: None,
-            delay: None,
-        });
-        let sent = self
-            .queues
-            .send(&self.dead_letter_queue_url, vec![message])
-            .await;
-        let is_done = sent.as_ref().is_ok_and(Vec::is_empty);
-        if let Err(error) = sent {
-            tracing::error!(message.id = received.id, %error, "message is not set aside");
-        }
-        (!is_done).then(|| received.id.clone())
+        (next != Reschedule::Done).then(|| received.id.clone())
     }
 }
 
@@ -254,7 +250,7 @@ impl Received {
     fn read(message: SqsMessage, at: Instant, deadline: Instant) -> Result<Self, NoMessageId> {
         let receives = message.attributes.get("ApproximateReceiveCount");
         let sent = message.attributes.get("SentTimestamp");
-        let sent = sent.and_then(|it| Timestamp::from_millisecond(it.parse().ok()?).ok());
+        let sent = sent.and_then(|text| Timestamp::from_millisecond(text.parse().ok()?).ok());
         Ok(Self {
             id: message
                 .message_id
@@ -263,17 +259,27 @@ impl Received {
             receipt: message.receipt_handle.unwrap_or_default(),
             body: message.body.unwrap_or_default(),
             receives: receives.and_then(|count| count.parse().ok()).unwrap_or(1),
-            age: sent.map_or(Duration::ZERO, |it| left(Timestamp::now(), it)),
+            age: sent.map_or(Duration::ZERO, |sent| left(Timestamp::now(), sent)),
             at,
             deadline,
         })
     }
+}
 
-    fn origin(&self) -> Origin {
-        Origin::Queue {
-            message: self.id.clone(),
-            receipt: self.receipt.clone(),
-            received: self.at,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message, for tests that have to name one.
+    pub(super) fn received() -> Received {
+        Received {
+            id: "m".to_owned(),
+            receipt: "r".to_owned(),
+            body: String::new(),
+            receives: 1,
+            age: Duration::ZERO,
+            at: Instant::now(),
+            deadline: Instant::now(),
         }
     }
 }

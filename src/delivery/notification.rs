@@ -1,7 +1,8 @@
-//! What the operator is notified of without asking: that an endpoint was disabled, that its circuit opened, that it
-//! recovered, or that a source is silent. A notice goes to the SNS topic, and as an event to the events queue. That one is
-//! due stands in the circuit, or in the charge of a source, until it was given, so that none is lost. One comes twice only
-//! if the process ends between giving it and noting that, and then its copies have one id.
+//! What the operator is notified of without asking: that an endpoint was disabled, that its circuit opened,
+//! that it recovered, or that a source is silent. A notice goes to the SNS topic, and as an event to the
+//! events queue. That one is due stands in the circuit, or in the charge of a source, until it was given, so
+//! that none is lost. One comes twice only if the process ends between giving it and noting that, and then
+//! its copies have one id.
 
 use crate::aws::error::AwsError;
 use crate::aws::sqs::{Message, Queues, SendError};
@@ -97,7 +98,8 @@ impl Notice {
                 "io.webhook-gateway.endpoint.disabled",
                 "Webhook endpoint disabled",
                 format!(
-                    "The endpoint {name} ({id}) is disabled: {}. Its deliveries are held. When it is well again:\n\n  webhookctl endpoint enable {id}\n",
+                    "The endpoint {name} ({id}) is disabled: {}. Its deliveries are held. \
+                     When it is well again:\n\n  webhookctl endpoint enable {id}\n",
                     reason.unwrap_or("the reason is not known any more")
                 ),
             ),
@@ -105,7 +107,9 @@ impl Notice {
                 "io.webhook-gateway.endpoint.circuit-opened",
                 "Webhook endpoint is failing",
                 format!(
-                    "The endpoint {name} ({id}) is failing: {MAX_FAILURES} attempts in a row failed. Its deliveries are held and it is probed until it answers again. To see why:\n\n  webhookctl delivery list --endpoint {id}\n"
+                    "The endpoint {name} ({id}) is failing: {MAX_FAILURES} attempts in a row failed. \
+                     Its deliveries are held and it is probed until it answers again. \
+                     To see why:\n\n  webhookctl delivery list --endpoint {id}\n"
                 ),
             ),
             EndpointEvent::Recovered => (
@@ -142,7 +146,11 @@ impl Notice {
             data: json!({"source": source, "last_accepted_at": last, "silent_after": gap}),
             title: format!("Webhook source is silent: {source}"),
             text: format!(
-                "The source {source} {since}, and declares {gap} as its longest gap. See that its provider still has the right URL and secret, and has not given up on it:\n\n  webhookctl source url {source}\n\nIts next webhook is taken as ever, and starts the watch again. If so long a gap is normal:\n\n  webhookctl source update {source} --silent-after DURATION\n"
+                "The source {source} {since}, and declares {gap} as its longest gap. \
+                 See that its provider still has the right URL and secret, \
+                 and has not given up on it:\n\n  webhookctl source url {source}\n\n\
+                 Its next webhook is taken as ever, and starts the watch again. \
+                 If so long a gap is normal:\n\n  webhookctl source update {source} --silent-after DURATION\n"
             ),
         }
     }

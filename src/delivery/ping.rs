@@ -1,14 +1,13 @@
-//! A ping: the operator's question what an endpoint says. It is signed and guarded as any delivery, tried once,
-//! whatever the endpoint's state, and tells nobody but the history.
+//! A ping: the operator asks what an endpoint answers. It is signed and guarded as any delivery, sent once,
+//! whatever the endpoint's state, and changes nothing but its own record.
 
 use super::DeliveryFunction;
-use super::attempt::Tried;
-use super::outcome::Outcome;
-use super::plan::DELETED;
-use super::probe::Next;
+use super::answer::answer;
+use super::lifecycle::{Answer, SkipReason, Tried};
+use super::line::{line, outcome};
+use super::probe::Reschedule;
 use crate::aws::error::AwsError;
 use crate::messages::Ping;
-use crate::metrics::DeliveryLine;
 use crate::store::deliveries::{Delivery, State};
 use crate::store::endpoints::{EndpointStatus, delivery_id};
 use jiff::Timestamp;
@@ -16,46 +15,62 @@ use std::collections::BTreeSet;
 use tokio::sync::Notify;
 
 impl DeliveryFunction {
-    /// Tries an endpoint, unless a copy of the message did.
-    pub(super) async fn run_ping(&self, ping: &Ping, standing: Option<&EndpointStatus>) -> Next {
-        match self.ping(ping, standing).await {
-            Ok(()) => Next::Done,
+    /// Pings an endpoint, unless a copy of the message did.
+    pub(super) async fn run_ping(
+        &self,
+        ping: &Ping,
+        status: Option<&EndpointStatus>,
+    ) -> Reschedule {
+        match self.ping(ping, status).await {
+            Ok(()) => Reschedule::Done,
             Err(error) => {
                 tracing::error!(endpoint.id = ping.endpoint, %error, "ping failed");
-                Next::Again
+                Reschedule::Again
             }
         }
     }
 
-    async fn ping(&self, ping: &Ping, standing: Option<&EndpointStatus>) -> Result<(), AwsError> {
+    async fn ping(&self, ping: &Ping, status: Option<&EndpointStatus>) -> Result<(), AwsError> {
         let event = ping.event();
         let id = delivery_id(&ping.endpoint, &event);
         let keys = BTreeSet::from([(&*ping.endpoint, &*id)]);
-        if self.history.records(&keys).await?.contains_key(&id) {
+        if self.deliveries.records(&keys).await?.contains_key(&id) {
             return Ok(());
         }
-        let mut record = Delivery::new(&ping.endpoint, id, event);
-        let tried = match standing {
-            None => Ok(Tried::Skip(DELETED.to_owned())),
+        let mut delivery = Delivery::new(&ping.endpoint, id, event);
+        let mut word = None;
+        let (state, reason) = match status {
+            None => (
+                State::Skipped,
+                Some(SkipReason::EndpointDeleted.to_string()),
+            ),
             Some(EndpointStatus { endpoint, .. }) => {
                 let sent = Notify::new();
-                self.attempt(endpoint, &mut record, "", &[], &sent).await
+                let reply = self
+                    .attempts
+                    .request(endpoint, &mut delivery, "", &[], &sent)
+                    .await;
+                match reply {
+                    Ok(reply) => {
+                        let tried: Tried = Ok(answer(&reply, Timestamp::now()));
+                        word = outcome(&tried, &delivery, &endpoint.retry);
+                        let is_delivered = tried == Ok(Answer::Delivered);
+                        // There is no second attempt, whatever the answer.
+                        let state = if is_delivered {
+                            State::Delivered
+                        } else {
+                            State::Exhausted
+                        };
+                        (state, None)
+                    }
+                    // Whoever asks is there to read it.
+                    Err(error) => (State::Skipped, Some(error.to_string())),
+                }
             }
         };
-        let (state, reason) = match &tried {
-            Ok(Tried::Outcome(Outcome::Delivered)) => (State::Delivered, None),
-            Ok(Tried::Outcome(_)) => (State::Exhausted, None),
-            Ok(Tried::Skip(reason)) => (State::Skipped, Some(reason.clone())),
-            // Whoever asks is there to read it.
-            Err(error) => (State::Skipped, Some(error.to_string())),
-        };
-        record.turn(state, reason, Timestamp::now());
-        let outcome = match tried {
-            Ok(Tried::Outcome(outcome)) => Some(outcome),
-            _ => None,
-        };
-        self.metrics.delivery(DeliveryLine::of(&record, outcome));
-        self.history.record(&record).await?;
+        delivery.turn(state, reason, Timestamp::now());
+        self.metrics.delivery(line(&delivery, word));
+        self.deliveries.record(&delivery).await?;
         Ok(())
     }
 }

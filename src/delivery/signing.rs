@@ -1,5 +1,5 @@
-//! The request of an attempt: its body, its headers and its signatures. Pure: the same event, endpoint and time make
-//! the same bytes. The sending is left to `sender`.
+//! The request of an attempt: its body, its headers and its signatures. Pure: the same event, endpoint and
+//! time make the same bytes. The sending is left to `sender`.
 
 use crate::crypto::mac::{hmac_sha256, hmac_sha256_of};
 use crate::crypto::secret::Secret;
@@ -15,7 +15,8 @@ pub const TIMESTAMP: &str = "webhook-timestamp";
 /// The header of the signatures.
 pub const SIGNATURE: &str = "webhook-signature";
 
-/// What a secret of [Standard Webhooks](https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md)
+/// What a secret of [Standard
+/// Webhooks](https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md)
 /// begins with.
 pub const SECRET_PREFIX: &str = "whsec_";
 
@@ -64,7 +65,9 @@ pub enum HeaderError {
 
 /// Whether a header is one that no endpoint has of its own.
 pub fn is_reserved(name: &str) -> bool {
-    RESERVED.iter().any(|it| it.eq_ignore_ascii_case(name))
+    RESERVED
+        .iter()
+        .any(|reserved| reserved.eq_ignore_ascii_case(name))
 }
 
 /// Whether an endpoint may have so many and so long headers of its own.
@@ -106,7 +109,8 @@ impl Scheme {
 
 /// The headers that sign a body, for these secrets, the newest first.
 ///
-/// Both schemes send the id and the time; the one of the providers has room for one signature, the newest secret's.
+/// Both schemes send the id and the time; the one of the providers has room for one signature, the newest
+/// secret's.
 pub fn signatures(
     endpoint: &Endpoint,
     secrets: &[Secret],
@@ -160,7 +164,7 @@ mod tests {
     }
 
     fn header<'a>(headers: &'a [(String, String)], name: &str) -> &'a str {
-        let header = headers.iter().find(|(it, _)| it == name);
+        let header = headers.iter().find(|(known, _)| known == name);
         &header.unwrap().1
     }
 
@@ -231,8 +235,8 @@ mod tests {
     fn only_secrets_of_the_standard_sign_by_it() {
         for case in vectors()["secrets"].as_array().unwrap() {
             let text = case["secret"].as_str().unwrap();
-            let is_usable =
-                Secret::new(text).is_some_and(|it| Scheme::StandardWebhooks.key(&it).is_ok());
+            let is_usable = Secret::new(text)
+                .is_some_and(|secret| Scheme::StandardWebhooks.key(&secret).is_ok());
             assert_eq!(is_usable, case["usable"], "{text}");
         }
     }

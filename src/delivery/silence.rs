@@ -1,129 +1,140 @@
-//! The watch over a source that may fall silent: its message is put off until the source would be silent, again and again
-//! while it is heard. Once it is not, the operator is told, and the watch ends.
+//! Runs a silence check: reschedules its message until the source would be silent, and then notifies the
+//! operator.
 //!
-//! The charge is given up after the notice was given: a copy that comes before that tells the same again, under the
-//! same id, and one that comes after it ends.
+//! The lease is released after the notice was given. A copy of the message that comes before that gives the
+//! same notice under the same id; a copy that comes after it ends.
 
 use super::notification::{Notice, NoticeError};
-use super::probe::Next;
+use super::probe::Reschedule;
 use super::{DeliveryFunction, Received};
 use crate::aws::error::AwsError;
 use crate::backoff;
 use crate::messages::SilenceCheck;
 use crate::metrics::SilentLine;
-use crate::silence::{self, SilenceError, Step};
+use crate::silence::{self, CheckStep, SilenceError};
 use crate::store::journal::SourceActivity;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
-/// From so many receives on, a message is sent anew: the queue gives up on it after 50.
-const RENEWAL: u32 = 10;
+/// From so many receives on, another message takes the place of a check: the queue gives up on a message
+/// after 50.
+const REPLACE_MESSAGE_AFTER_RECEIVES: u32 = 10;
 
-/// Why a message is not done with.
+/// Why a check is to come again.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum CheckError {
     #[error("{0}")]
     Journal(#[from] AwsError),
     #[error("{0}")]
-    SilenceCheck(#[from] SilenceError),
+    Silence(#[from] SilenceError),
     #[error("{0}")]
     Notice(#[from] NoticeError),
 }
 
 impl DeliveryFunction {
-    /// Looks whether a source is silent.
-    pub(super) async fn run_watch(&self, watch: &SilenceCheck, received: &Received) -> Next {
-        let failed = |error: Failure| {
-            tracing::error!(source = watch.source, %error, "watch failed");
-            Next::Again
+    /// Checks whether a source is silent.
+    pub(super) async fn check_silence(
+        &self,
+        check: &SilenceCheck,
+        received: &Received,
+    ) -> Reschedule {
+        let failed = |error: CheckError| {
+            tracing::error!(source = check.source, %error, "silence check failed");
+            Reschedule::Again
         };
-        self.look(watch, received).await.unwrap_or_else(failed)
+        self.run_check(check, received).await.unwrap_or_else(failed)
     }
 
-    async fn look(&self, watch: &SilenceCheck, received: &Received) -> Result<Next, Failure> {
+    async fn run_check(
+        &self,
+        check: &SilenceCheck,
+        received: &Received,
+    ) -> Result<Reschedule, CheckError> {
         let now = Timestamp::now();
-        let heard = self.journal.activity_of(&watch.source).await?;
-        let is_old = received.receives >= RENEWAL;
-        match silence::step(watch, &heard, now) {
-            Step::End => Ok(Next::Done),
-            // It may come early: then it is put off once more.
-            Step::PutOff(wait) => match backoff::stay(wait, received.age) {
-                Some(wait) if !is_old => self.put_watch_off(watch, wait, now).await,
-                _ => self.renew_watch(watch, &heard, now).await,
+        let heard = self.journal.activity_of(&check.source).await?;
+        let is_old = received.receives >= REPLACE_MESSAGE_AFTER_RECEIVES;
+        match silence::check(check, &heard, now) {
+            CheckStep::End => Ok(Reschedule::Done),
+            // It may come early, as it is rescheduled for less than it has to wait. Then it is rescheduled
+            // once more.
+            CheckStep::Reschedule(wait) => match backoff::stay(wait, received.age) {
+                Some(wait) if !is_old => self.keep_check(check, wait, now).await,
+                _ => self.replace_check(check, &heard, now).await,
             },
-            Step::Silent => match self.tell_silence(watch, &heard, now).await {
+            CheckStep::Silent => match self.notify_of_silence(check, &heard, now).await {
+                // It would come again until the queue gives up on it, and with it on the source.
                 Err(error) if is_old => {
-                    tracing::error!(source = watch.source, %error, "watch failed");
-                    self.renew_watch(watch, &heard, now).await
+                    tracing::error!(source = check.source, %error, "silence check failed");
+                    self.replace_check(check, &heard, now).await
                 }
                 next => next,
             },
         }
     }
 
-    /// Keeps the charge until the message comes again.
-    async fn put_watch_off(
+    /// Keeps the lease until the message comes again.
+    async fn keep_check(
         &self,
-        watch: &SilenceCheck,
+        check: &SilenceCheck,
         wait: Duration,
         now: Timestamp,
-    ) -> Result<Next, Failure> {
+    ) -> Result<Reschedule, CheckError> {
         let seconds = backoff::visibility(wait, Duration::ZERO);
         let comes = now + SignedDuration::from_secs(seconds.into());
-        let replaces = watch.replaces.as_deref();
-        let charge = self
+        let lease = self
             .journal
-            .charge_watch(&watch.source, &watch.id, replaces, comes);
-        Ok(match charge.await? {
-            true => Next::After(wait),
-            false => Next::Done,
+            .acquire_lease(&check.source, &check.claim, comes);
+        Ok(match lease.await? {
+            true => Reschedule::After(wait),
+            false => Reschedule::Done,
         })
     }
 
-    /// Sends another message in the place of this one, which the queue would give up on some day.
-    async fn renew_watch(
+    /// Sends another message in the place of this one, on which the queue would give up some day.
+    async fn replace_check(
         &self,
-        watch: &SilenceCheck,
+        check: &SilenceCheck,
         heard: &SourceActivity,
         now: Timestamp,
-    ) -> Result<Next, Failure> {
-        let queue = &self.delivery_queue_url;
-        silence::begin(
-            &watch.source,
-            heard,
-            now,
-            &self.journal,
-            &self.queues,
-            queue,
-        )
-        .await?;
-        Ok(Next::Done)
+    ) -> Result<Reschedule, CheckError> {
+        self.start_check(&check.source, heard, now).await?;
+        Ok(Reschedule::Done)
     }
 
-    /// Tells the operator, and ends.
-    async fn tell_silence(
+    /// Starts a check in the place of the one that has the lease.
+    pub(super) async fn start_check(
         &self,
-        watch: &SilenceCheck,
+        source: &str,
         heard: &SourceActivity,
         now: Timestamp,
-    ) -> Result<Next, Failure> {
-        let SilenceCheck {
-            source,
-            id,
-            replaces,
-        } = watch;
+    ) -> Result<(), SilenceError> {
+        let (queues, url) = (&self.queue.queues, &self.queue.url);
+        silence::begin(source, heard, now, &self.journal, queues, url).await
+    }
+
+    /// Notifies the operator, and ends.
+    async fn notify_of_silence(
+        &self,
+        check: &SilenceCheck,
+        heard: &SourceActivity,
+        now: Timestamp,
+    ) -> Result<Reschedule, CheckError> {
+        let SilenceCheck { source, claim } = check;
         let due = silence::due_at(heard).unwrap_or(now);
         let notice = Notice::of_silence(source, heard, due);
-        self.notices.give(&self.queues, &notice, now).await?;
+        self.health
+            .notices
+            .give(&self.queue.queues, &notice, now)
+            .await?;
         self.metrics
             .silent(SilentLine::of(source, heard.last_accepted_at));
-        let ends = self
-            .journal
-            .fall_silent(source, id, replaces.as_deref(), heard, now);
-        Ok(match ends.await? {
-            true => Next::Done,
-            // It was heard meanwhile.
-            false => Next::After(Duration::ZERO),
+        // The notice first: a source that is marked as silent has no check, and its notice would never be
+        // given.
+        let is_marked = self.journal.mark_silent(source, claim, heard, now);
+        Ok(match is_marked.await? {
+            true => Reschedule::Done,
+            // A webhook was accepted meanwhile.
+            false => Reschedule::After(Duration::ZERO),
         })
     }
 }

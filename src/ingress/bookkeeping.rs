@@ -114,8 +114,8 @@ impl IngressFunction {
             change(source, &sources, &heard, now)
         }) {
             Change::None => {}
-            Change::Set(gap) => heard = self.journal.declare_gap(source, gap, now).await?,
-            Change::Clear => return Ok(self.journal.forget_gap(source, now).await?),
+            Change::Set(gap) => heard = self.journal.set_threshold(source, gap, now).await?,
+            Change::Clear => return Ok(self.journal.clear_threshold(source, now).await?),
         }
         if silence::is_wanted(&heard, now) {
             let queue = &self.delivery_queue_url;

@@ -1,4 +1,5 @@
-//! HTTP requests to endpoints: `guard` decides which URLs and addresses may be called, `sender` makes the call.
+//! HTTP requests to endpoints: `guard` decides which URLs and addresses may be called, `sender` makes the
+//! call.
 
 pub mod guard;
 pub mod sender;

@@ -1,13 +1,19 @@
-//! How an endpoint is doing: its failures in a row, whether its circuit is open, whether it is slow, and which probe has
-//! the charge of what is held for it. Kept beside the endpoint, as an item of its own; no operator writes it but to
-//! clear it.
+//! How an endpoint is doing: its failures in a row, whether its circuit is open, whether it hangs or is slow,
+//! and which probe has the lease of what is held for it. An item of its own beside the endpoint; the operator
+//! only resets it.
 //!
-//! Four questions have a counter each. What is left of a delivery's schedule: `failures` of its record. Whether the
-//! circuit opens: `failures` in a row. Whether the endpoint is disabled: `failing_since`, the time without a success.
-//! How often a delivery was tried: `attempts` of its record. A wait that the endpoint asks for counts for the last two.
+//! Four questions have a counter each:
+//!
+//! * How much is left of a delivery's schedule: `failures` of the delivery.
+//! * Whether the circuit opens: `failures` in a row.
+//! * Whether the endpoint is disabled: `failing_since`, the time without a success.
+//! * How often a delivery was tried: `attempts` of the delivery.
+//!
+//! A wait that the endpoint asks for counts for the last two.
 
 use crate::aws::dynamodb::{Item, number, text, update_if};
 use crate::aws::error::AwsError;
+use crate::lease::{Attributes, Claim, Lease};
 use crate::store::endpoints::key;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -21,20 +27,17 @@ use std::time::Duration;
 /// So many failures in a row open the circuit.
 pub const MAX_FAILURES: u64 = 10;
 
-/// No success for so long, though it was tried, disables the endpoint.
-pub const PATIENCE: SignedDuration = SignedDuration::from_hours(5 * 24);
-
-/// An attempt that takes longer is slow.
-pub const SLOW: Duration = Duration::from_secs(2);
+/// An endpoint is disabled when it was tried and no attempt succeeded for so long.
+pub const DISABLE_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);
 
 /// An endpoint is quick again when a success comes and no attempt was slow for so long.
 const QUICK_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
-/// For so long, the invocation that writes of something has the claim to notify the operator of it: longer than any
-/// invocation lasts.
+/// For so long, the invocation that writes an event of an endpoint has the claim to notify the operator of
+/// it. It is longer than any invocation lasts.
 const CLAIM: SignedDuration = SignedDuration::from_secs(90);
 
-/// How often a message comes for a notice alone that cannot be given, which is within 15 hours.
+/// How often a message comes only because a notice could not be given: 15 hours in all.
 const MAX_NOTIFICATIONS: u32 = 20;
 
 /// The wait before the first probe of an open circuit; it doubles with each that fails.
@@ -43,13 +46,20 @@ const FIRST_PROBE: Duration = Duration::from_secs(60);
 /// The longest wait between two probes.
 const LONGEST_PROBE: Duration = Duration::from_secs(3600);
 
-/// A probe is lost if its message has not come for so long after it was due. A message that an invocation could not
-/// finish, or that Lambda held while it was throttled, comes 6 minutes later; a probe that comes notes a new time.
+/// A probe is lost if its message has not come for so long after it was due. A message that an invocation
+/// could not finish, or that Lambda held while it was throttled, comes 6 minutes later; a probe that comes
+/// writes a new time.
 const PROBE_OVERDUE: SignedDuration = SignedDuration::from_mins(30);
 
-/// The noted time may be so much earlier than the message is due: a probe that comes every second is not noted every
-/// second. It is well below [`PROBE_OVERDUE`].
+/// The written time may be so much earlier than the message is due: a probe that comes every second does not
+/// write every second. It is well below [`PROBE_OVERDUE`].
 const PROBE_SLACK: SignedDuration = SignedDuration::from_mins(5);
+
+/// The lease of a probe.
+const PROBE: Attributes = Attributes {
+    owner: "probe",
+    due_at: "probe_due_at",
+};
 
 /// How an endpoint is doing. Times are in milliseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,23 +81,24 @@ pub struct Circuit {
     /// Until when the endpoint asked to be left alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait_until: Option<i64>,
-    /// There while the endpoint is not known to be quick: one invocation at a time tries it. Until this time, one has
-    /// the turn, or attempts of one hang.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub slow_until: Option<i64>,
-    /// Since when the endpoint is known to be slow: what comes for it is held, and its probe alone tries it.
+    /// There while the endpoint is not known to be quick: one invocation at a time tries it. Until this time,
+    /// one has its trial, or attempts of one hang.
+    #[serde(rename = "slow_until", skip_serializing_if = "Option::is_none")]
+    pub hanging_until: Option<i64>,
+    /// The time at which the endpoint was found to be slow: deliveries for it are held, and its probe alone
+    /// tries it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_since: Option<i64>,
     /// When an attempt was last seen to be slow, until the endpoint is known to be quick again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_at: Option<i64>,
-    /// The id of the probe in charge.
+    /// The id of the probe that has the lease.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<String>,
     /// When the message of that probe is due.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe_due_at: Option<i64>,
-    /// What the operator is still to be notified of.
+    /// The event of which the operator is still to be notified.
     #[serde(
         skip_serializing_if = "Option::is_none",
         deserialize_with = "known_transition"
@@ -95,7 +106,7 @@ pub struct Circuit {
     pub notice: Option<Transition>,
 }
 
-/// Something that happened to an endpoint, once, and of which the operator is notified once.
+/// An event of an endpoint, which happens once, and of which the operator is notified once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transition {
     /// What happened.
@@ -112,8 +123,8 @@ pub struct Transition {
     pub failures: u32,
 }
 
-/// Reads a transition. One that this version does not know is left alone: all else that is known of the endpoint
-/// matters more than that nobody is notified.
+/// Reads a transition. One that this version does not know is ignored: the rest of the circuit matters more
+/// than one notification.
 fn known_transition<'de, D>(deserializer: D) -> Result<Option<Transition>, D::Error>
 where
     D: Deserializer<'de>,
@@ -141,16 +152,16 @@ impl Circuit {
     /// The `kind` of a circuit among the items of the endpoints table.
     pub(crate) const KIND: &'static str = "circuit";
 
-    /// Reads an item, and whose it is.
+    /// Reads an item: the endpoint's id, and its circuit.
     pub(crate) fn read(item: Item) -> Option<(String, Self)> {
         let id = item.get("id")?.as_s().ok()?.clone();
-        // Whatever cannot be read is as if nothing was seen yet.
+        // An item that cannot be read is as if nothing was seen yet.
         Some((id, serde_dynamo::from_item(item).unwrap_or_default()))
     }
 
-    /// Whether nothing was seen that a success would make forgotten. What the endpoint asked for is over only when a
-    /// probe succeeds: any other success was under way before.
-    pub fn is_clean(&self, is_probed: bool) -> bool {
+    /// Whether a success would clear nothing. The wait that the endpoint asked for is over only when a probe
+    /// succeeds: any other success was under way before.
+    pub fn has_nothing_to_clear(&self, is_probed: bool) -> bool {
         self.failures == 0
             && self.asked == 0
             && self.failing_since.is_none()
@@ -163,8 +174,8 @@ impl Circuit {
         self.opened_at.is_some()
     }
 
-    /// How long the endpoint is to be left alone from now, by what it asked for and by its failed probes. One that asks
-    /// again and again, whatever it asks for, is in the end tried as seldom as one that fails.
+    /// How long the endpoint is to be left alone from now, by what it asked for and by its failed probes. One
+    /// that asks again and again, whatever it asks for, is in the end tried as seldom as one that fails.
     pub fn wait(&self, now: Timestamp) -> Duration {
         let asked = self.wait_until.unwrap_or_default() - now.as_millisecond();
         let asked = Duration::from_millis(u64::try_from(asked).unwrap_or_default());
@@ -181,26 +192,33 @@ impl Circuit {
         asked.max(probe)
     }
 
-    /// For how long from now an invocation has the turn.
-    pub fn slow(&self, now: Timestamp) -> Option<Duration> {
-        let left = self.slow_until?.saturating_sub(now.as_millisecond());
+    /// For how long from now no other invocation tries the endpoint: one has its trial, or attempts of one
+    /// hang.
+    pub fn hanging_for(&self, now: Timestamp) -> Option<Duration> {
+        let left = self.hanging_until?.saturating_sub(now.as_millisecond());
         let left = Duration::from_millis(u64::try_from(left).ok()?);
         (!left.is_zero()).then_some(left)
     }
 
-    /// Whether the probe in charge is lost: its message is long overdue, or nobody noted when it is due.
+    /// The lease of its probe.
+    pub fn lease(&self) -> Lease<'_> {
+        let due_at = self
+            .probe_due_at
+            .and_then(|at| Timestamp::from_millisecond(at).ok());
+        Lease {
+            owner: self.probe.as_deref(),
+            due_at,
+        }
+    }
+
+    /// Whether its probe is lost: the message is long overdue, or nobody wrote when it is due.
     pub fn is_probe_lost(&self, now: Timestamp) -> bool {
-        self.probe.is_some() && !self.notes(now, PROBE_OVERDUE)
+        self.lease().is_lost(now, PROBE_OVERDUE)
     }
 
-    /// Whether it is noted that the probe in charge is due at about that time, or later.
-    pub fn notes_probe(&self, due: Timestamp) -> bool {
-        self.notes(due, PROBE_SLACK)
-    }
-
-    fn notes(&self, due: Timestamp, slack: SignedDuration) -> bool {
-        let noted = self.probe_due_at.map(SignedDuration::from_millis);
-        noted.is_some_and(|noted| due.as_duration().saturating_sub(noted) <= slack)
+    /// Whether the lease says that the probe is due at about that time, or later.
+    pub fn is_probe_due_by(&self, due: Timestamp) -> bool {
+        self.lease().is_due_by(due, PROBE_SLACK)
     }
 
     /// Whether it is known to be slow.
@@ -208,8 +226,8 @@ impl Circuit {
         self.slow_since.is_some()
     }
 
-    /// Whether an attempt was slow within the last minute. An endpoint that answers late now and then is not quick
-    /// because it answered quickly once.
+    /// Whether an attempt was slow within the last minute. One quick answer does not make an endpoint quick
+    /// that answers late now and then.
     pub fn was_slow_lately(&self, now: Timestamp) -> bool {
         let age = self
             .slow_at
@@ -217,20 +235,20 @@ impl Circuit {
         age.is_some_and(|age| age < QUICK_AFTER.as_millis() as i64)
     }
 
-    /// Whether the failures call for opening it.
-    pub fn is_to_open(&self) -> bool {
+    /// Whether there were enough failures to open it.
+    pub fn should_open(&self) -> bool {
         !self.is_open() && self.failures >= MAX_FAILURES
     }
 
-    /// Whether there was no success for so long that the endpoint is to be disabled.
-    pub fn is_beyond_patience(&self, now: Timestamp) -> bool {
+    /// Whether no attempt succeeded for so long that the endpoint is to be disabled.
+    pub fn should_disable(&self, now: Timestamp) -> bool {
         let since = self.failing_since.unwrap_or(i64::MAX);
         self.failures.saturating_add(self.asked) >= MAX_FAILURES
-            && now.as_millisecond().saturating_sub(since) >= PATIENCE.as_millis() as i64
+            && now.as_millisecond().saturating_sub(since) >= DISABLE_AFTER.as_millis() as i64
     }
 }
 
-/// What the operator is notified of.
+/// An event of an endpoint of which the operator is notified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EndpointEvent {
@@ -265,15 +283,16 @@ impl Transition {
         }
     }
 
-    /// After how long it is given again that could not be given so often: 1 minute, then 2, 4, … up to an hour. None
-    /// after 20 failures: no message waits for it any more, and the endpoint's next one gives it.
+    /// After how long the notice is tried again that could not be given: 1 minute, then 2, 4, … up to an
+    /// hour. None after 20 failures: no message comes for it any more, and the endpoint's next delivery gives
+    /// it.
     pub fn again_after(&self) -> Option<Duration> {
         let doublings = self.failures.saturating_sub(1);
         let wait = FIRST_PROBE.saturating_mul(2_u32.saturating_pow(doublings));
         (self.failures <= MAX_NOTIFICATIONS).then(|| wait.min(LONGEST_PROBE))
     }
 
-    /// Whether nobody has the claim to notify the operator any more.
+    /// Whether the claim to notify the operator is over.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.claimed_until <= now.as_millisecond()
     }
@@ -298,21 +317,22 @@ impl Transition {
     }
 }
 
-/// What the attempts of an invocation say of an endpoint's pace.
+/// What the attempts of an invocation say of an endpoint's pace. `delivery/hanging.rs` decides which.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Pace {
-    /// Nothing that is not known.
+    /// Nothing new.
     #[default]
     AsKnown,
     /// One succeeded, and none was slow for a while: the endpoint is quick.
     Quick,
-    /// One succeeded and none was slow, but one was a short time ago: one invocation at a time tries the endpoint.
+    /// One succeeded and none was slow, but one was a short time ago: one invocation at a time tries the
+    /// endpoint.
     Recovering,
-    /// It is not known to be quick, or not any more: another invocation may have its turn.
+    /// It is not known to be quick: another invocation may try it next.
     Unsure,
     /// One was slow, and the endpoint was known to be quick: one invocation at a time tries it from now on.
     Doubtful,
-    /// One was slow, though it had the turn: the endpoint is slow.
+    /// One was slow during its trial: the endpoint is slow.
     Slow,
 }
 
@@ -339,7 +359,7 @@ impl Pace {
     }
 }
 
-/// What of the attempts of an invocation was no success.
+/// The failures among the attempts of an invocation, and the waits that the endpoint asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Failures {
     /// How many failures there were in a row.
@@ -348,7 +368,7 @@ pub struct Failures {
     pub is_probe: bool,
     /// Until when the endpoint asked to be left alone, in milliseconds.
     pub wait_until: Option<i64>,
-    /// Whether it asked a probe.
+    /// Whether it asked that of a probe.
     pub is_asked_again: bool,
 }
 
@@ -376,7 +396,7 @@ impl Circuits {
         Self { client, table }
     }
 
-    /// Counts failures and waits that were asked for; the circuit as it is then.
+    /// Counts failures, and waits that the endpoint asked for; the circuit as it is then.
     pub async fn count(
         &self,
         id: &str,
@@ -413,8 +433,9 @@ impl Circuits {
         Ok(circuit_of(answer.attributes.unwrap_or_default()))
     }
 
-    /// Forgets the failures of an endpoint after a success, and what it asked for after that of a probe. Closes its
-    /// circuit, if it is open, with this as what happened. The circuit as it is then; none if another closed it.
+    /// Forgets the failures of an endpoint after a success, and the wait that it asked for after the success
+    /// of a probe. If its circuit is open, closes it and writes this event. The circuit as it is then; none
+    /// if another closed it.
     pub async fn clear(
         &self,
         id: &str,
@@ -449,31 +470,34 @@ impl Circuits {
         Ok(answer.map(circuit_of))
     }
 
-    /// Says that attempts hang until a time; where they had the turn, that the endpoint is slow.
-    pub async fn slow(
+    /// Writes that attempts hang until a time; if they were a trial, that the endpoint is slow.
+    pub async fn mark_hanging(
         &self,
         id: &str,
-        had_turn: bool,
+        is_trial: bool,
         until: Timestamp,
         now: Timestamp,
     ) -> Result<(), AwsError> {
-        let until = number(until.as_millisecond());
+        let mut set = "SET slow_until = :until, slow_at = :now".to_owned();
+        if is_trial {
+            set += ", slow_since = if_not_exists(slow_since, :now)";
+        }
         let update = self
             .update(id)
-            .expression_attribute_values(":until", until)
+            .update_expression(set)
+            .expression_attribute_values(":until", number(until.as_millisecond()))
             .expression_attribute_values(":now", number(now.as_millisecond()));
-        let update = if had_turn {
-            let since = "slow_since = if_not_exists(slow_since, :now)";
-            update.update_expression(format!("SET slow_until = :until, slow_at = :now, {since}"))
-        } else {
-            update.update_expression("SET slow_until = :until, slow_at = :now")
-        };
         update.send().await.map_err(unwritten)?;
         Ok(())
     }
 
-    /// Takes the turn at an endpoint that is not known to be quick; false if another invocation was faster.
-    pub async fn take_turn(&self, id: &str, seen: i64, until: Timestamp) -> Result<bool, AwsError> {
+    /// Claims the trial of an endpoint that is not known to be quick; false if another invocation was faster.
+    pub async fn claim_trial(
+        &self,
+        id: &str,
+        seen: i64,
+        until: Timestamp,
+    ) -> Result<bool, AwsError> {
         let update = self
             .update(id)
             .update_expression("SET slow_until = :until")
@@ -483,18 +507,20 @@ impl Circuits {
         Ok(applied(update).await?.is_some())
     }
 
-    /// Opens a circuit; false if it is open already.
-    pub async fn open(&self, id: &str, opened: Transition) -> Result<bool, AwsError> {
+    /// Opens a circuit; the circuit as it is then, or none if it is open already.
+    pub async fn open(&self, id: &str, opened: Transition) -> Result<Option<Circuit>, AwsError> {
         let update = self
             .update(id)
+            .return_values(ReturnValue::AllNew)
             .update_expression("SET opened_at = :now, notice = :notice REMOVE probes")
             .condition_expression("attribute_not_exists(opened_at)")
             .expression_attribute_values(":now", number(opened.happened_at))
             .expression_attribute_values(":notice", opened.attribute());
-        Ok(applied(update).await?.is_some())
+        Ok(applied(update).await?.map(circuit_of))
     }
 
-    /// Lets deliveries through again, since there is none to probe with; the next failure opens it again.
+    /// Lets deliveries through again, as there is none to probe with. The next failure opens the circuit
+    /// again.
     pub async fn half_open(&self, id: &str) -> Result<(), AwsError> {
         let update = self
             .update(id)
@@ -503,68 +529,64 @@ impl Circuits {
         Ok(())
     }
 
-    /// Gives a probe the charge of an endpoint until its message is due, if no other has it, or one that it replaces;
-    /// whether it has it.
-    pub async fn charge(
+    /// Acquires the lease for a probe whose message is due then; false if the lease is not open to it.
+    pub async fn acquire_lease(
         &self,
         id: &str,
-        probe: &str,
-        replaces: Option<&str>,
+        probe: &Claim,
         due: Timestamp,
     ) -> Result<bool, AwsError> {
         let update = self
             .update(id)
-            .update_expression("SET probe = :probe, probe_due_at = :due")
-            .condition_expression(
-                "attribute_not_exists(probe) OR probe = :probe OR probe = :replaced",
-            )
-            .expression_attribute_values(":probe", text(probe))
-            .expression_attribute_values(":replaced", text(replaces.unwrap_or(probe)))
+            .update_expression(format!("SET {}", PROBE.set()))
+            .condition_expression(PROBE.is_open())
+            .expression_attribute_values(":owner", text(&probe.id))
+            .expression_attribute_values(":superseded", text(probe.superseded()))
             .expression_attribute_values(":due", number(due.as_millisecond()));
         Ok(applied(update).await?.is_some())
     }
 
-    /// Gives a probe the charge of an endpoint in the place of one that was seen to be lost; false if that one came
+    /// Acquires the lease for a probe in the place of one that was seen to be lost; false if that one came
     /// after all, or another took its place.
-    pub async fn replace_lost_probe(
+    pub async fn take_over_lease(
         &self,
         id: &str,
         seen: &Circuit,
-        probe: &str,
+        probe: &Claim,
         due: Timestamp,
     ) -> Result<bool, AwsError> {
-        let lost = seen.probe.as_deref().unwrap_or_default();
         let unchanged = match seen.probe_due_at {
             Some(_) => "probe_due_at = :seen",
             None => "attribute_not_exists(probe_due_at)",
         };
         let mut update = self
             .update(id)
-            .update_expression("SET probe = :probe, probe_due_at = :due")
+            .update_expression(format!("SET {}", PROBE.set()))
             .condition_expression(format!("probe = :lost AND {unchanged}"))
-            .expression_attribute_values(":probe", text(probe))
-            .expression_attribute_values(":due", number(due.as_millisecond()))
-            .expression_attribute_values(":lost", text(lost));
+            .expression_attribute_values(":owner", text(&probe.id))
+            .expression_attribute_values(":lost", text(probe.superseded()))
+            .expression_attribute_values(":due", number(due.as_millisecond()));
         if let Some(seen) = seen.probe_due_at {
             update = update.expression_attribute_values(":seen", number(seen));
         }
         Ok(applied(update).await?.is_some())
     }
 
-    /// Takes the charge from a probe that ends; false if it has it no more.
-    pub async fn discharge(&self, id: &str, probe: &str) -> Result<bool, AwsError> {
+    /// Releases the lease of a probe that ends; false if the probe does not have it any more.
+    pub async fn release_lease(&self, id: &str, probe: &Claim) -> Result<bool, AwsError> {
         let update = self
             .update(id)
-            .update_expression("REMOVE probe, probe_due_at")
-            .condition_expression("probe = :probe")
-            .expression_attribute_values(":probe", text(probe));
+            .update_expression(format!("REMOVE {}", PROBE.remove()))
+            .condition_expression("probe = :owner")
+            .expression_attribute_values(":owner", text(&probe.id));
         Ok(applied(update).await?.is_some())
     }
 
-    /// Forgets all that was seen, but for the probe in charge, as the operator says that the endpoint is well. Whether
-    /// it is quick is to be seen.
+    /// Forgets all that was seen except the lease of the probe, as the operator says that the endpoint is
+    /// well. Whether the endpoint is quick is to be seen.
     pub async fn reset(&self, id: &str, now: Timestamp) -> Result<(), AwsError> {
-        let all = "SET slow_until = :now REMOVE failures, asked, failing_since, opened_at, probes, wait_until, slow_since, slow_at, notice";
+        let all = "SET slow_until = :now REMOVE failures, asked, failing_since, opened_at, probes, \
+             wait_until, slow_since, slow_at, notice";
         let update = self
             .update(id)
             .update_expression(all)
@@ -573,7 +595,8 @@ impl Circuits {
         Ok(())
     }
 
-    /// Takes the claim to notify the operator of a transition, whose claim is over; none if another was faster.
+    /// Takes the claim to notify the operator of a transition, whose claim is over; none if another was
+    /// faster.
     pub async fn claim(
         &self,
         id: &str,
@@ -588,7 +611,7 @@ impl Circuits {
         Ok(is_claimed.then_some(claimed))
     }
 
-    /// Gives up the claim, as the notice could not be given; another takes it.
+    /// Gives up the claim, as the notice could not be given. Another invocation takes it.
     pub async fn release(
         &self,
         id: &str,
@@ -614,7 +637,10 @@ impl Circuits {
     ) -> Result<bool, AwsError> {
         let update = self
             .update(id)
-            .condition_expression("notice.news = :news AND notice.happened_at = :at AND notice.claimed_until = :until")
+            .condition_expression(
+                "notice.news = :news AND notice.happened_at = :at \
+                 AND notice.claimed_until = :until",
+            )
             .expression_attribute_values(":news", text(transition.news.name()))
             .expression_attribute_values(":at", number(transition.happened_at))
             .expression_attribute_values(":until", number(transition.claimed_until));
@@ -664,11 +690,11 @@ mod tests {
 
     #[test]
     fn ten_failures_in_a_row_open_a_circuit() {
-        assert!(!failing(9, NOW).is_to_open());
-        assert!(failing(10, NOW).is_to_open());
+        assert!(!failing(9, NOW).should_open());
+        assert!(failing(10, NOW).should_open());
         let mut open = failing(11, NOW);
         open.opened_at = Some(NOW);
-        assert!(open.is_open() && !open.is_to_open());
+        assert!(open.is_open() && !open.should_open());
     }
 
     #[test]
@@ -726,12 +752,15 @@ mod tests {
     #[test]
     fn a_turn_is_taken_for_as_long_as_was_said() {
         let mut circuit = Circuit::default();
-        assert_eq!(circuit.slow(now()), None);
-        circuit.slow_until = Some(NOW + 1_500);
-        assert_eq!(circuit.slow(now()), Some(Duration::from_millis(1_500)));
+        assert_eq!(circuit.hanging_for(now()), None);
+        circuit.hanging_until = Some(NOW + 1_500);
+        assert_eq!(
+            circuit.hanging_for(now()),
+            Some(Duration::from_millis(1_500))
+        );
         assert!(circuit.wait(now()).is_zero() && !circuit.is_slow());
-        circuit.slow_until = Some(NOW);
-        assert_eq!(circuit.slow(now()), None);
+        circuit.hanging_until = Some(NOW);
+        assert_eq!(circuit.hanging_for(now()), None);
     }
 
     #[test]
@@ -747,12 +776,12 @@ mod tests {
         ] {
             let circuit = Circuit {
                 asked,
-                wait_until: wait_until.map(|it| NOW + it),
+                wait_until: wait_until.map(|after| NOW + after),
                 ..Circuit::default()
             };
             let wait = circuit.wait(now());
             assert_eq!(wait, Duration::from_secs(seconds), "{asked} {wait_until:?}");
-            assert!(!circuit.is_to_open());
+            assert!(!circuit.should_open());
         }
     }
 
@@ -771,7 +800,7 @@ mod tests {
                 ..failing(failures, NOW - age)
             };
             let what = format!("{circuit:?}");
-            assert_eq!(circuit.is_beyond_patience(now()), is_beyond, "{what}");
+            assert_eq!(circuit.should_disable(now()), is_beyond, "{what}");
         }
     }
 
@@ -837,26 +866,26 @@ mod tests {
     #[test]
     fn nothing_but_failures_for_five_days_are_too_many() {
         let five_days = 5 * 24 * 3_600_000;
-        assert!(failing(10, NOW - five_days).is_beyond_patience(now()));
-        assert!(!failing(10, NOW - five_days + 1).is_beyond_patience(now()));
-        assert!(!failing(9, NOW - five_days).is_beyond_patience(now()));
-        assert!(!Circuit::default().is_beyond_patience(now()));
+        assert!(failing(10, NOW - five_days).should_disable(now()));
+        assert!(!failing(10, NOW - five_days + 1).should_disable(now()));
+        assert!(!failing(9, NOW - five_days).should_disable(now()));
+        assert!(!Circuit::default().should_disable(now()));
     }
 
     #[test]
     fn a_success_has_something_to_forget_or_not() {
-        assert!(Circuit::default().is_clean(true));
-        assert!(!failing(1, NOW).is_clean(false));
+        assert!(Circuit::default().has_nothing_to_clear(true));
+        assert!(!failing(1, NOW).has_nothing_to_clear(false));
         let asked = Circuit {
             wait_until: Some(NOW),
             ..Circuit::default()
         };
-        assert!(!asked.is_clean(true) && asked.is_clean(false));
+        assert!(!asked.has_nothing_to_clear(true) && asked.has_nothing_to_clear(false));
         let charged = Circuit {
             probe: Some("p".to_owned()),
             ..Circuit::default()
         };
-        assert!(charged.is_clean(true));
+        assert!(charged.has_nothing_to_clear(true));
     }
 
     #[test]
@@ -875,7 +904,7 @@ mod tests {
             (30 * minute + 1, false, true),
         ] {
             circuit.probe_due_at = Some(NOW - ago);
-            assert_eq!(circuit.notes_probe(now()), is_noted, "{ago}");
+            assert_eq!(circuit.is_probe_due_by(now()), is_noted, "{ago}");
             assert_eq!(circuit.is_probe_lost(now()), is_lost, "{ago}");
         }
     }

@@ -2,7 +2,7 @@
 //! accepted, published or delivered, waits for it, or fails with it.
 //!
 //! `published` is the index of events by time, `activity` says when each source and each of its secrets was
-//! last active, `watch` which message checks a source for silence, `shapes` which shapes payloads had,
+//! last active, `silence` which message checks a source for silence, `shapes` which shapes payloads had,
 //! `removed` which endpoints were removed, and `checkpoint` how far a replay has come. `rejected` keeps
 //! rejected requests.
 
@@ -12,7 +12,7 @@ mod published;
 mod rejected;
 mod removed;
 mod shapes;
-mod watch;
+mod silence;
 
 pub use activity::{SourceActivity, record_interval};
 pub use checkpoint::Checkpoint;

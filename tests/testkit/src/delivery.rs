@@ -133,7 +133,9 @@ impl World {
         let event = event(number);
         let body = webhook::creative_force(&event.id, "");
         let mut entry = item(&json!({
-            "pk": event.key, "accepted_at": event.accepted_at, "headers": {"content-type": "application/json"},
+            "pk": event.key, "id": event.id, "type": event.event_type, "gatewaysource": event.source,
+            "provider": event.provider, "accepted_at": event.accepted_at, "state": "accepted",
+            "headers": {"content-type": "application/json"},
         }));
         entry["body"] = json!({"B": STANDARD.encode(body)});
         self.aws.put_item(&entry).await;

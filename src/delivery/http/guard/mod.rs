@@ -25,8 +25,9 @@ const FORBIDDEN_NAMES: [&str; 12] = [
 /// The longest URL, in characters: longer ones are refused by many a server, and are no URLs of webhooks.
 const MAX_URL: usize = 2048;
 
-/// What is not globally reachable in the [IANA registry](https://www.iana.org/assignments/iana-ipv4-special-registry)
-/// or not for one host: network, and length of its prefix.
+/// What is not globally reachable in the [IANA
+/// registry](https://www.iana.org/assignments/iana-ipv4-special-registry) or not for one host: network, and
+/// length of its prefix.
 const SPECIAL_V4: [(Ipv4Addr, u32); 15] = [
     (Ipv4Addr::new(0, 0, 0, 0), 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
@@ -96,7 +97,8 @@ impl FromStr for Policy {
 pub enum Denied {
     /// Not a URL, or one that readers of URLs understand differently.
     #[error(
-        "the URL is not valid; give all of it, as in https://hooks.example.com/path, without spaces or backslashes"
+        "the URL is not valid; give all of it, as in https://hooks.example.com/path, \
+         without spaces or backslashes"
     )]
     Invalid,
     /// Longer than servers take.
@@ -147,8 +149,8 @@ pub struct Target {
 impl Target {
     /// Takes a URL apart, if `policy` lets it be called.
     ///
-    /// The parts are those of the [URL standard](https://url.spec.whatwg.org): the host in lower case and ASCII,
-    /// without the dot of the root. A fragment is dropped, as it is never sent.
+    /// The parts are those of the [URL standard](https://url.spec.whatwg.org): the host in lower case and
+    /// ASCII, without the dot of the root. A fragment is dropped, as it is never sent.
     pub fn parse(url: &str, policy: Policy) -> Result<Self, Denied> {
         if url.chars().nth(MAX_URL).is_some() {
             return Err(Denied::TooLong);
@@ -219,7 +221,8 @@ impl fmt::Debug for Target {
     }
 }
 
-/// A URL as it may be stored and shown: without a user, a query and a fragment, where many a service puts a secret.
+/// A URL as it may be stored and shown: without a user, a query and a fragment, where many a service puts a
+/// secret.
 pub fn without_query(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     match url.split_once("//") {
@@ -235,8 +238,8 @@ pub fn without_query(url: &str) -> String {
 
 /// What stands between `://` and the path, before any repair.
 ///
-/// The URL standard repairs missing and additional slashes, backslashes, and white space and controls at the ends
-/// or amid; other readers then see another host, so that all of these are refused.
+/// The URL standard repairs missing and additional slashes, backslashes, and white space and controls at the
+/// ends or amid; other readers then see another host, so that all of these are refused.
 fn authority<'a>(url: &'a str, scheme: &str) -> Result<&'a str, Denied> {
     let repaired = |it: char| it.is_whitespace() || it.is_control() || it == '\\';
     let rest = url
@@ -255,7 +258,10 @@ fn check_host(host: &Host) -> Result<(), Denied> {
     if name.len() > 253 || !name.split('.').all(is_label) {
         return Err(Denied::Invalid);
     }
-    if FORBIDDEN_NAMES.iter().any(|it| is_at_or_below(name, it)) {
+    if FORBIDDEN_NAMES
+        .iter()
+        .any(|other| is_at_or_below(name, other))
+    {
         return Err(Denied::Forbidden);
     }
     let (_, last) = name.rsplit_once('.').ok_or(Denied::ShortName)?;
@@ -266,7 +272,8 @@ fn check_host(host: &Host) -> Result<(), Denied> {
     Ok(())
 }
 
-/// Letters, digits and hyphens amid them, and the underscore that some services use: what a certificate can name.
+/// Letters, digits and hyphens amid them, and the underscore that some services use: what a certificate can
+/// name.
 fn is_label(label: &str) -> bool {
     let usable = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     let edged = label.starts_with('-') || label.ends_with('-');
@@ -293,9 +300,9 @@ pub fn check_addresses(addresses: &[IpAddr], policy: Policy) -> Result<(), Denie
 
 fn is_public(address: &IpAddr) -> bool {
     match address {
-        IpAddr::V4(address) => !SPECIAL_V4.iter().any(|it| is_in_v4(*address, *it)),
+        IpAddr::V4(address) => !SPECIAL_V4.iter().any(|net| is_in_v4(*address, *net)),
         IpAddr::V6(address) => {
-            is_in_v6(*address, UNICAST_V6) && !SPECIAL_V6.iter().any(|it| is_in_v6(*address, *it))
+            is_in_v6(*address, UNICAST_V6) && !SPECIAL_V6.iter().any(|net| is_in_v6(*address, *net))
         }
     }
 }

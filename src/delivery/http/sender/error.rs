@@ -76,7 +76,9 @@ impl From<Denied> for SendError {
 
 impl From<hyper::Error> for SendError {
     fn from(error: hyper::Error) -> Self {
-        let below = error.source().and_then(|it| it.downcast_ref::<io::Error>());
+        let below = error
+            .source()
+            .and_then(|below| below.downcast_ref::<io::Error>());
         let malformed = |it: &io::Error| {
             matches!(
                 it.kind(),

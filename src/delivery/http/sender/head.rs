@@ -1,6 +1,6 @@
-//! The head of a reply that is not well formed. The status stands once the head is there, whatever else is wrong with
-//! it: folded lines ([RFC 9112, 5.2](https://www.rfc-editor.org/rfc/rfc9112#section-5.2)), lines that are none, too many
-//! of them, a length that is no number. Only what the gateway needs is read. Pure.
+//! The head of a reply that is not well formed. The status stands once the head is there, whatever else is
+//! wrong with it: folded lines ([RFC 9112, 5.2](https://www.rfc-editor.org/rfc/rfc9112#section-5.2)), lines
+//! that are none, too many of them, a length that is no number. Only what the gateway needs is read. Pure.
 
 /// What the gateway needs of a head.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,7 +12,8 @@ pub(super) struct Head {
     pub(super) length: usize,
 }
 
-/// The final head at the beginning of what was received; none if its end is not there, or if it is not HTTP/1.
+/// The final head at the beginning of what was received; none if its end is not there, or if it is not
+/// HTTP/1.
 pub(super) fn read(received: &[u8]) -> Option<Head> {
     let mut length = 0;
     let mut lines: Vec<String> = Vec::new();

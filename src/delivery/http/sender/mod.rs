@@ -1,8 +1,9 @@
-//! One HTTP exchange with an endpoint: look-up, check, connection, request and reply, under one deadline. What may
-//! be called is decided by `guard`. What a reply means, and when there is another attempt, is left to others.
+//! One HTTP exchange with an endpoint: look-up, check, connection, request and reply, under one deadline.
+//! What may be called is decided by `guard`. What a reply means, and when there is another attempt, is left
+//! to others.
 //!
-//! A name is looked up once for an attempt, and only the addresses that were checked are connected to. Nothing else
-//! leaves this module: no redirect is followed, and no proxy is taken from the environment.
+//! A name is looked up once for an attempt, and only the addresses that were checked are connected to.
+//! Nothing else leaves this module: no redirect is followed, and no proxy is taken from the environment.
 
 mod error;
 mod head;
@@ -36,7 +37,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// [RFC 8305](https://www.rfc-editor.org/rfc/rfc8305#section-8) recommends.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// How long the body of a reply may take once its head is there: it is for the operator to read, and nothing else.
+/// How long the body of a reply may take once its head is there: it is for the operator to read, and nothing
+/// else.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Longer idle connections are not used: a function is frozen between invocations, and networks forget.
@@ -133,11 +135,11 @@ impl Sender {
 }
 
 impl<N: Network> Sender<N> {
-    /// Posts a request, once, and returns the reply, whatever its status. It stands once its head is there, whatever
-    /// becomes of its body.
+    /// Posts a request, once, and returns the reply, whatever its status. It stands once its head is there,
+    /// whatever becomes of its body.
     ///
-    /// An error does not mean that the endpoint did not get the request. `sent` is notified when there is a connection
-    /// and the request begins to be sent.
+    /// An error does not mean that the endpoint did not get the request. `sent` is notified when there is a
+    /// connection and the request begins to be sent.
     pub async fn post(&self, request: Request, sent: &Notify) -> Result<Reply, SendError> {
         let deadline = Instant::now() + request.timeout;
         let answer = timeout_at(deadline, self.attempt(&request, sent)).await;
@@ -169,7 +171,8 @@ impl<N: Network> Sender<N> {
                 Ok(response) => {
                     return Ok(Answer::Begun(response, Box::new(connection)));
                 }
-                // The endpoint closed it, at the latest while this was sent, and said nothing: a new one will tell.
+                // The endpoint closed it, at the latest while this was sent, and said nothing: a new one will
+                // tell.
                 Err(_) if reused && connection.heard.is_empty() => {}
                 Err(error) if error.is_parse() => {
                     let reply = connection.salvage().await;
@@ -241,7 +244,8 @@ impl<N: Network> Sender<N> {
         Connection::over(peer, Box::new(stream)).await
     }
 
-    /// Tries the addresses in their order: the next one when one fails, or beside it when it does not answer soon.
+    /// Tries the addresses in their order: the next one when one fails, or beside it when it does not answer
+    /// soon.
     async fn dial(
         &self,
         addresses: &[SocketAddr],
@@ -275,11 +279,11 @@ impl<N: Network> Sender<N> {
     async fn take(&self, origin: &Origin, addresses: &[SocketAddr]) -> Option<Connection> {
         let mut idle = self.idle.lock().await;
         idle.retain(|_, kept| {
-            kept.retain(|it| it.since.elapsed() < MAX_IDLE);
+            kept.retain(|one| one.since.elapsed() < MAX_IDLE);
             !kept.is_empty()
         });
         let kept = idle.get_mut(origin)?;
-        let position = kept.iter().rposition(|it| addresses.contains(&it.peer))?;
+        let position = kept.iter().rposition(|one| addresses.contains(&one.peer))?;
         Some(kept.remove(position))
     }
 
@@ -334,7 +338,7 @@ fn ordered(addresses: &[SocketAddr], good: Option<IpAddr>) -> Vec<SocketAddr> {
         ordered.extend(second.next());
     }
     ordered.extend(second);
-    ordered.sort_by_key(|it| good != Some(it.ip()));
+    ordered.sort_by_key(|address| good != Some(address.ip()));
     ordered
 }
 
@@ -349,8 +353,8 @@ fn message(request: &Request, spelling: &Extensions) -> http::Request<Full<Bytes
     message
 }
 
-/// What has hyper spell these names as they are. It spells names like the ones that it has read, and has no other way
-/// to be told, so that it is given a reply with these names to read.
+/// What has hyper spell these names as they are. It spells names like the ones that it has read, and has no
+/// other way to be told, so that it is given a reply with these names to read.
 async fn spelling(names: &[String]) -> Extensions {
     if names.is_empty() {
         return Extensions::new();
@@ -437,8 +441,8 @@ impl Connection {
         drive(&mut self.driver, &mut self.rest, response).await
     }
 
-    /// The reply whose head hyper does not take, if it has a status all the same. The connection is not used again: it
-    /// is not known where the reply ends.
+    /// The reply whose head hyper does not take, if it has a status all the same. The connection is not used
+    /// again: it is not known where the reply ends.
     async fn salvage(mut self) -> Option<Reply> {
         let stream = self.driver.take().map(stream_of);
         let mut stream = stream.or(self.rest.take())?;
@@ -460,7 +464,8 @@ impl Connection {
         })
     }
 
-    /// The reply with as much of its body as comes in time, and the connection if it can take another message.
+    /// The reply with as much of its body as comes in time, and the connection if it can take another
+    /// message.
     async fn finish(
         mut self,
         response: Response<Incoming>,
@@ -469,7 +474,7 @@ impl Connection {
         let (head, mut incoming) = response.into_parts();
         let field = |name| {
             let value = head.headers.get(name).map(HeaderValue::as_bytes);
-            value.map(|it| String::from_utf8_lossy(it).into_owned())
+            value.map(|bytes| String::from_utf8_lossy(bytes).into_owned())
         };
         let mut reply = Reply {
             status: head.status.as_u16(),

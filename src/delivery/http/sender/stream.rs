@@ -1,5 +1,5 @@
-//! A stream that remembers what it received: hyper does not tell what a head says that it refuses, nor whether an
-//! endpoint said anything at all.
+//! A stream that remembers what it received: hyper does not tell what a head says that it refuses, nor
+//! whether an endpoint said anything at all.
 
 use super::head::{self, Head};
 use super::{MAX_BODY_BYTES, MAX_HEADER_BYTES};

@@ -9,7 +9,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 use std::collections::BTreeSet;
-use webhook_gateway::delivery::plan::DELETED;
+use webhook_gateway::delivery::lifecycle::SkipReason;
 use webhook_gateway::store::deliveries::{self, Deliveries, Delivery, HeldEntry, Write};
 use webhook_gateway::store::endpoints::{Endpoints, State};
 use webhook_gateway::store::journal::Removed;
@@ -153,7 +153,7 @@ fn skip_one(
         Some(_) => return None,
         None => Delivery::new(endpoint, entry.id.clone(), entry.event.clone()),
     };
-    let reason = Some(DELETED.to_owned());
+    let reason = Some(SkipReason::EndpointDeleted.to_string());
     record.turn(deliveries::State::Skipped, reason, now);
     Some(record)
 }

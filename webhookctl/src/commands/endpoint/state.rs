@@ -8,6 +8,7 @@ use crate::endpoints;
 use crate::output::Output;
 use crate::stack::Stack;
 use jiff::Timestamp;
+use webhook_gateway::lease::Claim;
 use webhook_gateway::messages::{Message, Probe};
 use webhook_gateway::store::endpoints::circuit::Circuit;
 use webhook_gateway::store::endpoints::{Endpoint, Endpoints, State};
@@ -71,8 +72,10 @@ async fn set_going(
     reset?;
     let probe = Probe {
         endpoint: endpoint.to_owned(),
-        id: random_hex()?,
-        replaces,
+        claim: Claim {
+            id: random_hex()?,
+            replaces,
+        },
         not_before: None,
     };
     stack.send_to_delivery(&Message::Probe(probe)).await

@@ -100,7 +100,7 @@ impl EndpointView {
 
 impl CircuitView {
     fn of(circuit: &Circuit, now: Timestamp) -> Self {
-        let (wait, slow) = (circuit.wait(now), circuit.slow(now));
+        let (wait, slow) = (circuit.wait(now), circuit.hanging_for(now));
         let (state, wait) = match slow {
             _ if circuit.is_open() => ("open", wait),
             _ if !wait.is_zero() => ("waiting", wait),
@@ -270,11 +270,11 @@ pub(crate) mod tests {
             ..Circuit::default()
         };
         let slow = Circuit {
-            slow_until: Some(NOW + 30_000),
+            hanging_until: Some(NOW + 30_000),
             ..Circuit::default()
         };
         let known = Circuit {
-            slow_until: Some(NOW),
+            hanging_until: Some(NOW),
             slow_since: Some(NOW),
             ..Circuit::default()
         };

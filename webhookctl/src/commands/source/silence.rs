@@ -24,7 +24,7 @@ pub(crate) async fn follow(name: &str, source: &Source, stack: &Stack) -> Result
 /// Watches over a source that is not heard of until its next webhook, too.
 async fn begin(name: &str, gap: SignedDuration, stack: &Stack) -> Result<()> {
     let (journal, now) = (stack.journal()?, Timestamp::now());
-    let heard = journal.declare_gap(name, gap, now).await;
+    let heard = journal.set_threshold(name, gap, now).await;
     let heard = heard?;
     let queues = stack.queues();
     let queue = stack.delivery_queue()?;
@@ -34,7 +34,10 @@ async fn begin(name: &str, gap: SignedDuration, stack: &Stack) -> Result<()> {
 
 /// Ends the silence check of a source.
 pub(crate) async fn end(name: &str, stack: &Stack) -> Result<()> {
-    let ended = stack.journal()?.forget_gap(name, Timestamp::now()).await;
+    let ended = stack
+        .journal()?
+        .clear_threshold(name, Timestamp::now())
+        .await;
     ended.map_err(|error| {
         format!("the source {name} is written, but may be told to be silent once more: {error}")
             .into()

@@ -12,7 +12,7 @@ pub(crate) fn state(standing: &EndpointStatus, now: Timestamp) -> &'static str {
         State::Disabled => "disabled",
         State::Active if circuit.is_open() => "open",
         State::Active if !circuit.wait(now).is_zero() => "waiting",
-        State::Active if circuit.is_slow() || circuit.slow(now).is_some() => "slow",
+        State::Active if circuit.is_slow() || circuit.hanging_for(now).is_some() => "slow",
         State::Active => "active",
     }
 }
@@ -109,7 +109,7 @@ mod tests {
                 Some(NOW + 70),
             ),
             (
-                |status| status.circuit.slow_until = Some(NOW + 70),
+                |status| status.circuit.hanging_until = Some(NOW + 70),
                 "slow",
                 Some(NOW + 5),
             ),

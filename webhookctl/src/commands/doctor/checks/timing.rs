@@ -7,7 +7,7 @@ use crate::time::long;
 use jiff::SignedDuration;
 use std::time::Duration;
 use webhook_gateway::backoff::{jittered, visibility};
-use webhook_gateway::delivery::plan::RENEWAL;
+use webhook_gateway::delivery::REPLACE_MESSAGE_AFTER_RECEIVES;
 use webhook_gateway::store::endpoints::{Endpoint, MAX_TIMEOUT};
 
 const CHECK: &str = "timing";
@@ -74,10 +74,10 @@ pub(crate) fn queues(queue: &Queue, dead: &Queue) -> Vec<Finding> {
             DEPLOY,
         ),
         Some((_, receives)) => judged(
-            *receives >= 2 * u64::from(RENEWAL),
+            *receives >= 2 * u64::from(REPLACE_MESSAGE_AFTER_RECEIVES),
             "deliveries",
             format!(
-                "a message is given up after {receives} receives, and sent anew after {RENEWAL}"
+                "a message is given up after {receives} receives, and sent anew after {REPLACE_MESSAGE_AFTER_RECEIVES}"
             ),
             DEPLOY,
         ),

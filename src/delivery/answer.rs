@@ -1,7 +1,6 @@
-//! What an attempt came to: decided here and nowhere else, from the answer and from how often it was tried. Pure; what
-//! is done about it is left to `settle`.
+//! Reads what an endpoint said, from the status of its reply and from `Retry-After`. Pure.
 
-use crate::backoff::jittered;
+use super::lifecycle::Answer;
 use crate::delivery::http::guard::without_query;
 use crate::delivery::http::sender::{Reply, SendError};
 use jiff::{SignedDuration, Timestamp};
@@ -10,10 +9,10 @@ use std::time::Duration;
 /// The longest wait that an endpoint may ask for: what SQS hides a message for at most.
 const MAX_WAIT: Duration = Duration::from_hours(12);
 
-/// The most characters that are told of where a redirect leads.
+/// The most characters of a redirect's target that the operator is told.
 const MAX_LOCATION: usize = 300;
 
-/// What is told of a `Retry-After` that is not as it should be.
+/// What the operator is told of a `Retry-After` that is not as it should be.
 const IS_TIME: &str =
     "its Retry-After is a time, where seconds from now are expected: it is left alone until then";
 const IS_OVER: &str =
@@ -22,70 +21,27 @@ const IS_LONG: &str = "its Retry-After is longer than 12 h: it is left alone for
 const IS_NEITHER: &str =
     "its Retry-After is neither a number of seconds nor a date: it is not heeded";
 
-/// What an attempt came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The endpoint has the event.
-    Delivered,
-    /// The endpoint is gone, it says, and wants nothing more.
-    Gone,
-    /// The endpoint wants to be left alone until then: no delivery to it is tried before.
-    Wait(Timestamp),
-    /// It is tried again after so long.
-    Retry(Duration),
-    /// It failed, and its attempts are used up.
-    Exhausted,
-}
-
-impl Outcome {
-    /// One word for logs and metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::Gone => "gone",
-            Self::Wait(_) => "wait",
-            Self::Retry(_) => "retry",
-            Self::Exhausted => "exhausted",
-        }
-    }
-}
-
-/// Classifies an answer. `failures` counts those before this attempt; `schedule` has the waits between attempts, in
-/// seconds; `jitter` is a random number from 0 to 1.
-///
-/// A redirect is a failure like any other: where it points to was never checked.
-pub fn classify(
-    answer: &Result<Reply, SendError>,
-    failures: u32,
-    schedule: &[u64],
-    now: Timestamp,
-    jitter: f64,
-) -> Outcome {
-    let asked = |reply: &Reply| asked(reply.retry_after.as_deref()?, now).0;
-    match answer {
-        Ok(reply) if (200..300).contains(&reply.status) => return Outcome::Delivered,
-        Ok(reply) if reply.status == 410 => return Outcome::Gone,
-        Ok(reply) if matches!(reply.status, 429 | 503) => {
-            if let Some(until) = asked(reply) {
-                return Outcome::Wait(until);
+/// What the endpoint said. A redirect is a failure like any other: the place it points to was never checked.
+pub(super) fn answer(reply: &Result<Reply, SendError>, now: Timestamp) -> Answer {
+    let Ok(reply) = reply else {
+        return Answer::Failed;
+    };
+    match reply.status {
+        200..300 => Answer::Delivered,
+        410 => Answer::Gone,
+        429 | 503 => {
+            let value = reply.retry_after.as_deref();
+            match value.and_then(|value| asked(value, now).0) {
+                Some(until) => Answer::Busy { until },
+                None => Answer::Failed,
             }
         }
-        _ => {}
-    }
-    again(failures, schedule, jitter)
-}
-
-/// When a delivery is tried again that failed so often before, or that its attempts are used up.
-pub(super) fn again(failures: u32, schedule: &[u64], jitter: f64) -> Outcome {
-    let next = usize::try_from(failures).unwrap_or(usize::MAX);
-    match schedule.get(next) {
-        Some(&seconds) => Outcome::Retry(jittered(Duration::from_secs(seconds), jitter)),
-        None => Outcome::Exhausted,
+        _ => Answer::Failed,
     }
 }
 
-/// What the operator is told of an answer beside its status; nothing of most.
-pub fn remark(answer: &Result<Reply, SendError>, now: Timestamp) -> Option<String> {
+/// What the operator is told of a reply beside its status; nothing of most.
+pub(super) fn remark(answer: &Result<Reply, SendError>, now: Timestamp) -> Option<String> {
     let reply = match answer {
         Ok(reply) => reply,
         Err(error) => return Some(error.to_string()),
@@ -105,8 +61,9 @@ pub fn remark(answer: &Result<Reply, SendError>, now: Timestamp) -> Option<Strin
     }
 }
 
-/// Until when an endpoint asks to be left alone by [Retry-After](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3),
-/// in seconds or as a date; none for what is neither, or over already. And what is to be told of it.
+/// Until when an endpoint asks to be left alone by
+/// [Retry-After](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3), in seconds or as a date; none for
+/// what is neither, or over already. And what is to be told of it.
 fn asked(value: &str, now: Timestamp) -> (Option<Timestamp>, Option<&'static str>) {
     let value = value.trim();
     let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
@@ -142,8 +99,8 @@ fn asked(value: &str, now: Timestamp) -> (Option<Timestamp>, Option<&'static str
     (now.checked_add(wait.min(longest)).ok(), remark)
 }
 
-/// The time that a number of seconds or milliseconds since 1970 means, if it is within a year from now: as a wait it
-/// would be decades, which nobody asks for.
+/// The time that a number of seconds or milliseconds since 1970 means, if it is within a year from now: as a
+/// wait it would be decades, which nobody asks for.
 fn time_of(number: u64, now: Timestamp) -> Option<Timestamp> {
     let number = i64::try_from(number).ok()?;
     let times = [
@@ -158,7 +115,6 @@ fn time_of(number: u64, now: Timestamp) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::endpoints::DEFAULT_RETRY;
 
     const NOW: i64 = 1_790_000_000;
 
@@ -175,48 +131,37 @@ mod tests {
         })
     }
 
-    fn classified(status: u16, retry_after: Option<&str>, failures: u32) -> Outcome {
-        classify(
-            &reply(status, retry_after),
-            failures,
-            &DEFAULT_RETRY,
-            now(),
-            0.5,
-        )
+    fn answered(status: u16, retry_after: Option<&str>) -> Answer {
+        answer(&reply(status, retry_after), now())
     }
 
-    fn wait(seconds: i64) -> Outcome {
-        Outcome::Wait(Timestamp::from_second(NOW + seconds).unwrap())
+    fn busy(seconds: i64) -> Answer {
+        let until = Timestamp::from_second(NOW + seconds).unwrap();
+        Answer::Busy { until }
     }
-
-    const FIRST: Outcome = Outcome::Retry(Duration::from_secs(5));
 
     #[test]
-    fn an_answer_is_classified_by_its_status() {
+    fn an_answer_goes_by_its_status() {
         for status in [200, 201, 202, 204, 299] {
-            assert_eq!(
-                classified(status, Some("60"), 0),
-                Outcome::Delivered,
-                "{status}"
-            );
+            assert_eq!(answered(status, Some("60")), Answer::Delivered, "{status}");
         }
-        assert_eq!(classified(410, Some("60"), 11), Outcome::Gone);
+        assert_eq!(answered(410, Some("60")), Answer::Gone);
         for status in [
             300, 301, 302, 304, 307, 308, 400, 401, 404, 408, 409, 418, 500, 502, 504, 599,
         ] {
-            assert_eq!(classified(status, Some("60"), 0), FIRST, "{status}");
+            assert_eq!(answered(status, Some("60")), Answer::Failed, "{status}");
         }
     }
 
     #[test]
     fn an_endpoint_that_asks_for_a_wait_gets_it() {
         for status in [429, 503] {
-            assert_eq!(classified(status, Some("60"), 0), wait(60));
-            assert_eq!(classified(status, Some(" 60 "), 11), wait(60));
-            assert_eq!(classified(status, Some("86400"), 0), wait(12 * 3600));
+            assert_eq!(answered(status, Some("60")), busy(60));
+            assert_eq!(answered(status, Some(" 60 ")), busy(60));
+            assert_eq!(answered(status, Some("86400")), busy(12 * 3600));
             assert_eq!(
-                classified(status, Some("99999999999999999999999"), 0),
-                wait(12 * 3600)
+                answered(status, Some("99999999999999999999999")),
+                busy(12 * 3600)
             );
             // In the three forms that RFC 9110 has recipients take.
             for date in [
@@ -224,21 +169,21 @@ mod tests {
                 "Monday, 21-Sep-26 14:14:20 GMT",
                 "Mon Sep 21 14:14:20 2026",
             ] {
-                assert_eq!(classified(status, Some(date), 0), wait(60), "{date}");
+                assert_eq!(answered(status, Some(date)), busy(60), "{date}");
             }
             assert_eq!(
-                classified(status, Some("Fri, 21 Sep 2029 14:14:20 GMT"), 0),
-                wait(12 * 3600)
+                answered(status, Some("Fri, 21 Sep 2029 14:14:20 GMT")),
+                busy(12 * 3600)
             );
         }
     }
 
     #[test]
     fn a_time_in_the_place_of_a_wait_is_taken_for_a_time() {
-        let long = Some(wait(12 * 3600));
+        let long = Some(busy(12 * 3600));
         for (value, expected, remark) in [
-            (NOW + 60, Some(wait(60)), Some(IS_TIME)),
-            ((NOW + 60) * 1000, Some(wait(60)), Some(IS_TIME)),
+            (NOW + 60, Some(busy(60)), Some(IS_TIME)),
+            ((NOW + 60) * 1000, Some(busy(60)), Some(IS_TIME)),
             (NOW + 86_400, long, Some(IS_LONG)),
             (NOW, None, Some(IS_OVER)),
             (NOW - 60, None, Some(IS_OVER)),
@@ -249,8 +194,8 @@ mod tests {
             (i64::MAX, long, Some(IS_LONG)),
         ] {
             let text = value.to_string();
-            let expected = expected.unwrap_or(FIRST);
-            assert_eq!(classified(429, Some(&text), 0), expected, "{value}");
+            let expected = expected.unwrap_or(Answer::Failed);
+            assert_eq!(answered(429, Some(&text)), expected, "{value}");
             let told = super::remark(&reply(503, Some(&text)), now());
             assert_eq!(told.as_deref(), remark, "{value}");
         }
@@ -295,42 +240,15 @@ mod tests {
                 Some("60, 60"),
                 Some("Mon, 21 Sep 2026 14:12:20 GMT"),
             ] {
-                assert_eq!(classified(status, value, 0), FIRST, "{value:?}");
+                assert_eq!(answered(status, value), Answer::Failed, "{value:?}");
             }
         }
     }
 
     #[test]
-    fn what_was_not_answered_is_tried_again() {
+    fn no_reply_is_a_failure() {
         for error in [SendError::Timeout, SendError::Dns, SendError::Tls] {
-            assert_eq!(classify(&Err(error), 0, &DEFAULT_RETRY, now(), 0.5), FIRST);
+            assert_eq!(answer(&Err(error), now()), Answer::Failed);
         }
-    }
-
-    #[test]
-    fn the_schedule_is_kept_to_its_end() {
-        for (number, seconds) in (0..).zip(DEFAULT_RETRY) {
-            let expected = Outcome::Retry(Duration::from_secs(seconds));
-            assert_eq!(classified(500, None, number), expected, "{number}");
-        }
-        assert_eq!(classified(500, None, 12), Outcome::Exhausted);
-        assert_eq!(classified(500, None, 11), Outcome::Exhausted);
-        assert_eq!(
-            classify(&reply(500, None), 0, &[], now(), 0.5),
-            Outcome::Exhausted
-        );
-    }
-
-    #[test]
-    fn each_outcome_has_a_word_of_its_own() {
-        let outcomes = [
-            Outcome::Delivered,
-            Outcome::Gone,
-            Outcome::Wait(now()),
-            Outcome::Retry(Duration::ZERO),
-            Outcome::Exhausted,
-        ];
-        let words = ["delivered", "gone", "wait", "retry", "exhausted"];
-        assert_eq!(outcomes.map(Outcome::name), words);
     }
 }
