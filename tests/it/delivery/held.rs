@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use std::sync::Arc;
-use testkit::delivery::{World, event, id, now_ms};
+use testkit::delivery::{World, event, id, ledger_item, now_ms};
 use testkit::eventually;
 use testkit::function::Answer;
 use testkit::receiver::{Receiver, Reply};
@@ -159,8 +159,8 @@ async fn what_can_never_be_sent_is_skipped_and_its_record_says_why() {
         world.order(endpoint, 2).await;
         world.order(endpoint, 3).await;
     }
-    let accepted_at = json!({"N": event(3).accepted_at.to_string()});
-    let gone = json!({"pk": {"S": event(3).key}, "accepted_at": accepted_at, "body_s3": {"S": "bodies/gone"}});
+    let mut gone = ledger_item(&event(3));
+    gone["body_s3"] = json!({"S": "bodies/gone"});
     world.aws.put_item(&gone).await;
     world.drain(&mut function).await;
     let record = world.record("ep_deleted", 1).await;

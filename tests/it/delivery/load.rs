@@ -5,9 +5,8 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 use std::collections::BTreeSet;
-use testkit::delivery::{World, event, id};
+use testkit::delivery::{World, event, id, ledger_item};
 use testkit::function::{Answer, Function};
-use testkit::items::item;
 use testkit::receiver::Receiver;
 use testkit::webhook::creative_force;
 
@@ -19,11 +18,8 @@ const OBJECT: &str = "bodies/large";
 
 /// Puts an event of this number into the ledger, whose body is the object.
 async fn accept_object(world: &World, number: u32) {
-    let event = event(number);
-    let entry = item(&json!({
-        "pk": event.key, "accepted_at": event.accepted_at, "body_s3": OBJECT,
-        "headers": {"content-type": "application/json"},
-    }));
+    let mut entry = ledger_item(&event(number));
+    entry["body_s3"] = json!({"S": OBJECT});
     world.aws.put_item(&entry).await;
 }
 
@@ -85,8 +81,7 @@ async fn many_bodies_that_are_held_are_worked_off_within_the_memory() {
     for number in 1..=100 {
         let event = event(number);
         let body = creative_force(&event.id, &"x".repeat(260_000));
-        let mut entry =
-            item(&json!({"pk": event.key, "accepted_at": event.accepted_at, "headers": {}}));
+        let mut entry = ledger_item(&event);
         entry["body"] = json!({"B": STANDARD.encode(body)});
         world.aws.put_item(&entry).await;
     }

@@ -6,7 +6,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 use std::collections::BTreeSet;
-use testkit::delivery::{World, event};
+use testkit::delivery::{World, event, ledger_item};
 use testkit::function::Function;
 use testkit::proxy::{Call, Fault, Proxy};
 use testkit::receiver::{Receiver, Reply};
@@ -67,15 +67,14 @@ async fn offer(world: &World, receiver: &Receiver, first: u32) {
         event_of(BODY).to_string(),
     ];
     for (number, body) in (first..).zip(bodies) {
-        let key = event(number).key;
-        let accepted_at = json!({"N": event(number).accepted_at.to_string()});
-        let entry = if number == first + 2 {
+        let mut entry = ledger_item(&event(number));
+        if number == first + 2 {
             let object = format!("bodies/{number}");
             world.aws.put_object(&object, body.into()).await;
-            json!({"pk": {"S": key}, "accepted_at": accepted_at, "body_s3": {"S": object}})
+            entry["body_s3"] = json!({"S": object});
         } else {
-            json!({"pk": {"S": key}, "accepted_at": accepted_at, "body": {"B": STANDARD.encode(body)}})
-        };
+            entry["body"] = json!({"B": STANDARD.encode(body)});
+        }
         world.aws.put_item(&entry).await;
     }
     for endpoint in ENDPOINTS {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
-use testkit::delivery::{SECRET, World, event};
+use testkit::delivery::{SECRET, World, event, ledger_item};
 use testkit::function::Function;
 use testkit::proxy::Proxy;
 use testkit::receiver::{Receiver, Request};
@@ -307,10 +307,8 @@ async fn an_event_that_cannot_be_read_does_not_keep_others_from_being_delivered(
     let proxy = Proxy::start(world.tap.url()).await;
     let mut function = world.function_behind(&proxy.url()).await;
     world.aws.put_object("bodies/1", b"{}".to_vec()).await;
-    let entry = json!({
-        "pk": {"S": event(1).key}, "accepted_at": {"N": event(1).accepted_at.to_string()},
-        "body_s3": {"S": "bodies/1"},
-    });
+    let mut entry = ledger_item(&event(1));
+    entry["body_s3"] = json!({"S": "bodies/1"});
     world.aws.put_item(&entry).await;
     world.order("ep_a", 1).await;
     world.offer("ep_a", 2).await;

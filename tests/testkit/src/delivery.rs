@@ -132,11 +132,7 @@ impl World {
     pub async fn accept(&self, number: u32) {
         let event = event(number);
         let body = webhook::creative_force(&event.id, "");
-        let mut entry = item(&json!({
-            "pk": event.key, "id": event.id, "type": event.event_type, "gatewaysource": event.source,
-            "provider": event.provider, "accepted_at": event.accepted_at, "state": "accepted",
-            "headers": {"content-type": "application/json"},
-        }));
+        let mut entry = ledger_item(&event);
         entry["body"] = json!({"B": STANDARD.encode(body)});
         self.aws.put_item(&entry).await;
     }
@@ -366,6 +362,15 @@ pub fn event(number: u32) -> EventMeta {
         conflict: false,
         replayed: false,
     }
+}
+
+/// The item of an event in the ledger, without its body.
+pub fn ledger_item(event: &EventMeta) -> Value {
+    item(&json!({
+        "pk": event.key, "id": event.id, "type": event.event_type, "gatewaysource": event.source,
+        "provider": event.provider, "accepted_at": event.accepted_at, "state": "accepted",
+        "headers": {"content-type": "application/json"},
+    }))
 }
 
 /// The id of the delivery of an event.
