@@ -128,7 +128,7 @@ mod tests {
         Timestamp::from_second(1_790_000_000 + second).unwrap()
     }
 
-    /// SourceActivity at 0, which may be silent for ten minutes, and is noted a minute late.
+    /// A source that was active at 0, may be silent for ten minutes, and is recorded a minute late.
     fn heard() -> SourceActivity {
         SourceActivity {
             last_accepted_at: Some(at(0)),
