@@ -709,7 +709,12 @@ mod tests {
         apply_resend(&mut delivered, Some("a"), true);
         assert!(delivered.event.replayed);
         delivered.state = State::Exhausted;
-        for (resend, replayed) in [(Some("a"), true), (None, false), (Some("b"), false)] {
+        for (resend, replayed) in [
+            (Some("a"), true),
+            (None, false),
+            (Some("b"), false),
+            (Some("c"), true),
+        ] {
             apply_resend(&mut delivered, resend, replayed);
             assert!(delivered.event.replayed, "{resend:?}");
         }
