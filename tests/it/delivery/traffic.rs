@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use testkit::delivery::{World, event, id, now_ms};
+use testkit::delivery::{World, event, id, ledger_item, now_ms};
 use testkit::receiver::{Receiver, Reply, Request};
 use testkit::webhook::creative_force;
 
@@ -47,10 +47,8 @@ impl Traffic {
         world.order(&this.endpoint("deleted"), case).await;
         let body = creative_force("claimed", &"x".repeat(300 * 1024));
         world.aws.put_object(CLAIMED, body.into()).await;
-        let event = event(this.claimed());
-        let accepted_at = json!({"N": event.accepted_at.to_string()});
-        let claimed =
-            json!({"pk": {"S": event.key}, "accepted_at": accepted_at, "body_s3": {"S": CLAIMED}});
+        let mut claimed = ledger_item(&event(this.claimed()));
+        claimed["body_s3"] = json!({"S": CLAIMED});
         world.aws.put_item(&claimed).await;
         world.order(&this.endpoint("well"), this.claimed()).await;
         world.send(&json!(format!("poison of {case}"))).await;
