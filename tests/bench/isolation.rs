@@ -21,9 +21,8 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use testkit::delivery::World;
+use testkit::delivery::{World, ledger_item};
 use testkit::function::{Answer, Function};
-use testkit::items::item;
 use testkit::receiver::{Receiver, Reply};
 use webhook_gateway::crypto::mac::sha256;
 use webhook_gateway::event::EventMeta;
@@ -208,9 +207,8 @@ async fn recorded(world: &World) -> EventMeta {
     let digest = sha256(body.as_bytes());
     let mut event = testkit::delivery::event(0);
     event.key = format!("studio#sha256:{}", hex::encode(digest));
-    let mut entry = item(&json!({
-        "pk": event.key, "accepted_at": 0, "headers": {"content-type": "application/json"},
-    }));
+    let mut entry = ledger_item(&event);
+    entry["accepted_at"] = json!({"N": "0"});
     entry["body"] = json!({"B": STANDARD.encode(body)});
     entry["body_sha256"] = json!({"B": STANDARD.encode(digest)});
     world.aws.put_item(&entry).await;
