@@ -50,12 +50,7 @@ pub type Listed = Result<Subscription, UnreadableSubscription>;
 impl Subscription {
     /// Whether the queue gets an event of this type from this source.
     pub fn matches(&self, event_type: &str, source: &str) -> bool {
-        let of_source = self.sources.is_empty() || self.sources.iter().any(|name| name == source);
-        of_source
-            && self
-                .events
-                .iter()
-                .any(|pattern| is_match(pattern, event_type))
+        is_selected(&self.events, &self.sources, event_type, source)
     }
 
     fn item(&self) -> Item {
@@ -88,6 +83,18 @@ impl Subscription {
 
 fn key(name: &str) -> Item {
     dynamodb::key([("kind", KIND), ("id", name)])
+}
+
+/// Whether an event of this type from this source is among those that a subscription or an endpoint selects: one of
+/// its patterns describes the type, and it names the source, or no source at all.
+pub(crate) fn is_selected(
+    events: &[String],
+    sources: &[String],
+    event_type: &str,
+    source: &str,
+) -> bool {
+    let of_source = sources.is_empty() || sources.iter().any(|name| name == source);
+    of_source && events.iter().any(|pattern| is_match(pattern, event_type))
 }
 
 /// Whether a text is what a pattern describes, in which `*` stands for any characters or none.

@@ -11,7 +11,7 @@ pub(crate) use table::key;
 pub use table::{Current, EndpointError, Endpoints};
 
 use crate::event::EventMeta;
-use crate::store::subscriptions::is_match;
+use crate::store::subscriptions::is_selected;
 use circuit::Circuit;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -140,12 +140,7 @@ pub struct EndpointStatus {
 impl Endpoint {
     /// Whether an event is to go to it.
     pub fn matches(&self, event_type: &str, source: &str) -> bool {
-        let of_source = self.sources.is_empty() || self.sources.iter().any(|name| name == source);
-        of_source
-            && self
-                .events
-                .iter()
-                .any(|pattern| is_match(pattern, event_type))
+        is_selected(&self.events, &self.sources, event_type, source)
     }
 
     /// Since when, in milliseconds, every event that matches is published for it: a change takes a while to

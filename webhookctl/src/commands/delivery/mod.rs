@@ -23,8 +23,8 @@ use webhook_gateway::store::endpoints::endpoint_of;
 #[command(after_help = "\
 A delivery is one event for one endpoint, over all its attempts; its id is the webhook-id of each of its
 requests. It is pending until its next attempt, delivered once the endpoint has it, held while the endpoint
-gets nothing, exhausted when its attempts are used up, and skipped if it cannot be sent at all. It is told of
-for 30 days.
+gets nothing, exhausted when its attempts are used up, and skipped if it cannot be sent at all. The gateway
+keeps its history for 30 days.
 
 Examples:
   webhookctl delivery list --endpoint search --state exhausted

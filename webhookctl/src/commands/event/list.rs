@@ -38,9 +38,9 @@ pub(crate) enum State {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 They are read from the journal of what was published, from now back to --since, 1 MB at a time; the ledger is
-not scanned. A thousand events are some 60 KB of it, or 8 read units. What was accepted a moment ago and is
-not published yet is not listed, and what became of the quarantined ones is told by `webhookctl quarantine
-list`.
+not scanned. A thousand events are some 60 KB of it, or 8 read units. The list leaves out events that were
+accepted a moment ago and are not published yet. `webhookctl quarantine list` shows the state of the quarantined
+ones.
 
 --state duplicate lists the webhooks that were answered 200 and dropped as copies, each with the time when it
 came and the event that it was taken for. They are no events: only the log of the ingress function has them, a

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use webhook_gateway::providers::Provider;
 
-/// Shows where a provider is told the Payload URL and the secret, and how it signs.
+/// Shows where to enter the Payload URL and the secret at a provider, and how it signs.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --json: {\"name\": …, \"company\": …, \"authentication\": …, \"signature_header\": …,

@@ -24,8 +24,8 @@ use webhook_gateway::store::sources::{Authentication, Source};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 It is released once, however often this is called, and stays where it is if it is still not in order. Nothing
-that is quarantined is verified again. With --dry-run only what would become of it is told, beside the reason
-for which it was not accepted when it came; with --json also the whole CloudEvent. What is released as the
+that is quarantined is verified again. --dry-run releases nothing: it shows the outcome that a release would have, and
+the reason why the webhook was not accepted when it came; with --json also the whole CloudEvent. What is released as the
 rejected kind may still be quarantined then: it was authentic, and is not understood. A source that is
 unsigned today verifies nothing: what was rejected is accepted with --unsigned-too alone, forgeries among it.
 

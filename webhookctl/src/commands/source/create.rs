@@ -17,8 +17,9 @@ use webhook_gateway::store::sources::{Source, SourceError, is_source_name};
 Without --secret-stdin and --unsigned, a secret is generated in the provider's own form and shown once: paste
 it where the provider asks for it, beside the Payload URL.
 
-With --silent-after, the source is watched: if it sends nothing for so long, from now or from its last webhook
-on, you are told, once, by a notice and by the event io.webhook-gateway.source.silent on the events queue.
+With --silent-after, the gateway watches the source. If the source sends nothing for that long, counted from now or
+from its last webhook, the gateway sends one notification and puts one event
+io.webhook-gateway.source.silent on the events queue.
 
 With --json: {\"name\": …, \"provider\": …, \"secrets\": 1, \"url\": …, \"secret\": …}, the secret only if it
 was generated.

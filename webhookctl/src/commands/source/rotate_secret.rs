@@ -9,7 +9,7 @@ use crate::stack::Stack;
 use clap::Args;
 use webhook_gateway::store::sources::Source;
 
-/// Puts a new secret before the present ones, so that both verify while the provider is told.
+/// Puts a new secret before the present ones, which keep verifying while you enter the new one at the provider.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The previous secret stays until the next rotation, or until --drop-previous. An unsigned source becomes a
