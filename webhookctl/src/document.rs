@@ -36,7 +36,7 @@ pub(crate) struct Document {
 impl Document {
     /// The sources of a stack.
     pub(crate) async fn of(stack: &Stack) -> Result<Self> {
-        let secret_arn = stack.output("SourcesSecretArn")?.to_owned();
+        let secret_arn = stack.sources_secret()?.to_owned();
         Self::read(stack.secrets_manager(), secret_arn).await
     }
 

@@ -156,15 +156,16 @@ impl Stack {
 
     /// The journal.
     pub(crate) fn journal(&self) -> Result<Journal> {
-        let table = self.owned("JournalTableName")?;
-        Ok(Journal::new(self.dynamodb(), table))
+        Ok(Journal::new(
+            self.dynamodb(),
+            self.journal_table()?.to_owned(),
+        ))
     }
 
     /// The ledger, with the bucket of the bodies that are too large for it.
     pub(crate) fn ledger(&self) -> Result<LedgerReader> {
-        let table = self.owned("LedgerTableName")?;
         Ok(LedgerReader {
-            ledger: Ledger::new(self.dynamodb(), table),
+            ledger: Ledger::new(self.dynamodb(), self.ledger_table()?.to_owned()),
             retention: self.retention()?,
             payloads: self.payloads()?,
         })
@@ -173,31 +174,32 @@ impl Stack {
     /// The bucket of large bodies.
     pub(crate) fn payloads(&self) -> Result<Payloads> {
         let client = aws_sdk_s3::Client::new(&self.aws);
-        Ok(Payloads::new(client, self.owned("PayloadBucketName")?))
+        let bucket = self.output("PayloadBucketName")?;
+        Ok(Payloads::new(client, bucket.to_owned()))
     }
 
     /// The endpoints.
     pub(crate) fn endpoints(&self) -> Result<Endpoints> {
-        let table = self.owned("EndpointsTableName")?;
+        let table = self.endpoints_table()?.to_owned();
         Ok(Endpoints::new(self.dynamodb(), table))
     }
 
     /// The circuits of the endpoints.
     pub(crate) fn circuits(&self) -> Result<Circuits> {
-        let table = self.owned("EndpointsTableName")?;
+        let table = self.endpoints_table()?.to_owned();
         Ok(Circuits::new(self.dynamodb(), table))
     }
 
     /// The subscriptions.
     pub(crate) fn subscriptions(&self) -> Result<Subscriptions> {
-        let table = self.owned("EndpointsTableName")?;
+        let table = self.endpoints_table()?.to_owned();
         Ok(Subscriptions::new(self.dynamodb(), table))
     }
 
     /// The deliveries.
     pub(crate) fn deliveries(&self) -> Result<Deliveries> {
-        let table = self.owned("DeliveriesTableName")?;
-        Ok(Deliveries::new(self.dynamodb(), table))
+        let table = self.deliveries_table()?;
+        Ok(Deliveries::new(self.dynamodb(), table.to_owned()))
     }
 
     /// SQS, for the queues of this and other stacks.
@@ -235,9 +237,94 @@ impl Stack {
         aws_sdk_sqs::Client::new(&self.aws)
     }
 
+    /// The URL of the events queue.
+    pub(crate) fn events_queue(&self) -> Result<&str> {
+        self.output("EventsQueueUrl")
+    }
+
     /// The URL of the delivery queue.
     pub(crate) fn delivery_queue(&self) -> Result<&str> {
         self.output("DeliveryQueueUrl")
+    }
+
+    /// The URL of the quarantine queue.
+    pub(crate) fn quarantine_queue(&self) -> Result<&str> {
+        self.output("QuarantineQueueUrl")
+    }
+
+    /// The URL of the dead-letter queue.
+    pub(crate) fn dead_letter_queue(&self) -> Result<&str> {
+        self.output("DeadLetterQueueUrl")
+    }
+
+    /// The name of the ledger's table.
+    pub(crate) fn ledger_table(&self) -> Result<&str> {
+        self.output("LedgerTableName")
+    }
+
+    /// The name of the journal's table.
+    pub(crate) fn journal_table(&self) -> Result<&str> {
+        self.output("JournalTableName")
+    }
+
+    /// The name of the deliveries' table.
+    pub(crate) fn deliveries_table(&self) -> Result<&str> {
+        self.output("DeliveriesTableName")
+    }
+
+    /// The table of endpoints, circuits and subscriptions.
+    fn endpoints_table(&self) -> Result<&str> {
+        self.output("EndpointsTableName")
+    }
+
+    /// The name of the function of the HTTP path and the stream path.
+    pub(crate) fn ingress_function(&self) -> Result<&str> {
+        self.output("IngressFunctionName")
+    }
+
+    /// The name of the function that delivers.
+    pub(crate) fn delivery_function(&self) -> Result<&str> {
+        self.output("DeliveryFunctionName")
+    }
+
+    /// The log group of the ingress function.
+    pub(crate) fn ingress_log_group(&self) -> Result<&str> {
+        self.output("IngressLogGroupName")
+    }
+
+    /// The ARN of the topic that notifications and alarms go to.
+    pub(crate) fn notices_topic(&self) -> Result<&str> {
+        self.output("NoticesTopicArn")
+    }
+
+    /// The namespace of the metrics, which is also the beginning of the alarms' names.
+    pub(crate) fn metrics_namespace(&self) -> Result<&str> {
+        self.output("MetricsNamespace")
+    }
+
+    /// The ARN of the secret that has the sources.
+    pub(crate) fn sources_secret(&self) -> Result<&str> {
+        self.output("SourcesSecretArn")
+    }
+
+    /// The ARN of the key that encrypts the secrets of endpoints.
+    pub(crate) fn secrets_key(&self) -> Result<&str> {
+        self.output("SecretsKeyArn")
+    }
+
+    /// The ARNs of the keys of consumers' queues, separated by commas. A stack without any has no such output.
+    pub(crate) fn consumer_keys(&self) -> &str {
+        self.output("AllowedConsumerKeyArns").unwrap_or_default()
+    }
+
+    /// The URLs that an endpoint may have.
+    pub(crate) fn endpoint_policy(&self) -> Result<&str> {
+        self.output("EndpointPolicy")
+    }
+
+    /// The version of the deployed template.
+    pub(crate) fn version(&self) -> Result<&str> {
+        self.output("Version")
     }
 
     /// Puts a message on the delivery queue.
@@ -255,12 +342,7 @@ impl Stack {
         aws_sdk_dynamodb::Client::new(&self.aws)
     }
 
-    fn owned(&self, name: &str) -> Result<String> {
-        self.output(name).map(str::to_owned)
-    }
-
-    /// An output by its name.
-    pub(crate) fn output(&self, name: &str) -> Result<&str> {
+    fn output(&self, name: &str) -> Result<&str> {
         let output = self.outputs.get(name);
         Ok(output.ok_or_else(|| UnknownOutput(name.to_owned()))?)
     }

@@ -78,7 +78,7 @@ impl Queue {
     pub(crate) fn of(stack: &Stack) -> Result<Self> {
         Ok(Self {
             client: stack.sqs(),
-            url: stack.output("DeadLetterQueueUrl")?.to_owned(),
+            url: stack.dead_letter_queue()?.to_owned(),
             delivery_queue_url: stack.delivery_queue()?.to_owned(),
             payloads: stack.payloads()?,
         })

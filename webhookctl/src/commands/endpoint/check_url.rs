@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: CheckUrl) -> Result<()> {
 
 /// Refuses a URL that the stack's function would not call.
 pub(crate) async fn refuse_unless_allowed(url: &str, stack: &Stack) -> Result<()> {
-    let policy: Policy = stack.output("EndpointPolicy")?.parse()?;
+    let policy: Policy = stack.endpoint_policy()?.parse()?;
     check(url, policy, policy == Policy::Public).await
 }
 

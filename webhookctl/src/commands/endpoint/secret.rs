@@ -35,7 +35,7 @@ impl NewSecret {
 
     /// The secret as it is stored: encrypted for one endpoint.
     pub(crate) async fn seal(&self, endpoint: &str, stack: &Stack) -> Result<SealedSecret> {
-        let key = stack.output("SecretsKeyArn")?;
+        let key = stack.secrets_key()?;
         let sealed = seal(stack).seal(key, endpoint, &self.text).await;
         Ok(SealedSecret {
             ciphertext: sealed?,

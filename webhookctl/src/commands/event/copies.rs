@@ -28,7 +28,7 @@ pub(crate) struct Copies {
 /// Looks for the copies of a webhook, from its acceptance until the ledger forgets it.
 pub(crate) async fn copies(kept: &LedgerItem, stack: &Stack) -> Result<Copies> {
     let client = stack.logs();
-    let group = stack.output("IngressLogGroupName")?;
+    let group = stack.ingress_log_group()?;
     let mut copies = Copies {
         at: Vec::new(),
         is_whole: true,

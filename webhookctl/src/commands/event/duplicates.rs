@@ -52,7 +52,7 @@ impl Duplicates {
         parts.reverse();
         Ok(Self {
             client: stack.logs(),
-            group: stack.output("IngressLogGroupName")?.to_owned(),
+            group: stack.ingress_log_group()?.to_owned(),
             source,
             parts,
         })

@@ -47,7 +47,7 @@ impl Target {
             queues: stack.queues(),
             id: id.to_owned(),
         };
-        let events_queue_url = stack.output("EventsQueueUrl")?.to_owned();
+        let events_queue_url = stack.events_queue()?.to_owned();
         match (&replay.endpoint, &replay.queue) {
             (Some(wanted), _) => {
                 let endpoints = stack.endpoints()?.list().await?;

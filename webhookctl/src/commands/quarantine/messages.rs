@@ -22,7 +22,7 @@ impl Messages {
     pub(crate) fn of(stack: &Stack) -> Result<Self> {
         Ok(Self {
             client: stack.sqs(),
-            url: stack.output("QuarantineQueueUrl")?.to_owned(),
+            url: stack.quarantine_queue()?.to_owned(),
         })
     }
 

@@ -121,8 +121,8 @@ async fn deliveries(
     output: Output,
 ) -> Result<Deliveries> {
     let queues = Queues::of(stack);
-    let queue = queues.read_queue("DeliveryQueueUrl").await?;
-    let dead = queues.read_queue("DeadLetterQueueUrl").await?;
+    let queue = queues.read_queue(stack.delivery_queue()).await?;
+    let dead = queues.read_queue(stack.dead_letter_queue()).await?;
     if dead.depth() > 0 {
         let letters = dead.depth();
         output.note(&format!(

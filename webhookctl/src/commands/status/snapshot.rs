@@ -59,7 +59,7 @@ impl Snapshot {
 
     /// The metrics of all of it: first those of the sources, then those of the endpoints.
     pub(crate) fn queries(&self, stack: &Stack) -> Result<Vec<Query>> {
-        let namespace = stack.output("MetricsNamespace")?;
+        let namespace = stack.metrics_namespace()?;
         let mut queries = Vec::new();
         for (name, provider) in &self.sources {
             let provider = provider.map_or("unknown", Provider::name);

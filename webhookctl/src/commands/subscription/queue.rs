@@ -74,9 +74,7 @@ fn queue_problem(queue_url: &str, stack: &Stack) -> Option<String> {
              region only; subscribe a queue in {own}"
         ));
     }
-    let has_all = stack
-        .output("EventsQueueUrl")
-        .is_ok_and(|events| events == queue_url);
+    let has_all = stack.events_queue().is_ok_and(|events| events == queue_url);
     has_all.then(|| "this is the stack's events queue, which gets every event anyway".to_owned())
 }
 
@@ -127,8 +125,7 @@ pub(crate) async fn look_at(queue_url: &str, stack: &Stack, output: Output) {
     let Some(key) = key.filter(|key| !key.is_empty()) else {
         return;
     };
-    // Without keys, the stack has no such output.
-    let allowed = stack.output("AllowedConsumerKeyArns").unwrap_or_default();
+    let allowed = stack.consumer_keys();
     match key_problem(key, allowed) {
         Some(_) if key.contains("alias/") => match arn_of(key, stack).await {
             Ok(arn) => key_problem(&arn, allowed).map_or((), |allowed| output.note(&allowed)),

@@ -24,9 +24,9 @@ pub(crate) async fn alarms(stack: &Stack) -> Fact<Vec<Alarm>> {
 }
 
 async fn list(stack: &Stack) -> Result<Vec<Alarm>> {
-    let topic = stack.output("NoticesTopicArn")?;
+    let topic = stack.notices_topic()?;
     // The name of another stack may begin with that of this one, but its alarms notify another topic.
-    let prefix = format!("{}-", stack.output("MetricsNamespace")?);
+    let prefix = format!("{}-", stack.metrics_namespace()?);
     let mut pages = stack
         .cloudwatch()
         .describe_alarms()

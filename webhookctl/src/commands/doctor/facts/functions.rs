@@ -18,29 +18,30 @@ pub(crate) struct EventSource {
     pub(crate) last: Option<String>,
 }
 
-pub(crate) struct Functions<'a> {
+pub(crate) struct Functions {
     client: Client,
-    stack: &'a Stack,
 }
 
-impl<'a> Functions<'a> {
-    pub(crate) fn of(stack: &'a Stack) -> Self {
+impl Functions {
+    pub(crate) fn of(stack: &Stack) -> Self {
         Self {
             client: stack.lambda(),
-            stack,
         }
     }
 
-    /// How long the function that an output names may take.
-    pub(crate) async fn timeout(&self, subject: &'static str, output: &str) -> Fact<Duration> {
-        let timeout = self.read_timeout(output).await;
+    /// How long a function may take.
+    pub(crate) async fn timeout(
+        &self,
+        subject: &'static str,
+        function: Result<&str>,
+    ) -> Fact<Duration> {
+        let timeout = self.read_timeout(function).await;
         read(subject, "lambda:GetFunctionConfiguration", timeout)
     }
 
-    async fn read_timeout(&self, output: &str) -> Result<Duration> {
-        let function = self.stack.output(output)?;
+    async fn read_timeout(&self, function: Result<&str>) -> Result<Duration> {
         let request = self.client.get_function_configuration();
-        let answer = request.function_name(function).send().await;
+        let answer = request.function_name(function?).send().await;
         let answer = answer.map_err(AwsError::from)?;
         let seconds = answer
             .timeout
@@ -48,23 +49,25 @@ impl<'a> Functions<'a> {
         Ok(Duration::from_secs(seconds.ok_or("it has no timeout")?))
     }
 
-    /// What starts the function that an output names.
+    /// The streams and queues that start a function.
     pub(crate) async fn sources(
         &self,
         subject: &'static str,
-        output: &str,
+        function: Result<&str>,
     ) -> Fact<Vec<EventSource>> {
-        let sources = self.read_sources(output).await;
+        let sources = self.read_sources(function).await;
         read(subject, "lambda:ListEventSourceMappings", sources)
     }
 
-    async fn read_sources(&self, output: &str) -> Result<Vec<EventSource>> {
-        let function = self.stack.output(output)?;
+    async fn read_sources(&self, function: Result<&str>) -> Result<Vec<EventSource>> {
         let request = self.client.list_event_source_mappings();
-        let answer = request.function_name(function).send().await;
-        let answer = answer.map_err(AwsError::from)?;
-        let mappings = answer.event_source_mappings().iter();
-        Ok(mappings.map(EventSource::read).collect())
+        let request = request.function_name(function?);
+        let mut mappings = request.into_paginator().items().send();
+        let mut sources = Vec::new();
+        while let Some(mapping) = mappings.next().await {
+            sources.push(EventSource::read(&mapping.map_err(AwsError::from)?));
+        }
+        Ok(sources)
     }
 }
 

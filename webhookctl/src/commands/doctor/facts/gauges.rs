@@ -24,14 +24,14 @@ pub(crate) async fn gauges(stack: &Stack) -> Fact<Gauges> {
 }
 
 async fn gauge(stack: &Stack) -> Result<Gauges> {
-    let function = vec![(
-        "FunctionName",
-        stack.output("IngressFunctionName")?.to_owned(),
-    )];
+    let function = vec![("FunctionName", stack.ingress_function()?.to_owned())];
     let mut queries = vec![query("AWS/Lambda", "IteratorAge", function)];
-    for output in ["EventsQueueUrl", "QuarantineQueueUrl", "DeadLetterQueueUrl"] {
-        let queue = name_of(stack.output(output)?).to_owned();
-        let queue = vec![("QueueName", queue)];
+    for queue in [
+        stack.events_queue()?,
+        stack.quarantine_queue()?,
+        stack.dead_letter_queue()?,
+    ] {
+        let queue = vec![("QueueName", name_of(queue).to_owned())];
         queries.push(query("AWS/SQS", "ApproximateAgeOfOldestMessage", queue));
     }
     let now = Timestamp::now();

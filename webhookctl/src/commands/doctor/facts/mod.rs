@@ -64,23 +64,25 @@ pub(crate) struct Facts {
 impl Facts {
     /// Reads all of it.
     pub(crate) async fn of(stack: &Stack) -> Self {
-        let output = |name| stack.output(name).ok().map(str::to_owned);
         let (functions, queues) = (functions::Functions::of(stack), Queues::of(stack));
+        let (ingress, delivery) = (|| stack.ingress_function(), || stack.delivery_function());
         Self {
             now: Timestamp::now(),
             is_local: stack.is_local,
-            version: output("Version"),
-            policy: output("EndpointPolicy"),
+            version: stack.version().ok().map(str::to_owned),
+            policy: stack.endpoint_policy().ok().map(str::to_owned),
             sources: sources::sources(stack).await,
             heard: sources::heard(stack).await,
-            ingress_timeout: functions.timeout("ingress", "IngressFunctionName").await,
-            delivery_timeout: functions.timeout("delivery", "DeliveryFunctionName").await,
-            ingress_sources: functions.sources("ingress", "IngressFunctionName").await,
-            delivery_sources: functions.sources("delivery", "DeliveryFunctionName").await,
-            events: queues.queue("events", "EventsQueueUrl").await,
-            quarantine: queues.queue("quarantine", "QuarantineQueueUrl").await,
-            deliveries: queues.queue("deliveries", "DeliveryQueueUrl").await,
-            dead_letters: queues.queue("dead letters", "DeadLetterQueueUrl").await,
+            ingress_timeout: functions.timeout("ingress", ingress()).await,
+            delivery_timeout: functions.timeout("delivery", delivery()).await,
+            ingress_sources: functions.sources("ingress", ingress()).await,
+            delivery_sources: functions.sources("delivery", delivery()).await,
+            events: queues.queue("events", stack.events_queue()).await,
+            quarantine: queues.queue("quarantine", stack.quarantine_queue()).await,
+            deliveries: queues.queue("deliveries", stack.delivery_queue()).await,
+            dead_letters: queues
+                .queue("dead letters", stack.dead_letter_queue())
+                .await,
             gauges: gauges::gauges(stack).await,
             endpoints: endpoints::endpoints(stack).await,
             tables: tables::tables(stack).await,

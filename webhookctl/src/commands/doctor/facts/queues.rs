@@ -32,28 +32,25 @@ impl Queue {
     }
 }
 
-pub(crate) struct Queues<'a> {
+pub(crate) struct Queues {
     client: Client,
-    stack: &'a Stack,
 }
 
-impl<'a> Queues<'a> {
-    pub(crate) fn of(stack: &'a Stack) -> Self {
+impl Queues {
+    pub(crate) fn of(stack: &Stack) -> Self {
         Self {
             client: stack.sqs(),
-            stack,
         }
     }
 
-    /// The queue that an output names.
-    pub(crate) async fn queue(&self, subject: &'static str, output: &str) -> Fact<Queue> {
-        let queue = self.read_queue(output).await;
+    /// The queue of this URL.
+    pub(crate) async fn queue(&self, subject: &'static str, url: Result<&str>) -> Fact<Queue> {
+        let queue = self.read_queue(url).await;
         read(subject, "sqs:GetQueueAttributes", queue)
     }
 
-    pub(crate) async fn read_queue(&self, output: &str) -> Result<Queue> {
-        let url = self.stack.output(output)?;
-        let request = self.client.get_queue_attributes().queue_url(url);
+    pub(crate) async fn read_queue(&self, url: Result<&str>) -> Result<Queue> {
+        let request = self.client.get_queue_attributes().queue_url(url?);
         let answer = request
             .attribute_names(QueueAttributeName::All)
             .send()

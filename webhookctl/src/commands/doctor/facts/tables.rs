@@ -16,26 +16,23 @@ pub(crate) struct Table {
     pub(crate) forgets_by: Option<String>,
 }
 
-/// The tables that have either.
-const TABLES: [(&str, &str); 3] = [
-    ("ledger", "LedgerTableName"),
-    ("deliveries", "DeliveriesTableName"),
-    ("journal", "JournalTableName"),
-];
-
 pub(crate) async fn tables(stack: &Stack) -> Vec<(&'static str, Fact<Table>)> {
     let client = stack.dynamodb();
     let mut tables = Vec::new();
-    for (subject, output) in TABLES {
-        let table = table(&client, output, stack).await;
+    for (subject, name) in [
+        ("ledger", stack.ledger_table()),
+        ("deliveries", stack.deliveries_table()),
+        ("journal", stack.journal_table()),
+    ] {
+        let table = table(&client, name).await;
         let needs = "dynamodb:DescribeTable and dynamodb:DescribeTimeToLive";
         tables.push((subject, read(subject, needs, table)));
     }
     tables
 }
 
-async fn table(client: &Client, output: &str, stack: &Stack) -> Result<Table> {
-    let name = stack.output(output)?;
+async fn table(client: &Client, name: Result<&str>) -> Result<Table> {
+    let name = name?;
     let answer = client.describe_table().table_name(name).send().await;
     let answer = answer.map_err(AwsError::from)?;
     let stream = answer
