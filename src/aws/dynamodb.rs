@@ -11,7 +11,8 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure, WriteRequest,
+    AttributeValue, BatchStatementRequest, KeysAndAttributes, ReturnValuesOnConditionCheckFailure,
+    WriteRequest,
 };
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -22,8 +23,8 @@ use std::time::Duration;
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>.
 pub(crate) const MAX_READS: usize = 100;
 
-/// The most items that one batch writes.
-const MAX_WRITES: usize = 25;
+/// The most items that one batch writes or inserts.
+pub(crate) const MAX_WRITES: usize = 25;
 
 /// How often in a row a batch may come back without any progress.
 pub const TRIES: u32 = 5;
@@ -184,6 +185,39 @@ pub async fn write_batch(
         }
     }
     Ok(())
+}
+
+/// Inserts at most [`MAX_WRITES`] items in one call, each unless another has its key; whether each is
+/// inserted. An item that is not, for whatever reason, keeps none of the others out.
+///
+/// `BatchWriteItem` would replace the items that are there: only a statement of PartiQL has this condition.
+pub async fn insert_batch(
+    client: &Client,
+    table: &str,
+    items: Vec<Item>,
+) -> Result<Vec<bool>, AwsError> {
+    let statements = items.into_iter().map(|item| insert(table, item));
+    let statements = statements.collect::<Result<Vec<_>, _>>()?;
+    let wanted = statements.len();
+    let request = client.batch_execute_statement();
+    let answer = request.set_statements(Some(statements)).send().await?;
+    // They are in the order of the statements.
+    let responses = answer.responses.unwrap_or_default().into_iter();
+    let mut inserted: Vec<_> = responses.map(|response| response.error.is_none()).collect();
+    inserted.resize(wanted, false);
+    Ok(inserted)
+}
+
+fn insert(table: &str, item: Item) -> Result<BatchStatementRequest, AwsError> {
+    let (members, values): (Vec<_>, Vec<_>) = item
+        .into_iter()
+        .map(|(name, value)| (format!("'{name}': ?"), value))
+        .unzip();
+    let members = members.join(", ");
+    let statement = BatchStatementRequest::builder()
+        .statement(format!("INSERT INTO \"{table}\" VALUE {{{members}}}"))
+        .set_parameters(Some(values));
+    Ok(statement.build()?)
 }
 
 /// DynamoDB left a part of a batch undone each time.

@@ -13,7 +13,6 @@ use crate::messages::{DeliverEvent, MAX_DELAY, Message};
 use crate::metrics::DeliveryLine;
 use crate::store::deliveries::{Delivery, HeldEntry, Write};
 use crate::store::endpoints::EndpointStatus;
-use futures_util::future::join_all;
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -89,10 +88,11 @@ impl DeliveryFunction {
             tracing::error!(%error, "deliveries are not settled");
             return (ids(&settlings), false);
         }
-        let written = settlings
+        let records: Vec<_> = settlings
             .iter()
-            .map(|settling| self.deliveries.record(&settling.delivery));
-        let written = join_all(written).await;
+            .map(|settling| &settling.delivery)
+            .collect();
+        let written = self.deliveries.record_all(&records).await;
         let mut done = Done::default();
         for (settling, written) in settlings.iter().zip(written) {
             is_written &= done.add(settling, written);

@@ -3,21 +3,25 @@
 
 mod held;
 mod record;
+#[cfg(test)]
+mod tests;
 
 pub use held::HeldEntry;
 pub use record::{Attempt, Delivery, RETENTION, Sent, State, UNREAD};
 
 use crate::aws::dynamodb::{
-    self, Item, PAUSE, Put, TRIES, number, put_if, read_batch, text, text_of, write_batch,
+    self, Item, MAX_WRITES, PAUSE, Put, TRIES, insert_batch, number, put_if, read_batch, text,
+    text_of, write_batch,
 };
 use crate::aws::error::AwsError;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// How much of a response is kept, in bytes.
 pub const MAX_RESPONSE: usize = 1024;
@@ -91,6 +95,46 @@ impl Deliveries {
         let requests = requests.collect::<Result<_, _>>().map_err(unwritten)?;
         let written = write_batch(&self.client, &self.table, requests).await;
         written.map_err(unwritten)
+    }
+
+    /// Writes each record as [`record`](Self::record) does, and in the same order what came of it. The first
+    /// records of several deliveries share a call. A record that this call does not write is written by itself:
+    /// one that is throttled, or has another beside it, does not bring back the rest.
+    pub async fn record_all(&self, records: &[&Delivery]) -> Vec<Result<bool, AwsError>> {
+        let inserted = self.insert(records).await;
+        let writes = records.iter().map(async |record| {
+            if inserted.contains(&*record.id) {
+                return Ok(true);
+            }
+            self.record(record).await
+        });
+        join_all(writes).await
+    }
+
+    /// Inserts the first records of deliveries; the ids of those that are inserted for sure.
+    async fn insert<'r>(&self, records: &[&'r Delivery]) -> HashSet<&'r str> {
+        let mut first = records.to_vec();
+        first.retain(|record| record.seen.is_none());
+        let mut inserted = HashSet::new();
+        if first.len() < 2 {
+            return inserted;
+        }
+        for some in first.chunks(MAX_WRITES) {
+            match self.insert_some(some).await {
+                Ok(ids) => inserted.extend(ids),
+                Err(error) => tracing::warn!(%error, "records are written one by one"),
+            }
+        }
+        inserted
+    }
+
+    async fn insert_some<'r>(&self, records: &[&'r Delivery]) -> Result<Vec<&'r str>, AwsError> {
+        let items = records.iter().map(item).collect::<Result<_, _>>()?;
+        let is_inserted = insert_batch(&self.client, &self.table, items).await?;
+        let inserted = records.iter().zip(is_inserted);
+        Ok(inserted
+            .filter_map(|(record, is_inserted)| is_inserted.then_some(&*record.id))
+            .collect())
     }
 
     /// Writes a record of a delivery that others may try at the same time: no attempt of theirs is lost.

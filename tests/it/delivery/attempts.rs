@@ -1,6 +1,7 @@
 //! I6 and I9: each delivery has one id and one body over all its attempts, which its record counts, on a schedule.
 
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
@@ -266,6 +267,72 @@ async fn attempts_side_by_side_are_all_told_of() {
         let record = world.record("ep_a", 1).await;
         assert_eq!(course(&record), (expected, 4));
         assert_eq!(record["history"].as_array().unwrap().len(), 4);
+    }
+}
+
+#[tokio::test]
+async fn first_attempts_of_a_batch_share_their_calls() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    world.endpoint("ep_a", &receiver.url(), &json!({})).await;
+    let mut function = world.function().await;
+    for number in 1..=10 {
+        world.offer("ep_a", number).await;
+    }
+    let batch = world.receive().await;
+    world.tap.called();
+    world.run(&mut function, batch).await;
+    let called = world.tap.called().into_iter();
+    let called: Vec<_> = called.map(|call| call.operation).collect();
+    let read = "DynamoDB_20120810.BatchGetItem";
+    let written = "DynamoDB_20120810.BatchExecuteStatement";
+    assert_eq!(called, [read, read, read, written]);
+    let delivered = [("delivered".to_owned(), 10)].into();
+    assert_eq!(world.states("ep_a").await, delivered);
+}
+
+#[tokio::test]
+async fn first_attempts_side_by_side_in_batches_are_all_told_of() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    world.endpoint("ep_a", &receiver.url(), &json!({})).await;
+    for number in [1, 2, 3] {
+        world.accept(number).await;
+        world.order("ep_a", number).await;
+        world.order("ep_a", number).await;
+    }
+    // None is answered before all have come: no batch sees what the other writes.
+    let all = Arc::new(Barrier::new(5));
+    receiver.answer(move |_| Reply::Together(Arc::clone(&all), 500));
+    let messages = world.receive().await;
+    let numbers: BTreeSet<_> = messages.iter().map(|it| it["body"].to_string()).collect();
+    // Each batch has a copy of 1 and of 2, and one of them has 3.
+    let copies = |body: &String| {
+        let mut copies = messages.iter().filter(|it| it["body"].to_string() == *body);
+        [
+            copies.next().unwrap().clone(),
+            copies.next().unwrap().clone(),
+        ]
+    };
+    let copies: Vec<_> = numbers.iter().map(copies).collect();
+    let batches = [
+        vec![&copies[0][0], &copies[1][0], &copies[2][0]],
+        vec![&copies[1][1], &copies[0][1]],
+    ];
+    let mut runs = Vec::new();
+    for batch in batches {
+        let function = world.function().await;
+        let answer = function.begin(&json!({"Records": batch}));
+        runs.push((function, answer));
+    }
+    for (_function, answer) in runs {
+        let answer = answer.await.unwrap();
+        assert!(matches!(answer, Answer::Success(_)), "{answer:?}");
+    }
+    for (number, attempts) in [(1, 2), (2, 2), (3, 1)] {
+        let record = world.record("ep_a", number).await;
+        assert_eq!(course(&record), ("pending", attempts));
+        assert_eq!(record["history"].as_array().unwrap().len() as u64, attempts);
     }
 }
 

@@ -30,12 +30,13 @@ const fn queue(body: &'static str) -> Call {
 }
 
 /// Every call of the function.
-const CALLS: [Call; 20] = [
+const CALLS: [Call; 21] = [
     table("BatchGetItem", "RequestItems.endpoints"),
     table("BatchGetItem", "RequestItems.deliveries"),
     table("BatchGetItem", "RequestItems.ledger"),
     table("Query", "KeyConditionExpression"),
     table("BatchWriteItem", "RequestItems"),
+    table("BatchExecuteStatement", "Statements"),
     table("PutItem", "Item"),
     table("UpdateItem", "contains(UpdateExpression, 'ADD failures')"),
     table("UpdateItem", "contains(UpdateExpression, 'SET opened_at')"),
