@@ -32,7 +32,9 @@ pub use config::DeliveryConfig;
 
 pub use probe::REPLACE_MESSAGE_AFTER_RECEIVES;
 
+use crate::aws::clients::{DynamoDbClient, KmsClient, S3Client, SnsClient, SqsClient};
 use crate::aws::kms::Seal;
+use crate::aws::sns::Topic;
 use crate::aws::sqs::Queues;
 use crate::messages::Message;
 use crate::metrics::Metrics;
@@ -94,7 +96,7 @@ pub struct NoMessageId;
 impl DeliveryFunction {
     /// The function, with clients that share one configuration.
     pub fn new(config: DeliveryConfig, aws: &SdkConfig) -> Self {
-        let dynamodb = aws_sdk_dynamodb::Client::new(aws);
+        let dynamodb = DynamoDbClient::new(aws);
         let policy = config.endpoint_policy;
         if policy == Policy::Unrestricted {
             tracing::warn!(
@@ -102,7 +104,7 @@ impl DeliveryFunction {
             );
         }
         let queue = Arc::new(DeliveryQueue {
-            queues: Queues::new(aws_sdk_sqs::Client::new(aws)),
+            queues: Queues::new(SqsClient::new(aws)),
             url: config.delivery_queue_url,
             dead_letter_url: config.dead_letter_queue_url,
         });
@@ -112,8 +114,8 @@ impl DeliveryFunction {
             deliveries: Deliveries::new(dynamodb.clone(), config.deliveries_table),
             attempts: Attempts {
                 ledger: Ledger::new(dynamodb.clone(), config.ledger_table),
-                payloads: Payloads::new(aws_sdk_s3::Client::new(aws), config.payload_bucket),
-                seal: Seal::new(aws_sdk_kms::Client::new(aws)),
+                payloads: Payloads::new(S3Client::new(aws), config.payload_bucket),
+                seal: Seal::new(KmsClient::new(aws)),
                 sender: Sender::new(policy),
                 policy,
             },
@@ -122,8 +124,7 @@ impl DeliveryFunction {
                 circuits: Circuits::new(dynamodb.clone(), config.endpoints_table),
                 queue,
                 notices: Notices::new(
-                    aws_sdk_sns::Client::new(aws),
-                    config.notices_topic_arn,
+                    Topic::new(SnsClient::new(aws), config.notices_topic_arn),
                     config.events_queue_url,
                 ),
                 metrics: metrics.clone(),

@@ -5,17 +5,14 @@
 //! its copies have one id.
 
 use crate::aws::error::AwsError;
+use crate::aws::sns::Topic;
 use crate::aws::sqs::{Message, Queues, SendError};
 use crate::event::CONTENT_TYPE;
 use crate::store::endpoints::Endpoint;
 use crate::store::endpoints::circuit::{EndpointEvent, MAX_FAILURES, Transition};
 use crate::store::journal::SourceActivity;
-use aws_sdk_sns::Client;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-
-/// The most characters of a [subject](https://docs.aws.amazon.com/sns/latest/api/API_Publish.html).
-const MAX_SUBJECT: usize = 99;
 
 /// A notice was not given; it is due until it is.
 #[derive(Debug, thiserror::Error)]
@@ -42,16 +39,14 @@ pub struct Notice {
 /// Where notices go.
 #[derive(Debug)]
 pub struct Notices {
-    client: Client,
-    topic: String,
+    topic: Topic,
     events_queue_url: String,
 }
 
 impl Notices {
-    /// The topic of this ARN, and the events queue.
-    pub fn new(client: Client, topic: String, events_queue_url: String) -> Self {
+    /// The topic, and the events queue.
+    pub fn new(topic: Topic, events_queue_url: String) -> Self {
         Self {
-            client,
             topic,
             events_queue_url,
         }
@@ -81,10 +76,7 @@ impl Notices {
 
     /// Publishes a notice on the topic.
     pub async fn publish(&self, notice: &Notice) -> Result<(), NoticeError> {
-        let publish = self.client.publish().topic_arn(&self.topic);
-        let publish = publish.subject(notice.title()).message(&notice.text);
-        publish.send().await.map_err(AwsError::from)?;
-        Ok(())
+        Ok(self.topic.publish(&notice.title, &notice.text).await?)
     }
 }
 
@@ -179,22 +171,6 @@ impl Notice {
             delay: None,
         }
     }
-
-    /// The title in the characters that a subject may have.
-    fn title(&self) -> String {
-        let printable = |c: char| {
-            if c == ' ' || c.is_ascii_graphic() {
-                c
-            } else {
-                '?'
-            }
-        };
-        self.title
-            .chars()
-            .map(printable)
-            .take(MAX_SUBJECT)
-            .collect()
-    }
 }
 
 #[cfg(test)]
@@ -254,15 +230,6 @@ mod tests {
             };
             assert_eq!(Notice::of_endpoint(&endpoint(), claimed, None), notice);
         }
-    }
-
-    #[test]
-    fn a_title_is_printable_and_short() {
-        assert_eq!(
-            disabled("Büro\n<search>").title(),
-            "Webhook endpoint disabled: B?ro?<search>"
-        );
-        assert_eq!(disabled(&"x".repeat(200)).title().len(), MAX_SUBJECT);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub use config::IngressConfig;
 pub use error::{FanoutError, IngressError};
 pub use request::Request;
 
+use crate::aws::clients::{DynamoDbClient, S3Client, SecretsClient, SqsClient};
 use crate::aws::sqs::Queues;
 use crate::metrics::Metrics;
 use crate::store::endpoints::Endpoints;
@@ -73,17 +74,17 @@ pub enum Answer {
 impl IngressFunction {
     /// The function, with clients that share what `aws` holds.
     pub fn new(config: IngressConfig, aws: &SdkConfig) -> Self {
-        let dynamodb = aws_sdk_dynamodb::Client::new(aws);
-        let secrets = aws_sdk_secretsmanager::Client::new(aws);
+        let dynamodb = DynamoDbClient::new(aws);
+        let secrets = SecretsClient::new(aws);
         Self {
             sources: Sources::new(secrets, config.sources_secret_arn),
             ledger: Ledger::new(dynamodb.clone(), config.ledger_table),
-            payloads: Payloads::new(aws_sdk_s3::Client::new(aws), config.payload_bucket),
+            payloads: Payloads::new(S3Client::new(aws), config.payload_bucket),
             subscriptions: Subscriptions::new(dynamodb.clone(), config.endpoints_table.clone()),
             endpoints: Endpoints::new(dynamodb.clone(), config.endpoints_table),
             journal: Journal::new(dynamodb, config.journal_table),
             shapes: ShapeCache::default(),
-            queues: Queues::new(aws_sdk_sqs::Client::new(aws)),
+            queues: Queues::new(SqsClient::new(aws)),
             metrics: Metrics::to_stdout(config.metrics_namespace),
             events_queue_url: config.events_queue_url,
             quarantine_queue_url: config.quarantine_queue_url,

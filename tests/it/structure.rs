@@ -195,6 +195,17 @@ fn what_only_decides_knows_neither_aws_nor_tokio() {
 }
 
 #[test]
+fn only_aws_the_stores_and_the_binaries_name_the_sdks() {
+    for source in sources() {
+        let may = ["aws/", "store/", "bin/"];
+        if !may.iter().any(|prefix| source.path.starts_with(prefix)) {
+            let named = source.code.contains("aws_sdk_");
+            assert!(!named, "{} names an SDK", source.path);
+        }
+    }
+}
+
+#[test]
 fn no_modules_use_each_other_in_a_circle() {
     let mut graph = graph();
     assert!(graph["store/ledger"].contains("aws/dynamodb"), "{graph:?}");
