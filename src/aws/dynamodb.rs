@@ -190,7 +190,7 @@ pub async fn write_batch(
 /// Inserts at most [`MAX_WRITES`] items in one call, each unless another has its key; whether each is
 /// inserted. An item that is not, for whatever reason, keeps none of the others out.
 ///
-/// `BatchWriteItem` would replace the items that are there: only a statement of PartiQL has this condition.
+/// `BatchWriteItem` would replace the items that are there. Only an `INSERT` has this condition.
 pub async fn insert_batch(
     client: &Client,
     table: &str,

@@ -97,9 +97,11 @@ impl Deliveries {
         written.map_err(unwritten)
     }
 
-    /// Writes each record as [`record`](Self::record) does, and in the same order what came of it. The first
-    /// records of several deliveries share a call. A record that this call does not write is written by itself:
-    /// one that is throttled, or has another beside it, does not bring back the rest.
+    /// Writes each record as [`record`](Self::record) does; the results are in the order of the records.
+    ///
+    /// The first records of several deliveries share a call. A record that this call does not write is
+    /// written by itself. Therefore a record that is throttled, or that another invocation wrote too, does
+    /// not bring back the rest.
     pub async fn record_all(&self, records: &[&Delivery]) -> Vec<Result<bool, AwsError>> {
         let inserted = self.insert(records).await;
         let writes = records.iter().map(async |record| {
