@@ -305,16 +305,18 @@ async fn first_attempts_side_by_side_in_batches_are_all_told_of() {
     let all = Arc::new(Barrier::new(5));
     receiver.answer(move |_| Reply::Together(Arc::clone(&all), 500));
     let messages = world.receive().await;
-    let numbers: BTreeSet<_> = messages.iter().map(|it| it["body"].to_string()).collect();
+    let bodies: BTreeSet<_> = messages
+        .iter()
+        .map(|message| message["body"].as_str())
+        .collect();
     // Each batch has a copy of 1 and of 2, and one of them has 3.
-    let copies = |body: &String| {
-        let mut copies = messages.iter().filter(|it| it["body"].to_string() == *body);
-        [
-            copies.next().unwrap().clone(),
-            copies.next().unwrap().clone(),
-        ]
-    };
-    let copies: Vec<_> = numbers.iter().map(copies).collect();
+    let copies = bodies.iter().map(|body| {
+        let of_body = messages
+            .iter()
+            .filter(|message| message["body"].as_str() == *body);
+        of_body.cloned().collect::<Vec<_>>()
+    });
+    let copies: Vec<_> = copies.collect();
     let batches = [
         vec![&copies[0][0], &copies[1][0], &copies[2][0]],
         vec![&copies[1][1], &copies[0][1]],
