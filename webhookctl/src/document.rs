@@ -2,6 +2,7 @@
 //! in between. What an entry means is left to `webhook_gateway::store::sources`.
 
 use crate::Result;
+use crate::find::Unknown;
 use crate::stack::Stack;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
@@ -61,8 +62,7 @@ impl Document {
     /// The entry of this name.
     pub(crate) fn entry(&self, name: &str) -> Result<&Value> {
         let entry = self.sources.get(name);
-        Ok(entry
-            .ok_or_else(|| format!("there is no source {name}: see `webhookctl source list`"))?)
+        Ok(entry.ok_or_else(|| Unknown::Source(name.to_owned()))?)
     }
 
     /// Writes the sources, unless somebody else has written some since these were read.

@@ -154,34 +154,9 @@ fn meant(mut kept: LedgerItem, id: &str) -> Option<(LedgerItem, Option<i64>)> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-    use webhook_gateway::event::EventMeta;
-
-    /// A webhook of the source `studio` under a key.
-    pub(crate) fn kept(key: &str, id: &str) -> LedgerItem {
-        LedgerItem {
-            event: EventMeta {
-                key: key.to_owned(),
-                id: id.to_owned(),
-                event_type: "a.b".to_owned(),
-                source: "studio".to_owned(),
-                provider: "people-force".to_owned(),
-                accepted_at: 1_790_000_000_000,
-                conflict: false,
-                replayed: false,
-            },
-            state: "accepted".to_owned(),
-            reason: None,
-            headers: Default::default(),
-            body: StoredBody::Inline(b"{}".to_vec()),
-            digest: None,
-            matched: None,
-            expires_at: 0,
-            released_as: None,
-            republished_at: None,
-        }
-    }
+    use crate::samples::item;
 
     #[test]
     fn an_id_is_looked_for_in_every_source_and_as_a_key() {
@@ -201,14 +176,14 @@ pub(crate) mod tests {
     #[test]
     fn a_body_that_came_again_is_meant_as_it_was_then() {
         let hash = format!("sha256:{}", "ab".repeat(32));
-        let now = kept(&format!("studio#{hash}"), &format!("{hash}:1790000000000"));
+        let now = item(&format!("studio#{hash}"), &format!("{hash}:1790000000000"));
         let (before, again_at) = meant(now.clone(), &format!("{hash}:1780000000000")).unwrap();
         assert_eq!(again_at, Some(1_790_000_000_000));
         assert_eq!(before.event.accepted_at, 1_780_000_000_000);
         assert_eq!(before.event.id, format!("{hash}:1780000000000"));
         assert_eq!(meant(now.clone(), &now.event.id), Some((now.clone(), None)));
         assert_eq!(meant(now, &format!("{hash}:1790000000001")), None);
-        assert_eq!(meant(kept("studio#1", "1"), "2"), None);
+        assert_eq!(meant(item("studio#1", "1"), "2"), None);
     }
 
     #[test]
@@ -216,7 +191,7 @@ pub(crate) mod tests {
         let of = |sources: &[&str]| {
             let found = sources.iter().map(|source| {
                 let key = format!("{source}#1");
-                let mut kept = kept(&key, "1");
+                let mut kept = item(&key, "1");
                 kept.event.source = (*source).to_owned();
                 (key, kept)
             });

@@ -2,18 +2,24 @@
 //! of its deliveries, and a smoke test of it.
 //! This file parses the command line, runs the command and prints the error with a hint.
 
+mod body;
 mod commands;
+mod condition;
 mod document;
 #[cfg(test)]
 mod documentation;
 mod endpoints;
+mod find;
 mod hint;
 mod ledger;
 mod metrics;
 mod output;
+mod peek;
 mod progress;
 mod providers;
 mod rate_limit;
+#[cfg(test)]
+mod samples;
 mod stack;
 mod time;
 mod web;

@@ -52,7 +52,7 @@ impl Output {
     }
 
     /// One result: a line for each of its columns that has a value.
-    pub(crate) fn one(self, row: &impl Serialize, columns: &[&str]) -> Result<()> {
+    pub(crate) fn details(self, row: &impl Serialize, columns: &[&str]) -> Result<()> {
         if self.json {
             return write_json(row);
         }
@@ -66,13 +66,17 @@ impl Output {
         write_line(&table.trim_fmt())
     }
 
-    /// A sentence, or the object that says the same.
-    pub(crate) fn say(self, text: &str, object: &impl Serialize) -> Result<()> {
-        if self.json {
-            write_json(object)
-        } else {
-            self.text(text)
+    /// A sentence or, for a program, the object that says the same.
+    pub(crate) fn result(self, text: &str, object: &impl Serialize) -> Result<()> {
+        match self.json {
+            true => self.json(object),
+            false => self.text(text),
         }
+    }
+
+    /// An object as JSON, also without --json.
+    pub(crate) fn json(self, object: &impl Serialize) -> Result<()> {
+        write_json(object)
     }
 
     /// Lines of a text, which are no JSON.
@@ -88,15 +92,15 @@ impl Output {
 
     /// What the operator should know beside the result.
     pub(crate) fn note(self, text: &str) {
-        self.complain("note", text);
+        self.stderr("note", text);
     }
 
     /// Why there is no result.
     pub(crate) fn error(self, text: &str) {
-        self.complain("error", text);
+        self.stderr("error", text);
     }
 
-    fn complain(self, kind: &str, text: &str) {
+    fn stderr(self, kind: &str, text: &str) {
         let line = match self.json {
             true => encoded(&json!({ kind: text })).unwrap_or_default(),
             false => format!("{kind}: {}", indented(text)),

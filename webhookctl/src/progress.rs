@@ -1,21 +1,22 @@
-//! How far a long command is: a bar on a terminal, a line every few seconds elsewhere, nothing among JSON.
+//! The progress of a long command: a bar on a terminal, a line every few seconds elsewhere, nothing with
+//! --json.
 
 use crate::output::Output;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-/// How often a line is written.
+/// The pause between two lines.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// How far it is.
+/// The progress of a command.
 pub(crate) enum Progress {
     Bar(ProgressBar),
     Lines {
         output: Output,
-        /// What is said of how many are done.
+        /// The rest of the sentence that begins with the number.
         done: &'static str,
-        /// How many there are, if that is known.
+        /// The number of all, if it is known.
         all: Option<usize>,
         written_at: Instant,
     },
@@ -23,12 +24,12 @@ pub(crate) enum Progress {
 }
 
 impl Progress {
-    /// Of so many that go onto a queue.
-    pub(crate) fn begin(all: usize, output: Output) -> Self {
-        Self::of(Some(all), "are on the queue", output)
+    /// The progress of so many. `done` is the rest of a sentence that begins with two numbers.
+    pub(crate) fn begin(all: usize, done: &'static str, output: Output) -> Self {
+        Self::of(Some(all), done, output)
     }
 
-    /// Of what is counted as it comes.
+    /// The progress of a number that is not known before the end.
     pub(crate) fn counting(done: &'static str, output: Output) -> Self {
         Self::of(None, done, output)
     }
@@ -61,7 +62,7 @@ impl Progress {
         })
     }
 
-    /// So many are done.
+    /// Shows that so many are done.
     pub(crate) fn at(&mut self, count: usize) {
         match self {
             Self::Bar(bar) => bar.set_position(count as u64),
@@ -80,9 +81,11 @@ impl Progress {
             Self::Silent => {}
         }
     }
+}
 
-    /// Makes room for the result.
-    pub(crate) fn end(self) {
+/// A bar makes room for the result.
+impl Drop for Progress {
+    fn drop(&mut self) {
         if let Self::Bar(bar) = self {
             bar.finish_and_clear();
         }

@@ -1,51 +1,48 @@
-//! A steady rate for what is put onto queues, and its end by the operator.
+//! Work at a steady rate, with progress, that Ctrl-C ends between two batches.
 
+use crate::Result;
+use crate::progress::Progress;
 use std::num::NonZeroU32;
-use std::pin::Pin;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use webhook_gateway::aws::sqs::MAX_ENTRIES;
 
-/// The turns of batches that go at a steady rate, until somebody interrupts them.
-pub(crate) struct Pace<'i> {
-    rate: NonZeroU32,
-    due: Instant,
-    interrupted: Pin<Box<dyn Future<Output = ()> + 'i>>,
-}
-
-/// Somebody interrupted it.
-#[derive(Debug)]
+/// The operator interrupted the work.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
 pub(crate) struct Interrupted;
 
-impl<'i> Pace<'i> {
-    /// The first turn is at once.
-    pub(crate) fn new(rate: NonZeroU32, interrupted: impl Future<Output = ()> + 'i) -> Self {
-        Self {
-            rate,
-            due: Instant::now(),
-            interrupted: Box::pin(interrupted),
-        }
-    }
-
-    /// Waits until it is the turn of a batch of so many.
-    pub(crate) async fn turn(&mut self, count: usize) -> Result<(), Interrupted> {
+/// Handles items batch by batch at a rate per second. `handle` returns the number of items that are done so
+/// far, which is the progress. The first error ends the work; so does an interruption, between two batches.
+pub(crate) async fn paced<T>(
+    items: &[T],
+    rate: NonZeroU32,
+    mut progress: Progress,
+    interrupted: impl Future<Output = ()>,
+    mut handle: impl AsyncFnMut(&[T]) -> Result<usize>,
+) -> Result<()> {
+    let mut interrupted = pin!(interrupted);
+    let mut due = Instant::now();
+    for batch in items.chunks(batch_size(rate)) {
         tokio::select! {
             // The interruption first: it has to be waited for before anything is sent.
             biased;
-            () = &mut self.interrupted => return Err(Interrupted),
-            () = sleep_until(self.due) => {}
+            () = &mut interrupted => return Err(Interrupted.into()),
+            () = sleep_until(due) => {}
         }
-        self.due = Instant::now() + pause(count, self.rate);
-        Ok(())
+        due = Instant::now() + pause(batch.len(), rate);
+        progress.at(handle(batch).await?);
     }
+    Ok(())
 }
 
-/// How many go at once: no more than are due in a second.
-pub(crate) fn batch_size(rate: NonZeroU32) -> usize {
+/// The number of items of a batch: no more than are due in a second.
+fn batch_size(rate: NonZeroU32) -> usize {
     usize::try_from(rate.get()).map_or(MAX_ENTRIES, |rate| rate.min(MAX_ENTRIES))
 }
 
-/// How long after the beginning of a batch the next one is due.
+/// The time between the beginnings of a batch and the next one.
 fn pause(sent: usize, rate: NonZeroU32) -> Duration {
     Duration::from_secs_f64(sent as f64 / f64::from(rate.get()))
 }
@@ -53,7 +50,7 @@ fn pause(sent: usize, rate: NonZeroU32) -> Duration {
 /// Waits for Ctrl-C.
 pub(crate) async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
-        // Nobody can interrupt then but by ending the process.
+        // Only the end of the process can interrupt the work then.
         std::future::pending().await
     }
 }

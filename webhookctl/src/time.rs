@@ -47,7 +47,7 @@ pub(crate) fn refuse_wrong_order(
     }
 }
 
-/// What a text means, with which nothing is wrong now.
+/// The time that a text means, seen from now.
 fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
     if let Ok(time) = text.parse() {
         return Some(time);
@@ -58,28 +58,65 @@ fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
     {
         return Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp());
     }
+    now.checked_sub(duration(text)?.abs()).ok()
+}
+
+/// A duration such as 90s, 15m, 2h or 3d. A day has 24 hours.
+fn duration(text: &str) -> Option<SignedDuration> {
     let span: Span = text.parse().ok()?;
-    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-    now.checked_sub(duration.abs()).ok()
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
+}
+
+/// A duration of a flag, in whole seconds.
+pub(crate) fn seconds(text: &str) -> std::result::Result<u64, String> {
+    let malformed = || format!("{text:?} is not a duration such as 90s, 15m, 2h or 3d");
+    let duration = duration(text).ok_or_else(malformed)?;
+    let seconds = u64::try_from(duration.as_secs()).map_err(|_| malformed())?;
+    if duration != SignedDuration::from_secs(duration.as_secs()) || duration.is_negative() {
+        return Err("a duration is a number of whole seconds".to_owned());
+    }
+    Ok(seconds)
 }
 
 /// How long ago a time was, or how long it is until then.
 pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
     match now.duration_since(at) {
-        past if past.is_negative() => format!("in {}", long(past.abs())),
-        past => format!("{} ago", long(past)),
+        past if past.is_negative() => format!("in {}", rough(past.abs())),
+        past => format!("{} ago", rough(past)),
     }
 }
 
-/// How long something takes, in the largest unit that there is one of.
-pub(crate) fn long(duration: SignedDuration) -> String {
+/// A duration in the form in which a flag takes it, such as 1h30m.
+pub(crate) fn exact(seconds: u64) -> String {
+    let units = [
+        (seconds / 86_400, "d"),
+        (seconds / 3600 % 24, "h"),
+        (seconds / 60 % 60, "m"),
+        (seconds % 60, "s"),
+    ];
+    let some = units.iter().filter(|(count, _)| *count > 0);
+    let text: String = some.map(|(count, unit)| format!("{count}{unit}")).collect();
+    match text.is_empty() {
+        true => "0s".to_owned(),
+        false => text,
+    }
+}
+
+/// The same for a duration that a source declares, which is never negative.
+pub(crate) fn exact_duration(duration: SignedDuration) -> String {
+    exact(u64::try_from(duration.as_secs()).unwrap_or_default())
+}
+
+/// A duration in the largest unit of which it has at least two.
+pub(crate) fn rough(duration: impl TryInto<SignedDuration>) -> String {
+    let duration = duration.try_into().unwrap_or(SignedDuration::MAX);
     let seconds = duration.as_secs();
     match seconds {
-        172_800.. => format!("{} d", seconds / 86_400),
-        7_200.. => format!("{} h", seconds / 3_600),
-        120.. => format!("{} min", seconds / 60),
-        1.. => format!("{seconds} s"),
-        _ => format!("{} ms", duration.as_millis()),
+        172_800.. => format!("{}d", seconds / 86_400),
+        7_200.. => format!("{}h", seconds / 3_600),
+        120.. => format!("{}m", seconds / 60),
+        1.. => format!("{seconds}s"),
+        _ => format!("{}ms", duration.as_millis()),
     }
 }
 
@@ -150,23 +187,58 @@ mod tests {
     }
 
     #[test]
-    fn how_long_something_takes_is_told_in_one_unit() {
+    fn a_rough_duration_has_one_unit() {
         for (ms, expected) in [
-            (0, "0 ms"),
-            (999, "999 ms"),
-            (1_500, "1 s"),
-            (119_000, "119 s"),
-            (120_000, "2 min"),
-            (7_199_000, "119 min"),
-            (7_200_000, "2 h"),
-            (172_799_000, "47 h"),
-            (172_800_000, "2 d"),
+            (0, "0ms"),
+            (999, "999ms"),
+            (1_500, "1s"),
+            (119_000, "119s"),
+            (120_000, "2m"),
+            (7_199_000, "119m"),
+            (7_200_000, "2h"),
+            (172_799_000, "47h"),
+            (172_800_000, "2d"),
         ] {
-            assert_eq!(long(SignedDuration::from_millis(ms)), expected);
+            assert_eq!(rough(SignedDuration::from_millis(ms)), expected);
         }
         let now = Timestamp::UNIX_EPOCH;
         let minutes = SignedDuration::from_mins;
-        assert_eq!(ago(now - minutes(5), now), "5 min ago");
-        assert_eq!(ago(now + minutes(5), now), "in 5 min");
+        assert_eq!(ago(now - minutes(5), now), "5m ago");
+        assert_eq!(ago(now + minutes(5), now), "in 5m");
+    }
+
+    #[test]
+    fn a_duration_is_whole_seconds_in_any_units() {
+        for (text, expected) in [
+            ("0s", 0),
+            ("5s", 5),
+            ("5m", 300),
+            ("2h", 7200),
+            ("1d", 86_400),
+            ("1h30m", 5400),
+            ("1h 30m", 5400),
+            ("1000ms", 1),
+        ] {
+            assert_eq!(seconds(text), Ok(expected), "{text}");
+        }
+        for wrong in [
+            "", "5", "s", "500ms", "1.5s", "-5s", "5s ago", "-500ms", "1mo", "1e9h",
+        ] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_printed_duration_is_read_as_the_same() {
+        for (duration, expected) in [
+            (0, "0s"),
+            (5, "5s"),
+            (300, "5m"),
+            (36_000, "10h"),
+            (90_061, "1d1h1m1s"),
+        ] {
+            assert_eq!(exact(duration), expected);
+            assert_eq!(seconds(expected), Ok(duration));
+        }
     }
 }

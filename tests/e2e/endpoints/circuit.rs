@@ -50,7 +50,7 @@ async fn an_endpoint_that_is_down_is_left_alone_and_gets_all_of_it_in_order_once
     endpoint.receiver.always(Reply::status(500));
     let mut events = source.events(12).await;
     let open = endpoint
-        .comes_to("an open circuit", |it| it["circuit"]["state"] == "open")
+        .comes_to("an open circuit", |it| it["condition"] == "open")
         .await;
     assert_eq!(open["state"], "active");
     assert!(
@@ -88,8 +88,8 @@ async fn an_endpoint_that_is_down_is_left_alone_and_gets_all_of_it_in_order_once
     assert_eq!(attempts as usize, failed.len() + events.len());
     let well = endpoint.told("show", &[]).await;
     assert_eq!(
-        (&well["circuit"]["state"], &well["circuit"]["failures"]),
-        (&json!("closed"), &json!(0))
+        (&well["condition"], &well["circuit"]["failures"]),
+        (&json!("active"), &json!(0))
     );
     notice(&endpoint, "recovered").await;
     mail(&mails, &endpoint, "recovered").await;

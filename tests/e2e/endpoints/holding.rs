@@ -47,7 +47,7 @@ async fn an_endpoint_that_asks_for_it_is_left_alone_as_a_whole() {
     let mut events = source.events(1).await;
     for endpoint in &endpoints {
         let waiting = endpoint
-            .comes_to("a wait", |it| it["circuit"]["state"] == "waiting")
+            .comes_to("a wait", |it| it["condition"] == "waiting")
             .await;
         assert_eq!(waiting["state"], "active");
     }

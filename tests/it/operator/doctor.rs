@@ -3,6 +3,7 @@
 //! Seen to fail: with what is quarantined taken for published, with the mark of what was published again not looked at,
 //! with the messages on the queue not looked at, and with a dead letter taken for none.
 
+use super::support::{age, deploy, interrupt, send_to_dead};
 use serde_json::{Value, json};
 use testkit::aws::Aws;
 use testkit::delivery::World;
@@ -11,45 +12,9 @@ use testkit::operator::Operator;
 use testkit::receiver::Receiver;
 use testkit::tap::{Point, Tap};
 use testkit::webhook::{creative_force, signed};
-use tokio::process::Command;
 
 const RECONCILE: [&str; 3] = ["reconcile", "--since", "1h"];
 const REPAIR: [&str; 4] = ["reconcile", "--since", "1h", "--repair"];
-
-/// Longer than anything is on its way.
-const LONG: i64 = 10 * 60_000;
-
-/// Gives the queues what the template gives them.
-async fn deploy(aws: &Aws) {
-    let dead = "arn:aws:sqs:us-east-1:000000000000:dead";
-    let redrive = json!({"deadLetterTargetArn": dead, "maxReceiveCount": 50}).to_string();
-    for (queue, attributes) in [
-        ("dead", json!({"MessageRetentionPeriod": "1209600"})),
-        (
-            "deliveries",
-            json!({"MessageRetentionPeriod": "604800", "RedrivePolicy": redrive}),
-        ),
-    ] {
-        let request = json!({"QueueUrl": aws.queue_url(queue), "Attributes": attributes});
-        aws.call("AmazonSQS.SetQueueAttributes", &request).await;
-    }
-}
-
-/// Has the items of a table happen long before.
-async fn age(aws: &Aws, table: &str, attribute: &str, is_meant: impl Fn(&Value) -> bool) {
-    let scan = json!({"TableName": table});
-    let scanned = aws.call("DynamoDB_20120810.Scan", &scan).await;
-    for mut item in scanned["Items"].as_array().unwrap().clone() {
-        if let Some(at) = item[attribute]["N"].as_str()
-            && is_meant(&item)
-        {
-            let at: i64 = at.parse().unwrap();
-            item[attribute] = json!({"N": (at - LONG).to_string()});
-            let request = json!({"TableName": table, "Item": item});
-            aws.call("DynamoDB_20120810.PutItem", &request).await;
-        }
-    }
-}
 
 /// Goes on after what is in the stream, as if it had forgotten it.
 async fn forget(aws: &mut Aws) {
@@ -92,8 +57,7 @@ async fn a_fresh_stack_is_well_and_what_is_wrong_is_told_with_what_to_do() {
     let hr = json!({"provider": "people-force", "unsigned": true});
     aws.put_sources(&json!({"studio": {"provider": "creative-force"}, "hr": hr}))
         .await;
-    let letter = json!({"QueueUrl": aws.queue_url("dead"), "MessageBody": "?"});
-    aws.call("AmazonSQS.SendMessage", &letter).await;
+    send_to_dead(&aws, "?").await;
     let said = operator.run(&["doctor"]).await;
     assert_eq!(said.error(), "2 things are wrong");
     let findings = said.lines();
@@ -230,9 +194,7 @@ async fn an_interrupted_repair_ends_after_the_batch() {
         () = gate.met() => {}
         _ = tool.wait() => panic!("the second event was not published"),
     }
-    let pid = tool.id().unwrap().to_string();
-    let interrupt = Command::new("kill").args(["-INT", &pid]).status().await;
-    assert!(interrupt.unwrap().success());
+    interrupt(&tool).await;
     gate.open();
     let said = testkit::operator::finish(tool).await;
     let expected = "interrupted; 2 events are published again: run it again for the rest";

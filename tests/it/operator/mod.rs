@@ -1,5 +1,6 @@
-//! The operator's tool with the real functions: what it finds, and what it mends.
+//! The operator's tool with the real functions: what it finds, and what it repairs.
 
+mod big_stack;
 mod dead_letter;
 mod doctor;
 mod endpoint;
@@ -14,5 +15,6 @@ mod replay_interrupted;
 mod since;
 mod status;
 mod subscription;
+mod support;
 mod woodwing;
 mod woodwing_answers;

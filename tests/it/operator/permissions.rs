@@ -2,6 +2,7 @@
 //!
 //! Seen to fail: with actions in the table that none of these commands calls.
 
+use super::support::send_to_dead;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use testkit::delivery::World;
@@ -80,8 +81,13 @@ async fn the_table_of_permissions_has_what_each_command_calls() {
     world
         .endpoint("ep_test", "http://127.0.0.1:9/", &json!({"name": "old"}))
         .await;
-    let dead = json!({"QueueUrl": world.aws.queue_url("dead"), "MessageBody": "hello"});
-    world.aws.call("AmazonSQS.SendMessage", &dead).await;
+    // One of them is about an endpoint, whose name is read.
+    for body in [
+        "hello",
+        r#"{"kind":"ping/1","endpoint":"ep_1","id":"p","at":1}"#,
+    ] {
+        send_to_dead(&world.aws, body).await;
+    }
     let queue = world.aws.queue_url("search");
 
     let lines = [

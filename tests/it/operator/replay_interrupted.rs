@@ -1,6 +1,7 @@
 //! A replay that is interrupted or killed goes on where it stopped: nothing is left out, and no more than a batch goes
 //! twice.
 
+use super::support::interrupt;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use testkit::aws::Aws;
@@ -8,7 +9,7 @@ use testkit::delivery::World;
 use testkit::operator::{CommandOutput, Operator, accept};
 use testkit::receiver::Receiver;
 use testkit::tap::{Gate, Point, Tap};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 /// The ids of so many events, the oldest first.
 fn ids(count: usize) -> Vec<String> {
@@ -86,9 +87,7 @@ async fn an_interruption_ends_it_after_the_batch_and_its_span_of_time_stays() {
     let mut gate = tap.hold(Point::Before, "SendMessageBatch", "e-10");
     let tool = operator.start(&REPLAY);
     gate.reached().await;
-    let pid = tool.id().unwrap().to_string();
-    let interrupt = Command::new("kill").args(["-INT", &pid]).status().await;
-    assert!(interrupt.unwrap().success());
+    interrupt(&tool).await;
     gate.open();
     let said = testkit::operator::finish(tool).await;
     let id = replay_of(&said);

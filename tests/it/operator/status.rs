@@ -101,15 +101,15 @@ async fn sources_and_endpoints_are_shown_with_what_was_counted() {
 }
 
 fn assert_endpoints(shown: &[Value]) {
-    for (place, id, state, delivered, failed, held) in [
+    for (place, id, condition, delivered, failed, held) in [
         (1, "ep_ill", "active", 0, 2, 0),
         (2, "ep_paused", "paused", 0, 0, 2),
         (3, "ep_well", "active", 2, 0, 0),
     ] {
         let endpoint = &shown[place];
         assert_eq!(
-            (&endpoint["id"], &endpoint["state"]),
-            (&json!(id), &json!(state))
+            (&endpoint["id"], &endpoint["condition"]),
+            (&json!(id), &json!(condition))
         );
         assert_eq!(endpoint["day"]["delivered"], delivered, "{endpoint}");
         assert_eq!(endpoint["day"]["failed"], failed, "{endpoint}");
@@ -125,7 +125,7 @@ fn assert_endpoints(shown: &[Value]) {
 async fn it_is_shown_again_and_again() {
     let aws = Aws::start().await;
     let operator = Operator::of(&aws).await;
-    let mut tool = operator.start(&["status", "--watch", "--interval", "1"]);
+    let mut tool = operator.start(&["status", "--watch", "--interval", "1s"]);
     let mut lines = BufReader::new(tool.stdout.take().unwrap()).lines();
     for _ in 0..2 {
         let line = lines.next_line().await.unwrap().unwrap();

@@ -1,7 +1,7 @@
 //! `webhookctl dead-letter list`.
 
 use super::queue::Queue;
-use super::{DeadLetterRow, Limit};
+use super::{DeadLetterRow, Limit, endpoints};
 use crate::Result;
 use crate::output::Output;
 use crate::stack::Stack;
@@ -24,7 +24,11 @@ pub(crate) async fn run(List { most }: List, stack: &Stack, output: Output) -> R
     let queue = Queue::of(stack)?;
     let letters = queue.take(most.limit.get()).await?;
     queue.put_back(&letters).await;
-    let rows: Vec<_> = letters.iter().map(DeadLetterRow::of).collect();
+    let endpoints = endpoints(&letters, stack, output).await?;
+    let rows = letters
+        .iter()
+        .map(|letter| DeadLetterRow::of(letter, &endpoints));
+    let rows: Vec<_> = rows.collect();
     match rows.len() {
         0 => output.note("the dead-letter queue is empty"),
         many if many == most.limit.get() => output.note("there may be more: see --limit"),

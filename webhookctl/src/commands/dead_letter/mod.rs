@@ -14,6 +14,7 @@ use clap::{Args, Subcommand};
 use queue::Letter;
 use serde::Serialize;
 use std::num::NonZeroUsize;
+use webhook_gateway::store::endpoints::Endpoint;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
@@ -52,27 +53,59 @@ struct DeadLetterRow {
     detail: Option<String>,
     queue: Option<String>,
     event: Option<String>,
+    source: Option<String>,
+    endpoint: Option<String>,
+    /// `None` for a deleted endpoint.
+    endpoint_name: Option<String>,
     sent_at: Option<String>,
 }
 
 impl DeadLetterRow {
-    fn of(letter: &Letter) -> Self {
+    pub(crate) const COLUMNS: &[&str] = &[
+        "sent_at",
+        "id",
+        "event",
+        "source",
+        "endpoint_name",
+        "reason",
+        "detail",
+        "queue",
+    ];
+
+    fn of(letter: &Letter, endpoints: &[Endpoint]) -> Self {
+        let reason = &letter.reason;
+        let is_it = |endpoint: &&Endpoint| Some(&endpoint.id) == reason.endpoint.as_ref();
+        let endpoint = endpoints.iter().find(is_it);
         Self {
             id: letter.id.clone(),
-            reason: letter.reason.kind.name(),
-            detail: letter.reason.detail.clone(),
-            queue: letter.reason.queue.clone(),
+            reason: reason.kind.name(),
+            detail: reason.detail.clone(),
+            queue: reason.queue.clone(),
             event: letter.event.clone(),
+            source: letter.source.clone(),
+            endpoint: reason.endpoint.clone(),
+            endpoint_name: endpoint.map(|endpoint| endpoint.name.clone()),
             sent_at: letter.sent_at.and_then(crate::time::shown),
         }
     }
 }
 
-impl DeadLetterRow {
-    pub(crate) const COLUMNS: &[&str] = &["sent_at", "id", "event", "reason", "detail", "queue"];
+/// The endpoints, if any of these messages is about one. Without them, the rows have no names.
+async fn endpoints(letters: &[Letter], stack: &Stack, output: Output) -> Result<Vec<Endpoint>> {
+    if letters
+        .iter()
+        .all(|letter| letter.reason.endpoint.is_none())
+    {
+        return Ok(Vec::new());
+    }
+    let endpoints = stack.endpoints()?.list().await;
+    Ok(endpoints.unwrap_or_else(|error| {
+        output.note(&format!("the names of endpoints are not shown: {error}"));
+        Vec::new()
+    }))
 }
 
-/// What is said of an id that no letter has.
+/// The error about an id that no message has.
 fn unknown(id: &str, looked_at: usize) -> String {
     format!(
         "there is no dead letter {id} among {looked_at} that were looked at: see `webhookctl dead-letter \

@@ -3,16 +3,16 @@
 use clap::ValueEnum;
 use webhook_gateway::messages::Message;
 
-/// Why.
+/// Why a message is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
-    /// A subscribed queue did not take an event.
+    /// A subscribed queue refused the event.
     Refused,
-    /// The delivery function could not read it.
+    /// The delivery function cannot read it.
     Unreadable,
-    /// The delivery queue gave up on it, after 50 receives.
+    /// The delivery queue gave up on it after 50 receives.
     GivenUp,
-    /// It is none of the gateway's.
+    /// The gateway did not write it.
     Unknown,
 }
 
@@ -27,21 +27,23 @@ impl Kind {
     }
 }
 
-/// Why, in what words, and where it belongs.
+/// Why a message is there, and the queue that it belongs on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reason {
     pub(crate) kind: Kind,
     pub(crate) detail: Option<String>,
     /// The URL of the queue that it is sent back to.
     pub(crate) queue: Option<String>,
-    /// The group of its message there, which is the endpoint that it is for.
-    pub(crate) group: Option<String>,
-    /// The event that it has delivered.
+    /// The endpoint that the message is about, which is its message group there.
+    pub(crate) endpoint: Option<String>,
+    /// The event that the message has delivered.
     pub(crate) event: Option<String>,
+    /// The source of that event, or the source that the message watches.
+    pub(crate) source: Option<String>,
 }
 
 impl Reason {
-    /// By the attributes `queue` and `reason`, and by the body.
+    /// The reason by the attributes `queue` and `reason`, and by the body.
     pub(crate) fn of(
         queue: Option<&str>,
         reason: Option<&str>,
@@ -55,26 +57,25 @@ impl Reason {
             (None, Some(_)) => Kind::GivenUp,
             (None, None) => Kind::Unknown,
         };
-        let group = message.as_ref().and_then(Message::endpoint);
-        let group = group.map(str::to_owned);
-        let detail = match (kind, &group) {
-            (Kind::GivenUp, Some(endpoint)) => {
-                Some(format!("the delivery queue gave up on it, for {endpoint}"))
-            }
-            (Kind::GivenUp, None) => Some("the delivery queue gave up on it".to_owned()),
-            _ => reason.map(str::to_owned),
+        let endpoint = message.as_ref().and_then(Message::endpoint);
+        let endpoint = endpoint.map(str::to_owned);
+        let detail = match kind {
+            Kind::GivenUp => Some("the delivery queue gave up on it after 50 receives".to_owned()),
+            Kind::Refused | Kind::Unreadable | Kind::Unknown => reason.map(str::to_owned),
         };
-        let event = match message {
-            Some(Message::Delivery(order)) => Some(order.event.id),
-            _ => None,
+        let (event, source) = match message {
+            Some(Message::Delivery(order)) => (Some(order.event.id), Some(order.event.source)),
+            Some(Message::SilenceCheck(check)) => (None, Some(check.source)),
+            Some(Message::Probe(_) | Message::Ping(_)) | None => (None, None),
         };
         let of_deliveries = (kind == Kind::GivenUp).then_some(delivery_queue);
         Self {
             kind,
             detail,
             queue: queue.or(of_deliveries).map(str::to_owned),
-            group,
+            endpoint,
             event,
+            source,
         }
     }
 }
@@ -99,11 +100,15 @@ mod tests {
         let given_up = of(None, order);
         assert_eq!(given_up.kind, Kind::GivenUp);
         assert_eq!(given_up.queue.as_deref(), Some("deliveries"));
-        assert_eq!(given_up.group.as_deref(), Some("ep_1"));
+        assert_eq!(given_up.endpoint.as_deref(), Some("ep_1"));
         let event =
             r#"{"key":"k","id":"1","type":"a","source":"s","provider":"creads","accepted_at":1}"#;
         let order = format!(r#"{{"kind":"delivery/1","endpoint":"ep_1","event":{event}}}"#);
-        assert_eq!(of(None, &order).event.as_deref(), Some("1"));
+        let given_up = of(None, &order);
+        assert_eq!(
+            (given_up.event.as_deref(), given_up.source.as_deref()),
+            (Some("1"), Some("s"))
+        );
         let unknown = of(None, "hello");
         assert_eq!((unknown.kind, unknown.queue), (Kind::Unknown, None));
     }

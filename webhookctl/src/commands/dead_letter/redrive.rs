@@ -66,7 +66,7 @@ pub(crate) async fn run(arguments: Redrive, stack: &Stack, output: Output) -> Re
         .partition(|letter| is_meant(&arguments, letter));
     queue.put_back(&others).await;
     output.note(&format!("{} messages selected", meant.len()));
-    let mut progress = Progress::begin(meant.len(), output);
+    let mut progress = Progress::begin(meant.len(), "messages are handled", output);
     let (mut rows, mut kept) = (Vec::new(), Vec::new());
     for letter in meant {
         let sent = match arguments.dry_run {
@@ -84,7 +84,7 @@ pub(crate) async fn run(arguments: Redrive, stack: &Stack, output: Output) -> Re
         }
         progress.at(rows.len());
     }
-    progress.end();
+    drop(progress);
     queue.put_back(&kept).await;
     output.list(&rows, Redriven::COLUMNS)?;
     let stay = rows.iter().filter(|row| row.problem.is_some()).count();

@@ -1,7 +1,7 @@
 //! `webhookctl dead-letter show`.
 
 use super::queue::Queue;
-use super::{DeadLetterRow, Limit, unknown};
+use super::{DeadLetterRow, Limit, endpoints, unknown};
 use crate::Result;
 use crate::output::Output;
 use crate::stack::Stack;
@@ -33,14 +33,17 @@ pub(crate) async fn run(arguments: Show, stack: &Stack, output: Output) -> Resul
         .iter()
         .map(|(name, value)| (name.clone(), json!(value.string_value())))
         .collect();
-    let listed = DeadLetterRow::of(letter);
+    let listed = DeadLetterRow::of(
+        letter,
+        &endpoints(std::slice::from_ref(letter), stack, output).await?,
+    );
     if output.json {
         let mut shown = serde_json::to_value(&listed)?;
         shown["attributes"] = attributes;
         shown["body"] = json!(letter.body);
-        return output.say("", &shown);
+        return output.json(&shown);
     }
-    output.one(&listed, DeadLetterRow::COLUMNS)?;
+    output.details(&listed, DeadLetterRow::COLUMNS)?;
     let mut text = "\n".to_owned();
     for (name, value) in attributes.as_object().into_iter().flatten() {
         text += &format!("{name}: {}\n", value.as_str().unwrap_or_default());

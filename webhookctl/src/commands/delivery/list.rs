@@ -3,7 +3,7 @@
 use super::select::{self, Pages};
 use super::view::DeliveryRow;
 use crate::Result;
-use crate::endpoints;
+use crate::find;
 use crate::output::Output;
 use crate::stack::Stack;
 use crate::time;
@@ -49,7 +49,7 @@ pub(crate) struct List {
 pub(crate) async fn run(arguments: List, stack: &Stack, output: Output) -> Result<()> {
     select::check_since(arguments.since, output)?;
     let (deliveries, endpoints) = (stack.deliveries()?, stack.endpoints()?.list().await?);
-    let endpoint = endpoints::select(&arguments.endpoint, &endpoints)?;
+    let endpoint = find::endpoint_or_deleted(&arguments.endpoint, &endpoints)?;
     if endpoint.is_none() {
         output.note("there is no such endpoint any more; its deliveries are told of for 30 days");
     }

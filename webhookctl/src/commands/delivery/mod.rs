@@ -66,50 +66,6 @@ async fn find(id: &str, deliveries: &Deliveries) -> Result<Delivery> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use webhook_gateway::event::EventMeta;
-    use webhook_gateway::store::deliveries::{Attempt, Sent, State};
-
-    /// A delivery that failed twice.
-    pub(crate) fn record(state: State) -> Delivery {
-        let event = EventMeta {
-            key: "studio#evt-1".to_owned(),
-            id: "evt-1".to_owned(),
-            event_type: "a.b".to_owned(),
-            source: "studio".to_owned(),
-            provider: "creative-force".to_owned(),
-            accepted_at: 1_790_000_000_000,
-            conflict: false,
-            replayed: false,
-        };
-        let id = "ep_1_1790000000000_d";
-        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let sent = Sent {
-            url: "https://example.com/hook".to_owned(),
-            headers: vec![
-                header("content-type", "application/cloudevents+json"),
-                header("webhook-id", id),
-                header("authorization", "Bearer hunter2"),
-            ],
-        };
-        let mut record = Delivery::new("ep_1", id.to_owned(), event);
-        for (at, duration_ms, status, error, response) in [
-            (1_790_000_001_000, 30, Some(500), None, Some("it is\n down")),
-            (1_790_000_006_000, 20_000, None, Some("timeout"), None),
-        ] {
-            let attempt = Attempt {
-                at,
-                duration_ms,
-                status,
-                error: error.map(str::to_owned),
-                reason: error.map(|_| "there was no reply in time".to_owned()),
-                response: response.map(str::to_owned),
-            };
-            record.tried(attempt, sent.clone());
-        }
-        record.state = state;
-        record.updated_at = 1_790_000_007_000;
-        record
-    }
 
     #[tokio::test]
     async fn what_is_no_delivery_is_not_looked_for() {

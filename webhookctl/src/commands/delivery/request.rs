@@ -1,6 +1,6 @@
 //! The last request of a delivery, as far as it may be seen: with its body, and without credentials.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use crate::body::Body;
 use serde::{Serialize, Serializer};
 use webhook_gateway::delivery::http::guard::without_query;
 use webhook_gateway::delivery::signing::{ID, TIMESTAMP};
@@ -16,9 +16,8 @@ pub(crate) struct Request {
     url: String,
     #[serde(serialize_with = "as_map")]
     headers: Vec<(String, String)>,
-    body: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body_base64: Option<String>,
+    #[serde(flatten)]
+    body: Body,
 }
 
 impl Request {
@@ -32,31 +31,19 @@ impl Request {
                 None => headers.push((name.clone(), value.to_owned())),
             }
         }
-        let (body, body_base64) = match body.map(String::from_utf8) {
-            Some(Ok(text)) => (Some(text), None),
-            Some(Err(error)) => (None, Some(STANDARD.encode(error.as_bytes()))),
-            None => (None, None),
-        };
         Self {
             method: "POST",
             url: without_query(&sent.url),
             headers,
-            body,
-            body_base64,
+            body: Body::of(body),
         }
     }
 
     /// As it would be written by hand.
     pub(crate) fn text(&self) -> String {
-        let mut text = format!("{} {}\n", self.method, self.url);
-        for (name, value) in &self.headers {
-            text += &format!("{name}: {value}\n");
-        }
-        match (&self.body, &self.body_base64) {
-            (Some(body), _) => text + "\n" + body,
-            (None, Some(digits)) => text + "\n(not UTF-8; in Base64:)\n" + digits,
-            (None, None) => text,
-        }
+        let headers = self.headers.iter().map(|(name, value)| (name, value));
+        let body = self.body.after_headers(headers);
+        format!("{} {}\n{body}", self.method, self.url)
     }
 }
 
@@ -71,12 +58,12 @@ fn as_map<S: Serializer>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::delivery::tests::record;
+    use crate::samples::delivery;
     use webhook_gateway::store::deliveries::State;
 
     #[test]
     fn a_request_reads_as_it_was_sent() {
-        let sent = record(State::Exhausted).request.unwrap();
+        let sent = delivery(State::Exhausted).request.unwrap();
         let request = Request::of(&sent, Some(b"{}".into()));
         let expected = "\
 POST https://example.com/hook

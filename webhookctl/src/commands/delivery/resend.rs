@@ -6,7 +6,8 @@ use super::select::{self, Pages};
 use super::sending::PacedSender;
 use super::view::DeliveryRow;
 use crate::Result;
-use crate::endpoints;
+use crate::condition::note_if_held;
+use crate::find;
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::rate_limit::interrupted;
@@ -19,7 +20,6 @@ use std::num::NonZeroU32;
 use uuid::Uuid;
 use webhook_gateway::messages::DeliverEvent;
 use webhook_gateway::store::deliveries::{Delivery, State};
-use webhook_gateway::store::endpoints::{Endpoint, State as EndpointState};
 
 /// Easily borne by most endpoints.
 const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(10).unwrap();
@@ -95,13 +95,11 @@ async fn send(records: Vec<Delivery>, sending: &PacedSender<'_>, output: Output)
     let all = records.len();
     let resend = Uuid::new_v4().simple().to_string();
     let orders = records.into_iter().map(|record| order(record, &resend));
-    let mut progress = Progress::begin(all, output);
-    let outcome = sending
-        .send(orders.collect(), &mut progress, interrupted())
-        .await;
-    progress.end();
+    let progress = Progress::begin(all, "deliveries are on the queue", output);
+    let outcome = sending.send(orders.collect(), progress, interrupted());
+    let outcome = outcome.await;
     let sent = outcome.sent;
-    output.say(
+    output.result(
         &format!("resent {sent} of {all}"),
         &json!({"resent": sent, "of": all}),
     )?;
@@ -131,10 +129,12 @@ async fn one(
         return Err("this is a ping, which is sent once: ping the endpoint again".into());
     }
     let endpoints = stack.endpoints()?.list().await?;
-    let endpoint = endpoints
-        .iter()
-        .find(|endpoint| endpoint.id == record.endpoint);
-    let name = reachable(endpoint, &record.endpoint, output)?.name.clone();
+    let id = &record.endpoint;
+    let endpoint = find::endpoint_or_deleted(id, &endpoints)?.ok_or_else(|| {
+        format!("the endpoint {id} was deleted: nothing can be sent to it any more")
+    })?;
+    note_if_held(endpoint, "resent", output);
+    let name = endpoint.name.clone();
     match (on_its_way(&record), force) {
         (Some(why), false) => return Err(format!("{why}; --force sends it now").into()),
         (Some(why), true) => output.note(&format!("{why}; it is sent now all the same")),
@@ -155,8 +155,8 @@ async fn many(
     }
     select::check_since(arguments.since, output)?;
     let endpoints = stack.endpoints()?.list().await?;
-    let endpoint = endpoints::select(wanted, &endpoints)?;
-    let endpoint = reachable(endpoint, wanted, output)?;
+    let endpoint = find::endpoint(wanted, &endpoints)?;
+    note_if_held(endpoint, "resent", output);
     let deliveries = stack.deliveries()?;
     let mut pages = Pages::new(&deliveries, &endpoint.id, arguments.state, arguments.since);
     let mut records = Vec::new();
@@ -167,27 +167,6 @@ async fn many(
     records.reverse();
     output.note(&plan(records.len(), arguments.rate, arguments.dry_run));
     Ok((endpoint.name.clone(), records))
-}
-
-/// The endpoint, if there is one; what is not active is said.
-fn reachable<'e>(
-    endpoint: Option<&'e Endpoint>,
-    wanted: &str,
-    output: Output,
-) -> Result<&'e Endpoint> {
-    let endpoint = endpoint.ok_or_else(|| {
-        format!("the endpoint {wanted} was removed: nothing can be sent to it any more")
-    })?;
-    let state = match endpoint.state {
-        EndpointState::Active => return Ok(endpoint),
-        EndpointState::Paused => "paused",
-        EndpointState::Disabled => "disabled",
-    };
-    output.note(&format!(
-        "the endpoint {} is {state}: what is resent is held until it is active again",
-        endpoint.name
-    ));
-    Ok(endpoint)
 }
 
 /// Why a delivery need not be resent.
@@ -244,7 +223,7 @@ fn plan(count: usize, rate: NonZeroU32, is_dry: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::delivery::tests::record;
+    use crate::samples::delivery;
     use clap::Parser;
 
     #[derive(Debug, Parser)]
@@ -282,13 +261,13 @@ mod tests {
 
     #[test]
     fn what_is_on_its_way_is_said_to_be() {
-        let mut pending = record(State::Pending);
+        let mut pending = delivery(State::Pending);
         pending.next_attempt_at = Some(1_790_000_300_000);
         let why = on_its_way(&pending).unwrap();
         assert!(why.contains("at 2026-09-21T14:18:20"), "{why}");
-        assert!(on_its_way(&record(State::Held)).unwrap().contains("held"));
+        assert!(on_its_way(&delivery(State::Held)).unwrap().contains("held"));
         for state in [State::Delivered, State::Exhausted, State::Skipped] {
-            assert_eq!(on_its_way(&record(state)), None);
+            assert_eq!(on_its_way(&delivery(state)), None);
             assert_eq!(no_many(state), None);
         }
         assert!(no_many(State::Pending).is_some() && no_many(State::Held).is_some());
@@ -296,7 +275,7 @@ mod tests {
 
     #[test]
     fn an_order_names_the_event_and_the_resending() {
-        let record = without_answers(record(State::Exhausted));
+        let record = without_answers(delivery(State::Exhausted));
         assert_eq!((record.history.len(), &record.request), (1, &None));
         let event = record.event.clone();
         let expected = DeliverEvent {

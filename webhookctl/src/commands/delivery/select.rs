@@ -92,7 +92,7 @@ pub(crate) fn state() -> impl TypedValueParser<Value = State> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::delivery::tests::record;
+    use crate::samples::delivery;
     use aws_sdk_dynamodb::Client;
     use aws_sdk_dynamodb::operation::query::QueryOutput;
     use aws_sdk_dynamodb::types::AttributeValue;
@@ -108,7 +108,7 @@ mod tests {
             ])
         };
         let item = |(id, state): &(&str, State)| {
-            let mut record = record(*state);
+            let mut record = delivery(*state);
             record.id = (*id).to_owned();
             serde_dynamo::to_item(record).unwrap()
         };

@@ -1,87 +1,74 @@
-//! Orders put on the delivery queue at a steady rate, until all of them are or somebody ends it.
+//! Deliveries put on the delivery queue at a steady rate.
 
+use crate::Result;
 use crate::progress::Progress;
-use crate::rate_limit::{Interrupted, Pace, batch_size};
+use crate::rate_limit::{Interrupted, paced};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use webhook_gateway::aws::sqs::Queues;
 use webhook_gateway::messages::{DeliverEvent, Message};
 
-/// Where to, and how many a second.
+/// The delivery queue, and how many messages are put on it per second.
 pub(crate) struct PacedSender<'a> {
     pub(crate) queues: Queues,
     pub(crate) queue_url: &'a str,
     pub(crate) rate: NonZeroU32,
 }
 
-/// What became of the orders.
+/// What became of the messages.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
-    /// How many are on the queue for certain.
+    /// The number of messages that are on the queue for certain.
     pub(crate) sent: usize,
     /// Why the others are not.
     pub(crate) problem: Option<String>,
 }
 
 impl PacedSender<'_> {
-    /// Sends the orders in their turn. Who interrupts it ends it between two batches.
+    /// Sends the orders. An interruption ends it between two batches.
     pub(crate) async fn send(
         &self,
         orders: Vec<DeliverEvent>,
-        progress: &mut Progress,
+        progress: Progress,
         interrupted: impl Future<Output = ()>,
     ) -> Outcome {
         let mut outcome = Outcome::default();
-        let mut pace = Pace::new(self.rate, interrupted);
         let orders: Vec<_> = orders.into_iter().map(Message::Delivery).collect();
-        for batch in orders.chunks(batch_size(self.rate)) {
-            if let Err(Interrupted) = pace.turn(batch.len()).await {
-                outcome.problem = Some("interrupted; the rest is as it was".to_owned());
-                break;
-            }
-            if !self.send_batch(batch, &mut outcome).await {
-                break;
-            }
-            progress.at(outcome.sent);
+        let ended = paced(&orders, self.rate, progress, interrupted, async |batch| {
+            self.send_batch(batch, &mut outcome).await?;
+            Ok(outcome.sent)
+        });
+        if let Err(error) = ended.await {
+            outcome.problem = Some(match error.is::<Interrupted>() {
+                true => "interrupted; the other deliveries are unchanged".to_owned(),
+                false => error.to_string(),
+            });
         }
         outcome
     }
 
-    /// Sends a batch; whether to go on.
-    async fn send_batch(&self, batch: &[Message], outcome: &mut Outcome) -> bool {
+    /// Sends a batch. A message that the queue refuses does not stop the others.
+    async fn send_batch(&self, batch: &[Message], outcome: &mut Outcome) -> Result<()> {
         let messages = batch.iter().map(|message| message.queued(0).map(Arc::new));
-        let sent = match messages.collect::<std::result::Result<Vec<_>, _>>() {
-            Ok(messages) => self
-                .queues
-                .send(self.queue_url, messages)
-                .await
-                .map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        match sent {
-            Ok(refused) => {
-                outcome.sent += batch.len() - refused.len();
-                let code = refused.first().map(|refused| &refused.code);
-                let problem = code.map(|code| format!("the queue refuses some of them: {code}"));
-                outcome.problem = problem.or(outcome.problem.take());
-                true
-            }
-            Err(error) => {
-                let of_batch = batch.len();
-                outcome.problem = Some(format!(
-                    "{error}; some of the next {of_batch} may be on the queue too"
-                ));
-                false
-            }
+        let messages = messages.collect::<std::result::Result<Vec<_>, _>>()?;
+        let sent = self.queues.send(self.queue_url, messages).await;
+        let refused = sent.map_err(|error| {
+            let count = batch.len();
+            format!("{error}; some of the next {count} may be on the queue too")
+        })?;
+        outcome.sent += batch.len() - refused.len();
+        if let Some(refused) = refused.first() {
+            outcome.problem = Some(format!("the queue refuses some of them: {}", refused.code));
         }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::delivery::tests::record;
     use crate::output::Output;
+    use crate::samples::delivery;
     use aws_sdk_sqs::Client;
     use aws_sdk_sqs::error::ErrorMetadata;
     use aws_sdk_sqs::operation::send_message_batch::{
@@ -101,7 +88,7 @@ mod tests {
 
     fn orders(range: std::ops::Range<usize>) -> Vec<DeliverEvent> {
         let order = |number: usize| {
-            let mut event = record(State::Exhausted).event;
+            let mut event = delivery(State::Exhausted).event;
             event.id = number.to_string();
             DeliverEvent {
                 endpoint: "ep_1".to_owned(),
@@ -163,10 +150,8 @@ mod tests {
             queue_url: QUEUE,
             rate,
         };
-        let mut progress = Progress::begin(25, Output { json: true });
-        let outcome = sending
-            .send(orders(0..25), &mut progress, interrupted)
-            .await;
+        let progress = Progress::begin(25, "sent", Output { json: true });
+        let outcome = sending.send(orders(0..25), progress, interrupted).await;
         for rule in rules {
             assert_eq!(rule.num_calls(), 1);
         }

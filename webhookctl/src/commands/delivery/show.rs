@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: Show, stack: &Stack, output: Output) -> Resul
     };
     let name = endpoint.map(|endpoint| &*endpoint.name);
     let shown = DeliveryDetails::of(&record, name, body);
-    output.one(&shown, DeliveryDetails::COLUMNS)?;
+    output.details(&shown, DeliveryDetails::COLUMNS)?;
     if output.json {
         return Ok(());
     }
@@ -107,7 +107,7 @@ fn as_sent(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::delivery::tests::record;
+    use crate::samples::delivery;
     use serde_json::json;
     use webhook_gateway::store::deliveries::State;
 
@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn sent_as(content_type: &str) -> Delivery {
-        let mut record = record(State::Exhausted);
+        let mut record = delivery(State::Exhausted);
         record.event.provider = "people-force".to_owned();
         record.request.as_mut().unwrap().headers[0].1 = content_type.to_owned();
         record

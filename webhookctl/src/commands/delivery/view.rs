@@ -135,13 +135,13 @@ fn result(attempt: &Attempt) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::delivery::tests::record;
+    use crate::samples::delivery;
     use serde_json::json;
     use webhook_gateway::store::deliveries::State;
 
     #[test]
     fn a_delivery_is_listed_with_its_last_result() {
-        let mut delivery = record(State::Pending);
+        let mut delivery = delivery(State::Pending);
         delivery.next_attempt_at = Some(1_790_000_300_000);
         let expected = json!({
             "id": "ep_1_1790000000000_d", "event": "evt-1", "type": "a.b", "source": "studio",
@@ -164,8 +164,11 @@ mod tests {
     #[test]
     fn a_delivery_is_shown_with_its_attempts_and_what_was_sent() {
         let shown = |body: &[u8]| {
-            let shown =
-                DeliveryDetails::of(&record(State::Exhausted), Some("search"), Some(body.into()));
+            let shown = DeliveryDetails::of(
+                &delivery(State::Exhausted),
+                Some("search"),
+                Some(body.into()),
+            );
             serde_json::to_value(shown).unwrap()
         };
         let text = shown(b"{\"a\":1.50}");

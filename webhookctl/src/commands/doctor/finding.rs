@@ -69,9 +69,7 @@ impl Finding {
 /// Prints the findings of each check under its name; those that are well as counts, unless all are asked for.
 pub(crate) fn print(findings: &[Finding], all: bool, output: Output) -> Result<()> {
     if output.json {
-        return findings
-            .iter()
-            .try_for_each(|finding| output.say("", finding));
+        return findings.iter().try_for_each(|finding| output.json(finding));
     }
     match all {
         true => output.text(&lines(findings.iter())),

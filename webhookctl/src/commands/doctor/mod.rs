@@ -4,9 +4,6 @@ mod checks;
 pub(crate) mod facts;
 mod finding;
 
-#[cfg(test)]
-pub(crate) use checks::sample;
-
 use crate::Result;
 use crate::output::Output;
 use crate::stack::Stack;

@@ -7,7 +7,7 @@ use super::{check_url, parse, random_hex, tell};
 use crate::Result;
 use crate::commands::source::note_unknown;
 use crate::commands::subscription::note_unmatched;
-use crate::endpoints::ID_PREFIX;
+use crate::find::ID_PREFIX;
 use crate::output::Output;
 use crate::stack::Stack;
 use clap::Args;
@@ -102,13 +102,6 @@ pub(crate) fn blank(id: String, name: String, url: String, now: Timestamp) -> En
     }
 }
 
-/// A blank endpoint of the id `ep_1`.
-#[cfg(test)]
-pub(crate) fn sample(name: &str, url: &str) -> Endpoint {
-    let [id, name, url] = ["ep_1", name, url].map(str::to_owned);
-    blank(id, name, url, Timestamp::UNIX_EPOCH)
-}
-
 /// Refuses what is most likely the same command run twice: every event would be delivered twice.
 fn refuse_twin(new: &Endpoint, present: &[Endpoint]) -> Result<()> {
     let twin = present
@@ -127,10 +120,11 @@ fn refuse_twin(new: &Endpoint, present: &[Endpoint]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::samples::named;
 
     #[test]
     fn an_endpoint_begins_with_the_defaults() {
-        let endpoint = sample("search", "https://a.example/");
+        let endpoint = named("search", "https://a.example/");
         assert_eq!((endpoint.timeout, endpoint.retry.len()), (20, 11));
         assert_eq!(
             (endpoint.version, &*endpoint.events),
@@ -149,15 +143,15 @@ mod tests {
     #[test]
     fn only_the_same_name_with_the_same_url_is_a_twin() {
         let present = [
-            sample("a", "https://a.example/"),
-            sample("b", "https://b.example/"),
+            named("a", "https://a.example/"),
+            named("b", "https://b.example/"),
         ];
         for (name, url, is_twin) in [
             ("a", "https://a.example/", true),
             ("a", "https://b.example/", false),
             ("c", "https://b.example/", false),
         ] {
-            let refused = refuse_twin(&sample(name, url), &present);
+            let refused = refuse_twin(&named(name, url), &present);
             assert_eq!(refused.is_err(), is_twin, "{name} {url}");
         }
     }

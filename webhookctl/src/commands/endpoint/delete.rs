@@ -2,7 +2,7 @@
 
 use super::state;
 use crate::Result;
-use crate::endpoints;
+use crate::find;
 use crate::output::Output;
 use crate::stack::Stack;
 use clap::Args;
@@ -38,7 +38,7 @@ pub(crate) struct Delete {
 pub(crate) async fn run(arguments: Delete, stack: &Stack, output: Output) -> Result<()> {
     let endpoints = stack.endpoints()?;
     let history = stack.deliveries()?;
-    let id = endpoints::find_id(&arguments.which, &endpoints).await?;
+    let id = find::endpoint_id(&arguments.which, &endpoints).await?;
     let mut skipped = 0;
     if arguments.discard_held {
         stop(&id, &endpoints).await?;
@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: Delete, stack: &Stack, output: Output) -> Res
     }
     let name = name(&id, &endpoints).await?;
     if !endpoints.remove(&id).await? {
-        return Err(endpoints::unknown(&id).into());
+        return Err(find::Unknown::Endpoint(id).into());
     }
     if let Err(error) = remember(&id, name, stack).await {
         output.note(&format!(
@@ -61,14 +61,14 @@ pub(crate) async fn run(arguments: Delete, stack: &Stack, output: Output) -> Res
         0 => format!("deleted {id}"),
         _ => format!("deleted {id}, and skipped {skipped} deliveries that were held for it"),
     };
-    output.say(&text, &json!({"deleted": id, "skipped": skipped}))
+    output.result(&text, &json!({"deleted": id, "skipped": skipped}))
 }
 
 /// What the operator calls an endpoint, if it is there and readable.
 async fn name(id: &str, endpoints: &Endpoints) -> Result<Option<String>> {
     let statuses = endpoints.statuses(&BTreeSet::from([id])).await;
-    let standing = statuses?.remove(id);
-    Ok(standing.map(|standing| standing.endpoint.name))
+    let status = statuses?.remove(id);
+    Ok(status.map(|status| status.endpoint.name))
 }
 
 /// Notes that there was this endpoint: its deliveries outlive it, and are found by its id alone.
@@ -97,9 +97,9 @@ fn refuse_held(id: &str, held: usize) -> Result<()> {
 /// Has nothing more tried at an endpoint, so that what is skipped is not delivered all the same.
 async fn stop(id: &str, endpoints: &Endpoints) -> Result<()> {
     let statuses = endpoints.statuses(&BTreeSet::from([id])).await;
-    let standing = statuses?.remove(id);
+    let status = statuses?.remove(id);
     // One that is gone or not readable has nothing tried at it either.
-    match standing.map(|standing| standing.endpoint) {
+    match status.map(|status| status.endpoint) {
         Some(mut endpoint) if endpoint.state == State::Active => {
             let reason = Some("it is being deleted".to_owned());
             state::set(

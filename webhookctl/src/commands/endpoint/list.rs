@@ -21,8 +21,7 @@ pub(crate) struct List {}
 
 pub(crate) async fn run(stack: &Stack, output: Output) -> Result<()> {
     let now = Timestamp::now();
-    let mut statuses = endpoints::all_statuses(&stack.endpoints()?).await?;
-    statuses.sort_by(|a, b| a.endpoint.name.cmp(&b.endpoint.name));
+    let statuses = endpoints::all_statuses(&stack.endpoints()?).await?;
     let listed = statuses.iter().map(|status| EndpointView::of(status, now));
     let listed: Vec<_> = listed.collect();
     if listed.is_empty() {

@@ -25,7 +25,7 @@ use secret::NewSecret;
 use view::EndpointDetails;
 
 #[cfg(test)]
-pub(crate) use create::sample;
+pub(crate) use create::blank;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
@@ -78,7 +78,7 @@ fn tell(shown: EndpointDetails, secret: NewSecret, output: Output) -> Result<()>
     if secret.is_generated() {
         output.note("the secret is shown this once: give it to the receiver");
     }
-    output.one(&shown.secret(secret.shown()), EndpointDetails::COLUMNS)
+    output.details(&shown.secret(secret.shown()), EndpointDetails::COLUMNS)
 }
 
 /// What tells a new thing from all others: 16 hexadecimal digits.

@@ -1,7 +1,7 @@
 //! What the values of an endpoint's flags may be. A value that is refused is a command line that is none.
 
-use crate::endpoints::ID_PREFIX;
-use jiff::{SignedDuration, Span, SpanRelativeTo};
+use crate::find::ID_PREFIX;
+use crate::time::{exact, seconds};
 use reqwest::header::HeaderName;
 use serde::de::DeserializeOwned;
 use webhook_gateway::delivery::signing::is_reserved;
@@ -113,12 +113,12 @@ pub(crate) fn waits(text: &str) -> Parsed<Waits> {
         return Err(format!("there are at most {MAX_WAITS} waits"));
     }
     if !waits.iter().all(|wait| (1..=MAX_WAIT).contains(wait)) {
-        return Err(format!("each wait is 1s to {}", span(MAX_WAIT)));
+        return Err(format!("each wait is 1s to {}", exact(MAX_WAIT)));
     }
     if waits.iter().sum::<u64>() > MAX_SCHEDULE {
         return Err(format!(
             "all waits together are at most {}",
-            span(MAX_SCHEDULE)
+            exact(MAX_SCHEDULE)
         ));
     }
     Ok(Waits(waits))
@@ -128,39 +128,9 @@ pub(crate) fn waits(text: &str) -> Parsed<Waits> {
 pub(crate) fn overlap(text: &str) -> Parsed<u64> {
     let seconds = seconds(text)?;
     if seconds > MAX_OVERLAP {
-        return Err(format!("an overlap is at most {}", span(MAX_OVERLAP)));
+        return Err(format!("an overlap is at most {}", exact(MAX_OVERLAP)));
     }
     Ok(seconds)
-}
-
-/// A duration in whole seconds.
-fn seconds(text: &str) -> Parsed<u64> {
-    let malformed = || format!("{text:?} is not a duration such as 5s, 5m, 1h30m or 1d");
-    let span: Span = text.parse().map_err(|_| malformed())?;
-    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours());
-    let duration = duration.map_err(|_| malformed())?;
-    let seconds = u64::try_from(duration.as_secs()).map_err(|_| malformed())?;
-    if duration != SignedDuration::from_secs(duration.as_secs()) || duration.is_negative() {
-        return Err("a duration is whole seconds".to_owned());
-    }
-    Ok(seconds)
-}
-
-/// A duration as a flag takes it.
-pub(crate) fn span(seconds: u64) -> String {
-    let units = [
-        (seconds / 86_400, "d"),
-        (seconds / 3600 % 24, "h"),
-        (seconds / 60 % 60, "m"),
-        (seconds % 60, "s"),
-    ];
-    let some = units.iter().filter(|(count, _)| *count > 0);
-    let text: String = some.map(|(count, unit)| format!("{count}{unit}")).collect();
-    if text.is_empty() {
-        "0s".to_owned()
-    } else {
-        text
-    }
 }
 
 /// One of the names that the endpoints table has for it.
@@ -171,41 +141,6 @@ pub(crate) fn named<T: DeserializeOwned>(name: String) -> serde_json::Result<T> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_duration_is_whole_seconds_in_any_units() {
-        for (text, expected) in [
-            ("0s", 0),
-            ("5s", 5),
-            ("5m", 300),
-            ("2h", 7200),
-            ("1d", 86_400),
-            ("1h30m", 5400),
-            ("1h 30m", 5400),
-            ("1000ms", 1),
-        ] {
-            assert_eq!(seconds(text), Ok(expected), "{text}");
-        }
-        for wrong in [
-            "", "5", "s", "500ms", "1.5s", "-5s", "5s ago", "-500ms", "1mo", "1e9h",
-        ] {
-            assert!(seconds(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn what_is_shown_of_a_duration_is_read_as_the_same() {
-        for (duration, expected) in [
-            (0, "0s"),
-            (5, "5s"),
-            (300, "5m"),
-            (36_000, "10h"),
-            (90_061, "1d1h1m1s"),
-        ] {
-            assert_eq!(span(duration), expected);
-            assert_eq!(seconds(expected), Ok(duration));
-        }
-    }
 
     #[test]
     fn a_timeout_is_within_its_bounds() {

@@ -3,7 +3,7 @@
 use super::state::{is_to_pause, set};
 use super::view::{EndpointDetails, EndpointView};
 use crate::Result;
-use crate::endpoints;
+use crate::find;
 use crate::output::Output;
 use crate::stack::Stack;
 use clap::Args;
@@ -31,8 +31,8 @@ pub(crate) struct Pause {
 pub(crate) async fn run(arguments: Pause, stack: &Stack, output: Output) -> Result<()> {
     let now = Timestamp::now();
     let endpoints = stack.endpoints()?;
-    let mut standing = endpoints::find(&arguments.which, &endpoints).await?;
-    let endpoint = &mut standing.endpoint;
+    let mut status = find::status(&arguments.which, &endpoints).await?;
+    let endpoint = &mut status.endpoint;
     let reason = arguments.reason;
     let is_new_reason = reason.is_some() && reason != endpoint.reason;
     if is_to_pause(endpoint)? || is_new_reason {
@@ -40,8 +40,8 @@ pub(crate) async fn run(arguments: Pause, stack: &Stack, output: Output) -> Resu
     } else {
         output.note("it is paused already");
     }
-    output.one(
-        &EndpointDetails::of(EndpointView::of(&standing, now)),
+    output.details(
+        &EndpointDetails::of(EndpointView::of(&status, now)),
         EndpointDetails::COLUMNS,
     )
 }

@@ -2,7 +2,7 @@
 
 use super::random_hex;
 use crate::Result;
-use crate::endpoints;
+use crate::find;
 use crate::output::Output;
 use crate::stack::Stack;
 use clap::Args;
@@ -52,7 +52,7 @@ struct Answer {
 
 pub(crate) async fn run(arguments: Ping, stack: &Stack, output: Output) -> Result<()> {
     let endpoints = stack.endpoints()?;
-    let endpoint = endpoints::find(&arguments.which, &endpoints)
+    let endpoint = find::status(&arguments.which, &endpoints)
         .await?
         .endpoint
         .id;
@@ -67,7 +67,7 @@ pub(crate) async fn run(arguments: Ping, stack: &Stack, output: Output) -> Resul
     stack.send_to_delivery(&Message::Ping(ping)).await?;
     let record = wait(&endpoint, &delivery, &history, output).await?;
     let answer = Answer::of(record);
-    output.one(&answer, Answer::COLUMNS)?;
+    output.details(&answer, Answer::COLUMNS)?;
     answer.judge()
 }
 

@@ -5,7 +5,7 @@ use super::secret::{self, NewSecret};
 use super::view::{EndpointDetails, EndpointView, time};
 use super::{parse, tell};
 use crate::Result;
-use crate::endpoints;
+use crate::find;
 use crate::output::Output;
 use crate::stack::Stack;
 use clap::Args;
@@ -38,8 +38,8 @@ pub(crate) struct RotateSecret {
 pub(crate) async fn run(arguments: RotateSecret, stack: &Stack, output: Output) -> Result<()> {
     let now = Timestamp::now();
     let endpoints = stack.endpoints()?;
-    let mut standing = endpoints::find(&arguments.which, &endpoints).await?;
-    let endpoint = &mut standing.endpoint;
+    let mut status = find::status(&arguments.which, &endpoints).await?;
+    let endpoint = &mut status.endpoint;
     let overlap = secret::overlap(endpoint.signature, arguments.overlap)?;
     let new = NewSecret::take(endpoint.signature, arguments.secret_stdin)?;
     let sealed = new.seal(&endpoint.id, stack).await?;
@@ -54,7 +54,7 @@ pub(crate) async fn run(arguments: RotateSecret, stack: &Stack, output: Output) 
         ));
     }
     tell(
-        EndpointDetails::of(EndpointView::of(&standing, now)),
+        EndpointDetails::of(EndpointView::of(&status, now)),
         new,
         output,
     )

@@ -149,8 +149,8 @@ fn check_headers(endpoint: &Endpoint) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::create::sample;
     use super::*;
+    use crate::samples::named;
     use clap::Parser;
 
     #[derive(Debug, Parser)]
@@ -160,7 +160,7 @@ mod tests {
     }
 
     fn before() -> Endpoint {
-        sample("search", "https://a.example/")
+        named("search", "https://a.example/")
     }
 
     fn applied(endpoint: &Endpoint, flags: &[&str]) -> std::result::Result<Endpoint, String> {

@@ -2,7 +2,7 @@
 
 use super::view::{EndpointDetails, EndpointView};
 use crate::Result;
-use crate::endpoints;
+use crate::find;
 use crate::output::Output;
 use crate::stack::Stack;
 use clap::Args;
@@ -31,12 +31,12 @@ pub(crate) struct Show {
 }
 
 pub(crate) async fn run(Show { which }: Show, stack: &Stack, output: Output) -> Result<()> {
-    let standing = endpoints::find(&which, &stack.endpoints()?).await?;
+    let status = find::status(&which, &stack.endpoints()?).await?;
     let held = stack.deliveries()?;
-    let held = held.held(&standing.endpoint.id, MAX_HELD + 1).await;
+    let held = held.held(&status.endpoint.id, MAX_HELD + 1).await;
     let held = held?.len();
-    let shown = EndpointDetails::of(EndpointView::of(&standing, Timestamp::now()));
-    output.one(
+    let shown = EndpointDetails::of(EndpointView::of(&status, Timestamp::now()));
+    output.details(
         &shown.held(held, MAX_HELD as usize),
         EndpointDetails::COLUMNS,
     )

@@ -4,7 +4,7 @@
 use super::random_hex;
 use super::view::{EndpointDetails, EndpointView};
 use crate::Result;
-use crate::endpoints;
+use crate::find;
 use crate::output::Output;
 use crate::stack::Stack;
 use jiff::Timestamp;
@@ -24,15 +24,15 @@ pub(crate) async fn activate(
 ) -> Result<()> {
     let now = Timestamp::now();
     let endpoints = stack.endpoints()?;
-    let mut standing = endpoints::find(which, &endpoints).await?;
-    let endpoint = &mut standing.endpoint;
+    let mut status = find::status(which, &endpoints).await?;
+    let endpoint = &mut status.endpoint;
     if is_to_activate(endpoint, from)? {
         set(endpoint, State::Active, None, now, &endpoints).await?;
     } else {
         output.note("it is active already; what is held for it is tried");
     }
-    let probe = standing.circuit.probe.take();
-    set_going(&standing.endpoint.id, probe, now, stack)
+    let probe = status.circuit.probe.take();
+    set_going(&status.endpoint.id, probe, now, stack)
         .await
         .map_err(|error| {
             format!(
@@ -40,9 +40,9 @@ pub(crate) async fn activate(
             run the command again"
             )
         })?;
-    standing.circuit = Circuit::default();
-    output.one(
-        &EndpointDetails::of(EndpointView::of(&standing, now)),
+    status.circuit = Circuit::default();
+    output.details(
+        &EndpointDetails::of(EndpointView::of(&status, now)),
         EndpointDetails::COLUMNS,
     )
 }
@@ -117,11 +117,11 @@ fn disabled(Endpoint { id, reason, .. }: &Endpoint) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::create::sample;
     use super::*;
+    use crate::samples::named;
 
     fn endpoint(state: State) -> Endpoint {
-        let mut endpoint = sample("search", "https://a.example/");
+        let mut endpoint = named("search", "https://a.example/");
         endpoint.state = state;
         endpoint.reason = Some("410 Gone".to_owned());
         endpoint

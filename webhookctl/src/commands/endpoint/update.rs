@@ -7,12 +7,13 @@ use super::{check_url, parse, secret};
 use crate::Result;
 use crate::commands::source::note_unknown;
 use crate::commands::subscription::note_unmatched;
-use crate::endpoints;
+use crate::condition::Condition;
+use crate::find;
 use crate::output::Output;
 use crate::stack::Stack;
 use clap::Args;
 use jiff::Timestamp;
-use webhook_gateway::store::endpoints::{Endpoint, EndpointStatus, State};
+use webhook_gateway::store::endpoints::{Endpoint, EndpointStatus};
 
 /// Changes what is said of an endpoint, and nothing else.
 #[derive(Debug, Args)]
@@ -61,16 +62,16 @@ pub(crate) struct Update {
 pub(crate) async fn run(mut arguments: Update, stack: &Stack, output: Output) -> Result<()> {
     let now = Timestamp::now();
     let endpoints = stack.endpoints()?;
-    let mut standing = endpoints::find(&arguments.which, &endpoints).await?;
-    let before = standing.endpoint.clone();
-    let endpoint = &mut standing.endpoint;
+    let mut status = find::status(&arguments.which, &endpoints).await?;
+    let before = status.endpoint.clone();
+    let endpoint = &mut status.endpoint;
     let from_stdin = arguments.secret_stdin;
     arguments.settings.read()?;
     arguments.apply(endpoint)?;
     if *endpoint == before && !from_stdin {
         output.note("no changes");
-        return output.one(
-            &EndpointDetails::of(EndpointView::of(&standing, now)),
+        return output.details(
+            &EndpointDetails::of(EndpointView::of(&status, now)),
             EndpointDetails::COLUMNS,
         );
     }
@@ -94,30 +95,27 @@ pub(crate) async fn run(mut arguments: Update, stack: &Stack, output: Output) ->
     if endpoint.sources != before.sources {
         note_unknown(&endpoint.sources, stack, output).await;
     }
-    if let Some(way) = waiting(&standing, now) {
+    if let Some(way) = waiting(&status, now) {
         output.note(&way);
     }
-    output.one(
-        &EndpointDetails::of(EndpointView::of(&standing, now)),
+    output.details(
+        &EndpointDetails::of(EndpointView::of(&status, now)),
         EndpointDetails::COLUMNS,
     )
 }
 
-/// How an endpoint that gets nothing at the moment is tried at once, now that it was changed.
-fn waiting(
-    EndpointStatus { endpoint, circuit }: &EndpointStatus,
-    now: Timestamp,
-) -> Option<String> {
-    let id = &endpoint.id;
-    match endpoint.state {
-        State::Active if circuit.is_open() || !circuit.wait(now).is_zero() => Some(format!(
-            "the endpoint failed before and is tried every now and then: `webhookctl endpoint enable {id}` \
+/// The command that tries an endpoint at once, if the endpoint gets nothing at the moment.
+fn waiting(status: &EndpointStatus, now: Timestamp) -> Option<String> {
+    let id = &status.endpoint.id;
+    match Condition::of(status, now) {
+        Condition::Open | Condition::Waiting(_) => Some(format!(
+            "the endpoint failed before, and is tried from time to time: `webhookctl endpoint enable {id}` \
              tries it at once"
         )),
-        State::Disabled => Some(format!(
-            "the endpoint is disabled: `webhookctl endpoint enable {id}` lets it have its deliveries again"
+        Condition::Disabled => Some(format!(
+            "the endpoint is disabled: `webhookctl endpoint enable {id}` enables it"
         )),
-        State::Active | State::Paused => None,
+        _ => None,
     }
 }
 
@@ -150,10 +148,11 @@ impl Update {
 
 #[cfg(test)]
 mod tests {
-    use super::super::create::sample;
     use super::*;
+    use crate::samples::named;
+    use crate::samples::status;
     use clap::Parser;
-    use webhook_gateway::store::endpoints::circuit::Circuit;
+    use webhook_gateway::store::endpoints::State;
 
     #[derive(Debug, Parser)]
     struct Line {
@@ -168,7 +167,7 @@ mod tests {
 
     #[test]
     fn what_was_set_can_be_cleared() {
-        let bare = sample("search", "https://a.example/");
+        let bare = named("search", "https://a.example/");
         let mut endpoint = bare.clone();
         let set = "ep_1 --source studio --header X-Env:test --rate 5 --description why";
         let set = parsed(set).unwrap();
@@ -190,14 +189,12 @@ mod tests {
     fn what_gets_nothing_at_the_moment_can_be_tried_at_once() {
         let now = Timestamp::from_second(1_790_000_000).unwrap();
         let of = |state, opened_at, wait_until| {
-            let mut endpoint = sample("search", "https://a.example/");
-            endpoint.state = state;
-            let circuit = Circuit {
-                opened_at,
-                wait_until,
-                ..Circuit::default()
-            };
-            waiting(&EndpointStatus { endpoint, circuit }, now)
+            let status = status(|status| {
+                status.endpoint.state = state;
+                status.circuit.opened_at = opened_at;
+                status.circuit.wait_until = wait_until;
+            });
+            waiting(&status, now)
         };
         let later = Some(1_790_000_000_001);
         for (state, opened_at, wait_until, is_said) in [

@@ -1,12 +1,14 @@
 //! What may be seen of an endpoint: what the operator said of it and how it is doing, and never a secret that
 //! it has.
 
-use super::parse::span;
 use super::secret::signs;
+use crate::condition::Condition;
 use crate::output::header_value;
+use crate::time::exact;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use webhook_gateway::store::endpoints::circuit::Circuit;
 use webhook_gateway::store::endpoints::{EndpointStatus, Format, Scheme, State};
 
@@ -19,6 +21,8 @@ pub(crate) struct EndpointView {
     pub(crate) description: Option<String>,
     pub(crate) state: State,
     pub(crate) reason: Option<String>,
+    /// The state or, while it is active, the state of its circuit.
+    pub(crate) condition: &'static str,
     pub(crate) circuit: CircuitView,
     pub(crate) events: Vec<String>,
     pub(crate) sources: Vec<String>,
@@ -38,8 +42,6 @@ pub(crate) struct EndpointView {
 /// How the endpoint is doing.
 #[derive(Debug, Serialize)]
 pub(crate) struct CircuitView {
-    /// `closed`, `open`, `waiting` because the endpoint asked for it, or `slow`.
-    pub(crate) state: &'static str,
     pub(crate) failures: u64,
     pub(crate) failing_since: Option<String>,
     pub(crate) opened_at: Option<String>,
@@ -58,15 +60,14 @@ impl EndpointView {
         "id",
         "name",
         "url",
-        "state",
-        "circuit.state",
+        "condition",
         "circuit.failures",
         "events",
         "sources",
     ];
 
-    pub(crate) fn of(standing: &EndpointStatus, now: Timestamp) -> Self {
-        let endpoint = standing.endpoint.clone();
+    pub(crate) fn of(status: &EndpointStatus, now: Timestamp) -> Self {
+        let endpoint = status.endpoint.clone();
         let headers = endpoint.headers.iter();
         let headers =
             headers.map(|(name, value)| (name.clone(), header_value(name, value).to_owned()));
@@ -74,10 +75,11 @@ impl EndpointView {
         let secrets = secrets.filter(|secret| signs(secret, now.as_second()));
         let until = secrets.map(|secret| secret.until.map(|second| time(second * 1000)));
         Self {
-            circuit: CircuitView::of(&standing.circuit, now),
+            condition: Condition::of(status, now).name(),
+            circuit: CircuitView::of(&status.circuit, now),
             headers: headers.collect(),
-            timeout: span(endpoint.timeout().as_secs()),
-            retry: endpoint.retry.iter().map(|wait| span(*wait)).collect(),
+            timeout: exact(endpoint.timeout().as_secs()),
+            retry: endpoint.retry.iter().map(|wait| exact(*wait)).collect(),
             secrets: until.map(|until| SecretView { until }).collect(),
             created_at: time(endpoint.created_at),
             updated_at: time(endpoint.updated_at),
@@ -100,21 +102,16 @@ impl EndpointView {
 
 impl CircuitView {
     fn of(circuit: &Circuit, now: Timestamp) -> Self {
-        let (wait, slow) = (circuit.wait(now), circuit.hanging_for(now));
-        let (state, wait) = match slow {
-            _ if circuit.is_open() => ("open", wait),
-            _ if !wait.is_zero() => ("waiting", wait),
-            Some(slow) => ("slow", slow),
-            None if circuit.is_slow() => ("slow", wait),
-            None => ("closed", wait),
+        let wait = match circuit.wait(now) {
+            Duration::ZERO => circuit.hanging_for(now).unwrap_or_default(),
+            wait => wait,
         };
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Self {
-            state,
             failures: circuit.failures,
             failing_since: circuit.failing_since.map(time),
             opened_at: circuit.opened_at.map(time),
-            wait: (seconds > 0).then(|| span(seconds)),
+            wait: (seconds > 0).then(|| exact(seconds)),
         }
     }
 }
@@ -143,6 +140,7 @@ impl EndpointDetails {
         "description",
         "state",
         "reason",
+        "condition",
         "circuit",
         "held",
         "more_held",
@@ -195,8 +193,8 @@ pub(crate) fn time(milliseconds: i64) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::super::create::sample;
     use super::*;
+    use crate::samples::named;
     use serde_json::json;
     use webhook_gateway::store::endpoints::SealedSecret;
 
@@ -208,8 +206,8 @@ pub(crate) mod tests {
     }
 
     /// An endpoint with all kinds of secrets, every one of them `hunter2`.
-    pub(crate) fn standing(circuit: Circuit) -> EndpointStatus {
-        let mut endpoint = sample("search", "https://hooks.example.com/in");
+    pub(crate) fn status(circuit: Circuit) -> EndpointStatus {
+        let mut endpoint = named("search", "https://hooks.example.com/in");
         endpoint.retry = vec![5, 300, 36_000];
         let sealed = |until| SealedSecret {
             ciphertext: "hunter2".to_owned(),
@@ -239,7 +237,8 @@ pub(crate) mod tests {
             "description": null,
             "state": "active",
             "reason": null,
-            "circuit": {"state": "closed", "failures": 0, "failing_since": null, "opened_at": null,
+            "condition": "active",
+            "circuit": {"failures": 0, "failing_since": null, "opened_at": null,
             "wait": null},
             "events": ["*"],
             "sources": [],
@@ -256,7 +255,7 @@ pub(crate) mod tests {
             "updated_at": "2026-09-21T14:13:21Z",
         });
         assert_eq!(
-            json!(EndpointView::of(&standing(Circuit::default()), now())),
+            json!(EndpointView::of(&status(Circuit::default()), now())),
             expected
         );
     }
@@ -288,22 +287,22 @@ pub(crate) mod tests {
         for (circuit, expected) in [
             (
                 asked,
-                json!({"state": "waiting", "failures": 1, "failing_since": now_text, "opened_at": null,
+                json!({"failures": 1, "failing_since": now_text, "opened_at": null,
                     "wait": "1m"}),
             ),
             (
                 slow,
-                json!({"state": "slow", "failures": 0, "failing_since": null, "opened_at": null,
+                json!({"failures": 0, "failing_since": null, "opened_at": null,
                     "wait": "30s"}),
             ),
             (
                 known,
-                json!({"state": "slow", "failures": 0, "failing_since": null, "opened_at": null,
+                json!({"failures": 0, "failing_since": null, "opened_at": null,
                     "wait": null}),
             ),
             (
                 open,
-                json!({"state": "open", "failures": 12, "failing_since": null, "opened_at": now_text,
+                json!({"failures": 12, "failing_since": null, "opened_at": now_text,
                     "wait": "2m"}),
             ),
         ] {
@@ -313,7 +312,7 @@ pub(crate) mod tests {
 
     #[test]
     fn nothing_that_is_printed_holds_a_secret_or_its_ciphertext() {
-        let view = || EndpointView::of(&standing(Circuit::default()), now());
+        let view = || EndpointView::of(&status(Circuit::default()), now());
         let shown = EndpointDetails::of(view()).held(0, 1);
         for text in [json!(view()).to_string(), json!(shown).to_string()] {
             assert!(text.contains("search"), "{text}");
@@ -323,7 +322,7 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_held_is_counted_up_to_a_limit() {
-        let view = || EndpointView::of(&standing(Circuit::default()), now());
+        let view = || EndpointView::of(&status(Circuit::default()), now());
         for (counted, held, more) in [(7, 7, false), (101, 100, true)] {
             let json = json!(EndpointDetails::of(view()).held(counted, 100));
             assert_eq!(
@@ -336,7 +335,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_secret_is_shown_to_who_made_it() {
-        let view = EndpointView::of(&standing(Circuit::default()), now());
+        let view = EndpointView::of(&status(Circuit::default()), now());
         let made = EndpointDetails::of(view).secret(Some("whsec_".to_owned()));
         assert_eq!(json!(made)["secret"], "whsec_");
     }

@@ -82,11 +82,11 @@ fn accepted(kept: LedgerItem) -> Result<EventMeta> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::tests::kept;
+    use crate::samples::item;
 
     #[test]
     fn what_is_no_event_is_not_replayed() {
-        let mut it = kept("studio#1", "1");
+        let mut it = item("studio#1", "1");
         assert_eq!(accepted(it.clone()).unwrap(), it.event);
         it.state = "quarantined".to_owned();
         let error = accepted(it.clone()).unwrap_err().to_string();

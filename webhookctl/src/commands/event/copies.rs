@@ -95,12 +95,12 @@ fn copy(line: &FilteredLogEvent, event: &EventMeta) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::tests::kept;
+    use crate::samples::item;
     use serde_json::json;
 
     #[test]
     fn a_copy_is_known_by_its_outcome_its_id_and_its_source() {
-        let event = kept("studio#1", "1").event;
+        let event = item("studio#1", "1").event;
         let of = |message: &str| {
             let line = FilteredLogEvent::builder().message(message).timestamp(7);
             copy(&line.build(), &event)
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_log_is_looked_through_until_now_or_until_the_ledger_forgets() {
-        let mut kept = kept("studio#1", "1");
+        let mut kept = item("studio#1", "1");
         let at = kept.event.accepted_at;
         kept.expires_at = at / 1000 + 86_400;
         let of = |hours: i64| {

@@ -6,10 +6,11 @@ use super::index::published_at;
 use super::list::EventRow;
 use super::nothing::Groups;
 use super::reasons::EndpointOutcome;
-use super::recipients::{Recipients, subscriptions};
+use super::recipients::Recipients;
 use super::steps::{Step, copied, published, received};
 use crate::Result;
 use crate::document::Document;
+use crate::find;
 use crate::output::Output;
 use crate::stack::Stack;
 use crate::time;
@@ -58,7 +59,7 @@ pub(crate) async fn run(arguments: Explain, stack: &Stack, output: Output) -> Re
     let at = published_at(&kept, stack).await?;
     let mut steps = received(&kept, today(&kept, stack).await.as_ref(), again_at);
     steps.extend(copied(copies(&kept, stack).await));
-    steps.extend(published(&kept, at, &subscriptions(stack).await?));
+    steps.extend(published(&kept, at, &find::subscriptions(stack).await?));
     // What has no time of its own comes last, in its order.
     steps.sort_by_key(|step| step.at.unwrap_or(i64::MAX));
     let endpoints = match kept.state.as_str() {
@@ -75,7 +76,7 @@ pub(crate) async fn run(arguments: Explain, stack: &Stack, output: Output) -> Re
         endpoints,
     };
     match output.json {
-        true => output.say("", &explained),
+        true => output.json(&explained),
         false => output.text(&explained.text(&kept.event)),
     }
 }

@@ -209,11 +209,11 @@ fn early(at: Timestamp) -> Timestamp {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::ledger::tests::kept;
+    use crate::samples::item;
 
     pub(crate) fn published(id: &str) -> Published {
         Published {
-            event: kept(&format!("studio#{id}"), id).event,
+            event: item(&format!("studio#{id}"), id).event,
             quarantined: false,
         }
     }

@@ -274,7 +274,7 @@ impl List {
 mod tests {
     use super::*;
     use crate::commands::event::index::tests::published;
-    use crate::ledger::tests::kept;
+    use crate::samples::item;
     use serde_json::json;
 
     #[test]
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn what_the_ledger_has_is_in_the_same_states() {
-        let mut it = kept("studio#1", "1");
+        let mut it = item("studio#1", "1");
         for (state, conflict, expected) in [
             ("accepted", false, "accepted"),
             ("accepted", true, "conflict"),

@@ -67,11 +67,11 @@ impl<'n> Groups<'n> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::tests::kept;
+    use crate::samples::item;
 
     #[test]
     fn one_line_has_all_that_got_nothing_for_one_reason() {
-        let event = kept("studio#1", "1").event;
+        let event = item("studio#1", "1").event;
         let names = ["a", "b", "c", "d", "e", "f", "g"];
         let named = names.map(|name| (Nothing::Source, name));
         let alone = [(Nothing::Type, "alone")];

@@ -99,11 +99,11 @@ fn is_after(event: &EventMeta, last: Option<&(i64, String)>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::tests::kept;
+    use crate::samples::item;
 
     #[test]
     fn what_is_done_is_known_by_its_time_and_its_key() {
-        let event = kept("studio#5", "5").event;
+        let event = item("studio#5", "5").event;
         let at = event.accepted_at;
         for (last, expected) in [
             (None, true),

@@ -2,13 +2,14 @@
 //! delivery.
 
 use super::nothing::Nothing;
+use crate::condition::Condition;
 use crate::time::shown;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use webhook_gateway::event::EventMeta;
 use webhook_gateway::store::deliveries::{Delivery, RETENTION, State as DeliveryState};
-use webhook_gateway::store::endpoints::{Endpoint, EndpointStatus, State};
+use webhook_gateway::store::endpoints::{Endpoint, EndpointStatus};
 use webhook_gateway::store::journal::Removed;
 use webhook_gateway::store::subscriptions::is_match;
 
@@ -39,17 +40,17 @@ pub(crate) struct EndpointOutcome {
 impl EndpointOutcome {
     /// Of an event that was published, or is about to be.
     pub(crate) fn of(
-        standing: &EndpointStatus,
+        status: &EndpointStatus,
         event: &EventMeta,
         record: Option<&Delivery>,
         now: Timestamp,
     ) -> Self {
-        let endpoint = &standing.endpoint;
+        let endpoint = &status.endpoint;
         let name = Some(endpoint.name.clone());
         match record {
             Some(record) => Self::recorded(name, record),
             None => {
-                let (state, reason, nothing) = without_record(standing, event, now);
+                let (state, reason, nothing) = without_record(status, event, now);
                 Self {
                     endpoint: endpoint.id.clone(),
                     name,
@@ -150,11 +151,11 @@ fn of_record(record: &Delivery) -> Option<String> {
 
 /// Why nothing is known of a delivery.
 fn without_record(
-    standing: &EndpointStatus,
+    status: &EndpointStatus,
     event: &EventMeta,
     now: Timestamp,
 ) -> (&'static str, Option<String>, Option<Nothing>) {
-    let EndpointStatus { endpoint, circuit } = standing;
+    let endpoint = &status.endpoint;
     if let Some((nothing, filter)) = filtered(endpoint, event) {
         return (
             "none",
@@ -174,18 +175,14 @@ fn without_record(
         let reason = "what became of it is told of for 30 days alone";
         return ("none", Some(reason.to_owned()), Some(Nothing::Expired));
     }
-    let reason = match endpoint.state {
-        State::Paused => Some("the endpoint is paused: it is about to be held"),
-        State::Disabled => Some("the endpoint is disabled: it is about to be held"),
-        State::Active if circuit.is_open() => {
-            Some("the endpoint's circuit is open: it is about to be held")
+    let reason = match Condition::of(status, now).holds() {
+        Some(reason) => Some(format!("{reason}: the delivery is about to be held")),
+        None if is_changed(endpoint, event) => {
+            Some("it takes such events today (the endpoint was changed after the event)".to_owned())
         }
-        State::Active if is_changed(endpoint, event) => {
-            Some("it wants such events today (the endpoint was changed since)")
-        }
-        State::Active => None,
+        None => None,
     };
-    ("on-its-way", reason.map(str::to_owned), None)
+    ("on-its-way", reason, None)
 }
 
 /// What keeps an event from an endpoint, if its filters do.
@@ -209,7 +206,7 @@ fn filtered(endpoint: &Endpoint, event: &EventMeta) -> Option<(Nothing, String)>
 /// The filters are as they are now.
 fn changed(endpoint: &Endpoint, event: &EventMeta, reason: String) -> String {
     match is_changed(endpoint, event) {
-        true => format!("{reason} (the endpoint was changed since)"),
+        true => format!("{reason} (the endpoint was changed after the event)"),
         false => reason,
     }
 }
@@ -221,30 +218,24 @@ fn is_changed(endpoint: &Endpoint, event: &EventMeta) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::tests::kept;
-    use serde_json::json;
+    use crate::samples::{self, item};
     use webhook_gateway::store::deliveries::{Attempt, Sent};
-    use webhook_gateway::store::endpoints::circuit::Circuit;
+    use webhook_gateway::store::endpoints::State;
 
     type Change = fn(&mut Endpoint);
 
-    fn standing(change: impl FnOnce(&mut Endpoint)) -> EndpointStatus {
-        let endpoint = json!({
-            "id": "ep_1", "version": 1, "name": "search", "url": "https://example.com", "events": ["a.*"],
-            "sources": ["studio"], "timeout": 20, "retry": [], "format": "raw",
-            "signature": "standard-webhooks",
-            "secrets": [], "state": "active", "created_at": 1, "updated_at": 1,
-        });
-        let mut endpoint = serde_json::from_value(endpoint).unwrap();
-        change(&mut endpoint);
-        EndpointStatus {
-            endpoint,
-            circuit: Circuit::default(),
-        }
+    fn status(change: impl FnOnce(&mut Endpoint)) -> EndpointStatus {
+        samples::status(|status| {
+            let endpoint = &mut status.endpoint;
+            endpoint.events = vec!["a.*".to_owned()];
+            endpoint.sources = vec!["studio".to_owned()];
+            (endpoint.created_at, endpoint.updated_at) = (1, 1);
+            change(endpoint);
+        })
     }
 
     fn event() -> EventMeta {
-        kept("studio#1", "1").event
+        item("studio#1", "1").event
     }
 
     /// So many days after the event.
@@ -253,8 +244,8 @@ mod tests {
         Timestamp::from_millisecond(ms).unwrap()
     }
 
-    fn told(standing: &EndpointStatus, record: Option<&Delivery>) -> (&'static str, String) {
-        let account = EndpointOutcome::of(standing, &event(), record, now(0));
+    fn told(status: &EndpointStatus, record: Option<&Delivery>) -> (&'static str, String) {
+        let account = EndpointOutcome::of(status, &event(), record, now(0));
         (account.state, account.reason.unwrap_or_default())
     }
 
@@ -294,26 +285,29 @@ mod tests {
                     endpoint.updated_at = i64::MAX;
                 },
                 "none",
-                "changed since",
+                "changed after",
             ),
         ];
         for (change, state, reason) in cases {
-            let told = told(&standing(change), None);
+            let told = told(&status(change), None);
             assert_eq!(told.0, state, "{told:?}");
             assert!(told.1.contains(reason), "{told:?}");
         }
-        let mut open = standing(|_| {});
+        let mut open = status(|_| {});
         open.circuit.opened_at = Some(1);
         assert!(told(&open, None).1.contains("circuit is open"));
-        let changed = standing(|endpoint| endpoint.updated_at = i64::MAX);
-        assert!(told(&changed, None).1.contains("changed since"));
-        let of_old = EndpointOutcome::of(&standing(|_| {}), &event(), None, now(31));
+        let mut waiting = status(|_| {});
+        waiting.circuit.wait_until = Some(i64::MAX);
+        assert!(told(&waiting, None).1.contains("asked for a wait"));
+        let changed = status(|endpoint| endpoint.updated_at = i64::MAX);
+        assert!(told(&changed, None).1.contains("changed after"));
+        let of_old = EndpointOutcome::of(&status(|_| {}), &event(), None, now(31));
         assert!(of_old.text().contains("nothing, because what became of it"));
     }
 
     #[test]
     fn what_became_of_a_delivery_counts_more_than_what_the_endpoint_is_now() {
-        let other = standing(|endpoint| endpoint.events = vec!["b".to_owned()]);
+        let other = status(|endpoint| endpoint.events = vec!["b".to_owned()]);
         let mut record = Delivery::new("ep_1", "ep_1_1_1".to_owned(), event());
         let attempt = Attempt {
             at: 1,

@@ -9,7 +9,6 @@ use webhook_gateway::event::EventMeta;
 use webhook_gateway::store::deliveries::{Deliveries, Delivery};
 use webhook_gateway::store::endpoints::{Endpoint, EndpointStatus, Endpoints, delivery_id};
 use webhook_gateway::store::journal::Removed;
-use webhook_gateway::store::subscriptions::Subscription;
 
 /// The endpoints, with their deliveries.
 pub(crate) struct Recipients {
@@ -61,10 +60,4 @@ impl Recipients {
             .collect();
         Ok(statuses(&ids, &self.table).await?)
     }
-}
-
-/// The subscriptions that there are.
-pub(crate) async fn subscriptions(stack: &Stack) -> Result<Vec<Subscription>> {
-    let listed = stack.subscriptions()?.list().await?.into_iter();
-    Ok(listed.filter_map(std::result::Result::ok).collect())
 }

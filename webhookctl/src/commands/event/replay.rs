@@ -10,7 +10,7 @@ use crate::commands::source::note_unknown;
 use crate::ledger::LedgerReader;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::rate_limit::{Interrupted, Pace, batch_size, interrupted};
+use crate::rate_limit::{interrupted, paced};
 use crate::stack::Stack;
 use crate::time;
 use clap::{ArgGroup, Args};
@@ -154,15 +154,17 @@ pub(crate) async fn run(arguments: Replay, stack: &Stack, output: Output) -> Res
     output.note(&format!(
         "if it is interrupted, run the same command with --resume {id} within 7 days"
     ));
-    let mut bar = Progress::begin(all, output);
     let mut replayer = Replayer {
         target,
         recorded: &recorded,
         progress,
         forgotten: Vec::new(),
     };
-    let sent = replayer.send(&events, arguments.rate, &mut bar).await;
-    bar.end();
+    let bar = Progress::begin(all, "events are sent", output);
+    let sent = paced(&events, arguments.rate, bar, interrupted(), async |batch| {
+        replayer.send(batch).await
+    })
+    .await;
     replayer.report(all, output)?;
     match sent {
         Ok(()) => replayer.progress.end().await,
@@ -181,25 +183,14 @@ fn list(events: &[EventMeta], output: Output) -> Result<()> {
 }
 
 impl Replayer<'_> {
-    /// Sends the events in their turn; an error says why it ended before all were sent.
-    async fn send(
-        &mut self,
-        events: &[EventMeta],
-        rate: NonZeroU32,
-        bar: &mut Progress,
-    ) -> Result<()> {
-        let mut pace = Pace::new(rate, interrupted());
-        for batch in events.chunks(batch_size(rate)) {
-            let turn = pace.turn(batch.len()).await;
-            turn.map_err(|Interrupted| "interrupted")?;
-            let tally = self.send_batch(batch).await?;
-            // Whatever ends it from here on, no more than this batch is sent twice.
-            if let Some(last) = batch.last() {
-                self.progress.advance(last, tally).await?;
-            }
-            bar.at(self.progress.checkpoint.done);
+    /// Sends a batch and notes that it is done; returns the number of events that are done in all runs.
+    async fn send(&mut self, batch: &[EventMeta]) -> Result<usize> {
+        let tally = self.send_batch(batch).await?;
+        // Whatever ends it from here on, no more than this batch is sent twice.
+        if let Some(last) = batch.last() {
+            self.progress.advance(last, tally).await?;
         }
-        Ok(())
+        Ok(self.progress.checkpoint.done)
     }
 
     async fn send_batch(&mut self, batch: &[EventMeta]) -> Result<Tally> {
@@ -241,7 +232,7 @@ impl Replayer<'_> {
             ));
         }
         let replayed = checkpoint.done - forgotten - unwanted;
-        output.say(
+        output.result(
             &format!("replayed {replayed} of {all}"),
             &json!({"replayed": replayed, "of": all, "forgotten": forgotten, "unwanted": unwanted}),
         )

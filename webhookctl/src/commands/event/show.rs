@@ -3,11 +3,11 @@
 use super::list::EventRow;
 use super::recipients::Recipients;
 use crate::Result;
+use crate::body::Body;
 use crate::commands::delivery;
 use crate::output::Output;
 use crate::stack::Stack;
 use crate::time;
-use base64::{Engine, engine::general_purpose::STANDARD};
 use clap::Args;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -51,9 +51,8 @@ struct EventDetails {
     reason: Option<String>,
     released_as: Option<String>,
     headers: BTreeMap<String, String>,
-    body: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body_base64: Option<String>,
+    #[serde(flatten)]
+    body: Body,
     event: Option<Box<RawValue>>,
     deliveries: Vec<delivery::DeliveryRow>,
 }
@@ -95,11 +94,12 @@ pub(crate) async fn run(arguments: Show, stack: &Stack, output: Output) -> Resul
             "the same body came again at {at}: the headers are of then"
         ));
     }
-    output.one(&shown, EventDetails::COLUMNS)?;
+    output.details(&shown, EventDetails::COLUMNS)?;
     if output.json {
         return Ok(());
     }
-    output.text(&shown.request())?;
+    let webhook = shown.body.after_headers(&shown.headers);
+    output.text(&format!("\nWebhook:\n{webhook}"))?;
     if let Some(event) = &shown.event {
         output.text(&format!("\nCloudEvent:\n{}\n", event.get()))?;
     }
@@ -118,18 +118,12 @@ fn shown(
         "accepted" => raw.as_ref().and_then(|raw| made(kept, raw)),
         _ => None,
     };
-    let (body, body_base64) = match raw.map(String::from_utf8) {
-        Some(Ok(text)) => (Some(text), None),
-        Some(Err(error)) => (None, Some(STANDARD.encode(error.as_bytes()))),
-        None => (None, None),
-    };
     EventDetails {
         listed: EventRow::kept(kept),
         reason: kept.reason.clone(),
         released_as: kept.released_as.clone(),
         headers: kept.headers.clone(),
-        body,
-        body_base64,
+        body: Body::of(raw),
         event,
         deliveries,
     }
@@ -142,52 +136,42 @@ fn made(kept: &LedgerItem, raw: &[u8]) -> Option<Box<RawValue>> {
     RawValue::from_string(String::from_utf8(json).ok()?).ok()
 }
 
-impl EventDetails {
-    /// As it would be written by hand.
-    fn request(&self) -> String {
-        let mut text = "\nWebhook:\n".to_owned();
-        for (name, value) in &self.headers {
-            text += &format!("{name}: {value}\n");
-        }
-        match (&self.body, &self.body_base64) {
-            (Some(body), _) => text + "\n" + body,
-            (None, Some(digits)) => text + "\n(not UTF-8; in Base64:)\n" + digits,
-            (None, None) => text,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::tests::kept;
+    use crate::samples::item;
 
     #[test]
     fn what_was_published_is_shown_to_the_letter() {
         let raw = br#"{"action":"employee_hired","data":{"id":7, "x":1.50}}"#;
-        let it = shown(&kept("studio#1", "1"), Some(raw.to_vec()), Vec::new());
-        assert_eq!(it.body.as_deref(), std::str::from_utf8(raw).ok());
-        let event = it.event.unwrap();
+        let details = shown(&item("studio#1", "1"), Some(raw.to_vec()), Vec::new());
+        let event = details.event.as_ref().unwrap();
         let data = r#""data":{"action":"employee_hired","data":{"id":7, "x":1.50}}"#;
         assert!(event.get().contains(data), "{event}");
+        let text = std::str::from_utf8(raw).unwrap();
+        assert_eq!(serde_json::to_value(details).unwrap()["body"], text);
     }
 
     #[test]
     fn what_is_not_understood_has_no_event_and_bytes_are_kept() {
-        let mut quarantined = kept("studio#1", "1");
+        let mut quarantined = item("studio#1", "1");
         quarantined.state = "quarantined".to_owned();
-        let it = shown(&quarantined, Some(b"\xff\0".to_vec()), Vec::new());
-        assert!(it.event.is_none() && it.body.is_none());
-        assert_eq!(it.body_base64.as_deref(), Some("/wA="));
+        let details = shown(&quarantined, Some(b"\xff\0".to_vec()), Vec::new());
+        let details = serde_json::to_value(details).unwrap();
+        assert_eq!(
+            (&details["event"], &details["body"], &details["body_base64"]),
+            (&().into(), &().into(), &"/wA=".into())
+        );
     }
 
     #[test]
     fn a_body_that_is_gone_leaves_the_rest() {
-        let it = shown(&kept("studio#1", "1"), None, Vec::new());
-        let it = serde_json::to_value(it).unwrap();
+        let details = shown(&item("studio#1", "1"), None, Vec::new());
+        let details = serde_json::to_value(details).unwrap();
         assert_eq!(
-            (&it["id"], &it["body"], &it["event"]),
+            (&details["id"], &details["body"], &details["event"]),
             (&"1".into(), &().into(), &().into())
         );
+        assert_eq!(details.get("body_base64"), None);
     }
 }

@@ -206,7 +206,7 @@ fn subscribed(subscription: &Subscription, kept: &LedgerItem) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::tests::kept;
+    use crate::samples::item;
     use serde_json::json;
     use webhook_gateway::crypto::secret::{Matched, Secret};
 
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn which_secret_matched_is_told_by_its_place_then_and_now() {
-        let mut signed_with = kept("studio#1", "1");
+        let mut signed_with = item("studio#1", "1");
         assert!(signed(&signed_with, None).starts_with("unsigned"));
         signed_with.matched = Some(Matched {
             position: 0,
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn what_door_1_did_is_told_in_order() {
         let told = |change: fn(&mut LedgerItem)| {
-            let mut kept = kept("studio#1", "1");
+            let mut kept = item("studio#1", "1");
             change(&mut kept);
             let steps = received(&kept, None, None);
             assert!(steps[0].what.contains("studio"));
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn what_came_again_says_nothing_of_the_secret_then() {
-        let steps = received(&kept("studio#1", "1"), None, Some(1_790_000_000_001));
+        let steps = received(&item("studio#1", "1"), None, Some(1_790_000_000_001));
         assert!(steps[1].what.contains("came again") && steps[1].at == Some(1_790_000_000_001));
         assert!(steps.iter().all(|step| !step.what.contains("unsigned")));
     }
@@ -298,7 +298,7 @@ mod tests {
         };
         let subscriptions = [subscription("search", "a.*"), subscription("hr", "b.*")];
         let at = Timestamp::from_millisecond(7).unwrap();
-        let mut it = kept("studio#1", "1");
+        let mut it = item("studio#1", "1");
         let steps = published(&it, Some(at), &subscriptions);
         assert!(steps[0].what.contains("events queue") && steps[0].at == Some(7));
         assert!(

@@ -1,10 +1,10 @@
 //! Where replayed events go: to a queue as the fan-out sends them, to an endpoint as orders on the delivery
 //! queue, or to all that want them now.
 
-use super::recipients::subscriptions;
 use super::replay::Replay;
 use crate::Result;
-use crate::endpoints;
+use crate::condition::note_if_held;
+use crate::find;
 use crate::ledger::LedgerReader;
 use crate::output::Output;
 use crate::stack::Stack;
@@ -14,7 +14,7 @@ use webhook_gateway::aws::sqs::{MAX_ENTRIES, Message, Queues};
 use webhook_gateway::event::{CloudEvent, EventMeta};
 use webhook_gateway::messages::{self, DeliverEvent};
 use webhook_gateway::providers::Verified;
-use webhook_gateway::store::endpoints::{Endpoint, State};
+use webhook_gateway::store::endpoints::Endpoint;
 use webhook_gateway::store::ledger::LedgerItem;
 use webhook_gateway::store::subscriptions::Subscription;
 
@@ -51,11 +51,8 @@ impl Target {
         match (&replay.endpoint, &replay.queue) {
             (Some(wanted), _) => {
                 let endpoints = stack.endpoints()?.list().await?;
-                let found = endpoints::select(wanted, &endpoints)?;
-                let found = found.ok_or_else(|| format!("the endpoint {wanted} was removed"))?;
-                if found.state != State::Active {
-                    output.note("the endpoint is not active: what is replayed is held until it is");
-                }
+                let found = find::endpoint(wanted, &endpoints)?;
+                note_if_held(found, "replayed", output);
                 target.endpoints.push(found.clone());
             }
             (None, Some(queue)) if queue == "events" => target.queue_urls.push(events_queue_url),
@@ -65,20 +62,14 @@ impl Target {
                 target.queue_urls.push(queue.clone());
             }
             (None, Some(queue)) => {
-                let named = subscriptions(stack).await?;
-                let named = named
-                    .into_iter()
-                    .find(|subscription| subscription.name == *queue);
-                target.subscriptions.push(named.ok_or_else(|| {
-                    format!(
-                        "there is no subscription {queue}: name `events`, one of `webhookctl \
-                        subscription list`, or a URL"
-                    )
+                let subscription = find::subscription(queue, stack).await;
+                target.subscriptions.push(subscription.map_err(|error| {
+                    format!("{error}; --queue also takes `events` and the URL of a queue")
                 })?);
             }
             (None, None) => {
                 target.endpoints = stack.endpoints()?.list().await?;
-                target.subscriptions = subscriptions(stack).await?;
+                target.subscriptions = find::subscriptions(stack).await?;
                 target.queue_urls.push(events_queue_url);
             }
         }

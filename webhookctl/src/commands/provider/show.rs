@@ -34,7 +34,7 @@ pub(crate) struct ProviderDetails {
 }
 
 pub(crate) fn run(arguments: &Show, output: Output) -> Result<()> {
-    output.one(
+    output.details(
         &ProviderDetails::of(arguments.provider),
         ProviderDetails::COLUMNS,
     )

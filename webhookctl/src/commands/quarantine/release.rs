@@ -1,12 +1,13 @@
 //! `webhookctl quarantine release`.
 
-use super::messages::Messages;
+use super::messages::forget;
 use super::rejected::Request;
 use super::{Which, found, rejected};
 use crate::Result;
 use crate::document::Document;
 use crate::ledger::LedgerReader;
 use crate::output::Output;
+use crate::peek::Peek;
 use crate::stack::Stack;
 use clap::Args;
 use jiff::Timestamp;
@@ -215,7 +216,8 @@ pub(crate) async fn run(arguments: Release, stack: &Stack, output: Output) -> Re
     }
     if !dry_run && !arguments.which.rejected {
         let freed = told.freed.iter().map(String::as_str).collect();
-        Messages::of(stack)?.forget(freed).await;
+        let queue = Peek::new(stack.sqs(), stack.quarantine_queue()?);
+        forget(freed, &queue).await;
     }
     told.end()
 }

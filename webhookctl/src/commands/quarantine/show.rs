@@ -3,9 +3,9 @@
 use super::release::{Released, Releaser};
 use super::{QuarantineRow, rejected};
 use crate::Result;
+use crate::body::Body;
 use crate::output::Output;
 use crate::stack::Stack;
-use base64::{Engine, engine::general_purpose::STANDARD};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -38,9 +38,8 @@ struct QuarantineDetails {
     #[serde(flatten)]
     listed: QuarantineRow,
     headers: BTreeMap<String, String>,
-    body: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body_base64: Option<String>,
+    #[serde(flatten)]
+    body: Body,
     today: Released,
 }
 
@@ -80,26 +79,17 @@ fn tell(
 ) -> Result<()> {
     let signatures = Provider::ALL.map(Provider::signature_header);
     headers.retain(|name, _| !signatures.contains(&&**name));
-    let (body, body_base64) = match String::from_utf8(raw) {
-        Ok(text) => (Some(text), None),
-        Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
-    };
     let shown = QuarantineDetails {
         listed,
         headers,
-        body,
-        body_base64,
+        body: Body::of(Some(raw)),
         today,
     };
     if output.json {
-        return output.say("", &shown);
+        return output.json(&shown);
     }
-    output.one(&shown.listed, QuarantineRow::COLUMNS)?;
-    let headers = shown.headers.iter();
-    let headers: String = headers
-        .map(|(name, value)| format!("{name}: {value}\n"))
-        .collect();
-    let body = shown.body.or(shown.body_base64).unwrap_or_default();
-    output.text(&format!("\n{headers}\n{body}\n\nToday:"))?;
-    output.one(&shown.today, Released::COLUMNS)
+    output.details(&shown.listed, QuarantineRow::COLUMNS)?;
+    let webhook = shown.body.after_headers(&shown.headers);
+    output.text(&format!("\n{webhook}\n\nToday:"))?;
+    output.details(&shown.today, Released::COLUMNS)
 }

@@ -155,7 +155,7 @@ async fn repair(
     };
     let events = repair::events(&events.missing, &recorded.ledger, rate, output).await?;
     let deliveries = repair::deliveries(deliveries.missing, &sending, output).await?;
-    output.say(
+    output.result(
         &format!("repaired: {events} events are published again, {deliveries} deliveries are on the queue \
             again"),
         &json!({"repaired": {"events": events, "deliveries": deliveries}}),

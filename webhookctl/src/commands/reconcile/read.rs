@@ -36,7 +36,6 @@ pub(crate) async fn lines(
             break;
         }
     }
-    progress.end();
     Ok((lines, unreadable))
 }
 
@@ -67,7 +66,6 @@ pub(crate) async fn published(
         }));
         progress.at(published.len());
     }
-    progress.end();
     Ok(published)
 }
 

@@ -6,7 +6,7 @@ use crate::Result;
 use crate::commands::delivery::PacedSender;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::rate_limit::{Interrupted, Pace, batch_size, interrupted};
+use crate::rate_limit::{interrupted, paced};
 use jiff::Timestamp;
 use std::fmt::Display;
 use std::num::NonZeroU32;
@@ -20,21 +20,20 @@ pub(crate) async fn events(
     rate: NonZeroU32,
     output: Output,
 ) -> Result<usize> {
-    let mut progress = Progress::counting("events are published again", output);
+    let progress = Progress::begin(missing.len(), "events are published again", output);
     let mut republished = 0;
-    let mut pace = Pace::new(rate, interrupted());
-    for lines in missing.chunks(batch_size(rate)) {
-        let turn = pace.turn(lines.len()).await;
-        turn.map_err(|Interrupted| unfinished("interrupted", republished))?;
+    let ended = paced(missing, rate, progress, interrupted(), async |lines| {
         for line in lines {
-            let marked = ledger.republish(line, Timestamp::now()).await;
-            let marked = marked.map_err(|error| unfinished(error, republished))?;
+            let marked = ledger.republish(line, Timestamp::now()).await?;
             republished += usize::from(marked);
         }
-        progress.at(republished);
+        Ok(republished)
+    })
+    .await;
+    match ended {
+        Ok(()) => Ok(republished),
+        Err(why) => Err(unfinished(why, republished).into()),
     }
-    progress.end();
-    Ok(republished)
 }
 
 fn unfinished(why: impl Display, republished: usize) -> String {
@@ -47,17 +46,15 @@ pub(crate) async fn deliveries(
     sending: &PacedSender<'_>,
     output: Output,
 ) -> Result<usize> {
-    let mut progress = Progress::begin(missing.len(), output);
+    let progress = Progress::begin(missing.len(), "deliveries are on the queue again", output);
     let orders = missing.into_iter().map(|missing| DeliverEvent {
         endpoint: missing.endpoint,
         event: missing.event,
         resend: None,
         not_before: None,
     });
-    let outcome = sending
-        .send(orders.collect(), &mut progress, interrupted())
-        .await;
-    progress.end();
+    let outcome = sending.send(orders.collect(), progress, interrupted());
+    let outcome = outcome.await;
     match outcome.problem {
         None => Ok(outcome.sent),
         Some(problem) => Err(format!(

@@ -17,9 +17,10 @@ struct Lost {
     id: String,
     r#type: String,
     source: String,
-    /// Of a delivery.
+    /// The endpoint of a delivery.
     endpoint: Option<String>,
-    /// Of a delivery, which names itself.
+    endpoint_name: Option<String>,
+    /// The event of a delivery, whose own id is `id`.
     event: Option<String>,
     accepted_at: Option<String>,
     why: &'static str,
@@ -45,7 +46,7 @@ pub(crate) fn print(
             "in_flight_or_missing": deliveries.doubtful, "missing": deliveries.missing.len(),
         },
     });
-    output.say(&equations(events, deliveries), &summary)?;
+    output.result(&equations(events, deliveries), &summary)?;
     let mut lost: Vec<_> = events.missing.iter().map(Lost::event).collect();
     lost.extend(deliveries.missing.iter().map(Lost::delivery));
     output.list(&lost, Lost::COLUMNS)
@@ -113,6 +114,7 @@ impl Lost {
             r#type: event.event_type.clone(),
             source: event.source.clone(),
             endpoint: None,
+            endpoint_name: None,
             event: None,
             accepted_at: shown(event.accepted_at),
             why: match line.republished_at {
@@ -130,6 +132,7 @@ impl Lost {
             r#type: event.event_type.clone(),
             source: event.source.clone(),
             endpoint: Some(missing.endpoint.clone()),
+            endpoint_name: Some(missing.endpoint_name.clone()),
             event: Some(event.id.clone()),
             accepted_at: shown(event.accepted_at),
             why: match missing.is_overdue {
@@ -146,7 +149,7 @@ impl Lost {
         "id",
         "type",
         "source",
-        "endpoint",
+        "endpoint_name",
         "event",
         "accepted_at",
         "why",

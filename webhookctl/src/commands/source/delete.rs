@@ -28,5 +28,5 @@ pub(crate) async fn run(Delete { name }: Delete, stack: &Stack, output: Output) 
     if is_watched {
         silence::end(&name, stack).await?;
     }
-    output.say(&format!("deleted {name}"), &json!({"deleted": name}))
+    output.result(&format!("deleted {name}"), &json!({"deleted": name}))
 }

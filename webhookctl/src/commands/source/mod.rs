@@ -13,6 +13,7 @@ mod view;
 
 use crate::Result;
 use crate::document::Document;
+use crate::find::Unknown;
 use crate::output::Output;
 use crate::stack::Stack;
 use clap::Subcommand;
@@ -75,9 +76,7 @@ pub(crate) async fn note_unknown(names: &[String], stack: &Stack, output: Output
         .iter()
         .filter(|name| !document.sources.contains_key(*name))
     {
-        output.note(&format!(
-            "there is no source {name}: see `webhookctl source list`"
-        ));
+        output.note(&Unknown::Source(name.clone()).to_string());
     }
 }
 
@@ -85,7 +84,7 @@ fn tell(output: Output, changed: &Changed) -> Result<()> {
     if changed.secret.is_some() {
         output.note("the secret is shown this once: give it to the provider");
     }
-    output.one(changed, Changed::COLUMNS)
+    output.details(changed, Changed::COLUMNS)
 }
 
 /// Refuses a window that would end before its time, because the ledger forgets the webhook first.

@@ -22,5 +22,5 @@ pub(crate) struct Show {
 pub(crate) async fn run(Show { name }: Show, stack: &Stack, output: Output) -> Result<()> {
     let document = Document::of(stack).await?;
     let view = SourceView::of(&name, document.entry(&name)?, stack)?;
-    output.one(&view, SourceView::COLUMNS)
+    output.details(&view, SourceView::COLUMNS)
 }

@@ -3,6 +3,7 @@
 
 use crate::Result;
 use crate::stack::Stack;
+use crate::time::exact_duration;
 use jiff::{SignedDuration, Timestamp};
 use webhook_gateway::silence;
 use webhook_gateway::store::sources::Source;
@@ -11,9 +12,10 @@ use webhook_gateway::store::sources::Source;
 pub(crate) async fn follow(name: &str, source: &Source, stack: &Stack) -> Result<()> {
     match source.silent_after {
         Some(gap) => begin(name, gap, stack).await.map_err(|error| {
+            let gap = exact_duration(gap);
             format!(
                 "the source {name} is written, but not watched before its next webhook: {error}; \
-                `webhookctl source update {name} --silent-after {gap:#}` tries again"
+                `webhookctl source update {name} --silent-after {gap}` tries again"
             )
             .into()
         }),

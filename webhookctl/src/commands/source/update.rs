@@ -72,7 +72,7 @@ pub(crate) async fn run(arguments: Update, stack: &Stack, output: Output) -> Res
         // Also where nothing was changed: that is how a watch that was not begun is made up for.
         silence::follow(&name, &source, stack).await?;
     }
-    output.one(&view, SourceView::COLUMNS)
+    output.details(&view, SourceView::COLUMNS)
 }
 
 impl Update {

@@ -3,7 +3,7 @@
 use super::entry;
 use crate::Result;
 use crate::stack::Stack;
-use jiff::SignedDuration;
+use crate::time::exact_duration;
 use serde::Serialize;
 use serde_json::Value;
 use webhook_gateway::providers::Provider;
@@ -59,8 +59,10 @@ impl SourceView {
             provider: entry::provider(entry).map(Provider::name),
             status,
             secrets,
-            dedupe_window: usable.map(|source| days(window(source))),
-            silent_after: usable.and_then(|source| source.silent_after).map(days),
+            dedupe_window: usable.map(|source| exact_duration(window(source))),
+            silent_after: usable
+                .and_then(|source| source.silent_after)
+                .map(exact_duration),
             origins: usable.map_or_else(Vec::new, |source| source.origins.clone()),
             url: stack.payload_url(name)?,
             reason: source.err().map(|error| error.to_string()),
@@ -80,19 +82,6 @@ impl SourceView {
         "origins",
         "url",
     ];
-}
-
-/// A duration as it is configured: in days if it is days.
-fn days(duration: SignedDuration) -> String {
-    const HOURS: i64 = 24;
-    match duration.as_hours() {
-        hours
-            if hours >= HOURS && duration == SignedDuration::from_hours(hours / HOURS * HOURS) =>
-        {
-            format!("{}d", hours / HOURS)
-        }
-        _ => format!("{duration:#}"),
-    }
 }
 
 #[cfg(test)]
@@ -128,7 +117,7 @@ mod tests {
                 json!({"provider": "people-force", "secrets": ["a", "b"], "dedupe_window": "90m"})
             ),
             json!({"name": "hr", "provider": "people-force", "status": "signed", "secrets": 2,
-                   "dedupe_window": "1h 30m", "silent_after": null, "origins": [], "url": url})
+                   "dedupe_window": "1h30m", "silent_after": null, "origins": [], "url": url})
         );
         let unsigned = view(
             json!({"provider": "woodwing", "unsigned": true, "origins": ["*"], "silent_after": "36h"}),
@@ -136,7 +125,7 @@ mod tests {
         assert_eq!(unsigned["status"], "unsigned");
         assert_eq!(unsigned["dedupe_window"], "30d");
         assert_eq!(unsigned["origins"], json!(["*"]));
-        assert_eq!(unsigned["silent_after"], "36h");
+        assert_eq!(unsigned["silent_after"], "1d12h");
         let week = Stack::with_outputs(&[
             ("WebhookUrl", "https://hooks.example.com/webhooks"),
             ("RetentionDays", "7"),
@@ -147,12 +136,5 @@ mod tests {
         let disabled = view(json!({"provider": "people-force"}));
         assert_eq!(disabled["status"], "disabled");
         assert!(disabled["reason"].as_str().unwrap().contains("secret"));
-    }
-
-    #[test]
-    fn a_window_of_days_is_told_in_days() {
-        for (hours, expected) in [(1, "1h"), (24, "1d"), (36, "36h"), (720, "30d")] {
-            assert_eq!(days(SignedDuration::from_hours(hours)), expected);
-        }
     }
 }

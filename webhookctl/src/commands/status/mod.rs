@@ -1,8 +1,8 @@
-//! `webhookctl status`: how sources and endpoints are doing, on one screen. `known` is read each time,
-//! `counts` says what the metrics come to, `course` how an endpoint is doing, and `view` shows it.
+//! `webhookctl status`: how sources and endpoints are doing, on one screen. `snapshot` is read each time,
+//! `counts` adds up the metrics, and `view` is the printed rows.
 
-mod condition;
 mod counts;
+mod next_attempt;
 mod snapshot;
 mod view;
 
@@ -12,6 +12,7 @@ use crate::metrics::{Query, Values, ask};
 use crate::output::Output;
 use crate::rate_limit::interrupted;
 use crate::stack::Stack;
+use crate::time;
 use clap::Args;
 use jiff::Timestamp;
 use snapshot::Snapshot;
@@ -50,15 +51,9 @@ pub(crate) struct Status {
     /// Shows it again and again, until Ctrl-C.
     #[arg(long)]
     watch: bool,
-    /// How many seconds later.
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = 5,
-        requires = "watch",
-        value_parser = clap::value_parser!(u64).range(1..),
-    )]
-    interval: u64,
+    /// The pause between two screens, 1s or longer.
+    #[arg(long, value_name = "DURATION", default_value = "5s", requires = "watch", value_parser = interval)]
+    interval: Duration,
 }
 
 /// What was last counted, and when.
@@ -95,8 +90,15 @@ pub(crate) async fn run(arguments: Status, stack: &Stack, output: Output) -> Res
         }
         tokio::select! {
             () = &mut interrupted => return Ok(()),
-            () = tokio::time::sleep(Duration::from_secs(arguments.interval)) => {}
+            () = tokio::time::sleep(arguments.interval) => {}
         }
+    }
+}
+
+fn interval(text: &str) -> std::result::Result<Duration, String> {
+    match time::seconds(text)? {
+        0 => Err("the shortest interval is 1s".to_owned()),
+        seconds => Ok(Duration::from_secs(seconds)),
     }
 }
 

@@ -1,10 +1,11 @@
-//! What is known of sources and endpoints at a moment, but for what the metrics count.
+//! Sources and endpoints at one moment, without their metrics.
 
-use super::condition::{next_attempt, state};
 use super::counts::{self, OF_ENDPOINT, OF_SOURCE};
+use super::next_attempt::next_attempt;
 use super::view::{EndpointView, SourceView, text};
 use crate::Result;
 use crate::commands::delivery::MOST_HELD;
+use crate::condition::Condition;
 use crate::document::Document;
 use crate::endpoints::all_statuses;
 use crate::metrics::{Query, Values};
@@ -18,13 +19,14 @@ use webhook_gateway::store::endpoints::EndpointStatus;
 use webhook_gateway::store::journal::days;
 use webhook_gateway::store::sources::Source;
 
-/// Who was heard of is noted once a minute: what came since is told by what was published since.
-const UNHEARD: SignedDuration = SignedDuration::from_mins(2);
+/// The journal notes at most once a minute that a source sent something. Newer events are among those that
+/// were published since then.
+const UNNOTED: SignedDuration = SignedDuration::from_mins(2);
 
-/// Among how many deliveries of an endpoint the next attempt is looked for.
+/// The number of newest deliveries among which the next attempt of an endpoint is looked for.
 const NEWEST: i32 = 100;
 
-/// All of it.
+/// The sources and the endpoints.
 pub(crate) struct Snapshot {
     now: Timestamp,
     /// By name, and by provider unless it is disabled.
@@ -36,7 +38,7 @@ pub(crate) struct Snapshot {
 
 /// An endpoint.
 struct Target {
-    standing: EndpointStatus,
+    status: EndpointStatus,
     newest: Vec<Delivery>,
     held: usize,
 }
@@ -66,7 +68,7 @@ impl Snapshot {
             queries.extend(counts::of_source(namespace, name, provider));
         }
         for target in &self.endpoints {
-            let id = &target.standing.endpoint.id;
+            let id = &target.status.endpoint.id;
             queries.extend(counts::of_endpoint(namespace, id));
         }
         Ok(queries)
@@ -98,12 +100,12 @@ impl Snapshot {
         let views = self.endpoints.iter().enumerate().map(|(place, target)| {
             let values = part(values, of_sources + place * OF_ENDPOINT, OF_ENDPOINT);
             let tried = values.map(|values| counts::tried(values, self.now));
-            let next = next_attempt(&target.standing, &target.newest, self.now);
+            let next = next_attempt(&target.status, &target.newest, self.now);
             EndpointView {
                 kind: "endpoint",
-                id: target.standing.endpoint.id.clone(),
-                name: target.standing.endpoint.name.clone(),
-                state: state(&target.standing, self.now),
+                id: target.status.endpoint.id.clone(),
+                name: target.status.endpoint.name.clone(),
+                condition: Condition::of(&target.status, self.now).name(),
                 tried: tried.map(|(tried, _)| tried),
                 took: tried.map(|(_, took)| took),
                 held: target.held.min(MOST_HELD),
@@ -122,13 +124,13 @@ fn part(values: Option<&[Values]>, from: usize, count: usize) -> Option<&[Values
 async fn targets(stack: &Stack) -> Result<Vec<Target>> {
     let (deliveries, endpoints) = (stack.deliveries()?, stack.endpoints()?);
     let mut targets = Vec::new();
-    for standing in all_statuses(&endpoints).await? {
-        let id = &standing.endpoint.id;
+    for status in all_statuses(&endpoints).await? {
+        let id = &status.endpoint.id;
         let newest = deliveries.newest(id, NEWEST).await;
         targets.push(Target {
             newest: newest?,
             held: deliveries.count_held(id, MOST_HELD).await?,
-            standing,
+            status,
         });
     }
     Ok(targets)
@@ -140,7 +142,7 @@ async fn last_events(stack: &Stack, now: Timestamp) -> Result<HashMap<String, Ti
     let heard = journal.activity().await?.into_iter();
     let heard = heard.filter_map(|(source, heard)| Some((source, heard.last_accepted_at?)));
     let mut last: HashMap<_, _> = heard.collect();
-    let since = now - UNHEARD;
+    let since = now - UNNOTED;
     for day in days(since, now) {
         let page = journal.published(day, since, None).await;
         let (batches, _) = page?;

@@ -22,7 +22,7 @@ pub(crate) struct EndpointView {
     pub(crate) kind: &'static str,
     pub(crate) id: String,
     pub(crate) name: String,
-    pub(crate) state: &'static str,
+    pub(crate) condition: &'static str,
     #[serde(flatten)]
     pub(crate) tried: Option<Lately<Tried>>,
     #[serde(flatten)]
@@ -57,7 +57,7 @@ impl SourceView {
 impl EndpointView {
     pub(crate) const COLUMNS: &[&str] = &[
         "name",
-        "state",
+        "condition",
         "hour.success",
         "day.success",
         "p50_ms",

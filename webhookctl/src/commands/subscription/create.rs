@@ -56,5 +56,5 @@ pub(crate) async fn run(arguments: Create, stack: &Stack, output: Output) -> Res
         "a queue outside the stack has to be allowed by the template's parameter ConsumerQueueArns",
     );
     queue::look_at(&subscription.queue_url, stack, output).await;
-    output.one(&SubscriptionView(subscription), SubscriptionView::COLUMNS)
+    output.details(&SubscriptionView(subscription), SubscriptionView::COLUMNS)
 }

@@ -1,6 +1,7 @@
 //! `webhookctl subscription delete`.
 
 use crate::Result;
+use crate::find::Unknown;
 use crate::output::Output;
 use crate::stack::Stack;
 use clap::Args;
@@ -20,9 +21,7 @@ pub(crate) struct Delete {
 
 pub(crate) async fn run(Delete { name }: Delete, stack: &Stack, output: Output) -> Result<()> {
     if !stack.subscriptions()?.remove(&name).await? {
-        return Err(
-            format!("there is no subscription {name}: see `webhookctl subscription list`").into(),
-        );
+        return Err(Unknown::Subscription(name).into());
     }
-    output.say(&format!("deleted {name}"), &json!({"deleted": name}))
+    output.result(&format!("deleted {name}"), &json!({"deleted": name}))
 }

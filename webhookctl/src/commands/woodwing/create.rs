@@ -86,7 +86,7 @@ pub(crate) async fn run(arguments: Create, stack: &Stack, output: Output) -> Res
     match kept {
         Ok(created) => {
             output.note(&format!("the token is stored with the source {name}"));
-            output.one(&created, Registration::COLUMNS)
+            output.details(&created, Registration::COLUMNS)
         }
         Err(error) => {
             let why = error.to_string();

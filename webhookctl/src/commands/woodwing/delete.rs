@@ -25,5 +25,5 @@ pub(crate) async fn run(Delete { id, login }: Delete, output: Output) -> Result<
     let (server, _) = login.log_on(false).await?;
     server.get(&id).await?;
     server.delete(&id).await?;
-    output.say(&format!("deleted {id}"), &json!({"deleted": id}))
+    output.result(&format!("deleted {id}"), &json!({"deleted": id}))
 }

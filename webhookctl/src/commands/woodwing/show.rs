@@ -22,5 +22,5 @@ pub(crate) struct Show {
 
 pub(crate) async fn run(Show { id, login }: Show, output: Output) -> Result<()> {
     let (server, _) = login.log_on(false).await?;
-    output.one(&server.get(&id).await?, Registration::COLUMNS)
+    output.details(&server.get(&id).await?, Registration::COLUMNS)
 }

@@ -108,7 +108,7 @@ async fn update(arguments: Update, source: Option<Moved>, output: Output) -> Res
         let why = told.as_ref().err().unwrap_or(&error);
         format!("whether the registration {id} is changed is not known: {why}")
     })?;
-    output.one(&read_back, Registration::COLUMNS)?;
+    output.details(&read_back, Registration::COLUMNS)?;
     match (read_back == wanted, told) {
         (true, _) => Ok(()),
         (false, Err(error)) => Err(error),

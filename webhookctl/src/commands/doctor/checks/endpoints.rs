@@ -1,28 +1,28 @@
 //! Whether each endpoint gets its deliveries, and what signs them.
 
-use super::super::facts::Kept;
+use super::super::facts::HeldEndpoint;
 use super::super::finding::Finding;
 use crate::commands::delivery::MOST_HELD;
+use crate::condition::{Condition, held_by_state};
 use crate::output::header_value;
-use crate::time::{ago, long};
-use jiff::{SignedDuration, Timestamp};
+use crate::time::{ago, rough};
+use jiff::Timestamp;
 use std::time::Duration;
-use webhook_gateway::store::endpoints::{Endpoint, State};
+use webhook_gateway::store::endpoints::Endpoint;
 
 const CHECK: &str = "endpoints";
 
 /// An endpoint that asks to be left alone for longer than that most likely means something else.
 const LONG_WAIT: Duration = Duration::from_hours(1);
 
-/// Circuits that are open, endpoints that are disabled or paused, and secrets that ended.
-pub(crate) fn endpoints(endpoints: &[Kept], now: Timestamp) -> Vec<Finding> {
+/// Endpoints that get nothing or little, secrets that ended, and credentials among the headers.
+pub(crate) fn endpoints(endpoints: &[HeldEndpoint], now: Timestamp) -> Vec<Finding> {
     if endpoints.is_empty() {
-        let none = Finding::ok(CHECK, "none", "there is no endpoint yet");
-        return vec![none];
+        return vec![Finding::ok(CHECK, "none", "there is no endpoint yet")];
     }
-    let judge = |kept: &Kept| {
-        let endpoint = &kept.standing.endpoint;
-        let mut found = vec![course(kept, now)];
+    let judge = |held: &HeldEndpoint| {
+        let endpoint = &held.status.endpoint;
+        let mut found = vec![condition(held, now)];
         found.extend(secrets(endpoint, now));
         found.extend(headers(endpoint));
         found
@@ -30,84 +30,68 @@ pub(crate) fn endpoints(endpoints: &[Kept], now: Timestamp) -> Vec<Finding> {
     endpoints.iter().flat_map(judge).collect()
 }
 
-/// Whether it gets anything.
-fn course(kept: &Kept, now: Timestamp) -> Finding {
-    let (endpoint, circuit) = (&kept.standing.endpoint, &kept.standing.circuit);
-    let (id, name) = (&endpoint.id, &endpoint.name);
-    let held = match kept.held {
-        held if held > MOST_HELD => format!("more than {MOST_HELD} deliveries are held"),
-        0 => "nothing is held".to_owned(),
-        1 => "1 delivery is held".to_owned(),
-        held => format!("{held} deliveries are held"),
-    };
+/// Whether it gets its deliveries.
+fn condition(endpoint: &HeldEndpoint, now: Timestamp) -> Finding {
+    let (status, held) = (&endpoint.status, held(endpoint.held));
+    let (id, name, circuit) = (&status.endpoint.id, &status.endpoint.name, &status.circuit);
+    let warning = |what: String, to_do: String| Finding::warning(CHECK, name, what, to_do);
     let since = |at: i64| Timestamp::from_millisecond(at).map_or("?".to_owned(), |at| ago(at, now));
-    let reason = endpoint.reason.as_ref();
+    let changed = since(status.endpoint.updated_at);
+    let reason = status.endpoint.reason.as_ref();
     let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
-    match endpoint.state {
-        State::Disabled => Finding::wrong(
-            CHECK,
-            name,
-            format!("disabled {}{reason}; {held}", since(endpoint.updated_at)),
-            format!("fix it, then `webhookctl endpoint enable {id}`"),
-        ),
-        State::Paused => Finding::warning(
-            CHECK,
-            name,
-            format!("paused {}{reason}; {held}", since(endpoint.updated_at)),
-            format!("`webhookctl endpoint resume {id}`, once it is to get them"),
-        ),
-        State::Active if kept.held > 0 && circuit.is_probe_lost(now) => Finding::warning(
-            CHECK,
-            name,
-            format!(
-                "its probe is lost, which was due {}; {held}",
-                circuit.probe_due_at.map_or("?".to_owned(), since)
-            ),
+    let condition = Condition::of(status, now);
+    let is_active = held_by_state(&status.endpoint).is_none();
+    if is_active && endpoint.held > 0 && circuit.is_probe_lost(now) {
+        let due = circuit.probe_due_at.map_or("?".to_owned(), since);
+        return warning(
+            format!("its probe was due {due} and is lost; {held}"),
             format!("`webhookctl endpoint resume {id}` sends another"),
-        ),
-        State::Active if circuit.is_open() => Finding::warning(
+        );
+    }
+    match condition {
+        Condition::Disabled => Finding::wrong(
             CHECK,
             name,
+            format!("disabled {changed}{reason}; {held}"),
+            format!("fix the receiver, then `webhookctl endpoint enable {id}`"),
+        ),
+        Condition::Paused => warning(
+            format!("paused {changed}{reason}; {held}"),
+            format!("`webhookctl endpoint resume {id}` when it can take its deliveries"),
+        ),
+        Condition::Open => warning(
             format!(
                 "its circuit opened {} after {} failures in a row; {held}",
                 since(circuit.opened_at.unwrap_or_default()),
                 circuit.failures
             ),
             format!(
-                "it is tried every now and then; fix it, and `webhookctl endpoint enable {id}` tries it at \
-                 once"
+                "fix the receiver. Probes try it from time to time; `webhookctl endpoint enable {id}` tries \
+                 it at once"
             ),
         ),
-        State::Active if circuit.wait(now) > LONG_WAIT => Finding::warning(
-            CHECK,
-            name,
+        Condition::Waiting(wait) if wait > LONG_WAIT => warning(
             format!(
-                "it asked to be left alone for another {}; {held}",
-                long(SignedDuration::try_from(circuit.wait(now)).unwrap_or(SignedDuration::MAX))
+                "it asked for a wait, which lasts another {}; {held}",
+                rough(wait)
             ),
             format!(
-                "see that its Retry-After is in seconds or a date, at most 12 h are kept to; `webhookctl \
-                 endpoint enable {id}` tries it at once"
+                "check that its Retry-After is a number of seconds or a date. The gateway waits 12h at most; \
+                 `webhookctl endpoint enable {id}` tries the endpoint at once"
             ),
         ),
-        State::Active if !circuit.wait(now).is_zero() => Finding::ok(
-            CHECK,
-            name,
-            format!("waiting, as it asked to be left alone for a while; {held}"),
-        ),
-        State::Active if circuit.is_slow() => Finding::warning(
-            CHECK,
-            name,
+        Condition::Waiting(_) => Finding::ok(CHECK, name, format!("it asked for a wait; {held}")),
+        Condition::Slow => warning(
             format!(
-                "slow since {}, so that one invocation at a time tries it; {held}",
+                "it became slow {}: one delivery at a time is sent; {held}",
                 since(circuit.slow_since.unwrap_or_default())
             ),
             format!(
-                "have it answer first and work later, or raise its rate: `webhookctl endpoint update {id} \
-                 --rate N` has N tried side by side"
+                "let it answer first and work later, or raise its rate: with `webhookctl endpoint update {id} \
+                 --rate N`, N deliveries a second are sent at the same time"
             ),
         ),
-        State::Active if circuit.failures > 0 => Finding::ok(
+        Condition::Hanging(_) | Condition::Active if circuit.failures > 0 => Finding::ok(
             CHECK,
             name,
             format!(
@@ -115,7 +99,19 @@ fn course(kept: &Kept, now: Timestamp) -> Finding {
                 circuit.failures
             ),
         ),
-        State::Active => Finding::ok(CHECK, name, format!("active; {held}")),
+        Condition::Hanging(_) | Condition::Active => {
+            Finding::ok(CHECK, name, format!("active; {held}"))
+        }
+    }
+}
+
+/// How many deliveries are held, in words.
+fn held(count: usize) -> String {
+    match count {
+        0 => "no delivery is held".to_owned(),
+        1 => "1 delivery is held".to_owned(),
+        count if count > MOST_HELD => format!("more than {MOST_HELD} deliveries are held"),
+        count => format!("{count} deliveries are held"),
     }
 }
 
@@ -152,36 +148,23 @@ fn headers(endpoint: &Endpoint) -> Option<Finding> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use crate::commands::doctor::finding::Level::{self, Ok as Right, Warning, Wrong};
-    use serde_json::json;
-    use webhook_gateway::store::endpoints::circuit::Circuit;
-    use webhook_gateway::store::endpoints::{EndpointStatus, SealedSecret};
+    use crate::samples;
+    use webhook_gateway::store::endpoints::{EndpointStatus, SealedSecret, State};
 
     /// 2026-09-21T14:13:20Z
     const NOW: i64 = 1_790_000_000;
 
-    /// An endpoint that gets everything.
-    pub(crate) fn endpoint() -> Endpoint {
-        let endpoint = json!({
-            "id": "ep_1", "version": 1, "name": "search", "url": "https://example.com", "events": ["*"],
-            "timeout": 20, "retry": [], "format": "raw", "signature": "standard-webhooks",
-            "secrets": [{"ciphertext": "c"}], "state": "active", "created_at": 0, "updated_at": 0,
-        });
-        serde_json::from_value(endpoint).unwrap()
-    }
-
     fn found(change: impl FnOnce(&mut EndpointStatus)) -> Vec<(Level, String)> {
-        let mut standing = EndpointStatus {
-            endpoint: endpoint(),
-            circuit: Circuit::default(),
-        };
-        standing.endpoint.updated_at = (NOW - 3 * 86_400) * 1000;
-        change(&mut standing);
-        let now = Timestamp::from_second(NOW).unwrap();
-        let found = endpoints(&[Kept { standing, held: 7 }], now).into_iter();
-        found.map(|kept| (kept.level, kept.what)).collect()
+        let status = samples::status(|status| {
+            status.endpoint.updated_at = (NOW - 3 * 86_400) * 1000;
+            change(status);
+        });
+        let found = endpoints(&[HeldEndpoint { status, held: 7 }], samples::now());
+        let found = found.into_iter();
+        found.map(|finding| (finding.level, finding.what)).collect()
     }
 
     #[test]
@@ -195,23 +178,23 @@ pub(crate) mod tests {
                     kept.circuit.probe_due_at = Some((NOW - 31 * 60) * 1000);
                 },
                 Warning,
-                "its probe is lost, which was due 31 min ago; 7",
+                "its probe was due 31m ago and is lost; 7",
             ),
             (|_| {}, Right, "active; 7 deliveries are held"),
             (
-                |delivery| delivery.circuit.failures = 2,
+                |status| status.circuit.failures = 2,
                 Right,
                 "active, with 2 failures in a row; 7",
             ),
             (
                 |kept| kept.circuit.slow_since = Some((NOW - 3_600) * 1000),
                 Warning,
-                "slow since 60 min ago, so that one invocation at a time tries it; 7",
+                "it became slow 60m ago: one delivery at a time is sent; 7",
             ),
             (
                 |kept| kept.endpoint.state = State::Paused,
                 Warning,
-                "paused 3 d ago; 7",
+                "paused 3d ago; 7",
             ),
             (
                 |kept| {
@@ -219,7 +202,7 @@ pub(crate) mod tests {
                     kept.endpoint.reason = Some("410 Gone".to_owned());
                 },
                 Wrong,
-                "disabled 3 d ago (410 Gone); 7",
+                "disabled 3d ago (410 Gone); 7",
             ),
             (
                 |kept| {
@@ -229,18 +212,18 @@ pub(crate) mod tests {
                     kept.circuit.probe_due_at = Some((NOW - 29 * 60) * 1000);
                 },
                 Warning,
-                "its circuit opened 60 min ago after 12 failures in a row; 7",
+                "its circuit opened 60m ago after 12 failures in a row; 7",
             ),
             (
                 |kept| kept.circuit.wait_until = Some((NOW + 60) * 1000),
                 Right,
-                "waiting, as it asked to be left alone for a while; 7",
+                "it asked for a wait; 7",
             ),
             (
                 // What a Retry-After of 1790000000, which is a time, comes to.
                 |status| status.circuit.wait_until = Some((NOW + 12 * 3_600) * 1000),
                 Warning,
-                "it asked to be left alone for another 12 h; 7",
+                "it asked for a wait, which lasts another 12h; 7",
             ),
         ];
         for (change, level, what) in changes {

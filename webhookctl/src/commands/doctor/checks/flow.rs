@@ -2,7 +2,7 @@
 
 use super::super::facts::{EventSource, Queue};
 use super::super::finding::Finding;
-use crate::time::long;
+use crate::time::rough;
 use jiff::SignedDuration;
 
 const SOURCES: &str = "event sources";
@@ -68,7 +68,7 @@ pub(crate) fn stream(lag: Option<SignedDuration>) -> Vec<Finding> {
         let idle = Finding::ok(STREAM, "ledger", "nothing was recorded in the last minutes");
         return vec![idle];
     };
-    let what = format!("the ingress function is {} behind", long(lag));
+    let what = format!("the ingress function is {} behind", rough(lag));
     let to_do = "look at the errors in its log; what the stream forgets after 24 h is published by \
         `webhookctl reconcile --since … --repair`";
     vec![match lag {
@@ -85,7 +85,7 @@ pub(crate) fn events(queue: &Queue, oldest: Option<SignedDuration>) -> Vec<Findi
     let to_do = format!(
         "see that its consumers run: an event is forgotten after {}, and can be sent again by `webhookctl \
          event replay` until the ledger forgets it",
-        long(retention)
+        rough(retention)
     );
     vec![match oldest.unwrap_or_default() {
         oldest if oldest >= retention / 2 && queue.depth() > 0 => {
@@ -140,7 +140,7 @@ pub(crate) fn dead_letters(queue: &Queue, oldest: Option<SignedDuration>) -> Vec
             format!(
                 "{}, the oldest there for {}",
                 on_it(queue, None),
-                long(oldest)
+                rough(oldest)
             )
         }
         _ => on_it(queue, None),
@@ -164,7 +164,7 @@ fn on_it(queue: &Queue, oldest: Option<SignedDuration>) -> String {
         depth => format!("{depth} messages"),
     };
     match oldest {
-        Some(oldest) => format!("{messages}, the oldest sent {} ago", long(oldest)),
+        Some(oldest) => format!("{messages}, the oldest sent {} ago", rough(oldest)),
         None => messages,
     }
 }
@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(level(dead_letters(&queue(0, 0), None)), Right);
         assert_eq!(level(dead_letters(&queue(0, 1), None)), Wrong);
         let what = dead_letters(&queue(2, 0), hours(3)).remove(0).what;
-        assert_eq!(what, "2 messages, the oldest there for 3 h");
+        assert_eq!(what, "2 messages, the oldest there for 3h");
     }
 
     #[test]

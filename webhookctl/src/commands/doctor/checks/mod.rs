@@ -7,9 +7,6 @@ mod sources;
 mod stack;
 mod timing;
 
-#[cfg(test)]
-pub(crate) use endpoints::tests::endpoint as sample;
-
 use super::facts::{Fact, Facts, Unread};
 use super::finding::Finding;
 use crate::hint::Kind;
@@ -128,7 +125,7 @@ impl Findings {
             Ok((endpoints, timeout, queue))
         });
         self.judge("timing", schedules, |(endpoints, timeout, queue)| {
-            let endpoints = endpoints.iter().map(|endpoint| &endpoint.standing.endpoint);
+            let endpoints = endpoints.iter().map(|endpoint| &endpoint.status.endpoint);
             timing::schedules(endpoints, *timeout, queue)
         });
     }

@@ -177,30 +177,30 @@ mod tests {
                 Some(72),
                 100,
                 Level::Warning,
-                "last matched 3 d ago: safe to remove",
+                "last matched 3d ago: safe to remove",
             ),
             (
                 Some(1),
                 Some(25),
                 100,
                 Level::Warning,
-                "last matched 25 h ago: safe to remove",
+                "last matched 25h ago: safe to remove",
             ),
             (
                 Some(1),
                 Some(23),
                 100,
                 Level::Ok,
-                "still matches: the last time 23 h ago: keep it",
+                "still matches: the last time 23h ago: keep it",
             ),
             (
                 Some(1),
                 None,
                 48,
                 Level::Warning,
-                "changed 2 d ago: safe to remove",
+                "changed 2d ago: safe to remove",
             ),
-            (Some(1), None, 5, Level::Ok, "changed 5 h ago: keep it"),
+            (Some(1), None, 5, Level::Ok, "changed 5h ago: keep it"),
             (None, None, 100, Level::Ok, "nor has the newest: keep it"),
         ] {
             let found = found(newest, previous, changed);
@@ -215,7 +215,7 @@ mod tests {
     fn a_provider_that_does_not_sign_with_the_newest_secret_is_told() {
         for (newest, what) in [
             (None, "never matched"),
-            (Some(90), "last matched 3 d ago, and"),
+            (Some(90), "last matched 3d ago, and"),
         ] {
             let found = found(newest, Some(1), 100);
             assert_eq!(found[0].0, Level::Warning, "{found:?}");

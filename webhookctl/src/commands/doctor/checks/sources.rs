@@ -3,7 +3,7 @@
 use super::super::facts::{Secrets, Source};
 use super::super::finding::Finding;
 use crate::providers::payload_url_problem;
-use crate::time::ago;
+use crate::time::{ago, exact_duration};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use webhook_gateway::providers::Provider;
@@ -52,12 +52,13 @@ fn source(source: &Source, heard: Option<&SourceActivity>, now: Timestamp) -> Fi
             let gap = heard
                 .and_then(|heard| heard.silent_after)
                 .unwrap_or_default();
+            let gap = exact_duration(gap);
             Finding::warning(
                 SOURCES,
                 name,
                 "its silence check is lost: nothing watches for its silence",
                 format!(
-                    "`webhookctl source update {name} --silent-after {gap:#}` sends another; the source's \
+                    "`webhookctl source update {name} --silent-after {gap}` sends another; the source's \
                      next webhook does, too"
                 ),
             )
@@ -141,7 +142,7 @@ mod tests {
         };
         let unsigned = of(Ok((Provider::Creads, Secrets::Unsigned)), 0);
         for (source, level, what, to_do) in [
-            (signed(), Level::Ok, "5 min ago", ""),
+            (signed(), Level::Ok, "5m ago", ""),
             (blank, Level::Warning, "blank", "--drop-previous"),
             (
                 unsigned,

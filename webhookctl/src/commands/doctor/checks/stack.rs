@@ -172,7 +172,7 @@ mod tests {
         };
         let found = alarms(&[alarm(true, true), alarm(false, true)], false, now);
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].what, "on, since 3 h ago");
+        assert_eq!(found[0].what, "on, since 3h ago");
         assert_eq!(found[0].to_do.as_deref(), Some("redrive them"));
         assert_eq!(levels(found), [Wrong]);
         assert_eq!(

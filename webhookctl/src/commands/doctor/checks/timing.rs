@@ -3,8 +3,7 @@
 
 use super::super::facts::Queue;
 use super::super::finding::Finding;
-use crate::time::long;
-use jiff::SignedDuration;
+use crate::time::rough;
 use std::time::Duration;
 use webhook_gateway::backoff::{jittered, visibility};
 use webhook_gateway::delivery::REPLACE_MESSAGE_AFTER_RECEIVES;
@@ -22,8 +21,8 @@ const DEPLOY: &str = "somebody changed it since: deploy the template again, by `
 pub(crate) fn ingress(timeout: Duration) -> Vec<Finding> {
     let what = format!(
         "it may take {}, and the API waits {}",
-        shown(timeout),
-        shown(API_TIMEOUT)
+        rough(timeout),
+        rough(API_TIMEOUT)
     );
     vec![judged(timeout < API_TIMEOUT, "ingress", what, DEPLOY)]
 }
@@ -32,13 +31,13 @@ pub(crate) fn ingress(timeout: Duration) -> Vec<Finding> {
 pub(crate) fn delivery(timeout: Duration, queue: &Queue) -> Vec<Finding> {
     let slowest = format!(
         "it may take {}, and an endpoint {}",
-        shown(timeout),
-        shown(MAX_TIMEOUT)
+        rough(timeout),
+        rough(MAX_TIMEOUT)
     );
     let visible = format!(
         "a message shows again after {}, which is to be 6 times what the function may take, {}",
-        shown(queue.visibility),
-        shown(timeout)
+        rough(queue.visibility),
+        rough(timeout)
     );
     vec![
         judged(timeout > MAX_TIMEOUT, "delivery", slowest, DEPLOY),
@@ -55,8 +54,8 @@ pub(crate) fn delivery(timeout: Duration, queue: &Queue) -> Vec<Finding> {
 pub(crate) fn queues(queue: &Queue, dead: &Queue) -> Vec<Finding> {
     let kept = format!(
         "a message is forgotten after {}, and a dead letter {} after it was first sent",
-        shown(queue.retention),
-        shown(dead.retention)
+        rough(queue.retention),
+        rough(dead.retention)
     );
     let is_kept = queue.retention < dead.retention;
     let mut found = vec![judged(is_kept, "dead letters", kept, DEPLOY)];
@@ -108,15 +107,15 @@ fn schedule(endpoint: &Endpoint, timeout: Duration, queue: &Queue) -> Vec<Findin
     let last = longest.sum::<Duration>() + endpoint.timeout() * attempts;
     let what = format!(
         "its {attempts} attempts take up to {}, and the queue forgets a message after {}",
-        shown(last),
-        shown(queue.retention)
+        rough(last),
+        rough(queue.retention)
     );
     let mut found = vec![judged(last < queue.retention, name, what, &update)];
     if endpoint.timeout() >= timeout {
         let what = format!(
             "an attempt may take {}, and the function only {}",
-            shown(endpoint.timeout()),
-            shown(timeout)
+            rough(endpoint.timeout()),
+            rough(timeout)
         );
         let update = format!("`webhookctl endpoint update {id} --timeout 20s`");
         found.push(Finding::wrong(CHECK, name, what, update));
@@ -131,15 +130,11 @@ fn judged(is_right: bool, subject: &str, what: String, to_do: &str) -> Finding {
     }
 }
 
-fn shown(duration: Duration) -> String {
-    long(SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::doctor::checks::endpoints::tests::endpoint;
     use crate::commands::doctor::finding::Level;
+    use crate::samples::endpoint;
 
     const SECOND: Duration = Duration::from_secs(1);
     const DAY: Duration = Duration::from_hours(24);

@@ -7,27 +7,26 @@ use crate::endpoints::all_statuses;
 use crate::stack::Stack;
 use webhook_gateway::store::endpoints::EndpointStatus;
 
-/// An endpoint with what is held for it.
+/// An endpoint and the number of deliveries that are held for it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Kept {
-    pub(crate) standing: EndpointStatus,
+pub(crate) struct HeldEndpoint {
+    pub(crate) status: EndpointStatus,
     pub(crate) held: usize,
 }
 
-pub(crate) async fn endpoints(stack: &Stack) -> Fact<Vec<Kept>> {
+pub(crate) async fn endpoints(stack: &Stack) -> Fact<Vec<HeldEndpoint>> {
     let needs =
         "dynamodb:Query and dynamodb:BatchGetItem on the tables of endpoints and deliveries";
     read("endpoints", needs, all(stack).await)
 }
 
-async fn all(stack: &Stack) -> Result<Vec<Kept>> {
+async fn all(stack: &Stack) -> Result<Vec<HeldEndpoint>> {
     let deliveries = stack.deliveries()?;
-    let mut kept = Vec::new();
-    for standing in all_statuses(&stack.endpoints()?).await? {
-        let held = deliveries
-            .count_held(&standing.endpoint.id, MOST_HELD)
-            .await?;
-        kept.push(Kept { standing, held });
+    let mut endpoints = Vec::new();
+    for status in all_statuses(&stack.endpoints()?).await? {
+        let held = deliveries.count_held(&status.endpoint.id, MOST_HELD);
+        let held = held.await?;
+        endpoints.push(HeldEndpoint { status, held });
     }
-    Ok(kept)
+    Ok(endpoints)
 }

@@ -9,7 +9,7 @@ mod sources;
 mod tables;
 
 pub(crate) use alarms::Alarm;
-pub(crate) use endpoints::Kept;
+pub(crate) use endpoints::HeldEndpoint;
 pub(crate) use functions::EventSource;
 pub(crate) use gauges::Gauges;
 pub(crate) use queues::{Queue, Queues};
@@ -56,7 +56,7 @@ pub(crate) struct Facts {
     pub(crate) deliveries: Fact<Queue>,
     pub(crate) dead_letters: Fact<Queue>,
     pub(crate) gauges: Fact<Gauges>,
-    pub(crate) endpoints: Fact<Vec<Kept>>,
+    pub(crate) endpoints: Fact<Vec<HeldEndpoint>>,
     pub(crate) tables: Vec<(&'static str, Fact<Table>)>,
     pub(crate) alarms: Fact<Vec<Alarm>>,
 }

@@ -64,6 +64,7 @@ pub(crate) struct Deliveries {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Missing {
     pub(crate) endpoint: String,
+    pub(crate) endpoint_name: String,
     pub(crate) id: String,
     pub(crate) event: EventMeta,
     /// Whether it was tried, and its next attempt never came.
@@ -110,7 +111,7 @@ impl Events {
                 .accepted_at
                 .max(line.republished_at.unwrap_or_default());
             match published.get(&name) {
-                Some(it) if it.quarantined => events.quarantined += 1,
+                Some(published) if published.quarantined => events.quarantined += 1,
                 Some(_) => events.published += 1,
                 // What it became is an event of its own.
                 None if line.state == "released" => events.quarantined += 1,
@@ -176,6 +177,7 @@ impl Deliveries {
         self.all += 1;
         self.missing.push(Missing {
             endpoint: endpoint.id.clone(),
+            endpoint_name: endpoint.name.clone(),
             id,
             event,
             is_overdue,

@@ -1,7 +1,6 @@
 use super::*;
-use crate::commands::doctor::sample as endpoint;
+use crate::samples::{NOW, endpoint};
 
-const NOW: i64 = 1_790_000_000_000;
 const MINUTE: i64 = 60_000;
 const CLOCK: Clock = Clock {
     now: NOW,
