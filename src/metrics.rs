@@ -204,7 +204,7 @@ impl SilentLine {
 impl EndpointEventLine {
     /// The line of what happened to an endpoint.
     pub fn of(endpoint: &str, news: EndpointEvent, reason: Option<&str>) -> Self {
-        let count = |it: EndpointEvent| (news == it).then_some(1);
+        let count = |event: EndpointEvent| (news == event).then_some(1);
         Self {
             timestamp: SystemTime::now(),
             endpoint: endpoint.to_owned(),

@@ -9,7 +9,8 @@ use std::time::Duration;
 /// A call that takes longer is tried again; the calls here take milliseconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// `ATTEMPT_TIMEOUT_MS`: for how long a call may take, where AWS is an emulator on a busy machine; 3 s unless set.
+/// `ATTEMPT_TIMEOUT_MS`: for how long a call may take, where AWS is an emulator on a busy machine; 3 s unless
+/// set.
 fn attempt_timeout() -> Duration {
     let set = std::env::var("ATTEMPT_TIMEOUT_MS").ok();
     let milliseconds = set.and_then(|text| text.parse().ok());

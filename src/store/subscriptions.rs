@@ -85,8 +85,8 @@ fn key(name: &str) -> Item {
     dynamodb::key([("kind", KIND), ("id", name)])
 }
 
-/// Whether an event of this type from this source is among those that a subscription or an endpoint selects: one of
-/// its patterns describes the type, and it names the source, or no source at all.
+/// Whether an event of this type from this source is among those that a subscription or an endpoint selects:
+/// one of its patterns describes the type, and it names the source, or no source at all.
 pub(crate) fn is_selected(
     events: &[String],
     sources: &[String],

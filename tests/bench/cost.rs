@@ -209,7 +209,7 @@ async fn delivered(bytes: usize, batch: u32) -> Bill {
     let sent: usize = receiver
         .requests()
         .iter()
-        .map(|it| it.body.len() + 700)
+        .map(|request| request.body.len() + 700)
         .sum();
     let mut bill = Bill::new();
     add(
@@ -326,7 +326,7 @@ fn print(what: &str, columns: &[(&str, Bill)]) {
         "delivery, CPU ms a batch",
     ];
     let is_there = |name: &&str| columns[0].1.contains_key(name);
-    for name in times.iter().filter(|it| is_there(it)) {
+    for name in times.iter().filter(|time| is_there(time)) {
         row(name, figure(name, false));
     }
     let services = [
@@ -359,7 +359,7 @@ fn payload(id: &str, bytes: usize) -> String {
     ];
     let mut random = id
         .bytes()
-        .fold(7_u64, |all, it| all.wrapping_mul(31) + u64::from(it));
+        .fold(7_u64, |all, byte| all.wrapping_mul(31) + u64::from(byte));
     let mut next = || {
         random = random
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -369,10 +369,11 @@ fn payload(id: &str, bytes: usize) -> String {
     let mut fields = String::new();
     let mut number = 0;
     while fields.len() + 260 < bytes {
-        let word = |it: usize| WORDS[it % WORDS.len()];
+        let word = |index: usize| WORDS[index % WORDS.len()];
         let (a, b, c) = (next(), next(), next());
         fields += &format!(
-            ",\"field{number}\":{{\"Id\":{a},\"Name\":\"{} {}\",\"Url\":\"https://cdn.example.com/{b:x}/{}.jpg\"}}",
+            ",\"field{number}\":{{\"Id\":{a},\"Name\":\"{} {}\",\
+             \"Url\":\"https://cdn.example.com/{b:x}/{}.jpg\"}}",
             word(b),
             word(c),
             word(a ^ c),

@@ -52,7 +52,7 @@ async fn measure(
     eprintln!("measuring {INVOCATIONS} invocations of {size}");
     let first = size * 10_000;
     let batches: Vec<Vec<u32>> = (0..=INVOCATIONS)
-        .map(|it| (first + it * size..first + (it + 1) * size).collect())
+        .map(|number| (first + number * size..first + (number + 1) * size).collect())
         .collect();
     for number in batches.iter().flatten() {
         world.accept(*number).await;
@@ -108,10 +108,14 @@ fn record(number: u32) -> Value {
 
 /// The most requests that were under way at once. Each takes the endpoint's time from its arrival.
 fn side_by_side(receiver: &Receiver) -> u32 {
-    let came: Vec<_> = receiver.requests().iter().map(|it| it.at).collect();
+    let came: Vec<_> = receiver
+        .requests()
+        .iter()
+        .map(|request| request.at)
+        .collect();
     let overlap = |at: &_| {
         came.iter()
-            .filter(|it| **it <= *at && *at < **it + LATENCY)
+            .filter(|began| **began <= *at && *at < **began + LATENCY)
             .count()
     };
     u32::try_from(came.iter().map(overlap).max().unwrap_or_default()).unwrap()

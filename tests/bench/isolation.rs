@@ -100,10 +100,11 @@ struct Run {
 async fn main() {
     let wanted: Vec<_> = std::env::args()
         .skip(1)
-        .filter(|it| !it.starts_with("--"))
+        .filter(|argument| !argument.starts_with("--"))
         .collect();
-    let is_wanted =
-        |case: &&Case| wanted.is_empty() || wanted.iter().any(|it| case.name.contains(it.as_str()));
+    let is_wanted = |case: &&Case| {
+        wanted.is_empty() || wanted.iter().any(|word| case.name.contains(word.as_str()))
+    };
     let mut healthy: HashMap<String, Run> = HashMap::new();
     let mut rows = Vec::new();
     for case in CASES.iter().filter(is_wanted) {
@@ -132,7 +133,8 @@ async fn main() {
         ));
     }
     println!(
-        "| first attempt at healthy endpoints, p50 / p90 / p99 | all healthy, ms | so, ms | ratio | attempts at the others | functions taken, of {CONCURRENCY} |\n\
+        "| first attempt at healthy endpoints, p50 / p90 / p99 | all healthy, ms | so, ms | ratio \
+         | attempts at the others | functions taken, of {CONCURRENCY} |\n\
          |---|---:|---:|---:|---:|---:|"
     );
     for row in rows {
@@ -176,7 +178,7 @@ async fn run(illness: Option<Illness>, rate: f64) -> Run {
     let (is_over, taken) = (AtomicBool::new(false), AtomicU64::new(0));
     let work = functions
         .iter_mut()
-        .map(|it| work(&world, it, &is_over, &taken));
+        .map(|function| work(&world, function, &is_over, &taken));
     let began = Instant::now();
     let offer = async {
         let offered = offer(&world, &event, rate).await;
@@ -193,7 +195,9 @@ async fn run(illness: Option<Illness>, rate: f64) -> Run {
     assert_eq!(delays.len(), offered, "deliveries are missing");
     delays.sort_unstable();
     let requests = receiver.requests().into_iter();
-    let others = requests.filter(|it| number(&it.path) < ILL).count();
+    let others = requests
+        .filter(|request| number(&request.path) < ILL)
+        .count();
     Run {
         delays,
         others,

@@ -170,8 +170,8 @@ async fn what_is_not_authentic_is_refused_by_one_constant_answer() {
             let header = provider.signature_header;
             values
                 .iter()
-                .fold(source.unsigned(body.as_bytes()), |it, value| {
-                    it.header(header, *value)
+                .fold(source.unsigned(body.as_bytes()), |request, value| {
+                    request.header(header, *value)
                 })
         };
         let cut = &good[..good.len() - 1];

@@ -1,8 +1,8 @@
 //! I12: the functions' logs contain no secret, signature or body. The tests also check the content of the
 //! logs.
 //!
-//! Seen to fail: with the signature in the reason of a refusal, with the stream's event in the line of a batch, and with
-//! the headers of a request to an endpoint.
+//! Seen to fail: with the signature in the reason of a refusal, with the stream's event in the line of a
+//! batch, and with the headers of a request to an endpoint.
 
 use crate::support::endpoint::event;
 use crate::support::gateway::Gateway;
@@ -146,9 +146,12 @@ async fn no_secret_signature_header_or_body_of_a_delivery_is_in_any_log() {
     })
     .await;
     let secrets = [&endpoint.secret, rotated["secret"].as_str().unwrap()];
-    let secrets = secrets.map(|it| it.trim_start_matches("whsec_").to_owned());
-    let signatures = requests.iter().map(|it| it.header("webhook-signature"));
-    let signatures = signatures.flat_map(|it| it.split(' ').map(|it| it.replace("v1,", "")));
+    let secrets = secrets.map(|secret| secret.trim_start_matches("whsec_").to_owned());
+    let signatures = requests
+        .iter()
+        .map(|request| request.header("webhook-signature"));
+    let signatures =
+        signatures.flat_map(|signature| signature.split(' ').map(|part| part.replace("v1,", "")));
     let mut canaries: Vec<String> = signatures.collect();
     assert_eq!(canaries.len(), 9, "two secrets sign what comes last");
     canaries.extend(secrets.into_iter().chain([header, body, answer]));
@@ -185,7 +188,7 @@ async fn a_delivery_is_one_line_each_time_that_something_becomes_of_it() {
             .iter()
             .filter_map(|line| serde_json::from_str(line).ok());
         let lines: Vec<Value> = lines
-            .filter(|it: &Value| it["endpoint"] == endpoint.id)
+            .filter(|line: &Value| line["endpoint"] == endpoint.id)
             .collect();
         (lines.len() >= 4).then_some(lines)
     })
@@ -194,7 +197,7 @@ async fn a_delivery_is_one_line_each_time_that_something_becomes_of_it() {
         lines.into_iter().partition(|line| line["news"].is_string());
     let told: Vec<_> = news
         .iter()
-        .map(|it| (&it["news"], &it["disabled"]))
+        .map(|line| (&line["news"], &line["disabled"]))
         .collect();
     assert_eq!(told, [(&json!("disabled"), &json!(1))]);
     let told = |line: &Value| {
@@ -228,8 +231,8 @@ async fn a_delivery_is_one_line_each_time_that_something_becomes_of_it() {
         assert!(line["attempt_ms"].is_number(), "{line}");
         assert_eq!(line["latency_ms"].is_number(), of_attempt == 1, "{line}");
     }
-    let ids = [&deliveries[0], &deliveries[0], &deliveries[1]].map(|it| &it["id"]);
-    assert!(lines.iter().map(|it| &it["delivery.id"]).eq(ids));
+    let ids = [&deliveries[0], &deliveries[0], &deliveries[1]].map(|delivery| &delivery["id"]);
+    assert!(lines.iter().map(|line| &line["delivery.id"]).eq(ids));
     assert_eq!(
         (&lines[1]["exhausted"], &lines[2]["held"]),
         (&json!(1), &json!(1))
@@ -313,8 +316,8 @@ async fn no_function_complains_but_of_what_the_tests_break() {
     ];
     for line in lines
         .iter()
-        .filter(|line| !broken.iter().any(|it| line.contains(it)))
+        .filter(|line| !broken.iter().any(|rule| line.contains(rule)))
     {
-        assert!(!complaints.iter().any(|it| line.contains(it)), "{line}");
+        assert!(!complaints.iter().any(|rule| line.contains(rule)), "{line}");
     }
 }

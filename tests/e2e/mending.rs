@@ -53,19 +53,21 @@ async fn an_event_is_listed_explained_and_replayed_to_a_later_endpoint() {
         let steps = explained["steps"].as_array().unwrap().clone();
         let is_told = column(&steps, "what")
             .iter()
-            .any(|it| it.contains("duplicate"));
+            .any(|text| text.contains("duplicate"));
         is_told.then_some(explained)
     })
     .await;
     let steps = explained["steps"].as_array().unwrap();
     for what in ["received", "the secret at position 0", "published"] {
         assert!(
-            column(steps, "what").iter().any(|it| it.contains(what)),
+            column(steps, "what").iter().any(|text| text.contains(what)),
             "{what}: {explained:#}"
         );
     }
     let accounts = explained["endpoints"].as_array().unwrap();
-    let account = accounts.iter().find(|it| it["endpoint"] == endpoint.id);
+    let account = accounts
+        .iter()
+        .find(|account| account["endpoint"] == endpoint.id);
     let reason = account.unwrap()["reason"].as_str().unwrap();
     assert!(reason.contains("created later"), "{reason}");
 
@@ -105,7 +107,7 @@ async fn what_a_wrong_secret_of_ours_refused_is_accepted_once_it_is_right() {
         let refused = source.known(|| source.signed_with(&right, body.as_bytes()));
         assert_eq!(refused.await.status, 401);
         let listed = gateway.webhookctl(&list).await.json();
-        Some(listed).filter(|it| !it.is_empty())
+        Some(listed).filter(|rows| !rows.is_empty())
     })
     .await;
     assert_eq!(listed[0]["state"], "rejected");
@@ -115,7 +117,9 @@ async fn what_a_wrong_secret_of_ours_refused_is_accepted_once_it_is_right() {
     let outcomes = kept.lines();
     assert_eq!(kept.code, Some(1));
     assert!(
-        column(&outcomes, "outcome").iter().all(|it| *it == "kept"),
+        column(&outcomes, "outcome")
+            .iter()
+            .all(|text| *text == "kept"),
         "{kept:?}"
     );
 
@@ -129,12 +133,12 @@ async fn what_a_wrong_secret_of_ours_refused_is_accepted_once_it_is_right() {
             column(&released, "outcome").contains(&outcome),
             "{released:?}"
         );
-        assert!(column(&released, "event").iter().all(|it| *it == id));
+        assert!(column(&released, "event").iter().all(|text| *text == id));
     }
     source.message(Queue::Events, &id).await;
     let again = eventually("the rotated secret", || async {
         let answer = send(source.signed_with(&right, body.as_bytes())).await;
-        Some(answer).filter(|it| it.status == 200)
+        Some(answer).filter(|answer| answer.status == 200)
     });
     assert_eq!(again.await.outcome(), ("duplicate", &*id));
     assert_eq!(source.messages(Queue::Events).len(), 1);
@@ -176,14 +180,14 @@ async fn the_doctor_finds_the_stack_itself_in_order_and_a_source_that_is_not() {
     let found = doctor.lines();
     // `doctor` also finds the faults that other tests cause in their sources, endpoints and queues.
     for check in ["version", "timing", "event sources", "tables"] {
-        let levels = found.iter().filter(|it| it["check"] == check);
-        let levels: Vec<_> = levels.map(|it| &it["level"]).collect();
+        let levels = found.iter().filter(|finding| finding["check"] == check);
+        let levels: Vec<_> = levels.map(|finding| &finding["level"]).collect();
         assert!(
-            !levels.is_empty() && levels.iter().all(|it| *it == "ok"),
+            !levels.is_empty() && levels.iter().all(|level| *level == "ok"),
             "{check}: {found:#?}"
         );
     }
-    let is_it = |it: &&Value| it["subject"] == source.name;
+    let is_it = |finding: &&Value| finding["subject"] == source.name;
     let about = found.iter().find(is_it).unwrap();
     assert_eq!(about["level"], "wrong", "{about}");
 }

@@ -190,7 +190,7 @@ async fn of_two_operators_the_later_does_not_overwrite_the_earlier() {
             .webhookctl(&["--json", "source", "list"])
             .await
             .json();
-        let is_there = |source: &Source<'_>| listed.iter().any(|it| it["name"] == source.name);
+        let is_there = |source: &Source<'_>| listed.iter().any(|row| row["name"] == source.name);
         assert!(is_there(&quick), "what was told to be added is there");
         assert_eq!(is_there(&slow), later.is_success());
         if !later.is_success() {
@@ -282,11 +282,11 @@ async fn the_event_types_are_those_of_the_providers_documents() {
         "com.creads.project.created",
         "io.peopleforce.employee_create",
     ] {
-        assert!(all.iter().any(|it| it["type"] == r#type), "{type}");
+        assert!(all.iter().any(|event| event["type"] == r#type), "{type}");
     }
     let one = gateway
         .webhookctl(&["--json", "provider", "event-types", "--provider", "creads"])
         .await
         .json();
-    assert!(!one.is_empty() && one.iter().all(|it| it["provider"] == "creads"));
+    assert!(!one.is_empty() && one.iter().all(|event| event["provider"] == "creads"));
 }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 async fn silences(source: &Source<'_>, count: usize) -> Vec<Value> {
     eventually("silence", || async {
         let events = source.messages(Queue::Events).into_iter();
-        let silent = events.filter(|it| it.attribute("ce-type").ends_with("source.silent"));
-        let silent: Vec<_> = silent.map(|it| it.json()).collect();
+        let silent = events.filter(|event| event.attribute("ce-type").ends_with("source.silent"));
+        let silent: Vec<_> = silent.map(|message| message.json()).collect();
         (silent.len() >= count).then_some(silent)
     })
     .await
@@ -32,7 +32,9 @@ async fn a_source_that_falls_silent_is_told_of_and_watched_again_once_it_is_hear
     let subject = format!("Webhook source is silent: {}", source.name);
     let mail = eventually(&subject, || async {
         let received = mails.receive().await;
-        received.into_iter().find(|it| it["Subject"] == subject)
+        received
+            .into_iter()
+            .find(|message| message["Subject"] == subject)
     })
     .await;
     let advice = format!("webhookctl source url {}", source.name);

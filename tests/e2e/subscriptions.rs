@@ -30,7 +30,9 @@ async fn subscribe(
         &source.name,
     ];
     let added = gateway.webhookctl(&add).await.json().remove(0);
-    let expected = json!({"name": name, "queue_url": queue.url, "events": [pattern], "sources": [source.name]});
+    let expected = json!({
+        "name": name, "queue_url": queue.url, "events": [pattern], "sources": [source.name],
+    });
     assert_eq!(added, expected);
     let listed = gateway
         .webhookctl(&["--json", "subscription", "list"])

@@ -104,7 +104,7 @@ pub(crate) fn url(data: &[u8]) {
     ] {
         let is_below = name
             .strip_suffix(internal)
-            .is_some_and(|it| it.is_empty() || it.ends_with('.'));
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
         assert!(!is_below, "{text:?}");
     }
     let made = format!("https://{name}:{}{}", target.port(), target.path());

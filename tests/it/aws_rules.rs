@@ -222,7 +222,8 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
         (
             "AmazonSQS.SendMessageBatch",
             message(&json!({
-                "MessageBody": "x".repeat(1024 * 1024), "MessageAttributes": {"a": {"DataType": "String", "StringValue": "b"}},
+                "MessageBody": "x".repeat(1024 * 1024),
+                "MessageAttributes": {"a": {"DataType": "String", "StringValue": "b"}},
             })),
             "1048584 bytes with their attributes",
         ),

@@ -64,7 +64,10 @@ impl World {
 }
 
 fn ids(messages: &[Message]) -> Vec<String> {
-    messages.iter().map(|it| attribute(it, "ce-id")).collect()
+    messages
+        .iter()
+        .map(|message| attribute(message, "ce-id"))
+        .collect()
 }
 
 fn attribute(message: &Message, name: &str) -> String {
@@ -155,7 +158,9 @@ async fn whatever_a_queue_answers_everybody_else_gets_each_event_once() {
 async fn a_queue_that_takes_some_messages_of_a_batch_gets_those() {
     let mut world = World::start().await;
     // A queue with a MaximumMessageSize does this; Terraform makes such queues.
-    let limit = json!({"QueueUrl": world.aws.queue_url("other"), "Attributes": {"MaximumMessageSize": "262144"}});
+    let limit = json!({
+        "QueueUrl": world.aws.queue_url("other"), "Attributes": {"MaximumMessageSize": "262144"},
+    });
     world.aws.call("AmazonSQS.SetQueueAttributes", &limit).await;
     for (id, bytes) in [("a", 1), ("b", 300 * 1024), ("c", 1)] {
         world.accept(id, &"n".repeat(bytes)).await;
@@ -173,7 +178,8 @@ async fn a_queue_that_takes_some_messages_of_a_batch_gets_those() {
 async fn while_a_queue_of_the_stack_fails_consumers_get_no_copies() {
     let mut world = World::start().await;
     let endpoint = item(&json!({
-        "kind": "endpoint", "id": "ep_1", "version": 1, "name": "one", "url": "https://example.com", "events": ["*"],
+        "kind": "endpoint", "id": "ep_1", "version": 1, "name": "one", "url": "https://example.com",
+        "events": ["*"],
         "sources": [], "headers": [], "timeout": 5, "retry": [5], "format": "cloudevents",
         "signature": "standard-webhooks", "secrets": [], "state": "active", "created_at": 0, "updated_at": 0,
     }));
@@ -211,7 +217,11 @@ async fn what_is_set_aside_fits_with_its_reason() {
     world.accept("small", "").await;
     world.publish().await;
     let small = world.tap.sent();
-    let small = small.iter().find(|it| it.queue == "events").unwrap().bytes;
+    let small = small
+        .iter()
+        .find(|message| message.queue == "events")
+        .unwrap()
+        .bytes;
     for queue in ["events", "search", "other"] {
         world.ids(queue).await;
     }
@@ -302,13 +312,13 @@ async fn what_even_quarantine_refuses_holds_up_nobody_and_is_not_noted_as_publis
         world.publish().await;
 
         let journal = operator.run(&["event", "list"]).await.json();
-        let is_noted = |id: &String| journal.iter().any(|it| it["id"] == **id);
+        let is_noted = |id: &String| journal.iter().any(|item| item["id"] == **id);
         assert!(is_noted(&well), "{journal:?}");
         assert!(!is_noted(&lost), "{lost} is noted: {journal:?}");
         let output = world.function.output().await;
         let said = output
             .iter()
-            .find(|it| it.contains("on no queue") && it.contains(&lost));
+            .find(|line| line.contains("on no queue") && line.contains(&lost));
         let said: Value =
             serde_json::from_str(said.unwrap_or_else(|| panic!("{output:?}"))).unwrap();
         assert_eq!(said["fields"]["key"], format!("studio#{lost}"));
@@ -373,8 +383,8 @@ fn consumer_of_the_readme() -> String {
     let readme = std::fs::read_to_string(testkit::root().join("README.md"));
     let readme = readme.unwrap();
     let blocks = readme.split("```python\n").skip(1);
-    let mut blocks = blocks.map(|it| it.split("```").next().unwrap());
-    let consumer = blocks.find(|it| it.contains("receive_message"));
+    let mut blocks = blocks.map(|block| block.split("```").next().unwrap());
+    let consumer = blocks.find(|block| block.contains("receive_message"));
     consumer.unwrap().to_owned()
 }
 
@@ -437,7 +447,7 @@ async fn the_consumer_of_the_readme_handles_each_event_once_and_deletes_nothing_
     ];
     assert_eq!(handled, expected);
     assert!(
-        unread.iter().any(|it| it.contains("another bucket")),
+        unread.iter().any(|line| line.contains("another bucket")),
         "{unread:?}"
     );
 

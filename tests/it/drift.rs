@@ -15,7 +15,8 @@ const CANARY: &str = "canary-of-the-body";
 /// A webhook of Creative Force, with these members.
 fn product(action: &str, members: &Value) -> String {
     let mut product = json!({
-        "PayloadId": format!("{CANARY}-{}", uuid::Uuid::new_v4()), "EventGroupName": "product", "Action": action,
+        "PayloadId": format!("{CANARY}-{}", uuid::Uuid::new_v4()), "EventGroupName": "product",
+        "Action": action,
         "ProductId": CANARY, "Assets": [{"Name": CANARY, "Width": 4000}], "Retired": null,
     });
     for (name, value) in members.as_object().unwrap() {
@@ -35,7 +36,7 @@ async fn told(function: &mut Function) -> Vec<(String, String)> {
     // After one more rejected request, all earlier lines have been read.
     let count = async |function: &Function| {
         let output = function.output().await;
-        let refused = output.iter().filter(|it| it.contains("\"status\":405"));
+        let refused = output.iter().filter(|line| line.contains("\"status\":405"));
         refused.count()
     };
     let before = count(function).await;
@@ -44,11 +45,13 @@ async fn told(function: &mut Function) -> Vec<(String, String)> {
     let function = &*function;
     eventually("a line", || async { count(function).await > before }).await;
     let output = function.output().await;
-    let lines = output.iter().filter_map(|it| serde_json::from_str(it).ok());
-    let lines = lines.filter(|it: &Value| it["drift"] == 1);
-    let text = |it: &Value| it.as_str().unwrap().to_owned();
+    let lines = output
+        .iter()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    let lines = lines.filter(|line: &Value| line["drift"] == 1);
+    let text = |member: &Value| member.as_str().unwrap().to_owned();
     lines
-        .map(|it| (text(&it["event.type"]), text(&it["path"])))
+        .map(|line| (text(&line["event.type"]), text(&line["path"])))
         .collect()
 }
 
@@ -92,7 +95,7 @@ async fn a_shape_that_was_never_seen_is_told_once_and_then_known_everywhere() {
     assert_eq!(told(&mut third).await, of_resets(&[]));
     for function in [one, other, third] {
         let output = function.output().await;
-        for line in output.iter().filter(|it| it.contains("\"drift\":1")) {
+        for line in output.iter().filter(|text| text.contains("\"drift\":1")) {
             assert!(!line.contains(CANARY), "{line}");
             let line: Value = serde_json::from_str(line).unwrap();
             assert_eq!(
@@ -176,8 +179,8 @@ async fn what_is_known_costs_no_call_and_what_is_quarantined_is_not_looked_at() 
     let items = aws.call("DynamoDB_20120810.Scan", &scan).await;
     let items = items["Items"].as_array().unwrap().iter().map(plain);
     let shapes: Vec<_> = items
-        .filter(|it| it["kind"] == "shapes#creative-force")
-        .map(|it| it["id"].clone())
+        .filter(|item| item["kind"] == "shapes#creative-force")
+        .map(|item| item["id"].clone())
         .collect();
     assert_eq!(shapes, ["io.creativeforce.product.reset"]);
 }
@@ -218,7 +221,7 @@ async fn a_journal_that_is_out_of_reach_holds_up_nothing_and_drift_is_told_later
         let output = function.output().await;
         let faults = output
             .iter()
-            .filter(|it| it.contains("what was seen of payloads"));
+            .filter(|line| line.contains("what was seen of payloads"));
         assert_eq!(faults.count(), if operation == "GetItem" { 1 } else { 2 });
     }
     hear(

@@ -143,7 +143,7 @@ async fn a_poison_record_goes_to_quarantine_and_the_batch_goes_on() {
     aws.put_item(&json!({"pk": {"S": "made by hand, worse"}, "body": {"S": "not binary"}}))
         .await;
     let recorded = aws.recorded().await;
-    let item = recorded.iter().find(|it| it["id"]["S"] == "p-1");
+    let item = recorded.iter().find(|item| item["id"]["S"] == "p-1");
     let item = item.unwrap();
     for (name, value) in [
         ("gatewaysource", json!({"S": "a b"})),
@@ -182,18 +182,21 @@ async fn a_poison_record_goes_to_quarantine_and_the_batch_goes_on() {
     let quarantined = aws.drain("quarantine").await;
     let reasons: Vec<_> = quarantined
         .iter()
-        .map(|it| it.attributes["reason"]["StringValue"].to_string())
+        .map(|message| message.attributes["reason"]["StringValue"].to_string())
         .collect();
     assert_eq!(reasons.len(), 9, "{reasons:?}");
     assert!(reasons[0].contains("not in the bucket"), "{reasons:?}");
     for name in ["id", "gatewaysource", "body_s3"] {
         let expected = format!("no valid {name}");
         assert!(
-            reasons.iter().any(|it| it.contains(&expected)),
+            reasons.iter().any(|reason| reason.contains(&expected)),
             "{reasons:?}"
         );
     }
-    let texts: Vec<_> = quarantined.into_iter().map(|it| it.text).collect();
+    let texts: Vec<_> = quarantined
+        .into_iter()
+        .map(|message| message.text)
+        .collect();
     assert_strict(&texts);
 }
 
@@ -282,11 +285,15 @@ async fn a_function_whose_time_runs_short_says_how_far_it_came() {
     assert_eq!(aws.drain_event_ids().await, ids);
     let outcomes: Vec<_> = batch_lines(&function.output().await)
         .iter()
-        .map(|it| it["outcome"].clone())
+        .map(|batch_line| batch_line["outcome"].clone())
         .collect();
     assert_eq!(outcomes.len(), interrupted + 1);
     assert_eq!(outcomes[interrupted], "published");
-    assert!(outcomes[..interrupted].iter().all(|it| it == "partial"));
+    assert!(
+        outcomes[..interrupted]
+            .iter()
+            .all(|outcome| outcome == "partial")
+    );
     let operator = Operator::of(&aws).await;
     let noted = operator.run(&["event", "list"]).await.json();
     assert_eq!(noted.len(), ids.len());
@@ -320,7 +327,7 @@ async fn a_journal_that_hangs_does_not_take_the_invocation_with_it() {
     assert_eq!(answer.unwrap(), Answer::Success(Value::Null));
     aws.acknowledge(after);
     let output = function.output().await;
-    let said = |it: &String| it.contains("the time ran out before");
+    let said = |line: &String| line.contains("the time ran out before");
     assert!(output.iter().any(said), "{output:?}");
     assert_eq!(aws.drain_event_ids().await, ["p-1"]);
 }
@@ -384,7 +391,7 @@ async fn a_body_that_somebody_changed_is_not_published() {
         function.accept(&webhook).await;
     }
     let items: Vec<_> = aws.recorded().await.iter().map(plain).collect();
-    let of = |id: &str| items.iter().find(|it| it["id"] == id).unwrap();
+    let of = |id: &str| items.iter().find(|item| item["id"] == id).unwrap();
     let other = creative_force("changed", "another body").into_bytes();
     let key = of("changed")["body_s3"].as_str().unwrap();
     aws.put_object(key, other).await;
@@ -418,6 +425,8 @@ async fn who_gets_nothing_as_his_item_is_not_readable_is_counted() {
 
 /// The lines of batches in the output of a function.
 fn batch_lines(output: &[String]) -> Vec<Value> {
-    let lines = output.iter().filter(|it| it.contains("\"changes\""));
-    lines.map(|it| serde_json::from_str(it).unwrap()).collect()
+    let lines = output.iter().filter(|line| line.contains("\"changes\""));
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }

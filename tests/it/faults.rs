@@ -1,8 +1,9 @@
 //! I1 and I2: every webhook that was answered with 2xx, or was recorded, reaches every queue that wants it,
 //! whatever call fails and wherever the process dies. The providers here send everything once.
 //!
-//! Seen to fail: with a 2xx after a write that failed, with any error of the ledger taken for a duplicate, with a
-//! fan-out that answers success after an error, and with a claimed body taken for empty when it cannot be read.
+//! Seen to fail: with a 2xx after a write that failed, with any error of the ledger taken for a duplicate,
+//! with a fan-out that answers success after an error, and with a claimed body taken for empty when it cannot
+//! be read.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;

@@ -1,7 +1,8 @@
 //! The answers to a provider, case by case, with the real binary. The cases include promises I3, I4 and I5.
 //!
-//! Seen to fail: I3 with a mismatch taken for the first secret, and with a blank secret taken for one; I4 without the
-//! message to quarantine, and without the limit of nesting; I5 with a conflict taken for a duplicate.
+//! Seen to fail: I3 with a mismatch taken for the first secret, and with a blank secret taken for one; I4
+//! without the message to quarantine, and without the limit of nesting; I5 with a conflict taken for a
+//! duplicate.
 
 use serde_json::{Value, json};
 use testkit::aws::Aws;
@@ -118,8 +119,10 @@ async fn equal_bodies_without_an_id_are_one_event_until_the_window_has_passed() 
 
 /// A webhook of Creads about a project.
 fn creads(change: &str, status: &str) -> Value {
-    let body = json!({"event": format!("resource.{change}"), "resource_type": "Project", "resource_gid": "559b",
-        "resource": {"gid": "559b", "status": status}});
+    let body = json!({
+        "event": format!("resource.{change}"), "resource_type": "Project", "resource_gid": "559b",
+        "resource": {"gid": "559b", "status": status},
+    });
     let body = body.to_string();
     let signature = sign(SECRET, body.as_bytes());
     request(
@@ -166,11 +169,14 @@ async fn a_change_back_is_an_event_after_ten_minutes_and_a_second_creation_never
         for (change, status) in changes {
             answers.push(send(&mut function, &creads(change, status)).await.body);
         }
-        let outcomes: Vec<_> = answers.iter().map(|it| it["status"].clone()).collect();
+        let outcomes: Vec<_> = answers
+            .iter()
+            .map(|answer| answer["status"].clone())
+            .collect();
         assert_eq!(outcomes, expected, "after {passed} s");
         aws.drain_stream(&mut function).await;
-        let accepted = answers.iter().filter(|it| it["status"] == new);
-        let ids: Vec<_> = accepted.map(|it| it["id"].clone()).collect();
+        let accepted = answers.iter().filter(|answer| answer["status"] == new);
+        let ids: Vec<_> = accepted.map(|answer| answer["id"].clone()).collect();
         assert_eq!(aws.drain_event_ids().await, ids, "after {passed} s");
     }
     // The configured window applies to changes only.
@@ -190,7 +196,7 @@ async fn a_change_back_is_an_event_after_ten_minutes_and_a_second_creation_never
     let recorded = aws.recorded().await;
     let mut windows: Vec<_> = recorded
         .iter()
-        .filter(|it| it["gatewaysource"]["S"] == "other")
+        .filter(|item| item["gatewaysource"]["S"] == "other")
         .map(window)
         .collect();
     windows.sort();

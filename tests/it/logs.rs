@@ -29,17 +29,23 @@ fn requests(id: &str) -> (Vec<serde_json::Value>, Vec<String>) {
         format!("{BODY} is no JSON"),
         format!(r#"{{"PayloadId":"{id}","Note":"{BODY}"}}"#),
     ];
-    let mut requests: Vec<_> = authentic.iter().map(|it| signed("studio", it)).collect();
+    let mut requests: Vec<_> = authentic
+        .iter()
+        .map(|body| signed("studio", body))
+        .collect();
     let forged = [("x-cf-signature", SIGNATURE)];
     requests.push(request("POST", "studio", &new, &forged));
     requests.push(request("POST", "unknown", &new, &forged));
-    let signatures = authentic.map(|it| sign(SECRET, it.as_bytes()));
+    let signatures = authentic.map(|body| sign(SECRET, body.as_bytes()));
     (requests, signatures.to_vec())
 }
 
 async fn check(function: &Function, signatures: &[String], what: &str) {
     let texts = [BODY, SIGNATURE, SECRET].map(str::to_owned);
-    let canaries = texts.iter().chain(signatures).flat_map(|it| spellings(it));
+    let canaries = texts
+        .iter()
+        .chain(signatures)
+        .flat_map(|text| spellings(text));
     let output = function.output().await;
     for canary in canaries {
         let found = output.iter().find(|line| line.contains(&canary));
@@ -64,10 +70,13 @@ async fn no_line_tells_what_was_received() {
     assert_eq!(statuses, [200, 200, 200, 200, 200, 200, 401, 404]);
     aws.drain_stream(&mut function).await;
     let events = aws.drain("events").await;
-    assert!(events.iter().all(|it| it.text.contains(BODY)));
+    assert!(events.iter().all(|event| event.text.contains(BODY)));
     assert_eq!(events.len(), 3);
     let output = function.output().await;
-    assert!(output.iter().any(|it| it.contains("DEBUG")), "{output:?}");
+    assert!(
+        output.iter().any(|line| line.contains("DEBUG")),
+        "{output:?}"
+    );
     check(&function, &signatures, "the run").await;
 }
 
@@ -84,7 +93,9 @@ async fn no_error_of_aws_tells_it_either() {
         ("sqs", "SendMessageBatch"),
     ];
     let faults = [Fault::Outage, Fault::Losses, Fault::Garbling];
-    let cases = calls.iter().flat_map(|call| faults.map(|it| (call, it)));
+    let cases = calls
+        .iter()
+        .flat_map(|call| faults.map(|fault| (call, fault)));
     for (case, ((service, operation), fault)) in cases.enumerate() {
         let what = format!("{fault:?} at {operation}");
         let call = Call {

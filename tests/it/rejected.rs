@@ -33,9 +33,9 @@ async fn refused(function: &mut Function, event: &Value, status: u64) {
 /// The lines of rejected requests.
 async fn lines(function: &Function) -> Vec<Value> {
     let lines = function.output().await;
-    let lines = lines.iter().map(|it| serde_json::from_str(it).unwrap());
+    let lines = lines.iter().map(|line| serde_json::from_str(line).unwrap());
     lines
-        .filter(|it: &Value| it["outcome"] == "rejected")
+        .filter(|line: &Value| line["outcome"] == "rejected")
         .collect()
 }
 
@@ -89,16 +89,18 @@ async fn a_request_that_is_refused_costs_two_write_units_at_most_whatever_its_si
         tap.called();
         refused(&mut function, &event, status).await;
         let called = tap.called();
-        let writes = |it: &Called| units(&it.operation, &it.request, &it.answer).writes;
+        let writes = |call: &Called| units(&call.operation, &call.request, &call.answer).writes;
         let writes: f64 = called.iter().map(writes).sum();
         let bytes = event["body"].as_str().unwrap().len();
         // One call counts the request, and one keeps it.
         assert!((1.0..=2.0).contains(&writes), "{writes} for {bytes} bytes");
-        let objects = called.iter().filter(|it| it.operation.starts_with("PUT "));
+        let objects = called
+            .iter()
+            .filter(|call| call.operation.starts_with("PUT "));
         assert!(objects.count() <= 1, "{called:?}");
     }
     let kept = aws.noted("rejected#").await;
-    let kept = kept.iter().filter(|it| !it["at"].is_null());
+    let kept = kept.iter().filter(|item| !item["at"].is_null());
     assert_eq!(kept.count(), 10);
 }
 
@@ -150,12 +152,18 @@ async fn a_flood_is_kept_in_part_and_each_that_is_not_kept_is_counted() {
     }
     let most = 100 + started.elapsed().as_secs() + 1;
     let items = aws.noted("rejected#").await;
-    let count = items.iter().find(|it| it["id"]["S"] == "count").unwrap();
+    let count = items
+        .iter()
+        .find(|item| item["id"]["S"] == "count")
+        .unwrap();
     let kept: u64 = count["count"]["N"].as_str().unwrap().parse().unwrap();
     assert!((100..=most).contains(&kept), "{kept} of {flood} in {most}");
     let lines = lines(&function).await;
     assert_eq!(lines.len(), flood);
-    let unkept: u64 = lines.iter().filter_map(|it| it["unkept"].as_u64()).sum();
+    let unkept: u64 = lines
+        .iter()
+        .filter_map(|line| line["unkept"].as_u64())
+        .sum();
     assert_eq!(kept + unkept, flood as u64);
     // Requests without a signature have a ring of their own. They push out no genuine request with a wrong
     // signature.
@@ -163,8 +171,8 @@ async fn a_flood_is_kept_in_part_and_each_that_is_not_kept_is_counted() {
         refused(&mut function, &request("POST", "studio", "{}", &[]), 401).await;
     }
     let items = aws.noted("rejected#").await;
-    let signed = items.iter().filter(|it| {
-        let headers = &it["headers"]["M"];
+    let signed = items.iter().filter(|item| {
+        let headers = &item["headers"]["M"];
         headers.get("x-cf-signature").is_some()
     });
     assert_eq!(signed.count(), 100);
@@ -184,11 +192,14 @@ async fn only_the_newest_hundred_of_a_day_are_kept() {
     let items = aws.noted("rejected#").await;
     let mut kept: Vec<i64> = items
         .iter()
-        .filter_map(|it| it["at"]["N"].as_str()?.parse().ok())
+        .filter_map(|item| item["at"]["N"].as_str()?.parse().ok())
         .collect();
     kept.sort_unstable();
     assert_eq!((kept.len(), items.len()), (100, 101));
-    let count = items.iter().find(|it| it["id"]["S"] == "count").unwrap();
+    let count = items
+        .iter()
+        .find(|item| item["id"]["S"] == "count")
+        .unwrap();
     assert_eq!(count["count"]["N"], "150");
 }
 
@@ -199,7 +210,9 @@ async fn a_new_function_is_connected_before_its_first_request() {
     let function = aws.ingress_behind(tap.url()).await;
     eventually("a call of the journal", || async {
         let called = tap.called();
-        called.iter().any(|it| it.request["TableName"] == "journal")
+        called
+            .iter()
+            .any(|call| call.request["TableName"] == "journal")
     })
     .await;
     drop(function);

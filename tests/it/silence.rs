@@ -70,9 +70,17 @@ async fn fall_silent(world: &World) {
 async fn told(world: &World) -> Vec<Value> {
     let events = world.aws.drain("events").await;
     let silent = "io.webhook-gateway.source.silent";
-    assert_strict(&events.iter().map(|it| it.text.clone()).collect::<Vec<_>>());
-    let events: Vec<_> = events.into_iter().map(|it| it.body).collect();
-    assert!(events.iter().all(|it| it["type"] == silent), "{events:?}");
+    assert_strict(
+        &events
+            .iter()
+            .map(|event| event.text.clone())
+            .collect::<Vec<_>>(),
+    );
+    let events: Vec<_> = events.into_iter().map(|event| event.body).collect();
+    assert!(
+        events.iter().all(|event| event["type"] == silent),
+        "{events:?}"
+    );
     assert_eq!(world.aws.drain("notices").await.len(), events.len());
     events
 }
@@ -82,7 +90,7 @@ async fn silence(function: &Function) -> Value {
     let lines = async || {
         let output = function.output().await.into_iter();
         output
-            .filter(|it| it.contains("\"silent\":1"))
+            .filter(|line| line.contains("\"silent\":1"))
             .collect::<Vec<_>>()
     };
     eventually("a line", || async { !lines().await.is_empty() }).await;
@@ -103,7 +111,10 @@ async fn a_source_is_watched_while_it_is_heard_and_told_of_once_when_it_is_not()
     let mut world = world(json!("2h")).await;
     hear(&mut world, "a").await;
     let sent = world.tap.sent();
-    let watch = sent.iter().find(|it| it.queue == "deliveries").unwrap();
+    let watch = sent
+        .iter()
+        .find(|message| message.queue == "deliveries")
+        .unwrap();
     assert_eq!(watch.body["kind"], "watch/1");
     assert_eq!(watch.delay, DELAY);
     assert_eq!(noted(&world).await["watch"], watch.body["id"]);
@@ -317,7 +328,7 @@ async fn the_operator_has_a_source_watched_that_never_sends() {
     ];
     operator.run(&add).await.json();
     let listed = operator.run(&["source", "list"]).await.json();
-    let shop = listed.iter().find(|it| it["name"] == "shop").unwrap();
+    let shop = listed.iter().find(|row| row["name"] == "shop").unwrap();
     assert_eq!(shop["silent_after"], "1d");
     assert!(look(&world, &mut function, 1).await);
     operator.run(&["source", "delete", "shop"]).await.json();
@@ -378,7 +389,8 @@ async fn what_is_lost_of_others_is_replaced_by_an_invocation_that_watches() {
         "watch_due_at": overdue,
     });
     let silent = json!({
-        "kind": "source", "id": "silent", "last_accepted_at": overdue, "silent_after": 60, "silent_since": overdue,
+        "kind": "source", "id": "silent", "last_accepted_at": overdue, "silent_after": 60,
+        "silent_since": overdue,
     });
     for source in [lost, silent] {
         let request = json!({"TableName": "journal", "Item": item(&source)});
@@ -396,8 +408,8 @@ async fn what_is_lost_of_others_is_replaced_by_an_invocation_that_watches() {
     let mut function = world.function().await;
     assert!(look(&world, &mut function, 1).await);
     let mut sent = world.tap.sent();
-    sent.sort_by_key(|it| it.body["kind"].to_string());
-    let of = |it: usize| [&sent[it].body["endpoint"], &sent[it].body["source"]];
+    sent.sort_by_key(|message| message.body["kind"].to_string());
+    let of = |index: usize| [&sent[index].body["endpoint"], &sent[index].body["source"]];
     assert_eq!(sent.len(), 2, "{sent:?}");
     assert_eq!(of(0), [&json!("ep_lost"), &Value::Null]);
     assert_eq!(of(1), [&Value::Null, &json!("lost")]);

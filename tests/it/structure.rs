@@ -51,8 +51,8 @@ fn collect(root: &Path, folder: &Path, sources: &mut Vec<Source>) {
     }
 }
 
-/// The module that a path is in: a top-level file or folder, but the files and folders in `aws`, `crypto` and `store`
-/// each by itself.
+/// The module that a path is in: a top-level file or folder, but the files and folders in `aws`, `crypto` and
+/// `store` each by itself.
 fn module(path: &[String]) -> String {
     match path {
         [first, second, ..] if ["aws", "crypto", "store"].contains(&&**first) => {

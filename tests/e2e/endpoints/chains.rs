@@ -13,8 +13,8 @@ const ENDPOINTS: usize = 5;
 
 const EVENTS: usize = 50;
 
-/// One more failure would open the circuit. Each failure makes the chain two invocations longer: one sends the delivery to
-/// the queue, and the next holds it there and sends a probe.
+/// One more failure would open the circuit. Each failure makes the chain two invocations longer: one sends
+/// the delivery to the queue, and the next holds it there and sends a probe.
 const FAILURES: usize = 9;
 
 /// A failed attempt waits at most 3 seconds, and a probe one second more.

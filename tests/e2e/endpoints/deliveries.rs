@@ -87,7 +87,7 @@ async fn the_operator_is_shown_the_exact_request_but_for_its_credentials() {
     for (name, value) in shown {
         let is_credential = ["webhook-signature", "authorization", "x-env"]
             .iter()
-            .any(|it| name.eq_ignore_ascii_case(it));
+            .any(|known| name.eq_ignore_ascii_case(known));
         let (value, sent) = (value.as_str().unwrap(), got.header(name));
         match is_credential {
             true => assert!(!value.contains(sent), "{name}: {value}"),
@@ -97,7 +97,7 @@ async fn the_operator_is_shown_the_exact_request_but_for_its_credentials() {
     for name in got.headers.keys() {
         let is_shown = shown
             .keys()
-            .any(|it| it.eq_ignore_ascii_case(name.as_str()));
+            .any(|header| header.eq_ignore_ascii_case(name.as_str()));
         let frames = ["host", "content-length"].contains(&name.as_str());
         assert_eq!(is_shown, !frames, "{name}");
     }
@@ -159,7 +159,7 @@ async fn what_is_exhausted_can_be_resent() {
     endpoint.receiver.always(Reply::status(500));
     let events = source.events(3).await;
     let exhausted = endpoint.all("exhausted", &events).await;
-    assert!(exhausted.iter().all(|it| it["attempts"] == 1));
+    assert!(exhausted.iter().all(|delivery| delivery["attempts"] == 1));
     endpoint.receiver.always(Reply::status(200));
 
     let first = exhausted[0]["id"].as_str().unwrap();

@@ -30,7 +30,8 @@ async fn what_is_said_of_an_endpoint_is_shown_without_what_is_secret() {
     let shown = endpoint.told("show", &[]).await;
     for (name, value) in json!({
         "name": endpoint.name, "url": endpoint.receiver.url(), "description": "of a test", "state": "active",
-        "events": ["io.creativeforce.*"], "sources": [source.name], "headers": {"X-Env": "test", "X-Api-Key": "[redacted]"},
+        "events": ["io.creativeforce.*"], "sources": [source.name],
+        "headers": {"X-Env": "test", "X-Api-Key": "[redacted]"},
         "timeout": "5s", "retry": ["5s", "1m", "1h30m"], "rate": 10, "format": "cloudevents",
         "signature": "standard-webhooks", "secrets": [{"until": null}], "held": 0,
     })
@@ -40,7 +41,7 @@ async fn what_is_said_of_an_endpoint_is_shown_without_what_is_secret() {
         assert_eq!(&shown[name], value, "{name}");
     }
     let listed = gateway.webhookctl(&["--json", "endpoint", "list"]).await;
-    assert!(listed.json().iter().any(|it| it["id"] == shown["id"]));
+    assert!(listed.json().iter().any(|row| row["id"] == shown["id"]));
     let by_name = gateway
         .webhookctl(&["endpoint", "show", &endpoint.name])
         .await;
@@ -134,7 +135,7 @@ async fn the_tool_refuses_an_endpoint_that_could_not_work_and_says_why() {
         assert!(!said.output.contains("whsec_") && !error.contains("hunter2"));
     }
     let listed = gateway.webhookctl(&["--json", "endpoint", "list"]).await;
-    assert!(!listed.json().iter().any(|it| it["name"] == name));
+    assert!(!listed.json().iter().any(|row| row["name"] == name));
 }
 
 /// The command checks the public policy, whatever the stack's policy is.

@@ -101,7 +101,9 @@ async fn what_a_deleted_endpoint_did_not_get_is_skipped() {
     let held = source.events(2).await;
     eventually("held deliveries", || async {
         let deliveries = endpoint.deliveries().await;
-        let held = deliveries.iter().filter(|it| it["state"] == "held");
+        let held = deliveries
+            .iter()
+            .filter(|delivery| delivery["state"] == "held");
         (held.count() >= 2).then_some(())
     })
     .await;

@@ -74,7 +74,10 @@ async fn a_receiver_that_was_written_for_the_provider_takes_it_unchanged() {
     let padding = "ü ".repeat(150_000);
     let sent = ["", &padding].map(|padding| {
         let id = unique();
-        format!("{{\"action\" : \"employee_create\", \"n\": 1.0, \"n\": 1e2, \"id\": \"{id}\", \"text\": \"{padding}\"}}\n")
+        format!(
+            "{{\"action\" : \"employee_create\", \"n\": 1.0, \"n\": 1e2, \"id\": \"{id}\", \
+             \"text\": \"{padding}\"}}\n"
+        )
     });
     let mut events = Vec::new();
     for body in &sent {
@@ -83,7 +86,7 @@ async fn a_receiver_that_was_written_for_the_provider_takes_it_unchanged() {
     let deliveries = endpoint.all("delivered", &events).await;
     let requests = endpoint.receiver.requests();
     for (delivery, body) in deliveries.iter().zip(&sent) {
-        let of_it = |it: &&_| json!(testkit::receiver::Request::id(it)) == delivery["id"];
+        let of_it = |request: &&_| json!(testkit::receiver::Request::id(request)) == delivery["id"];
         let request = requests.iter().find(of_it).unwrap();
         assert!(
             request.body == body.as_bytes(),

@@ -124,8 +124,11 @@ impl Endpoint<'_> {
         let what = format!("{state}: {} deliveries to {}", events.len(), self.id);
         within(patience, &what, || async {
             let deliveries = self.deliveries().await;
-            let ids = deliveries.iter().map(|it| it["event"].as_str().unwrap());
-            let is_all = ids.eq(events) && deliveries.iter().all(|it| it["state"] == state);
+            let ids = deliveries
+                .iter()
+                .map(|delivery| delivery["event"].as_str().unwrap());
+            let is_all =
+                ids.eq(events) && deliveries.iter().all(|delivery| delivery["state"] == state);
             is_all.then_some(deliveries)
         })
         .await
@@ -142,8 +145,8 @@ impl Endpoint<'_> {
     pub(crate) async fn attempts(&self, delivery: &Value) -> Vec<Value> {
         let shown = self.shown(delivery).await;
         let attempts = shown["history"].as_array().unwrap().iter();
-        let result = |it: &Value| match &it["status"] {
-            Value::Null => it["error"].clone(),
+        let result = |attempt: &Value| match &attempt["status"] {
+            Value::Null => attempt["error"].clone(),
             status => status.clone(),
         };
         attempts.map(result).collect()

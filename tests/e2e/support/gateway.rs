@@ -60,7 +60,7 @@ impl Gateway {
         self.edit_sources(|sources| {
             for name in sources
                 .keys()
-                .filter(|it| earlier(it))
+                .filter(|source| earlier(source))
                 .cloned()
                 .collect::<Vec<_>>()
             {
@@ -218,6 +218,7 @@ impl Gateway {
 /// The local AWS reads the caller's identity, and checks no signature.
 fn credential(scope: &str) -> String {
     format!(
-        "AWS4-HMAC-SHA256 Credential=test/20261122/us-east-1/{scope}/aws4_request, SignedHeaders=host, Signature=0"
+        "AWS4-HMAC-SHA256 Credential=test/20261122/us-east-1/{scope}/aws4_request, \
+         SignedHeaders=host, Signature=0"
     )
 }

@@ -16,7 +16,8 @@ impl OwnQueue<'_> {
         let mut attributes = json!({});
         if lets_in {
             let policy = json!({"Version": "2012-10-17", "Statement": [{
-                "Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn(gateway, &name),
+                "Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage",
+                "Resource": arn(gateway, &name),
             }]});
             attributes["Policy"] = json!(policy.to_string());
         }
@@ -43,7 +44,8 @@ impl OwnQueue<'_> {
         let Value::Array(messages) = answer["Messages"].take() else {
             return Vec::new();
         };
-        let body = |it: &Value| serde_json::from_str(it["Body"].as_str().unwrap()).unwrap();
+        let body =
+            |message: &Value| serde_json::from_str(message["Body"].as_str().unwrap()).unwrap();
         messages.iter().map(body).collect()
     }
 

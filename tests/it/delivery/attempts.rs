@@ -1,4 +1,5 @@
-//! I6 and I9: each delivery has one id and one body over all its attempts, which its record counts, on a schedule.
+//! I6 and I9: each delivery has one id and one body over all its attempts, which its record counts, on a
+//! schedule.
 
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -97,11 +98,11 @@ async fn the_record_tells_of_each_attempt_and_of_what_was_sent() {
     let history = record["history"].as_array().unwrap();
     let told: Vec<_> = history
         .iter()
-        .map(|it| {
+        .map(|attempt| {
             (
-                it["status"].as_u64(),
-                it["error"].as_str(),
-                it["response"].as_str(),
+                attempt["status"].as_u64(),
+                attempt["error"].as_str(),
+                attempt["response"].as_str(),
             )
         })
         .collect();
@@ -125,12 +126,12 @@ async fn the_record_tells_of_each_attempt_and_of_what_was_sent() {
         "refuses connections",
         "\"error\":\"refused\"",
     ] {
-        assert!(output.iter().any(|it| it.contains(part)), "{part}");
+        assert!(output.iter().any(|line| line.contains(part)), "{part}");
     }
     assert!(
         history
             .iter()
-            .all(|it| (before..=now_ms()).contains(&it["at"].as_u64().unwrap()))
+            .all(|attempt| (before..=now_ms()).contains(&attempt["at"].as_u64().unwrap()))
     );
     let url = receiver.url();
     assert_eq!(record["request"]["url"], url.split('?').next().unwrap());
@@ -188,7 +189,11 @@ async fn a_resending_begins_the_schedule_anew_once_however_often_its_message_com
         .endpoint("ep_a", &receiver.url(), &json!({"retry": [5]}))
         .await;
     let mut function = world.function().await;
-    let resend = |name: &str| json!({"kind": "delivery/1", "endpoint": "ep_a", "event": event(1), "resend": name});
+    let resend = |name: &str| {
+        json!({
+            "kind": "delivery/1", "endpoint": "ep_a", "event": event(1), "resend": name,
+        })
+    };
     world.offer("ep_a", 1).await;
     world.drain(&mut function).await;
     assert_eq!(course(&world.record("ep_a", 1).await), ("exhausted", 2));

@@ -19,7 +19,7 @@ async fn a_message_that_is_not_readable_is_set_aside_and_the_batch_goes_on() {
     let world = World::start().await;
     let receiver = Receiver::start().await;
     let poison = poison();
-    let bodies = [0, 1].map(|it: usize| poison["Records"][it]["body"].as_str().unwrap());
+    let bodies = [0, 1].map(|index: usize| poison["Records"][index]["body"].as_str().unwrap());
     let order: Value = serde_json::from_str(bodies[1]).unwrap();
     let endpoint = order["endpoint"].as_str().unwrap();
     world
@@ -56,7 +56,10 @@ async fn of_a_batch_of_unreadable_messages_nothing_is_said_but_that() {
     assert_eq!(answer, Answer::Success(json!({"batchItemFailures": []})));
     assert_eq!(world.aws.drain("dead").await.len(), 1);
     let output = function.output().await;
-    let errors: Vec<_> = output.iter().filter(|it| it.contains("ERROR")).collect();
+    let errors: Vec<_> = output
+        .iter()
+        .filter(|line| line.contains("ERROR"))
+        .collect();
     assert_eq!(errors.len(), 1, "{errors:?}");
 }
 

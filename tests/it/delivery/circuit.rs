@@ -1,5 +1,5 @@
-//! The circuit: an endpoint that fails ten times in a row is left alone but for one probe, and when it answers again
-//! all that was held for it is delivered.
+//! The circuit: an endpoint that fails ten times in a row is left alone but for one probe, and when it
+//! answers again all that was held for it is delivered.
 
 use serde_json::{Value, json};
 use std::ops::RangeInclusive;
@@ -36,7 +36,10 @@ async fn failing(members: &Value) -> (World, Receiver, Function) {
 }
 
 fn ids(numbers: impl IntoIterator<Item = u32>) -> Vec<String> {
-    numbers.into_iter().map(|it| id("ep_a", it)).collect()
+    numbers
+        .into_iter()
+        .map(|number| id("ep_a", number))
+        .collect()
 }
 
 #[tokio::test]
@@ -71,13 +74,13 @@ async fn ten_failures_in_a_row_open_the_circuit_and_leave_one_probe_on_the_queue
     let events = world.aws.drain("events").await;
     let types: Vec<_> = events
         .iter()
-        .map(|it| it.body["type"].as_str().unwrap())
+        .map(|event| event.body["type"].as_str().unwrap())
         .collect();
     assert_eq!(types, ["io.webhook-gateway.endpoint.circuit-opened"]);
     assert_strict(std::slice::from_ref(&events[0].text));
     assert_eq!(world.aws.drain("notices").await.len(), 1);
     let mut sent = world.tap.sent();
-    sent.retain(|it| it.queue == "deliveries");
+    sent.retain(|message| message.queue == "deliveries");
     assert_eq!(
         (sent.len(), &sent[0].body["kind"], sent[0].delay),
         (1, &json!("probe/1"), 60)
@@ -106,7 +109,7 @@ async fn a_failing_probe_waits_twice_as_long_each_time_and_exhausts_no_delivery(
         assert_eq!((waits.len(), waits[0].1), (1, seconds));
         let requests = receiver.take();
         assert_eq!(requests.len(), 1, "one delivery is tried");
-        tried.extend(requests.iter().map(|it| it.id()));
+        tried.extend(requests.iter().map(|request| request.id()));
     }
     // The oldest that has attempts left.
     assert_eq!(tried, ids(1..=7));
@@ -128,7 +131,7 @@ async fn a_success_closes_the_circuit_and_what_was_held_is_delivered_the_oldest_
     let events = world.aws.drain("events").await;
     let types: Vec<_> = events
         .iter()
-        .map(|it| it.body["type"].as_str().unwrap())
+        .map(|event| event.body["type"].as_str().unwrap())
         .collect();
     assert_eq!(types, ["io.webhook-gateway.endpoint.recovered"]);
     assert_strict(std::slice::from_ref(&events[0].text));
@@ -139,7 +142,7 @@ async fn a_success_closes_the_circuit_and_what_was_held_is_delivered_the_oldest_
     offer(&world, &mut function, 26..=26).await;
     assert_eq!(world.record("ep_a", 26).await["state"], "delivered");
     world.drain(&mut function).await;
-    let delivered: Vec<_> = receiver.take().iter().map(|it| it.id()).collect();
+    let delivered: Vec<_> = receiver.take().iter().map(|request| request.id()).collect();
     let expected: Vec<_> = (1..=10).chain([26]).chain(11..=25).collect();
     assert_eq!(delivered, ids(expected));
     assert_eq!(
@@ -191,7 +194,7 @@ async fn a_delivery_that_fails_while_the_rest_drains_goes_back_to_its_schedule()
         (&json!("pending"), &json!(2))
     );
     let mut sent = world.tap.sent();
-    sent.retain(|it| it.body["kind"] == "delivery/1");
+    sent.retain(|message| message.body["kind"] == "delivery/1");
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].body["event"]["id"], "p-3");
     // The second wait of the schedule.

@@ -1,4 +1,5 @@
-//! I6 and I7: wherever the process dies, nothing is lost, and what is posted again has the same id and the same bytes.
+//! I6 and I7: wherever the process dies, nothing is lost, and what is posted again has the same id and the
+//! same bytes.
 
 use super::traffic::Traffic;
 use serde_json::{Value, json};
@@ -72,7 +73,7 @@ async fn killed_at(world: &World, number: u32, point: Option<Point>) -> (usize, 
     world.offer("ep_a", number).await;
     let batch = world.receive().await;
     let function = world.function().await;
-    let mut gate = point.map(|it| world.tap.hold(it, "PutItem", "deliveries"));
+    let mut gate = point.map(|point| world.tap.hold(point, "PutItem", "deliveries"));
     if gate.is_none() {
         receiver.always(Reply::Hang);
     }

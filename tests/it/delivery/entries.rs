@@ -88,7 +88,7 @@ async fn a_wait_that_the_queue_refuses_is_logged_with_its_reason_and_counted() {
     assert_eq!(world.tap.waits().len(), 0);
     let lines = async |text: &str| {
         let output = function.output().await.into_iter();
-        output.filter(|it| it.contains(text)).count()
+        output.filter(|line| line.contains(text)).count()
     };
     testkit::eventually("a line", || async {
         lines("messages come again").await == 1

@@ -1,4 +1,5 @@
-//! I7: whatever call of AWS fails, and however, nothing is lost, and once it works again all is as if nothing had been.
+//! I7: whatever call of AWS fails, and however, nothing is lost, and once it works again all is as if nothing
+//! had been.
 
 use super::traffic::Traffic;
 use testkit::delivery::World;

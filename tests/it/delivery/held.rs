@@ -1,5 +1,5 @@
-//! What is not sent: to an endpoint that is paused or disabled, faster than its rate, to one that was deleted, and of
-//! an event that is not there any more.
+//! What is not sent: to an endpoint that is paused or disabled, faster than its rate, to one that was
+//! deleted, and of an event that is not there any more.
 
 use serde_json::json;
 use std::sync::Arc;
@@ -40,8 +40,8 @@ async fn what_comes_for_a_paused_or_disabled_endpoint_waits_until_a_probe_is_sen
             .send(&json!({"kind": "probe/1", "endpoint": endpoint, "id": "resumed"}))
             .await;
         world.drain(&mut function).await;
-        let ids: Vec<_> = receiver.take().iter().map(|it| it.id()).collect();
-        assert_eq!(ids, [1, 2, 3].map(|it| id(endpoint, it)));
+        let ids: Vec<_> = receiver.take().iter().map(|request| request.id()).collect();
+        assert_eq!(ids, [1, 2, 3].map(|number| id(endpoint, number)));
         assert_eq!(
             world.states(endpoint).await,
             [("delivered".to_owned(), 3)].into()
@@ -94,7 +94,7 @@ async fn an_endpoint_with_a_rate_gets_no_more_in_a_second() {
     for (count, seconds) in [(2, Some(1)), (2, Some(1)), (1, Some(1)), (0, None)] {
         world.pump(&mut function).await;
         assert_eq!(receiver.take().len(), count);
-        assert_eq!(world.tap.waits().first().map(|it| it.1), seconds);
+        assert_eq!(world.tap.waits().first().map(|wait| wait.1), seconds);
     }
     assert_eq!(
         world.states("ep_a").await,
@@ -139,8 +139,8 @@ async fn a_backlog_is_worked_off_beside_what_comes_for_others() {
     };
     world.conclude(batch, &answer).await;
     world.drain(&mut function).await;
-    let ids: Vec<_> = slow.take().iter().map(|it| it.id()).collect();
-    let expected: Vec<_> = (1..=10).map(|it| id("ep_slow", it)).collect();
+    let ids: Vec<_> = slow.take().iter().map(|request| request.id()).collect();
+    let expected: Vec<_> = (1..=10).map(|number| id("ep_slow", number)).collect();
     assert_eq!(ids, expected);
 }
 
@@ -203,14 +203,19 @@ async fn a_ping_is_tried_once_whatever_the_endpoints_state() {
     ] {
         receiver.always(Reply::status(status));
         for _ in 0..2 {
-            world.send(&json!({"kind": "ping/1", "endpoint": "ep_a", "id": id, "at": 1_790_000_000_000_u64})).await;
+            let at = 1_790_000_000_000_u64;
+            let ping = json!({"kind": "ping/1", "endpoint": "ep_a", "id": id, "at": at});
+            world.send(&ping).await;
             world.drain(&mut function).await;
         }
         let requests = receiver.take();
         assert_eq!(requests.len(), 1);
         assert!(requests[0].has(id));
         let records = world.records("ep_a").await;
-        let record = records.iter().find(|it| it["event"]["id"] == id).unwrap();
+        let record = records
+            .iter()
+            .find(|record| record["event"]["id"] == id)
+            .unwrap();
         assert_eq!(
             (&record["state"], &record["history"][0]["status"]),
             (&json!(state), &json!(status))

@@ -1,4 +1,5 @@
-//! I11: whatever is to be delivered at the same time, the function stays within its memory, and all of it is delivered.
+//! I11: whatever is to be delivered at the same time, the function stays within its memory, and all of it is
+//! delivered.
 //!
 //! Seen to fail: with everything loaded that is held.
 
@@ -30,7 +31,8 @@ async fn put_object(world: &World, text: &str) {
     world.aws.put_object(OBJECT, body.into()).await;
 }
 
-/// Hands everything on the queue to the function until nothing is left, and forgets the requests; the ids of these.
+/// Hands everything on the queue to the function until nothing is left, and forgets the requests; the ids of
+/// these.
 async fn drain(world: &World, function: &Function, receiver: &Receiver) -> Vec<String> {
     let mut ids = Vec::new();
     loop {
@@ -43,7 +45,7 @@ async fn drain(world: &World, function: &Function, receiver: &Receiver) -> Vec<S
             panic!("no answer: {answer:?}");
         };
         world.conclude(batch, &answer).await;
-        ids.extend(receiver.take().iter().map(|it| it.id()));
+        ids.extend(receiver.take().iter().map(|request| request.id()));
     }
 }
 

@@ -1,5 +1,5 @@
-//! I12: no secret, signature, body, header value of an endpoint's or answer of one is in a line that the function
-//! writes, whatever becomes of the delivery, and however much it is told to write.
+//! I12: no secret, signature, body, header value of an endpoint's or answer of one is in a line that the
+//! function writes, whatever becomes of the delivery, and however much it is told to write.
 //!
 //! Seen to fail: with the level `TRACE` for the libraries.
 
@@ -57,10 +57,14 @@ const ENDPOINTS: [&str; 6] = [
     "ep_rate",
 ];
 
-/// Offers deliveries to all endpoints, as if nothing had been seen of these: of an event that is well, of one that is
-/// none of the provider's, and of one in the bucket.
+/// Offers deliveries to all endpoints, as if nothing had been seen of these: of an event that is well, of one
+/// that is none of the provider's, and of one in the bucket.
 async fn offer(world: &World, receiver: &Receiver, first: u32) {
-    let event_of = |note: &str| json!({"PayloadId": BODY, "EventGroupName": "product", "Action": BODY, "Note": note});
+    let event_of = |note: &str| {
+        json!({
+            "PayloadId": BODY, "EventGroupName": "product", "Action": BODY, "Note": note,
+        })
+    };
     let bodies = [
         event_of(BODY).to_string(),
         format!("{{\"{BODY}\": {BODY}"),
@@ -96,7 +100,7 @@ async fn offer(world: &World, receiver: &Receiver, first: u32) {
 fn canaries(receiver: &Receiver) -> BTreeSet<String> {
     let key = str::from_utf8(KEY).unwrap();
     let texts = [BODY, ANSWER, HEADER, key, &secret()];
-    let mut canaries: BTreeSet<String> = texts.iter().flat_map(|it| spellings(it)).collect();
+    let mut canaries: BTreeSet<String> = texts.iter().flat_map(|text| spellings(text)).collect();
     for request in receiver.requests() {
         canaries.insert(request.header("webhook-signature").replace("v1,", ""));
     }
@@ -111,7 +115,7 @@ fn most() -> (&'static str, String) {
 async fn check(function: &Function, receiver: &Receiver, what: &str) {
     let canaries = canaries(receiver);
     for line in function.output().await {
-        let found = canaries.iter().find(|it| line.contains(*it));
+        let found = canaries.iter().find(|canary| line.contains(*canary));
         assert_eq!(found, None, "{what}: {line}");
     }
 }
@@ -126,12 +130,12 @@ async fn no_line_tells_what_was_sent_or_answered() {
         world.pump(&mut function).await;
     }
     let output = function.output().await;
-    assert!(output.iter().any(|it| it.contains("DEBUG")));
+    assert!(output.iter().any(|line| line.contains("DEBUG")));
     for state in ["delivered", "pending", "held", "skipped"] {
         let state = format!("\"state\":\"{state}\"");
-        assert!(output.iter().any(|it| it.contains(&state)), "{state}");
+        assert!(output.iter().any(|line| line.contains(&state)), "{state}");
     }
-    assert!(receiver.requests().iter().any(|it| it.has(BODY)));
+    assert!(receiver.requests().iter().any(|request| request.has(BODY)));
     check(&function, &receiver, "the run").await;
 }
 
@@ -154,7 +158,7 @@ async fn no_error_of_aws_tells_it_either() {
         ("sqs", "SendMessageBatch"),
     ];
     let calls = dynamodb
-        .map(|it| ("dynamodb", it))
+        .map(|operation| ("dynamodb", operation))
         .into_iter()
         .chain(others);
     let faults = [Fault::Outage, Fault::Losses, Fault::Garbling];

@@ -1,5 +1,5 @@
-//! What happens to an endpoint is notified once: whoever writes that it happened has the claim to give the notice, and
-//! another gives it only when that claim is over. All copies of a notice have one id.
+//! What happens to an endpoint is notified once: whoever writes that it happened has the claim to give the
+//! notice, and another gives it only when that claim is over. All copies of a notice have one id.
 //!
 //! Seen to fail: with notices that whoever sees them gives, under an id of their own.
 
@@ -33,7 +33,7 @@ async fn end(world: &World, batch: Vec<Value>, answer: oneshot::Receiver<Answer>
 async fn given(world: &World) -> (Vec<Value>, Vec<Value>) {
     let events = world.aws.drain_event_ids().await;
     let notices = world.aws.drain("notices").await.into_iter();
-    let subjects = notices.map(|mut it| it.body["Subject"].take());
+    let subjects = notices.map(|mut notice| notice.body["Subject"].take());
     (events, subjects.collect())
 }
 

@@ -1,5 +1,5 @@
-//! One probe for an endpoint, and none too few: an active endpoint for which something is held has a probe, however
-//! invocations come between each other, and whatever message is lost.
+//! One probe for an endpoint, and none too few: an active endpoint for which something is held has a probe,
+//! however invocations come between each other, and whatever message is lost.
 
 use serde_json::{Value, json};
 use testkit::delivery::{World, id, now_ms};
@@ -55,10 +55,10 @@ async fn of_probes_that_are_sent_at_the_same_time_one_works_and_the_others_end()
     assert_eq!(receiver.requests().len(), 2, "as many as one probe may");
     assert_eq!(world.queued().await, [("probe/1".to_owned(), 1)].into());
     world.drain(&mut one).await;
-    let delivered: Vec<_> = receiver.take().iter().map(|it| it.id()).collect();
+    let delivered: Vec<_> = receiver.take().iter().map(|request| request.id()).collect();
     assert_eq!(
         delivered,
-        (1..=6).map(|it| id("ep_a", it)).collect::<Vec<_>>()
+        (1..=6).map(|number| id("ep_a", number)).collect::<Vec<_>>()
     );
     assert_eq!(world.standing("circuit", "ep_a").await.get("probe"), None);
 }

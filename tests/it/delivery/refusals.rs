@@ -1,4 +1,5 @@
-//! What an endpoint may say besides yes and no: that it is gone, and that it wants to be left alone for a while.
+//! What an endpoint may say besides yes and no: that it is gone, and that it wants to be left alone for a
+//! while.
 
 use serde_json::json;
 use std::time::Duration;
@@ -155,7 +156,7 @@ async fn an_endpoint_that_asks_for_time_gets_it_from_every_delivery_to_it() {
 
     busy.always(Reply::status(200));
     world.drain(&mut function).await;
-    let ids: Vec<_> = busy.take().iter().map(|it| it.id()).collect();
+    let ids: Vec<_> = busy.take().iter().map(|request| request.id()).collect();
     assert_eq!(ids, [id("ep_a", 1), id("ep_a", 2), id("ep_a", 3)]);
     assert_eq!(
         world.states("ep_a").await,

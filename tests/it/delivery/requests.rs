@@ -1,5 +1,5 @@
-//! The whole way: what a provider sent, through both doors of ingress and the delivery queue, to the endpoints that want
-//! it, in the form and with the signature that each wants.
+//! The whole way: what a provider sent, through both paths of ingress and the delivery queue, to the
+//! endpoints that want it, in the form and with the signature that each wants.
 
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
@@ -12,7 +12,7 @@ use testkit::webhook::{self, creative_force};
 /// Another secret of Standard Webhooks.
 const OTHER: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
-/// Sends webhooks through both doors of ingress.
+/// Sends webhooks through both paths of ingress.
 async fn send(world: &mut World, bodies: &[String]) {
     let mut ingress: Function = world.aws.ingress().await;
     for body in bodies {
@@ -67,7 +67,7 @@ async fn an_event_reaches_every_endpoint_that_wants_it_as_it_is_on_the_events_qu
     let messages = world.receive().await;
     let groups = messages
         .iter()
-        .map(|it| it["attributes"]["MessageGroupId"].as_str().unwrap());
+        .map(|message| message["attributes"]["MessageGroupId"].as_str().unwrap());
     let mut groups: Vec<_> = groups.collect();
     groups.sort_unstable();
     assert_eq!(
@@ -84,9 +84,9 @@ async fn an_event_reaches_every_endpoint_that_wants_it_as_it_is_on_the_events_qu
     for event in &published {
         let same = requests
             .iter()
-            .filter(|it| it.body == event.text.as_bytes());
+            .filter(|request| request.body == event.text.as_bytes());
         let same: Vec<_> = same.collect();
-        let mut ids: Vec<_> = same.iter().map(|it| it.id()).collect();
+        let mut ids: Vec<_> = same.iter().map(|request| request.id()).collect();
         ids.sort();
         assert!(
             ids[0].starts_with("ep_all_") && ids[1].starts_with("ep_type_"),
@@ -127,7 +127,9 @@ async fn an_endpoint_may_have_the_providers_own_bytes() {
     let requests = receiver.requests();
     assert_eq!(requests.len(), 2);
     for body in bodies {
-        let request = requests.iter().find(|it| it.body == body.as_bytes());
+        let request = requests
+            .iter()
+            .find(|request| request.body == body.as_bytes());
         let request = request.expect("the body, to the byte");
         assert_eq!(
             request.header("content-type"),
@@ -142,9 +144,12 @@ async fn an_endpoint_may_have_the_signature_and_the_headers_that_it_is_used_to()
     let world = World::start().await;
     let receiver = Receiver::start().await;
     let members = json!({
-        "signature": "hmac-sha256-hex", "signature_header": "X-Hub-Signature-256", "signature_prefix": "sha256=",
+        "signature": "hmac-sha256-hex", "signature_header": "X-Hub-Signature-256",
+        "signature_prefix": "sha256=",
         "secrets": [world.sealed("ep_hub", "newest").await, world.sealed("ep_hub", "older").await],
-        "headers": [["authorization", "Bearer token"], ["X-Hub-Signature-256", "forged"], ["Webhook-Id", "forged"]],
+        "headers": [
+            ["authorization", "Bearer token"], ["X-Hub-Signature-256", "forged"], ["Webhook-Id", "forged"],
+        ],
     });
     world.endpoint("ep_hub", &receiver.url(), &members).await;
     world.offer("ep_hub", 1).await;
@@ -256,7 +261,8 @@ async fn an_item_cannot_change_how_the_request_is_framed_nor_make_it_too_long() 
     let receiver = Receiver::start().await;
     let mut function = world.function().await;
     let framing = json!({"headers": [
-        ["Transfer-Encoding", "chunked"], ["content-length", "3"], ["Content-Encoding", "gzip"], ["Host", "other"],
+        ["Transfer-Encoding", "chunked"], ["content-length", "3"], ["Content-Encoding", "gzip"],
+        ["Host", "other"],
         ["expect", "100-continue"], ["x-own", "stays"],
     ]});
     world.endpoint("ep_a", &receiver.url(), &framing).await;
@@ -275,7 +281,9 @@ async fn an_item_cannot_change_how_the_request_is_framed_nor_make_it_too_long() 
         assert!(!headers.contains_key(name), "{name}");
     }
 
-    let many: Vec<_> = (0..33).map(|it| json!([format!("x-{it}"), "a"])).collect();
+    let many: Vec<_> = (0..33)
+        .map(|number| json!([format!("x-{number}"), "a"]))
+        .collect();
     let long = json!([["x-long", "a".repeat(300 * 1024)]]);
     for (id, headers) in [
         ("ep_many", json!(many)),

@@ -1,8 +1,8 @@
-//! A slow endpoint takes the place of one invocation at a time: until an attempt at it succeeded quickly, and again
-//! from when attempts at it hang.
+//! A slow endpoint takes the place of one invocation at a time: until an attempt at it succeeded quickly, and
+//! again from when attempts at it hang.
 //!
-//! Seen to fail: with any success that forgets that attempts hung, with one delivery for all that came in a batch, with
-//! deliveries that are put off again and again.
+//! Seen to fail: with any success that forgets that attempts hung, with one delivery for all that came in a
+//! batch, with deliveries that are put off again and again.
 
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -51,7 +51,10 @@ async fn a_minute_passes(world: &World) {
 }
 
 fn ids(numbers: impl IntoIterator<Item = u32>) -> Vec<String> {
-    numbers.into_iter().map(|it| id("ep_a", it)).collect()
+    numbers
+        .into_iter()
+        .map(|number| id("ep_a", number))
+        .collect()
 }
 
 #[tokio::test]
@@ -68,7 +71,8 @@ async fn a_slow_success_is_no_reason_to_try_all_at_once() {
     .await;
     end(&world, batch, answer).await;
     assert_eq!(world.record("ep_a", 1).await["state"], "delivered");
-    // What comes now is held, and its probe alone tries it: side by side in one invocation, as it takes no more place so.
+    // What comes now is held, and its probe alone tries it: side by side in one invocation, as it takes no
+    // more place so.
     for number in 2..=6 {
         world.offer("ep_a", number).await;
     }
@@ -165,8 +169,8 @@ async fn a_turn_ends_with_its_invocation() {
         world.offer("ep_a", number).await;
         let batch = world.receive().await;
         // What failed before stays away.
-        let (new, old): (Vec<_>, Vec<_>) = batch.into_iter().partition(|it| {
-            it["body"]
+        let (new, old): (Vec<_>, Vec<_>) = batch.into_iter().partition(|message| {
+            message["body"]
                 .as_str()
                 .unwrap()
                 .contains(&format!("\"p-{number}\""))

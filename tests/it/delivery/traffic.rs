@@ -1,5 +1,5 @@
-//! One batch with all that can become of a delivery, and what has to have become of it in the end, whatever failed and
-//! whichever process died on the way.
+//! One batch with all that can become of a delivery, and what has to have become of it in the end, whatever
+//! failed and whichever process died on the way.
 
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -109,20 +109,20 @@ impl Traffic {
     async fn check_messages(&self, world: &World, what: &str) {
         let poison = json!(format!("poison of {}", self.case));
         let dead = world.aws.drain("dead").await;
-        assert!(dead.iter().any(|it| it.body == poison), "{what}");
+        assert!(dead.iter().any(|message| message.body == poison), "{what}");
         let gone = self.endpoint("gone");
         let events = world.aws.drain("events").await;
         let is_told = |event: &Value| {
             event["type"] == "io.webhook-gateway.endpoint.disabled"
                 && event["subject"] == format!("endpoint/{gone}")
         };
-        assert!(events.iter().any(|it| is_told(&it.body)), "{what}");
+        assert!(events.iter().any(|event| is_told(&event.body)), "{what}");
         let notices = world.aws.drain("notices").await;
         let is_told = |notice: &Value| {
             let subject = format!("Webhook endpoint disabled: the endpoint {gone}");
             notice["Subject"] == subject
         };
-        assert!(notices.iter().any(|it| is_told(&it.body)), "{what}");
+        assert!(notices.iter().any(|notice| is_told(&notice.body)), "{what}");
     }
 
     /// Sends another event to the endpoints of which there may be something to tell.

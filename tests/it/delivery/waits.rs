@@ -1,5 +1,5 @@
-//! A wait that an endpoint asks for is no failure: it uses up no attempt, opens no circuit, and nobody is notified of it.
-//! Neither do the probes of an open circuit use up the schedule of a delivery.
+//! A wait that an endpoint asks for is no failure: it uses up no attempt, opens no circuit, and nobody is
+//! notified of it. Neither do the probes of an open circuit use up the schedule of a delivery.
 //!
 //! Seen to fail: with waits that count as failures, with probes that count as attempts of the schedule.
 
@@ -108,7 +108,7 @@ async fn waits_in_a_row_open_no_circuit_and_are_kept_longer_from_the_tenth_on() 
     for _ in 0..13 {
         world.tap.waits();
         world.pump(&mut function).await;
-        waits.extend(world.tap.waits().iter().map(|it| it.1));
+        waits.extend(world.tap.waits().iter().map(|wait| wait.1));
     }
     assert_eq!(waits, [1, 1, 1, 1, 1, 1, 1, 1, 1, 60, 120, 240, 480]);
     assert_eq!(receiver.requests().len(), 14);

@@ -20,7 +20,7 @@ async fn put(aws: &Aws, body: &str, queue: Option<&str>, reason: &str, id: &str)
 fn outcomes(lines: &[Value]) -> Vec<&str> {
     let mut outcomes: Vec<_> = lines
         .iter()
-        .map(|it| it["outcome"].as_str().unwrap())
+        .map(|line| line["outcome"].as_str().unwrap())
         .collect();
     outcomes.sort_unstable();
     outcomes
@@ -47,7 +47,7 @@ async fn dead_letters_go_back_to_where_they_belong_once() {
     let listed = operator.run(&["dead-letter", "list"]).await.json();
     let mut reasons: Vec<_> = listed
         .iter()
-        .map(|it| it["reason"].as_str().unwrap())
+        .map(|row| row["reason"].as_str().unwrap())
         .collect();
     reasons.sort_unstable();
     assert_eq!(

@@ -45,7 +45,7 @@ async fn events_are_listed_the_newest_first_and_by_what_is_asked_for() {
     let ids = column(&listed, "id");
     assert_eq!((ids.len(), ids[0]), (5, "c"));
     assert_eq!(ids[3..], ["b", "a"]);
-    assert!(listed.iter().all(|it| it["published_at"].is_string()));
+    assert!(listed.iter().all(|row| row["published_at"].is_string()));
     for (filter, count) in [
         (["--state", "accepted"], 3),
         (["--state", "quarantined"], 1),
@@ -85,8 +85,9 @@ async fn a_list_goes_on_over_pages_and_days_and_has_each_event_once() {
         quarantined: false,
     };
     // Four of these are more than a page, which is 1 MB.
-    let batch =
-        |batch: u32, at| Vec::from_iter((0..1500).map(|it| published(batch * 1500 + it, at)));
+    let batch = |batch: u32, at| {
+        Vec::from_iter((0..1500).map(|number| published(batch * 1500 + number, at)))
+    };
     for (number, at) in [(0, now - day), (1, now), (2, now), (3, now), (4, now)] {
         note(&aws, number, at, &batch(number, at)).await;
     }
@@ -97,7 +98,7 @@ async fn a_list_goes_on_over_pages_and_days_and_has_each_event_once() {
         .run(&["event", "list", "--since", "2d"])
         .await
         .json();
-    let ids = listed.iter().map(|it| it["id"].as_str().unwrap());
+    let ids = listed.iter().map(|row| row["id"].as_str().unwrap());
     let ids: Vec<u32> = ids.map(|id| id.parse().unwrap()).collect();
     assert!(ids.iter().copied().eq((0..7500).rev()), "{}", ids.len());
     let listed = operator.run(&["event", "list", "--since", "1h"]).await;
@@ -126,7 +127,7 @@ async fn an_event_is_shown_as_it_came_and_as_it_was_published() {
         ("larger", &larger),
     ] {
         let shown = operator.run(&["event", "show", id]).await;
-        let message = published.iter().find(|it| it.body["id"] == id);
+        let message = published.iter().find(|message| message.body["id"] == id);
         let text = match message {
             Some(message) => message.text.clone(),
             None => pointed_to(&aws, &published).await,
@@ -146,7 +147,10 @@ async fn an_event_is_shown_as_it_came_and_as_it_was_published() {
 
 /// The event that is too large for a message.
 async fn pointed_to(aws: &Aws, messages: &[testkit::aws::Message]) -> String {
-    let pointer = messages.iter().find(|it| it.body.is_array()).unwrap();
+    let pointer = messages
+        .iter()
+        .find(|message| message.body.is_array())
+        .unwrap();
     let object = aws.object(pointer.body[1]["s3Key"].as_str().unwrap()).await;
     String::from_utf8(object).unwrap()
 }

@@ -19,7 +19,7 @@ async fn log(aws: &Aws, function: &Function) {
     let lines = function.output().await;
     let events = lines
         .iter()
-        .map(|it| json!({"timestamp": now, "message": it}));
+        .map(|line| json!({"timestamp": now, "message": line}));
     let events: Vec<_> = events.collect();
     let put = json!({"logGroupName": "ingress", "logStreamName": "1", "logEvents": events});
     aws.call("Logs_20140328.PutLogEvents", &put).await;
@@ -35,7 +35,10 @@ fn assert_told(explained: &Value, whats: &[&str]) {
     let steps = explained["steps"].as_array().unwrap();
     let mut told = column(steps, "what").into_iter();
     for what in whats {
-        assert!(told.any(|it| it.contains(what)), "{what}: {explained:#}");
+        assert!(
+            told.any(|line| line.contains(what)),
+            "{what}: {explained:#}"
+        );
     }
 }
 
@@ -133,7 +136,7 @@ async fn every_endpoint_has_its_reason() {
 
 fn account<'a>(explained: &'a Value, endpoint: &str) -> &'a Value {
     let mut endpoints = explained["endpoints"].as_array().unwrap().iter();
-    let found = endpoints.find(|it| it["endpoint"] == endpoint);
+    let found = endpoints.find(|account| account["endpoint"] == endpoint);
     found.unwrap_or_else(|| panic!("{endpoint}: {explained:#}"))
 }
 
@@ -175,7 +178,10 @@ async fn what_happened_to_an_event_is_told_in_order() {
     );
     assert_eq!(told["secret_position"], 0);
     let steps = told["steps"].as_array().unwrap();
-    let times: Vec<_> = steps.iter().filter_map(|it| it["at"].as_str()).collect();
+    let times: Vec<_> = steps
+        .iter()
+        .filter_map(|step| step["at"].as_str())
+        .collect();
     assert!(times.is_sorted() && times.len() == 7, "{told:#}");
     // The secret is rotated, and gone.
     aws.put_sources(&json!({"studio": {"provider": "creative-force", "secrets": ["another"]}}))
@@ -328,7 +334,7 @@ async fn what_was_dropped_as_a_copy_is_listed_with_the_event_it_was_taken_for() 
     let operator = Operator::of(&aws).await;
     let list = ["event", "list", "--state", "duplicate"];
     let listed = operator.run(&list).await.json();
-    let told = |it: &Value| [&it["id"], &it["source"], &it["state"]].map(Value::clone);
+    let told = |row: &Value| [&row["id"], &row["source"], &row["state"]].map(Value::clone);
     let of_studio = [json!("a"), json!("studio"), json!("duplicate")];
     let of_shop = [update.unwrap().clone(), json!("shop"), json!("duplicate")];
     let newest_first = [&of_shop, &of_studio];

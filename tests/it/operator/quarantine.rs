@@ -29,7 +29,7 @@ async fn a_wrong_secret_of_our_own_loses_nothing() {
         .await
         .json();
     assert_eq!(listed.len(), 3);
-    assert!(listed.iter().all(|it| it["state"] == "rejected"));
+    assert!(listed.iter().all(|row| row["state"] == "rejected"));
 
     aws.put_sources(&json!({"studio": {"provider": "creative-force", "secrets": [SECRET]}}))
         .await;
@@ -44,7 +44,10 @@ async fn a_wrong_secret_of_our_own_loses_nothing() {
     ];
     let outcomes = |lines: Vec<Value>, wanted: &str| {
         let mut lines = lines.into_iter();
-        lines.by_ref().filter(|it| it["outcome"] == wanted).count()
+        lines
+            .by_ref()
+            .filter(|line| line["outcome"] == wanted)
+            .count()
     };
     let id = listed.last().unwrap()["id"].as_str().unwrap();
     let shown = operator
@@ -63,7 +66,7 @@ async fn a_wrong_secret_of_our_own_loses_nothing() {
     let dry = dry.lines();
     let one = dry
         .iter()
-        .find(|it| it["outcome"] == "would-be-released")
+        .find(|row| row["outcome"] == "would-be-released")
         .unwrap();
     assert_eq!(one["was"], listed[0]["reason"]);
     assert_eq!(one["cloudevent"]["type"], "io.creativeforce.product.reset");
@@ -139,7 +142,7 @@ async fn listing_reads_no_bodies_and_releasing_reads_one_at_a_time() {
     let operator = Operator::behind(&aws, tap.url()).await;
     let list = ["quarantine", "list", "--rejected"];
     assert_eq!(operator.run(&list).await.json().len(), 3);
-    assert!(!tap.called().iter().any(|it| has_body(&it.answer)));
+    assert!(!tap.called().iter().any(|call| has_body(&call.answer)));
 
     aws.put_sources(&json!({"studio": {"provider": "creative-force", "secrets": [SECRET]}}))
         .await;
@@ -147,9 +150,9 @@ async fn listing_reads_no_bodies_and_releasing_reads_one_at_a_time() {
     let dry = operator.run(&[&release[..], &["--dry-run"]].concat()).await;
     assert_eq!(dry.json().len(), 3);
     let read = tap.called();
-    let read: Vec<_> = read.iter().filter(|it| has_body(&it.answer)).collect();
+    let read: Vec<_> = read.iter().filter(|call| has_body(&call.answer)).collect();
     assert_eq!(read.len(), 3);
-    let is_one = |it: &&Called| it.operation.ends_with(".GetItem");
+    let is_one = |call: &&Called| call.operation.ends_with(".GetItem");
     assert!(read.iter().all(is_one), "{read:?}");
 
     // The same of what is quarantined, by a function that knows the right secret.
@@ -162,12 +165,16 @@ async fn listing_reads_no_bodies_and_releasing_reads_one_at_a_time() {
     tap.called();
     let listed = operator.run(&["quarantine", "list"]).await.json();
     assert_eq!(column(&listed, "state"), ["quarantined"; 3]);
-    assert!(listed.iter().all(|it| it["reason"].is_string()));
-    assert!(!tap.called().iter().any(|it| has_body(&it.answer)));
+    assert!(listed.iter().all(|row| row["reason"].is_string()));
+    assert!(!tap.called().iter().any(|call| has_body(&call.answer)));
     operator.run(&["quarantine", "release"]).await;
     let read = tap.called();
-    let bodies = |it: &Called| it.answer.to_string().matches("\"body_z\":").count();
-    let bodies: Vec<_> = read.iter().map(bodies).filter(|it| *it > 0).collect();
+    let bodies = |call: &Called| call.answer.to_string().matches("\"body_z\":").count();
+    let bodies: Vec<_> = read
+        .iter()
+        .map(bodies)
+        .filter(|bodies| *bodies > 0)
+        .collect();
     assert_eq!(bodies, [1, 1, 1]);
 }
 
@@ -245,8 +252,8 @@ async fn changes_that_were_rejected_are_released_as_they_came_and_their_copies_a
     }
     // The first came twice within a minute, the others a quarter of an hour later each; whatever day it is by then.
     let mut items = aws.noted("rejected#").await;
-    items.retain(|it| it["at"].is_object());
-    items.sort_by_key(|it| it["id"]["S"].to_string());
+    items.retain(|item| item["at"].is_object());
+    items.sort_by_key(|item| item["id"]["S"].to_string());
     let at: i64 = items[0]["at"]["N"].as_str().unwrap().parse().unwrap();
     let is_early = at % 86_400_000 < 43_200_000;
     let ages = if is_early {
@@ -266,10 +273,13 @@ async fn changes_that_were_rejected_are_released_as_they_came_and_their_copies_a
     assert_eq!(events[0], events[1]);
     aws.drain_stream(&mut function).await;
     let published = aws.drain("events").await;
-    let status = |it: &Message| it.body["data"]["resource"]["status"].clone();
+    let status = |message: &Message| message.body["data"]["resource"]["status"].clone();
     let states: Vec<_> = published.iter().map(status).collect();
     assert_eq!(states, ["draft", "live", "draft"]);
-    let ids: Vec<_> = published.iter().map(|it| it.body["id"].clone()).collect();
+    let ids: Vec<_> = published
+        .iter()
+        .map(|message| message.body["id"].clone())
+        .collect();
     assert_eq!(ids, events[1..]);
 }
 
@@ -319,7 +329,7 @@ async fn what_is_understood_by_now_is_released_once() {
     ids.sort_by_key(Value::to_string);
     assert_eq!(ids, ["a", "b"]);
     let listed = operator.run(&["quarantine", "list"]).await.json();
-    let released = listed.iter().filter(|it| it["state"] == "released");
+    let released = listed.iter().filter(|row| row["state"] == "released");
     assert_eq!(released.count(), 2);
     // What is not understood today either is all that is left.
     assert_eq!(aws.drain("quarantine").await.len(), 1);

@@ -14,7 +14,7 @@ const RECONCILE: [&str; 3] = ["reconcile", "--since", "1h"];
 
 fn of_level(said: &CommandOutput, level: &str) -> Vec<Value> {
     let lines = said.lines().into_iter();
-    lines.filter(|it| it["level"] == level).collect()
+    lines.filter(|finding| finding["level"] == level).collect()
 }
 
 #[tokio::test]
@@ -78,8 +78,9 @@ async fn what_is_missing_is_wrong() {
     said.error();
     let wrong = of_level(&said, "wrong");
     let is_wrong = |subject| {
-        wrong.iter().any(|it| {
-            it["subject"] == subject && it["what"].as_str().unwrap().starts_with("missing: ")
+        wrong.iter().any(|finding| {
+            finding["subject"] == subject
+                && finding["what"].as_str().unwrap().starts_with("missing: ")
         })
     };
     for subject in ["journal", "deliveries", "quarantine", "endpoints"] {
@@ -106,9 +107,14 @@ async fn what_is_denied_is_a_warning_that_names_the_permission_and_not_well() {
     let said = operator.run(&["doctor"]).await;
     assert!(said.error().contains("could not be checked"), "{said:?}");
     let denied = of_level(&said, "warning");
-    let names = |it: &&Value| it["to_do"].as_str().unwrap().contains("dynamodb:Query");
+    let names = |finding: &&Value| {
+        finding["to_do"]
+            .as_str()
+            .unwrap()
+            .contains("dynamodb:Query")
+    };
     assert_eq!(denied.iter().filter(names).count(), 2, "{said:?}");
-    assert!(denied.iter().all(|it| names(&it)), "{said:?}");
+    assert!(denied.iter().all(|finding| names(&finding)), "{said:?}");
     proxy
         .break_down("cloudwatch", "GetMetricData", "AccessDenied", 403)
         .await;

@@ -9,9 +9,11 @@ use testkit::webhook::{creative_force, signed};
 
 /// The events in requests, by id.
 fn events(requests: &[Request]) -> Vec<Value> {
-    let bodies = requests.iter().map(|it| serde_json::from_slice(&it.body));
+    let bodies = requests
+        .iter()
+        .map(|request| serde_json::from_slice(&request.body));
     let mut events: Vec<Value> = bodies.map(Result::unwrap).collect();
-    events.sort_by_key(|it| it["id"].to_string());
+    events.sort_by_key(|event| event["id"].to_string());
     events
 }
 
@@ -40,7 +42,7 @@ async fn a_replay_reaches_an_endpoint_that_was_created_later_and_one_that_has_th
         let replayed = events(&again);
         assert_eq!(column(&replayed, "id"), ["a", "b"]);
         assert!(
-            replayed.iter().all(|it| it["replayed"] == true),
+            replayed.iter().all(|row| row["replayed"] == true),
             "{replayed:?}"
         );
         if id == "ep_a" {

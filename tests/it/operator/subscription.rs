@@ -49,7 +49,7 @@ async fn a_queue_that_will_not_take_every_event_is_told_so() {
     cases.push((create(&aws, "by-aws", &aws_key).await, "", false));
     for (case, (queue, expected, even_if_allowed)) in cases.iter().enumerate() {
         let told = add(&operator, &format!("first-{case}"), queue).await;
-        let is_told = |told: &[String]| told[2..].iter().any(|it| it.contains(expected));
+        let is_told = |told: &[String]| told[2..].iter().any(|line| line.contains(expected));
         if expected.is_empty() {
             assert_eq!(told.len(), 2, "{queue}: {told:?}");
         } else {

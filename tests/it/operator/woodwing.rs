@@ -54,10 +54,10 @@ async fn a_source_is_registered_and_its_token_is_stored_and_never_shown() {
         run(&["show", "5"], PASSWORD).await.json()[0]["name"],
         "other"
     );
-    studio.set(|it| it.is_deaf = true);
+    studio.set(|studio| studio.is_deaf = true);
     let deaf = run(&["update", "5", "--url", "https://example.com/"], PASSWORD).await;
     assert!(deaf.error().contains("has not changed"));
-    studio.set(|it| it.is_deaf = false);
+    studio.set(|studio| studio.is_deaf = false);
 
     run(&["delete", "5"], PASSWORD).await.json();
     assert!(

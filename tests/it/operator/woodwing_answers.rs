@@ -46,9 +46,9 @@ const REGISTER: [&str; 3] = ["create", "--source", "content"];
 async fn an_id_is_a_number_or_a_text() {
     for (text_ids, bare_list) in [(true, false), (true, true), (false, true)] {
         let desk = Desk::start().await;
-        desk.studio.set(|it| {
-            it.text_ids = text_ids;
-            it.bare_list = bare_list;
+        desk.studio.set(|studio| {
+            studio.text_ids = text_ids;
+            studio.bare_list = bare_list;
         });
         let id = if text_ids { json!("5") } else { json!(5) };
         let registered = desk.run(&REGISTER).await.json().remove(0);
@@ -77,7 +77,8 @@ async fn a_registration_whose_answer_is_lost_is_taken_back_or_named() {
         (9, Loss::TooLong),
     ] {
         let create = "CreateWebhookRegistration";
-        desk.studio.set(|it| it.losses = vec![(create, loss)]);
+        desk.studio
+            .set(|studio| studio.losses = vec![(create, loss)]);
         let error = desk.run(&REGISTER).await.error();
         let expected = format!("the registration {id} is taken back");
         assert!(error.contains(&expected), "{loss:?}: {error}");
@@ -85,12 +86,13 @@ async fn a_registration_whose_answer_is_lost_is_taken_back_or_named() {
         assert_eq!((left.len(), &left[0]["Url"]), (1, &json!(elsewhere)));
         assert_eq!(secrets(&desk.aws, "content").await, Value::Null);
     }
-    desk.studio.set(|it| it.is_deaf = true);
+    desk.studio.set(|studio| studio.is_deaf = true);
     let error = desk.run(&REGISTER).await.error();
     assert!(error.contains("woodwing delete 10 --server"), "{error}");
-    desk.studio.set(|it| {
-        it.is_deaf = false;
-        it.losses
+    desk.studio.set(|studio| {
+        studio.is_deaf = false;
+        studio
+            .losses
             .push(("ListWebhookRegistrations", Loss::BadGateway));
     });
     // Whether the URL is registered is asked for before anything is made.
@@ -105,22 +107,25 @@ async fn what_is_registered_otherwise_than_asked_for_is_taken_back() {
     type Change = fn(&Studio);
     let all = ["--trigger", CREATED, "--trigger", SAVED];
     let changes: [(Change, &str); 4] = [
-        (|it| it.set(|it| it.fewer = true), "has not registered for"),
         (
-            |it| it.set(|it| it.url = Some("https://evil.example".to_owned())),
+            |server| server.set(|studio| studio.fewer = true),
+            "has not registered for",
+        ),
+        (
+            |server| server.set(|studio| studio.url = Some("https://evil.example".to_owned())),
             "instead of",
         ),
         (
-            |it| it.set(|it| it.token = Some(json!(null))),
+            |server| server.set(|studio| studio.token = Some(json!(null))),
             "no SecretToken",
         ),
         (
-            |it| it.set(|it| it.token = Some(json!(""))),
+            |server| server.set(|studio| studio.token = Some(json!(""))),
             "no SecretToken",
         ),
     ];
     for (change, why) in changes {
-        desk.studio.set(|it| *it = Default::default());
+        desk.studio.set(|studio| *studio = Default::default());
         change(&desk.studio);
         let error = desk.run(&[&REGISTER[..], &all].concat()).await.error();
         assert!(error.contains(why), "{error}");
@@ -129,8 +134,9 @@ async fn what_is_registered_otherwise_than_asked_for_is_taken_back() {
         assert_eq!(secrets(&desk.aws, "content").await, Value::Null, "{why}");
     }
     let own = [&REGISTER[..], &["--secret-stdin"]].concat();
-    desk.studio.set(|it| *it = Default::default());
-    desk.studio.set(|it| it.token = Some(json!("another")));
+    desk.studio.set(|studio| *studio = Default::default());
+    desk.studio
+        .set(|studio| studio.token = Some(json!("another")));
     let error = desk.run_with(&own, &format!("{PASSWORD}\nown\n")).await;
     let error = error.error();
     assert!(error.contains("another token"), "{error}");
@@ -142,7 +148,7 @@ async fn what_is_registered_otherwise_than_asked_for_is_taken_back() {
 async fn a_url_is_registered_once_unless_another_is_asked_for() {
     for bare_list in [false, true] {
         let desk = Desk::start().await;
-        desk.studio.set(|it| it.bare_list = bare_list);
+        desk.studio.set(|studio| studio.bare_list = bare_list);
         desk.run(&REGISTER).await.json();
         let error = desk.run(&REGISTER).await.error();
         assert!(error.contains("registered already, as 5"), "{error}");
@@ -151,10 +157,10 @@ async fn a_url_is_registered_once_unless_another_is_asked_for() {
         let another = [&REGISTER[..], &["--another"]].concat();
         let create = "CreateWebhookRegistration";
         desk.studio
-            .set(|it| it.losses = vec![(create, Loss::BadGateway)]);
+            .set(|studio| studio.losses = vec![(create, Loss::BadGateway)]);
         desk.run(&another).await.error();
         assert_eq!(desk.studio.registrations().len(), 1);
-        desk.studio.set(|it| it.losses.clear());
+        desk.studio.set(|studio| studio.losses.clear());
         desk.run(&another).await.json();
         assert_eq!(desk.studio.registrations().len(), 2);
     }
@@ -204,20 +210,20 @@ async fn what_became_of_a_change_is_read_back_when_its_answer_is_lost() {
     desk.studio.register("it", "https://a.example/");
     let lost = |method| {
         desk.studio
-            .set(|it| it.losses = vec![(method, Loss::BadGateway)])
+            .set(|studio| studio.losses = vec![(method, Loss::BadGateway)])
     };
     lost("UpdateWebhookRegistration");
     let update = ["update", "5", "--name", "new"];
     assert_eq!(desk.run(&update).await.json()[0]["name"], "new");
-    desk.studio.set(|it| it.is_deaf = true);
+    desk.studio.set(|studio| studio.is_deaf = true);
     let update = ["update", "5", "--name", "newer"];
     assert!(desk.run(&update).await.error().contains("HTTP 502"));
     lost("GetWebhookRegistration");
     desk.run(&update).await.error();
-    desk.studio.set(|it| it.losses.clear());
+    desk.studio.set(|studio| studio.losses.clear());
     let error = desk.run(&["delete", "5"]).await.error();
     assert!(error.contains("has not removed it"), "{error}");
-    desk.studio.set(|it| it.is_deaf = false);
+    desk.studio.set(|studio| studio.is_deaf = false);
     lost("DeleteWebhookRegistration");
     desk.run(&["delete", "5"]).await.json();
     assert_eq!(desk.studio.registrations(), [] as [Value; 0]);
@@ -242,7 +248,8 @@ async fn a_password_goes_nowhere_by_plain_http_and_no_server_steers_the_terminal
         assert!(!error.contains(PASSWORD), "{error}");
     }
     let words = "\u{1b}]0;x\u{7}\u{1b}[2J \u{9b}31m \u{202e}txet\nnote: all is well";
-    desk.studio.set(|it| it.refusal = Some(words.to_owned()));
+    desk.studio
+        .set(|studio| studio.refusal = Some(words.to_owned()));
     let list = [&list[..], &[desk.studio.url()]].concat();
     let said = desk.operator.run_plain(&list, PASSWORD).await;
     assert_eq!(said.code, Some(1), "{said:?}");

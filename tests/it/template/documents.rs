@@ -1,5 +1,5 @@
-//! The documents are complete: they define each promise that a test names, each link leads somewhere, and README fits
-//! on a few screens.
+//! The documents are complete: they define each promise that a test names, each link leads somewhere, and
+//! README fits on a few screens.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

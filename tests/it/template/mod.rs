@@ -1,7 +1,8 @@
-//! The rules of the template, read from the file without any AWS. The numbers are here, the protection in `trust`, the
-//! alarms and their runbook in `monitoring`, and the documents in `documents`.
+//! The rules of the template, read from the file without any AWS. The numbers are here, the protection in
+//! `trust`, the alarms and their runbook in `monitoring`, and the documents in `documents`.
 //!
-//! Seen to fail: each assertion, with the template changed where it looks, and the longest wait with an hour more.
+//! Seen to fail: each assertion, with the template changed where it looks, and the longest wait with an hour
+//! more.
 
 mod documents;
 mod monitoring;
@@ -33,7 +34,8 @@ fn the_default_schedule_ends_before_the_queue_forgets() {
     );
     assert!(
         delivery < dead,
-        "what DeliveryQueue gives up after up to {delivery:?} has no time left on DeadLetterQueue, which counts on: {dead:?}"
+        "what DeliveryQueue gives up after up to {delivery:?} has no time left on DeadLetterQueue, \
+         which counts on: {dead:?}"
     );
 }
 
@@ -43,7 +45,8 @@ fn a_wait_is_no_longer_than_a_message_can_be_invisible() {
         let longest = with_jitter(wait);
         assert!(
             longest <= MAX_INVISIBLE,
-            "a wait of {wait:?} may become {longest:?}, but SQS keeps a message invisible for {MAX_INVISIBLE:?}"
+            "a wait of {wait:?} may become {longest:?}, but SQS keeps a message invisible for \
+             {MAX_INVISIBLE:?}"
         );
     }
 }
@@ -71,10 +74,10 @@ fn a_function_that_may_send_to_the_queue_that_starts_it_is_not_stopped_as_a_loop
         let role = properties["Role"]["Fn::GetAtt"].as_str().unwrap();
         let role = role.trim_end_matches(".Arn");
         let queue = &source["Properties"]["Queue"];
-        let may_send = statements.iter().any(|(sid, it)| {
+        let may_send = statements.iter().any(|(sid, statement)| {
             sid.starts_with(&format!("{role}."))
-                && list(&it["Action"]).contains(&json!("sqs:SendMessage"))
-                && list(&it["Resource"]).contains(queue)
+                && list(&statement["Action"]).contains(&json!("sqs:SendMessage"))
+                && list(&statement["Resource"]).contains(queue)
         });
         if may_send {
             loops += 1;
@@ -139,18 +142,22 @@ fn the_queue_does_not_give_up_before_the_schedule_does() {
 fn a_failed_message_is_reported_alone() {
     let template = Template::deployed();
     let sources = template.event_sources();
-    let queues: Vec<_> = sources.iter().filter(|it| it.1["Type"] == "SQS").collect();
+    let queues: Vec<_> = sources
+        .iter()
+        .filter(|source| source.1["Type"] == "SQS")
+        .collect();
     assert!(!queues.is_empty(), "no function reads a queue");
     for (name, source) in queues {
         let size = source["Properties"]["BatchSize"].as_u64();
         assert!(
-            size.is_some_and(|it| it <= 10),
+            size.is_some_and(|size| size <= 10),
             "{name}: a batch is one receive of at most 10 messages, not {size:?}"
         );
         let types = list(&source["Properties"]["FunctionResponseTypes"]);
         assert!(
             types.contains(&json!("ReportBatchItemFailures")),
-            "{name}: without ReportBatchItemFailures one failed message brings back its whole batch, or loses itself"
+            "{name}: without ReportBatchItemFailures one failed message brings back its whole \
+             batch, or loses itself"
         );
     }
 }
@@ -161,7 +168,7 @@ fn the_stream_goes_on_where_the_function_says() {
     let sources = template.event_sources();
     let streams: Vec<_> = sources
         .iter()
-        .filter(|it| it.1["Type"] == "DynamoDB")
+        .filter(|source| source.1["Type"] == "DynamoDB")
         .collect();
     assert!(!streams.is_empty(), "no function reads a stream");
     for (name, source) in streams {
@@ -255,7 +262,8 @@ fn payloads_outlive_whatever_names_them() {
         let least = retention.parse::<u64>().unwrap() + 16;
         assert!(
             days >= least,
-            "an item of {retention} days may be deleted 2 days late, and a message that names its payload stays for 14 more: {days} < {least}"
+            "an item of {retention} days may be deleted 2 days late, and a message that names its \
+             payload stays for 14 more: {days} < {least}"
         );
     }
 }

@@ -1,5 +1,5 @@
-//! The alarms of infra/monitoring.yaml: the metrics that they watch, the topic that they notify, and the sections of
-//! the runbook that say what to do.
+//! The alarms of infra/monitoring.yaml: the metrics that they watch, the topic that they notify, and the
+//! sections of the runbook that say what to do.
 
 use super::with_jitter;
 use serde_json::{Value, json};
@@ -88,7 +88,9 @@ const OUR_OWN: [(&str, &str, u64); 5] = [
 /// The properties of the alarms by name.
 fn alarms(monitoring: &Template) -> BTreeMap<&str, &Value> {
     let alarms = monitoring.of_type("AWS::CloudWatch::Alarm").into_iter();
-    alarms.map(|(name, it)| (name, &it["Properties"])).collect()
+    alarms
+        .map(|(name, alarm)| (name, &alarm["Properties"]))
+        .collect()
 }
 
 /// The resource that an alarm watches, if it is one.
@@ -100,7 +102,10 @@ fn watched(alarm: &Value) -> Option<&str> {
 fn metrics(alarm: &Value) -> Vec<&Value> {
     match alarm["Metrics"].as_array() {
         None => vec![alarm],
-        Some(all) => all.iter().filter_map(|it| it.get("MetricStat")).collect(),
+        Some(all) => all
+            .iter()
+            .filter_map(|metric| metric.get("MetricStat"))
+            .collect(),
     }
 }
 
@@ -158,11 +163,13 @@ fn nothing_that_can_fail_is_without_an_alarm() {
     let (template, monitoring) = (Template::deployed(), Template::read(FILE));
     let alarms = alarms(&monitoring);
     let watches = |resource: &str, metric: &str| {
-        let mut of = alarms.values().filter(|it| watched(it) == Some(resource));
-        of.any(|it| {
-            it["MetricName"]
+        let mut of = alarms
+            .values()
+            .filter(|alarm| watched(alarm) == Some(resource));
+        of.any(|alarm| {
+            alarm["MetricName"]
                 .as_str()
-                .is_some_and(|it| it.contains(metric))
+                .is_some_and(|name| name.contains(metric))
         })
     };
     for (queue, _) in template.of_type("AWS::SQS::Queue") {
@@ -189,7 +196,7 @@ fn each_alarm_tells_the_topic_and_nothing_happening_is_fine() {
         let named = json!({"Fn::Sub": format!("${{Gateway}}-{name}")});
         assert_eq!(alarm["AlarmName"], named, "{name}");
         let metrics = metrics(alarm);
-        let period = metrics.iter().map(|it| it["Period"].as_u64());
+        let period = metrics.iter().map(|metric| metric["Period"].as_u64());
         let period = period.max().unwrap().unwrap();
         let seconds = period * alarm["EvaluationPeriods"].as_u64().unwrap();
         assert!(
@@ -262,7 +269,7 @@ fn the_dashboard_is_json_and_shows_each_alarm() {
     let wanted: BTreeSet<_> = names.map(|name| format!("${{{name}.Arn}}")).collect();
     let shown: BTreeSet<_> = shown
         .iter()
-        .map(|it| it.as_str().unwrap().to_owned())
+        .map(|name| name.as_str().unwrap().to_owned())
         .collect();
     assert_eq!(shown, wanted);
 }
@@ -331,7 +338,7 @@ fn monitoring_costs_what_its_parameter_says() {
     // CloudWatch bills the metrics that alarms watch, not the alarms.
     let watched: usize = alarms(&monitoring)
         .values()
-        .map(|it| metrics(it).len())
+        .map(|alarm| metrics(alarm).len())
         .sum();
     let dashboards = monitoring.of_type("AWS::CloudWatch::Dashboard").len();
     let cents = watched * 10 + dashboards * 300;
@@ -348,13 +355,15 @@ fn monitoring_costs_what_its_parameter_says() {
 
 /// A function's count of a metric over all sources, as CloudWatch adds up its lines.
 fn counted(output: &[String], name: &str) -> u64 {
-    let lines = output.iter().filter_map(|it| serde_json::from_str(it).ok());
+    let lines = output
+        .iter()
+        .filter_map(|line| serde_json::from_str(line).ok());
     let counts = lines.filter(|line: &Value| {
         let directives = list(&line["_aws"]["CloudWatchMetrics"]);
         directives.iter().any(|directive| {
             let is_whole = list(&directive["Dimensions"]).contains(&json!([]));
             let mut metrics = list(&directive["Metrics"]).iter();
-            is_whole && metrics.any(|it| it["Name"] == name)
+            is_whole && metrics.any(|metric| metric["Name"] == name)
         })
     });
     counts.map(|line| line[name].as_u64().unwrap()).sum()
@@ -363,7 +372,7 @@ fn counted(output: &[String], name: &str) -> u64 {
 /// The sum of the metric of this id in the alarm's expression.
 fn sum(alarm: &Value, id: &str, output: &[String]) -> u64 {
     let mut metrics = list(&alarm["Metrics"]).iter();
-    let metric = &metrics.find(|it| it["Id"] == id).unwrap()["MetricStat"];
+    let metric = &metrics.find(|metric| metric["Id"] == id).unwrap()["MetricStat"];
     assert_eq!(metric["Stat"], "Sum");
     assert_eq!(metric["Period"], 900);
     let metric = &metric["Metric"];
@@ -383,7 +392,7 @@ async fn what_is_accepted_and_not_published_is_missed_though_nothing_is_invoked(
     assert_eq!(missing["Expression"], expression);
     let returned = list(&alarm["Metrics"])
         .iter()
-        .filter(|it| it["ReturnData"] != false);
+        .filter(|metric| metric["ReturnData"] != false);
     assert_eq!(returned.count(), 1, "CloudWatch takes one result");
     assert_eq!(alarm["Threshold"], 0);
     // One quarter of an hour may end between a webhook and its publication.

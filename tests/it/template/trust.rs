@@ -134,8 +134,8 @@ fn whoever_is_allowed_everything_is_the_account_with_its_key() {
         let policies = ["PolicyDocument", "KeyPolicy", "AssumeRolePolicyDocument"];
         let statements = policies
             .iter()
-            .flat_map(|it| list(&properties[it]["Statement"]));
-        for statement in statements.filter(|it| it["Effect"] == "Allow") {
+            .flat_map(|policy| list(&properties[policy]["Statement"]));
+        for statement in statements.filter(|allowed| allowed["Effect"] == "Allow") {
             assert!(
                 !list(&statement["Principal"]).contains(&json!("*")),
                 "{name} admits everybody"
@@ -208,7 +208,7 @@ fn a_key_of_a_consumer_is_used_through_its_queue_alone() {
     let statements = template.statements();
     let uses: Vec<_> = statements
         .iter()
-        .filter(|(_, it)| list(&it["Resource"]).contains(&keys))
+        .filter(|(_, statement)| list(&statement["Resource"]).contains(&keys))
         .collect();
     assert_eq!(uses.len(), 1, "{uses:?}");
     let (name, statement) = uses[0];
@@ -223,7 +223,7 @@ fn a_key_of_a_consumer_is_used_through_its_queue_alone() {
 fn is_of_the_stack(resource: &Value) -> bool {
     let below = resource["Fn::Sub"]
         .as_str()
-        .is_some_and(|it| it.starts_with("${") && it.contains(".Arn}/"));
+        .is_some_and(|text| text.starts_with("${") && text.contains(".Arn}/"));
     below || resource["Ref"].is_string() || resource["Fn::GetAtt"].is_string()
 }
 

@@ -195,7 +195,7 @@ fn every_payload_has_a_vector_and_so_has_every_refusal() {
         );
         for payload in &payloads {
             let is_refused = refused.iter().any(
-                |it| matches!(&it.body, Body::Payload(name) if *name == format!("{payload}.json")),
+                |case| matches!(&case.body, Body::Payload(name) if *name == format!("{payload}.json")),
             );
             assert!(
                 events.contains(payload) != is_refused,
@@ -205,7 +205,7 @@ fn every_payload_has_a_vector_and_so_has_every_refusal() {
         found.extend(
             refused
                 .into_iter()
-                .map(|it| it.refusal["refusal"].as_str().unwrap().to_owned()),
+                .map(|case| case.refusal["refusal"].as_str().unwrap().to_owned()),
         );
     }
     assert_eq!(found, REFUSALS.map(str::to_owned).into());

@@ -153,7 +153,11 @@ impl Aws {
 
     /// Subscribes a queue to events.
     pub async fn subscribe(&self, name: &str, queue_url: &str, events: &[&str], sources: &[&str]) {
-        let list = |texts: &[&str]| json!({"L": texts.iter().map(|it| json!({"S": it})).collect::<Vec<_>>()});
+        let list = |texts: &[&str]| {
+            json!({
+                "L": texts.iter().map(|text| json!({"S": text})).collect::<Vec<_>>(),
+            })
+        };
         let item = json!({
             "kind": {"S": "subscription"}, "id": {"S": name}, "queue_url": {"S": queue_url},
             "events": list(events), "sources": list(sources),
@@ -194,7 +198,8 @@ impl Aws {
         let mut messages = Vec::new();
         loop {
             let answer = self.call("AmazonSQS.ReceiveMessage", &json!({
-                "QueueUrl": url, "MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"], "WaitTimeSeconds": 0,
+                "QueueUrl": url, "MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"],
+                "WaitTimeSeconds": 0,
             })).await;
             let received = answer["Messages"].as_array().cloned().unwrap_or_default();
             if received.is_empty() {
@@ -271,7 +276,7 @@ impl Aws {
         let url = format!("{}/payloads?list-type=2&prefix={prefix}", self.url);
         let listed = answer("ListObjectsV2", self.http.get(url)).await;
         let keys = listed.split("<Key>").skip(1);
-        keys.map(|it| it.split("</Key>").next().unwrap().to_owned())
+        keys.map(|part| part.split("</Key>").next().unwrap().to_owned())
             .collect()
     }
 
@@ -442,7 +447,8 @@ fn emulator(port: u16, directory: &Path) -> Child {
 
 fn credential(scope: &str) -> String {
     format!(
-        "AWS4-HMAC-SHA256 Credential=test/20261122/us-east-1/{scope}/aws4_request, SignedHeaders=host, Signature=0"
+        "AWS4-HMAC-SHA256 Credential=test/20261122/us-east-1/{scope}/aws4_request, \
+         SignedHeaders=host, Signature=0"
     )
 }
 

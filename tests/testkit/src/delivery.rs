@@ -75,7 +75,8 @@ impl World {
     /// Encrypts a secret for an endpoint.
     pub async fn sealed(&self, endpoint: &str, secret: &str) -> Value {
         let request = json!({
-            "KeyId": self.key, "Plaintext": STANDARD.encode(secret), "EncryptionContext": {"endpoint": endpoint},
+            "KeyId": self.key, "Plaintext": STANDARD.encode(secret),
+            "EncryptionContext": {"endpoint": endpoint},
         });
         let answer = self.aws.call("TrentService.Encrypt", &request).await;
         json!({"ciphertext": answer["CiphertextBlob"]})
@@ -145,7 +146,9 @@ impl World {
 
     /// Puts a message onto the delivery queue.
     pub async fn send(&self, message: &Value) {
-        let request = json!({"QueueUrl": self.aws.queue_url("deliveries"), "MessageBody": message.to_string()});
+        let request = json!({
+            "QueueUrl": self.aws.queue_url("deliveries"), "MessageBody": message.to_string(),
+        });
         self.aws.call("AmazonSQS.SendMessage", &request).await;
     }
 
@@ -153,13 +156,16 @@ impl World {
     pub async fn record(&self, endpoint: &str, number: u32) -> Value {
         let id = id(endpoint, number);
         let mut records = self.records(endpoint).await.into_iter();
-        records.find(|it| it["id"] == id).unwrap_or_default()
+        records
+            .find(|record| record["id"] == id)
+            .unwrap_or_default()
     }
 
     /// All records of an endpoint, the oldest event first.
     pub async fn records(&self, endpoint: &str) -> Vec<Value> {
         let request = json!({
-            "TableName": "deliveries", "ConsistentRead": true, "KeyConditionExpression": "endpoint = :endpoint",
+            "TableName": "deliveries", "ConsistentRead": true,
+            "KeyConditionExpression": "endpoint = :endpoint",
             "ExpressionAttributeValues": {":endpoint": {"S": endpoint}},
         });
         let answer = self.aws.call("DynamoDB_20120810.Query", &request).await;
@@ -174,7 +180,7 @@ impl World {
     /// The ids of the held deliveries of an endpoint, the oldest event first.
     pub async fn held(&self, endpoint: &str) -> Vec<String> {
         let entries = self.records(&format!("held#{endpoint}")).await;
-        let ids = entries.iter().map(|it| it["id"].as_str().unwrap());
+        let ids = entries.iter().map(|entry| entry["id"].as_str().unwrap());
         ids.map(str::to_owned).collect()
     }
 
@@ -269,13 +275,15 @@ impl World {
     /// Deletes the messages that an answer does not list. Returns the others.
     pub async fn delete(&self, batch: Vec<Value>, answer: &Value) -> Vec<Value> {
         let failed = answer["batchItemFailures"].as_array().unwrap().iter();
-        let failed: Vec<_> = failed.map(|it| &it["itemIdentifier"]).collect();
+        let failed: Vec<_> = failed.map(|failure| &failure["itemIdentifier"]).collect();
         let (kept, done): (Vec<_>, Vec<_>) = batch
             .into_iter()
-            .partition(|it| failed.contains(&&it["messageId"]));
+            .partition(|message| failed.contains(&&message["messageId"]));
         assert_eq!(kept.len(), failed.len(), "an id that was not in the batch");
         for message in done {
-            let request = json!({"QueueUrl": self.aws.queue_url("deliveries"), "ReceiptHandle": message["receiptHandle"]});
+            let request = json!({
+                "QueueUrl": self.aws.queue_url("deliveries"), "ReceiptHandle": message["receiptHandle"],
+            });
             self.aws.call("AmazonSQS.DeleteMessage", &request).await;
         }
         kept
@@ -288,7 +296,8 @@ impl World {
 
     /// Passes the messages of a kind to the function, once each, and leaves the others.
     pub async fn pump_kind(&self, function: &mut Function, kind: &str) {
-        self.pump_only(function, |it| kind_of(it) == kind).await;
+        self.pump_only(function, |message| kind_of(message) == kind)
+            .await;
     }
 
     async fn pump_only(&self, function: &mut Function, wanted: impl Fn(&Value) -> bool) {

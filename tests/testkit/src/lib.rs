@@ -121,7 +121,7 @@ pub fn spellings(text: &str) -> Vec<String> {
         let encoded = STANDARD.encode(format!("{}{text}", &"   "[..before]));
         spellings.push(encoded[4..encoded.len() - 4].to_owned());
     }
-    let bytes: Vec<_> = text.bytes().map(|it| it.to_string()).collect();
+    let bytes: Vec<_> = text.bytes().map(|byte| byte.to_string()).collect();
     spellings.push(bytes.join(", "));
     spellings
 }

@@ -52,7 +52,7 @@ impl Meter {
 async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let operation = parts.headers.get("x-amz-target");
-    let operation = operation.and_then(|it| it.to_str().ok());
+    let operation = operation.and_then(|value| value.to_str().ok());
     let operation = operation.unwrap_or(parts.method.as_str()).to_owned();
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let request = serde_json::from_slice(&body).unwrap_or_default();

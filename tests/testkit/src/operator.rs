@@ -205,6 +205,6 @@ pub async fn accept(aws: &mut Aws, ingress: &mut Function, ids: &[&str]) {
 pub fn column<'a>(objects: &'a [Value], name: &str) -> Vec<&'a str> {
     objects
         .iter()
-        .map(|it| it[name].as_str().unwrap())
+        .map(|object| object[name].as_str().unwrap())
         .collect()
 }

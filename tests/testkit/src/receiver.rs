@@ -188,7 +188,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Request> {
         .read_line(&mut line)
         .await
         .ok()
-        .filter(|it| *it > 0)?;
+        .filter(|count| *count > 0)?;
     let mut words = line.split(' ');
     let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
     let mut headers = HeaderMap::new();

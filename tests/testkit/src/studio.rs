@@ -129,8 +129,9 @@ impl Shared {
         let class = format!("WhReg{method}Request");
         let well_formed = info["__classname__"] == "WhRegWebhookRegistrationInfo"
             && info["Triggers"].as_array().is_some_and(|all| {
-                all.iter()
-                    .all(|it| it["__classname__"] == "WhRegTrigger" && it["EntityName"] == "object")
+                all.iter().all(|trigger| {
+                    trigger["__classname__"] == "WhRegTrigger" && trigger["EntityName"] == "object"
+                })
             });
         if request["__classname__"] != *class || request["Ticket"] != TICKET {
             return Err(DIFFERENT);
@@ -141,14 +142,18 @@ impl Shared {
         let known = self
             .registrations
             .iter()
-            .position(|it| Some(plain(&it["Id"])) == id);
+            .position(|registration| Some(plain(&registration["Id"])) == id);
         match method {
             "GetTriggerOptions" => Ok(json!({"Options": [{
                 "Entity": {"Name": "object", "DisplayName": "Object"},
                 "EventTypes": [{"Name": CREATED}, {"Name": SAVED}],
             }]})),
             "ListWebhookRegistrations" => {
-                let bare = |it: &Value| json!({"Id": it["Id"], "Name": it["Name"]});
+                let bare = |registration: &Value| {
+                    json!({
+                        "Id": registration["Id"], "Name": registration["Name"],
+                    })
+                };
                 let all = self.registrations.iter();
                 let all: Vec<_> = match self.ways.bare_list {
                     true => all.map(bare).collect(),
@@ -264,7 +269,7 @@ async fn plugin(
         Ok(result) => result,
         Err(words) => return refused(words),
     };
-    let loss = shared.ways.losses.iter().find(|(it, _)| *it == method);
+    let loss = shared.ways.losses.iter().find(|(loss, _)| *loss == method);
     match loss.map(|(_, loss)| *loss) {
         Some(Loss::BadGateway) => StatusCode::BAD_GATEWAY.into_response(),
         Some(Loss::NoId) => json!({"id": 1, "result": {}}).to_string().into_response(),

@@ -250,7 +250,9 @@ async fn forward(
     body: Bytes,
 ) -> (StatusCode, HeaderMap, Bytes) {
     let target = headers.get("x-amz-target");
-    let target = target.map_or("", |it| it.to_str().unwrap()).to_owned();
+    let target = target
+        .map_or("", |value| value.to_str().unwrap())
+        .to_owned();
     let action = action(&target, &method, &uri);
     shared.calls.lock().unwrap().insert(action);
     if method == Method::GET {
@@ -261,7 +263,7 @@ async fn forward(
     }
     let hang = *shared.hang.lock().unwrap();
     let text = String::from_utf8_lossy(&body);
-    if hang.is_some_and(|(operation, it)| target.ends_with(operation) && text.contains(it)) {
+    if hang.is_some_and(|(operation, part)| target.ends_with(operation) && text.contains(part)) {
         std::future::pending::<()>().await;
     }
     if target == "AmazonSQS.SendMessageBatch" {
@@ -279,7 +281,7 @@ async fn forward(
         return shared.call_without(refused, uri, headers, &body).await;
     }
     let barrier = shared.barrier(&target, &body);
-    let point = barrier.as_ref().map(|it| it.point);
+    let point = barrier.as_ref().map(|barrier| barrier.point);
     let wait = async {
         let Some(barrier) = barrier else {
             return true;
@@ -341,10 +343,10 @@ impl Shared {
     /// The hold of a call, if this call is to be held.
     fn barrier(&self, target: &str, body: &[u8]) -> Option<Barrier> {
         let body = String::from_utf8_lossy(body);
-        self.barrier.lock().unwrap().take_if(|it| {
-            let is_such = target.ends_with(it.operation) && body.contains(it.text);
-            let is_met = is_such && it.before == 0;
-            it.before -= usize::from(is_such && !is_met);
+        self.barrier.lock().unwrap().take_if(|barrier| {
+            let is_such = target.ends_with(barrier.operation) && body.contains(barrier.text);
+            let is_met = is_such && barrier.before == 0;
+            barrier.before -= usize::from(is_such && !is_met);
             is_met
         })
     }
@@ -405,8 +407,11 @@ impl Shared {
                 )
             }
             Refusal::Entries(code, sender_fault) => {
-                let failed =
-                    |it: &Value| json!({"Id": it["Id"], "Code": code, "SenderFault": sender_fault});
+                let failed = |entry: &Value| {
+                    json!({
+                        "Id": entry["Id"], "Code": code, "SenderFault": sender_fault,
+                    })
+                };
                 let failed: Vec<_> = entries.iter().map(failed).collect();
                 (200, json!({"Successful": [], "Failed": failed}))
             }
@@ -433,7 +438,8 @@ impl Shared {
         };
         let failed = refused.iter().map(|entry| {
             json!({
-                "Id": entry["Id"], "SenderFault": true, "Code": "InvalidParameterValue", "Message": "by the test",
+                "Id": entry["Id"], "SenderFault": true, "Code": "InvalidParameterValue",
+                "Message": "by the test",
             })
         });
         answer["Failed"] = failed.collect();
@@ -447,9 +453,10 @@ impl Shared {
         let queue = request["QueueUrl"].as_str().unwrap().rsplit('/').next();
         let queue = queue.unwrap().to_owned();
         let text = *self.refused.lock().unwrap();
-        let is_refused = |entry: &Value| text.is_some_and(|it| entry.to_string().contains(it));
+        let is_refused =
+            |entry: &Value| text.is_some_and(|refused| entry.to_string().contains(refused));
         let entries = request["Entries"].as_array_mut().unwrap();
-        let refused = entries.extract_if(.., |it| is_refused(it)).collect();
+        let refused = entries.extract_if(.., |entry| is_refused(entry)).collect();
         for entry in entries {
             let seconds = entry[wait].as_u64().unwrap_or_default();
             if let Some(receipt) = entry["ReceiptHandle"].as_str() {
@@ -473,8 +480,8 @@ impl Shared {
 /// The attributes of a message, with their types and values.
 fn attributes(entry: &Value) -> impl Iterator<Item = (&str, &str, &str)> {
     let attributes = entry["MessageAttributes"].as_object();
-    attributes.into_iter().flatten().map(|(name, it)| {
-        let text = |name: &str| it[name].as_str().unwrap();
+    attributes.into_iter().flatten().map(|(name, attribute)| {
+        let text = |name: &str| attribute[name].as_str().unwrap();
         (&**name, text("DataType"), text("StringValue"))
     })
 }

@@ -237,7 +237,8 @@ pub fn list(value: &Value) -> &[Value] {
         .map_or(std::slice::from_ref(value), Vec::as_slice)
 }
 
-/// The node in JSON, functions in their long form: `!Ref X` as `{"Ref": "X"}`, `!Sub x` as `{"Fn::Sub": "x"}`.
+/// The node in JSON, functions in their long form: `!Ref X` as `{"Ref": "X"}`, `!Sub x` as `{"Fn::Sub":
+/// "x"}`.
 fn to_json(node: &Yaml<'_>) -> Value {
     match node {
         Yaml::Value(Scalar::Boolean(value)) => json!(value),

@@ -24,24 +24,28 @@ pub fn units(operation: &str, request: &Value, answer: &Value) -> Units {
         "UpdateItem" | "DeleteItem" => units.writes = 1.0,
         "BatchWriteItem" => {
             let requests = members(&request["RequestItems"]).flat_map(items);
-            let one = |it: &Value| it.get("PutRequest").map_or(1.0, |put| write(&put["Item"]));
+            let one = |request: &Value| {
+                request
+                    .get("PutRequest")
+                    .map_or(1.0, |put| write(&put["Item"]))
+            };
             units.writes = requests.map(one).sum();
         }
         // The names of an item's attributes are in the statement, in quotes.
         "BatchExecuteStatement" => {
-            let one = |it: &Value| {
-                let names = it["Statement"].as_str().unwrap().split('\'');
+            let one = |statement: &Value| {
+                let names = statement["Statement"].as_str().unwrap().split('\'');
                 let names: usize = names.skip(1).step_by(2).map(str::len).sum();
-                let values: usize = items(&it["Parameters"]).map(value_size).sum();
+                let values: usize = items(&statement["Parameters"]).map(value_size).sum();
                 (names + values).div_ceil(1024) as f64
             };
             units.writes = items(&request["Statements"]).map(one).sum();
         }
         "BatchGetItem" => {
             let is_consistent =
-                members(&request["RequestItems"]).all(|it| it["ConsistentRead"] == true);
+                members(&request["RequestItems"]).all(|table| table["ConsistentRead"] == true);
             let found = members(&answer["Responses"]).flat_map(items);
-            let found: f64 = found.map(|it| read(size(it))).sum();
+            let found: f64 = found.map(|item| read(size(item))).sum();
             units.reads = if is_consistent { found } else { found / 2.0 };
         }
         "GetItem" => {
@@ -55,7 +59,7 @@ pub fn units(operation: &str, request: &Value, answer: &Value) -> Units {
         }
         "SendMessageBatch" => {
             let bytes: usize = items(&request["Entries"])
-                .map(|it| it.to_string().len())
+                .map(|entry| entry.to_string().len())
                 .sum();
             units.sqs = bytes.div_ceil(64 * 1024) as f64;
         }
@@ -71,7 +75,11 @@ fn items(list: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn members(object: &Value) -> impl Iterator<Item = &Value> {
-    object.as_object().into_iter().flatten().map(|(_, it)| it)
+    object
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(_, value)| value)
 }
 
 fn write(item: &Value) -> f64 {
@@ -99,9 +107,13 @@ fn value_size(attribute: &Value) -> usize {
         "B" => STANDARD.decode(text()).unwrap().len(),
         "BS" => items(value)
             .filter_map(Value::as_str)
-            .map(|it| STANDARD.decode(it).unwrap().len())
+            .map(|text| STANDARD.decode(text).unwrap().len())
             .sum(),
-        "L" => 3 + items(value).map(|it| value_size(it) + 1).sum::<usize>(),
+        "L" => {
+            3 + items(value)
+                .map(|value| value_size(value) + 1)
+                .sum::<usize>()
+        }
         "M" => 3 + size(value) + value.as_object().unwrap().len(),
         _ => 1,
     }

@@ -241,7 +241,8 @@ pub fn without_query(url: &str) -> String {
 /// The URL standard repairs missing and additional slashes, backslashes, and white space and controls at the
 /// ends or amid; other readers then see another host, so that all of these are refused.
 fn authority<'a>(url: &'a str, scheme: &str) -> Result<&'a str, Denied> {
-    let repaired = |it: char| it.is_whitespace() || it.is_control() || it == '\\';
+    let repaired =
+        |character: char| character.is_whitespace() || character.is_control() || character == '\\';
     let rest = url
         .get(scheme.len()..)
         .and_then(|rest| rest.strip_prefix("://"));
@@ -266,7 +267,7 @@ fn check_host(host: &Host) -> Result<(), Denied> {
     }
     let (_, last) = name.rsplit_once('.').ok_or(Denied::ShortName)?;
     // No top-level domain begins with a digit, but some readers take 0o1 and the like for numbers.
-    if last.starts_with(|it: char| it.is_ascii_digit()) {
+    if last.starts_with(|character: char| character.is_ascii_digit()) {
         return Err(Denied::IpAddress);
     }
     Ok(())

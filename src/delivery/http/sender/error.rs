@@ -79,9 +79,9 @@ impl From<hyper::Error> for SendError {
         let below = error
             .source()
             .and_then(|below| below.downcast_ref::<io::Error>());
-        let malformed = |it: &io::Error| {
+        let malformed = |error: &io::Error| {
             matches!(
-                it.kind(),
+                error.kind(),
                 io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
             )
         };

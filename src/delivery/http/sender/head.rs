@@ -58,7 +58,9 @@ fn finished(lines: &[String], length: usize) -> Option<Head> {
 /// The status of a status line, of whatever minor version and reason.
 fn status(line: &str) -> Option<u16> {
     let (_minor, rest) = line.strip_prefix("HTTP/1.")?.split_once(' ')?;
-    let digits = rest.trim_start().split(|it: char| !it.is_ascii_digit());
+    let digits = rest
+        .trim_start()
+        .split(|character: char| !character.is_ascii_digit());
     let digits = digits.take(1).find(|digits| digits.len() == 3)?;
     digits.parse().ok().filter(|status| *status >= 100)
 }

@@ -328,8 +328,9 @@ enum Answer {
 
 /// The good address first, and the families in turn: where one does not work, the other may.
 fn ordered(addresses: &[SocketAddr], good: Option<IpAddr>) -> Vec<SocketAddr> {
-    let is_first =
-        |it: &SocketAddr| addresses.first().map(SocketAddr::is_ipv4) == Some(it.is_ipv4());
+    let is_first = |address: &SocketAddr| {
+        addresses.first().map(SocketAddr::is_ipv4) == Some(address.is_ipv4())
+    };
     let (first, second): (Vec<_>, Vec<_>) = addresses.iter().copied().partition(is_first);
     let mut second = second.into_iter();
     let mut ordered = Vec::new();

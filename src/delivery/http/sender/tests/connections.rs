@@ -185,7 +185,9 @@ async fn a_new_connection_that_closes_is_not_tried_again() {
 
 #[tokio::test]
 async fn the_next_address_is_tried_when_one_refuses_or_does_not_answer() {
-    let addresses: Vec<IpAddr> = (1..=10).map(|it| [93, 184, 215, it].into()).collect();
+    let addresses: Vec<IpAddr> = (1..=10)
+        .map(|number| [93, 184, 215, number].into())
+        .collect();
     let (address, _) = server(|stream| answer(stream, OK)).await;
     let mut network = Recorded::leading_to(address).resolving([Some(addresses.clone())]);
     network.silent = addresses[..1].to_vec();
@@ -296,7 +298,9 @@ async fn a_kept_connection_that_ends_amid_an_answer_is_not_replaced() {
 
 #[tokio::test(start_paused = true)]
 async fn each_address_has_a_quarter_of_a_second_to_itself() {
-    let addresses: Vec<IpAddr> = (1..=4).map(|it| [93, 184, 215, it].into()).collect();
+    let addresses: Vec<IpAddr> = (1..=4)
+        .map(|number| [93, 184, 215, number].into())
+        .collect();
     let mut network = Recorded::leading_to(([127, 0, 0, 1], 1).into());
     network.silent = addresses.clone();
     let sender = sender(network.resolving([Some(addresses.clone())]), None);
@@ -350,7 +354,7 @@ fn the_families_take_turns() {
         (&["::1", "1.1.1.1"], Some("9.9.9.9"), &["::1", "1.1.1.1"]),
         (&[], None, &[]),
     ] {
-        let good = good.map(|it: &str| it.parse().unwrap());
+        let good = good.map(|text: &str| text.parse().unwrap());
         assert_eq!(ordered(&addresses(found), good), addresses(expected));
     }
 }

@@ -80,7 +80,8 @@ async fn a_reply_is_passed_on_as_it_is() {
             "",
         ),
         (
-            "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 X\r\n\r\n",
+            "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n\
+             HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 X\r\n\r\n",
             201,
             None,
             "",
@@ -168,7 +169,7 @@ async fn a_status_stands_whatever_becomes_of_the_body() {
         tokio::time::sleep(SHORT).await;
         stream.set_zero_linger().unwrap();
     });
-    assert_eq!(reset.await.map(|it| it.status).ok(), Some(200));
+    assert_eq!(reset.await.map(|reply| reply.status).ok(), Some(200));
 }
 
 #[tokio::test]
@@ -236,7 +237,7 @@ async fn a_head_that_is_not_well_formed_is_waited_for_to_its_end() {
         (200, Some("7"))
     );
     let start = "HTTP/1.1 200 OK\r\njunk\r\n";
-    let endless = post_to(SHORT, move |it| dribble(it, start, "a: b\r\n"));
+    let endless = post_to(SHORT, move |stream| dribble(stream, start, "a: b\r\n"));
     assert_eq!(class(endless.await), "timeout");
 }
 
@@ -310,11 +311,13 @@ async fn dribble(mut stream: TcpStream, at_once: &str, then: &str) {
 
 #[tokio::test]
 async fn the_deadline_is_over_the_whole_head_however_busy_the_endpoint_seems() {
-    let header = post_to(SHORT, |it| dribble(it, "HTTP/1.1 200 OK\r\n", "a: b\r\n"));
+    let header = post_to(SHORT, |stream| {
+        dribble(stream, "HTTP/1.1 200 OK\r\n", "a: b\r\n")
+    });
     assert_eq!(class(header.await), "timeout");
     let body = "HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n";
     for timeout in [SHORT, AMPLE] {
-        let reply = post_to(timeout, move |it| dribble(it, body, "a")).await;
+        let reply = post_to(timeout, move |stream| dribble(stream, body, "a")).await;
         let reply = reply.ok().unwrap();
         assert_eq!(reply.status, 200);
         assert!(reply.body.starts_with(b"a"));
@@ -356,7 +359,7 @@ async fn an_early_reply_counts_and_its_connection_is_closed_with_the_request_unr
             stream.read_exact(&mut [0; 100]).await.unwrap();
             let reply = b"HTTP/1.1 413 X\r\ncontent-length: 0\r\n\r\n";
             stream.write_all(reply).await.unwrap();
-            may_go_on.wait_for(|it| *it).await.unwrap();
+            may_go_on.wait_for(|is_open| *is_open).await.unwrap();
             stream.read_to_end(&mut Vec::new()).await.ok();
             closed.send(()).unwrap();
         }

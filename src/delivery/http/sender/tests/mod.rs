@@ -67,7 +67,10 @@ impl Network for Recorded {
             _ => answers.pop_front(),
         };
         let addresses = answer.unwrap().ok_or(io::ErrorKind::Other)?;
-        Ok(addresses.iter().map(|it| (*it, port).into()).collect())
+        Ok(addresses
+            .iter()
+            .map(|address| (*address, port).into())
+            .collect())
     }
 
     async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
@@ -139,12 +142,12 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: impl As
 async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<Vec<u8>> {
     let mut request = Vec::new();
     loop {
-        if let Some(end) = request.windows(4).position(|it| it == b"\r\n\r\n") {
+        if let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {
             let head = String::from_utf8(request[..end].to_vec()).unwrap();
             let length = head
                 .lines()
-                .find_map(|it| it.strip_prefix("content-length: "));
-            let length: usize = length.map_or(0, |it| it.parse().unwrap());
+                .find_map(|line| line.strip_prefix("content-length: "));
+            let length: usize = length.map_or(0, |digits| digits.parse().unwrap());
             if request.len() >= end + 4 + length {
                 return Some(request);
             }

@@ -13,7 +13,7 @@ const URL_VARIABLE: &str = "WEBHOOK_GATEWAY_TEST_URL";
 
 /// A certificate that is its own authority, called like the first of its names.
 pub(super) fn certificate(names: &[&str]) -> (Certificate, KeyPair) {
-    let names: Vec<String> = names.iter().map(|&it| it.to_owned()).collect();
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let key = KeyPair::generate().unwrap();
     let mut parameters = CertificateParams::new(names.clone()).unwrap();
     parameters
@@ -82,7 +82,7 @@ async fn an_endpoint_that_proves_its_name_is_posted_to_over_one_connection() {
     let sender = sender(Recorded::leading_to(server), Some(trusting(&certificate)));
     for url in ["https://hooks.example.com./", "https://HOOKS.example.com/a"] {
         let reply = sender.post(request(url), &Notify::new()).await;
-        assert_eq!(reply.map(|it| it.status).unwrap(), 200);
+        assert_eq!(reply.map(|reply| reply.status).unwrap(), 200);
     }
     assert_eq!(sender.network.dialled(), [IpAddr::from(PUBLIC)]);
 }
@@ -191,7 +191,7 @@ async fn the_environment_names_the_roots_but_no_proxy() {
     if let Ok(url) = std::env::var(URL_VARIABLE) {
         let sender = Sender::new(Policy::Unrestricted);
         let reply = sender.post(request(&url), &Notify::new()).await;
-        assert_eq!(reply.map(|it| it.status).unwrap(), 200);
+        assert_eq!(reply.map(|reply| reply.status).unwrap(), 200);
         return;
     }
     let certificate = certificate(&["localhost"]);

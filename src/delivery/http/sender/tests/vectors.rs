@@ -30,7 +30,7 @@ impl Case {
         let found = self.resolves_sequence.clone().unwrap_or(found);
         let answers = found
             .into_iter()
-            .map(|it| self.dns_error.is_none().then_some(it));
+            .map(|address| self.dns_error.is_none().then_some(address));
         let mut network = Recorded::leading_to(server).resolving(answers);
         // All addresses but the last refuse, so that all of them are tried.
         network.refusing = in_order(&self.resolves_to);
@@ -74,7 +74,10 @@ impl Case {
 
 /// The order in which these are tried.
 fn in_order(addresses: &[IpAddr]) -> Vec<IpAddr> {
-    let addresses: Vec<_> = addresses.iter().map(|it| (*it, 443).into()).collect();
+    let addresses: Vec<_> = addresses
+        .iter()
+        .map(|address| (*address, 443).into())
+        .collect();
     let ordered = ordered(&addresses, None);
     ordered.iter().map(SocketAddr::ip).collect()
 }
@@ -84,7 +87,7 @@ async fn every_vector_makes_the_connections_it_may_make_and_no_other() {
     let cases = include_str!("../../../../../tests/vectors/ssrf.json");
     let cases: Vec<Case> = serde_json::from_str(cases).unwrap();
     let targets = cases.iter().filter_map(|case| case.target().ok());
-    let names: Vec<String> = targets.map(|it| it.host().to_string()).collect();
+    let names: Vec<String> = targets.map(|target| target.host().to_string()).collect();
     let certificate = certificate(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let (acceptor, tls) = (acceptor(&certificate), trusting(&certificate));
     for case in cases {
@@ -107,7 +110,9 @@ async fn every_vector_makes_the_connections_it_may_make_and_no_other() {
             ..request("http://unused/")
         };
         let outcome = sender.post(request, &Notify::new()).await;
-        let outcome = outcome.map(|it| it.status).map_err(|it| it.class());
+        let outcome = outcome
+            .map(|reply| reply.status)
+            .map_err(|reply| reply.class());
         assert_eq!(outcome, case.outcome(), "{}", case.id);
         assert_eq!(sender.network.dialled(), case.dialled(), "{}", case.id);
         assert_eq!(sender.network.lookups(), 1, "{}", case.id);
