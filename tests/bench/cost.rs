@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use testkit::cpu::cpu;
-use testkit::delivery::World;
+use testkit::delivery::DeliveryHarness;
 use testkit::function::{Answer, Function};
 use testkit::meter::Meter;
 use testkit::receiver::{Receiver, Reply};
@@ -182,7 +182,7 @@ async fn door_1(function: &mut Function, number: u32, bytes: usize) -> f64 {
 
 /// The bill of deliveries of events of this size, in batches of this many.
 async fn delivered(bytes: usize, batch: u32) -> Bill {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     receiver.always(Reply::Late(Duration::from_millis(50), 200));
     world.endpoint(ENDPOINT, &receiver.url(), &json!({})).await;

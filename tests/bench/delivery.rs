@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use testkit::cpu::cpu;
-use testkit::delivery::{World, event};
+use testkit::delivery::{DeliveryHarness, event};
 use testkit::function::{Answer, Function};
 use testkit::meter::Meter;
 use testkit::receiver::{Receiver, Reply};
@@ -26,7 +26,7 @@ const INVOCATIONS: u32 = 60;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     receiver.always(Reply::Late(LATENCY, 200));
     world.endpoint(ENDPOINT, &receiver.url(), &json!({})).await;
@@ -43,7 +43,7 @@ async fn main() {
 }
 
 async fn measure(
-    world: &World,
+    world: &DeliveryHarness,
     receiver: &Receiver,
     meter: &Meter,
     function: &mut Function,

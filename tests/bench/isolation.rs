@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use testkit::delivery::{World, ledger_item};
+use testkit::delivery::{DeliveryHarness, ledger_item};
 use testkit::function::{Answer, Function};
 use testkit::receiver::{Receiver, Reply};
 use webhook_gateway::crypto::mac::sha256;
@@ -146,7 +146,7 @@ async fn run(illness: Option<Illness>, rate: f64) -> Run {
     eprintln!(
         "{ENDPOINTS} endpoints for {TIME:?}, {ILL} of them with {rate} events/s each: {illness:?}"
     );
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     let mut turns: HashMap<u32, u32> = HashMap::new();
     receiver.answer(move |request| {
@@ -206,7 +206,7 @@ async fn run(illness: Option<Illness>, rate: f64) -> Run {
 }
 
 /// Puts one event into the ledger for all deliveries. Its key is the hash of its body.
-async fn recorded(world: &World) -> EventMeta {
+async fn recorded(world: &DeliveryHarness) -> EventMeta {
     let body = testkit::webhook::creative_force("isolation", "");
     let digest = sha256(body.as_bytes());
     let mut event = testkit::delivery::event(0);
@@ -240,7 +240,7 @@ fn schedule(rate: f64) -> Vec<(Duration, u32)> {
 }
 
 /// Puts events onto the queue, each at its time. Returns the number of those for healthy endpoints.
-async fn offer(world: &World, event: &EventMeta, rate: f64) -> usize {
+async fn offer(world: &DeliveryHarness, event: &EventMeta, rate: f64) -> usize {
     let began = tokio::time::Instant::now();
     let schedule = schedule(rate);
     let mut last = HashMap::new();
@@ -269,7 +269,12 @@ async fn offer(world: &World, event: &EventMeta, rate: f64) -> usize {
 }
 
 /// Passes messages to a function until the run is over, and counts the milliseconds of its long invocations.
-async fn work(world: &World, function: &mut Function, is_over: &AtomicBool, taken: &AtomicU64) {
+async fn work(
+    world: &DeliveryHarness,
+    function: &mut Function,
+    is_over: &AtomicBool,
+    taken: &AtomicU64,
+) {
     while !is_over.load(Ordering::Relaxed) {
         let batch = world.receive_some(1).await;
         if batch.is_empty() {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use testkit::cloudevents::assert_strict;
-use testkit::delivery::{World, now_ms};
+use testkit::delivery::{DeliveryHarness, now_ms};
 use testkit::function::{Answer, Function};
 use testkit::items::{item, plain};
 use testkit::operator::Operator;
@@ -20,20 +20,20 @@ const DUE: u64 = GAP + 60;
 const DELAY: u64 = 900;
 
 /// A setting in which `studio` may be silent for this long.
-async fn world(silent_after: Value) -> World {
-    let world = World::start().await;
+async fn world(silent_after: Value) -> DeliveryHarness {
+    let world = DeliveryHarness::start().await;
     declare(&world, silent_after).await;
     world
 }
 
-async fn declare(world: &World, silent_after: Value) {
+async fn declare(world: &DeliveryHarness, silent_after: Value) {
     let studio =
         json!({"provider": "creative-force", "secrets": [SECRET], "silent_after": silent_after});
     world.aws.put_sources(&json!({"studio": studio})).await;
 }
 
 /// Sends a webhook to a copy of the function that has recorded nothing yet.
-async fn hear(world: &mut World, id: &str) {
+async fn hear(world: &mut DeliveryHarness, id: &str) {
     let mut ingress = world.aws.ingress_behind(world.tap.url()).await;
     ingress
         .accept(&signed("studio", &creative_force(id, "")))
@@ -43,7 +43,7 @@ async fn hear(world: &mut World, id: &str) {
 }
 
 /// The journal's item of the source.
-async fn noted(world: &World) -> Value {
+async fn noted(world: &DeliveryHarness) -> Value {
     let key = item(&json!({"kind": "source", "id": "studio"}));
     let request = json!({"TableName": "journal", "Key": key});
     let answer = world.aws.call("DynamoDB_20120810.GetItem", &request).await;
@@ -51,7 +51,7 @@ async fn noted(world: &World) -> Value {
 }
 
 /// Changes the journal's item of the source.
-async fn note(world: &World, members: &Value) {
+async fn note(world: &DeliveryHarness, members: &Value) {
     let mut noted = noted(world).await;
     for (name, value) in members.as_object().unwrap() {
         noted[name] = value.clone();
@@ -61,13 +61,13 @@ async fn note(world: &World, members: &Value) {
 }
 
 /// Moves the source's last activity and its threshold back by the time after which it counts as silent.
-async fn fall_silent(world: &World) {
+async fn fall_silent(world: &DeliveryHarness) {
     let at = now_ms() - DUE * 1_000;
     note(world, &json!({"last_accepted_at": at, "declared_at": at})).await;
 }
 
 /// The silences that consumers and operators are notified of. Both get the same number.
-async fn told(world: &World) -> Vec<Value> {
+async fn told(world: &DeliveryHarness) -> Vec<Value> {
     let events = world.aws.drain("events").await;
     let silent = "io.webhook-gateway.source.silent";
     assert_strict(
@@ -99,7 +99,7 @@ async fn silence(function: &Function) -> Value {
 
 /// Passes the one message on the queue to the function, with this number of receives. Returns whether the
 /// function keeps it.
-async fn look(world: &World, function: &mut Function, receives: u32) -> bool {
+async fn look(world: &DeliveryHarness, function: &mut Function, receives: u32) -> bool {
     let mut batch = world.receive().await;
     assert_eq!(batch.len(), 1, "{batch:?}");
     batch[0]["attributes"]["ApproximateReceiveCount"] = json!(receives.to_string());

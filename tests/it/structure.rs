@@ -1,4 +1,5 @@
-//! The structure of the library: which module may use which. The rules are in docs/architecture.md.
+//! The structure of the library: which module may use which, by the rules in docs/architecture.md. Also the form of
+//! all Rust files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -222,4 +223,61 @@ fn no_modules_use_each_other_in_a_circle() {
             .for_each(|uses| uses.retain(|used| !ends.contains(used)));
     }
     assert!(graph.is_empty(), "in or above a circle: {graph:#?}");
+}
+
+/// The most columns of a line.
+const COLUMNS: usize = 110;
+
+/// All Rust files in these folders, with their paths.
+fn files(folders: &[&str]) -> Vec<(String, String)> {
+    let folders = folders.iter();
+    let mut folders: Vec<_> = folders.map(|folder| testkit::root().join(folder)).collect();
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap();
+            if path.is_dir() && name != "target" && name != "node_modules" {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                files.push((path.display().to_string(), text));
+            }
+        }
+    }
+    assert!(files.len() > 200);
+    files
+}
+
+/// Addresses, and JSON without spaces in a raw string, cannot be broken.
+fn has_long_word(line: &str) -> bool {
+    line.split_whitespace()
+        .any(|word| word.chars().count() > 60)
+}
+
+#[test]
+fn no_line_is_too_long() {
+    for (path, text) in files(&["src", "tests"]) {
+        for (line, number) in text.lines().zip(1..) {
+            let columns = line.chars().count();
+            let may = columns <= COLUMNS || has_long_word(line);
+            assert!(may, "{path}:{number} has {columns} columns");
+        }
+    }
+}
+
+#[test]
+fn no_closure_has_a_parameter_without_a_name() {
+    for (path, text) in files(&["src", "tests", "webhookctl"]) {
+        for (line, number) in text.lines().zip(1..) {
+            // The names between two bars.
+            let is_unnamed = line.split('|').skip(1).any(|part| {
+                part.split(',').any(|parameter| {
+                    let name = parameter.split(':').next().unwrap_or_default();
+                    name.trim_matches([' ', '&', '(', ')']) == "it" || name.trim() == "mut it"
+                })
+            });
+            assert!(!is_unnamed, "{path}:{number} names a parameter `it`");
+        }
+    }
 }

@@ -22,7 +22,7 @@ async fn notice(endpoint: &Endpoint<'_>, r#type: &str) -> Value {
     let r#type = format!("io.webhook-gateway.endpoint.{type}");
     eventually(&r#type, || async {
         let notices = endpoint.notices();
-        notices.into_iter().find(|it| it["type"] == r#type)
+        notices.into_iter().find(|notice| notice["type"] == r#type)
     })
     .await
 }
@@ -32,7 +32,9 @@ async fn mail(queue: &OwnQueue<'_>, endpoint: &Endpoint<'_>, what: &str) -> Stri
     let subject = format!("Webhook endpoint {what}: {}", endpoint.name);
     let mail = eventually(&subject, || async {
         let received = queue.receive().await;
-        received.into_iter().find(|it| it["Subject"] == subject)
+        received
+            .into_iter()
+            .find(|message| message["Subject"] == subject)
     })
     .await;
     mail["Message"].as_str().unwrap().to_owned()
@@ -50,7 +52,7 @@ async fn an_endpoint_that_is_down_is_left_alone_and_gets_all_of_it_in_order_once
     endpoint.receiver.always(Reply::status(500));
     let mut events = source.events(12).await;
     let open = endpoint
-        .comes_to("an open circuit", |it| it["condition"] == "open")
+        .comes_to("an open circuit", |shown| shown["condition"] == "open")
         .await;
     assert_eq!(open["state"], "active");
     assert!(
@@ -60,7 +62,10 @@ async fn an_endpoint_that_is_down_is_left_alone_and_gets_all_of_it_in_order_once
 
     events.extend(source.events(3).await);
     let held = endpoint.all("held", &events).await;
-    assert!(held.iter().all(|it| it["reason"].is_string()), "{held:?}");
+    assert!(
+        held.iter().all(|delivery| delivery["reason"].is_string()),
+        "{held:?}"
+    );
     assert_eq!(endpoint.told("show", &[]).await["held"], 15);
     assert_eq!(
         held[14]["attempts"], 0,
@@ -83,7 +88,7 @@ async fn an_endpoint_that_is_down_is_left_alone_and_gets_all_of_it_in_order_once
     assert!(wait >= FIRST_PROBE, "probed after {wait:?}");
     let attempts: u64 = delivered
         .iter()
-        .map(|it| it["attempts"].as_u64().unwrap())
+        .map(|delivery| delivery["attempts"].as_u64().unwrap())
         .sum();
     assert_eq!(attempts as usize, failed.len() + events.len());
     let well = endpoint.told("show", &[]).await;
@@ -106,14 +111,14 @@ async fn an_endpoint_that_is_gone_gets_nothing_more_until_the_operator_enables_i
     endpoint.receiver.always(Reply::status(410));
     let mut events = source.events(1).await;
     let gone = endpoint
-        .comes_to("a disabled endpoint", |it| it["state"] == "disabled")
+        .comes_to("a disabled endpoint", |shown| shown["state"] == "disabled")
         .await;
     let reason = gone["reason"].as_str().unwrap();
     assert!(reason.contains("410"), "{reason}");
 
     events.extend(source.events(3).await);
     let held = endpoint.all("held", &events).await;
-    let attempts: Vec<_> = held.iter().map(|it| &it["attempts"]).collect();
+    let attempts: Vec<_> = held.iter().map(|delivery| &delivery["attempts"]).collect();
     assert_eq!(json!(attempts), json!([1, 0, 0, 0]));
     assert_eq!(endpoint.receiver.requests().len(), 1);
     let disabled = notice(&endpoint, "disabled").await;
@@ -157,7 +162,9 @@ async fn an_endpoint_that_hangs_delays_no_other() {
     assert!(!stuck.receiver.requests().is_empty());
     let stuck_deliveries = stuck.deliveries().await;
     assert!(
-        stuck_deliveries.iter().all(|it| it["attempts"] == 0),
+        stuck_deliveries
+            .iter()
+            .all(|delivery| delivery["attempts"] == 0),
         "the other got all of them before the first attempt was over: {stuck_deliveries:?}"
     );
     stuck.delete().await;

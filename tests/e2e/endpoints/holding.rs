@@ -47,7 +47,7 @@ async fn an_endpoint_that_asks_for_it_is_left_alone_as_a_whole() {
     let mut events = source.events(1).await;
     for endpoint in &endpoints {
         let waiting = endpoint
-            .comes_to("a wait", |it| it["condition"] == "waiting")
+            .comes_to("a wait", |shown| shown["condition"] == "waiting")
             .await;
         assert_eq!(waiting["state"], "active");
     }
@@ -58,7 +58,10 @@ async fn an_endpoint_that_asks_for_it_is_left_alone_as_a_whole() {
     }
     for endpoint in endpoints {
         let delivered = endpoint.all("delivered", &events).await;
-        let attempts: Vec<_> = delivered.iter().map(|it| &it["attempts"]).collect();
+        let attempts: Vec<_> = delivered
+            .iter()
+            .map(|delivery| &delivery["attempts"])
+            .collect();
         assert_eq!(json!(attempts), json!([2, 1, 1, 1, 1]));
         assert_eq!(endpoint.events()[1..], events);
         let requests = endpoint.receiver.requests();
@@ -86,7 +89,7 @@ async fn what_comes_for_a_paused_endpoint_is_delivered_in_order_once_it_is_resum
     events.extend_from_slice(&later);
     let told = crate::support::eventually("all of it is held", || async {
         let deliveries = endpoint.deliveries().await;
-        let is_held = |it: &Value| it["state"] == "held";
+        let is_held = |delivery: &Value| delivery["state"] == "held";
         (deliveries.len() == 6 && deliveries[1..].iter().all(is_held)).then_some(deliveries)
     })
     .await;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
-use testkit::delivery::{World, event, id, now_ms};
+use testkit::delivery::{DeliveryHarness, event, id, now_ms};
 use testkit::function::Answer;
 use testkit::receiver::{Receiver, Reply};
 use testkit::{PATIENCE, free_port};
@@ -20,7 +20,7 @@ fn course(record: &Value) -> (&str, u64) {
 
 #[tokio::test]
 async fn all_attempts_of_a_delivery_have_one_id_and_one_body_and_each_its_own_time() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     let mut function = world.function().await;
@@ -59,7 +59,7 @@ async fn all_attempts_of_a_delivery_have_one_id_and_one_body_and_each_its_own_ti
 
 #[tokio::test]
 async fn the_record_tells_of_each_attempt_and_of_what_was_sent() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     let members = json!({"timeout": 5, "retry": [5, 5, 5, 5], "headers": [["x-team", "search"]]});
     world.endpoint("ep_a", &receiver.url(), &members).await;
@@ -150,7 +150,7 @@ async fn the_record_tells_of_each_attempt_and_of_what_was_sent() {
 
 #[tokio::test]
 async fn attempts_are_spaced_by_the_schedule_and_counted_by_the_record() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::answering(500).await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     let mut function = world.function().await;
@@ -183,7 +183,7 @@ async fn attempts_are_spaced_by_the_schedule_and_counted_by_the_record() {
 
 #[tokio::test]
 async fn a_resending_begins_the_schedule_anew_once_however_often_its_message_comes() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::answering(500).await;
     world
         .endpoint("ep_a", &receiver.url(), &json!({"retry": [5]}))
@@ -221,7 +221,7 @@ async fn a_resending_begins_the_schedule_anew_once_however_often_its_message_com
 
 #[tokio::test]
 async fn a_resending_that_fails_is_told_of_even_though_it_was_delivered_before() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     world
         .endpoint("ep_a", &receiver.url(), &json!({"retry": []}))
@@ -245,7 +245,7 @@ async fn a_resending_that_fails_is_told_of_even_though_it_was_delivered_before()
 #[tokio::test]
 async fn attempts_side_by_side_are_all_told_of() {
     for (first, expected) in [(500, "pending"), (200, "delivered")] {
-        let world = World::start().await;
+        let world = DeliveryHarness::start().await;
         let receiver = Receiver::start().await;
         world.endpoint("ep_a", &receiver.url(), &json!({})).await;
         world.accept(1).await;
@@ -277,7 +277,7 @@ async fn attempts_side_by_side_are_all_told_of() {
 
 #[tokio::test]
 async fn first_attempts_of_a_batch_share_their_calls() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     let mut function = world.function().await;
@@ -298,7 +298,7 @@ async fn first_attempts_of_a_batch_share_their_calls() {
 
 #[tokio::test]
 async fn first_attempts_side_by_side_in_batches_are_all_told_of() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     for number in [1, 2, 3] {
@@ -345,7 +345,7 @@ async fn first_attempts_side_by_side_in_batches_are_all_told_of() {
 
 #[tokio::test]
 async fn no_record_holds_what_may_be_a_credential() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     // It answers with all that it was sent.
     receiver.answer(|request| {

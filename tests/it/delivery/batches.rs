@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use testkit::delivery::{World, ledger_item};
+use testkit::delivery::{DeliveryHarness, ledger_item};
 use testkit::eventually;
 use testkit::function::Answer;
 use testkit::receiver::{Receiver, Reply};
@@ -16,7 +16,7 @@ fn poison() -> Value {
 
 #[tokio::test]
 async fn a_message_that_is_not_readable_is_set_aside_and_the_batch_goes_on() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     let poison = poison();
     let bodies = [0, 1].map(|index: usize| poison["Records"][index]["body"].as_str().unwrap());
@@ -48,7 +48,7 @@ async fn a_message_that_is_not_readable_is_set_aside_and_the_batch_goes_on() {
 
 #[tokio::test]
 async fn of_a_batch_of_unreadable_messages_nothing_is_said_but_that() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let mut function = world.function().await;
     let mut batch = poison();
     batch["Records"].as_array_mut().unwrap().truncate(1);
@@ -65,7 +65,7 @@ async fn of_a_batch_of_unreadable_messages_nothing_is_said_but_that() {
 
 #[tokio::test]
 async fn a_message_without_an_id_fails_the_batch() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let mut function = world.function().await;
     for id in [Value::Null, json!("")] {
         let mut batch = poison();
@@ -78,7 +78,7 @@ async fn a_message_without_an_id_fails_the_batch() {
 
 #[tokio::test]
 async fn copies_of_a_delivery_are_posted_once() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     let mut function = world.function().await;
@@ -99,7 +99,7 @@ async fn copies_of_a_delivery_are_posted_once() {
 
 #[tokio::test]
 async fn a_copy_that_fails_does_not_undo_a_delivery() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     let (slow, mut quick) = (world.function().await, world.function().await);
@@ -129,7 +129,7 @@ async fn a_copy_that_fails_does_not_undo_a_delivery() {
 
 #[tokio::test]
 async fn what_may_not_end_in_time_is_not_begun() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     world
         .endpoint("ep_slow", &receiver.url(), &json!({"timeout": 30}))
@@ -163,7 +163,7 @@ async fn what_may_not_end_in_time_is_not_begun() {
 
 #[tokio::test]
 async fn a_probe_begins_nothing_that_may_not_end_in_time() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     world
         .endpoint("ep_a", &receiver.url(), &json!({"timeout": 30, "rate": 5}))
@@ -184,7 +184,7 @@ async fn a_probe_begins_nothing_that_may_not_end_in_time() {
 
 #[tokio::test]
 async fn a_fast_endpoint_is_settled_while_a_slow_one_still_hangs() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let (slow, fast) = (Receiver::start().await, Receiver::start().await);
     slow.always(Reply::Hang);
     world

@@ -4,12 +4,12 @@
 use serde_json::{Value, json};
 use std::ops::RangeInclusive;
 use testkit::cloudevents::assert_strict;
-use testkit::delivery::{World, id};
+use testkit::delivery::{DeliveryHarness, id};
 use testkit::function::Function;
 use testkit::receiver::{Receiver, Reply};
 
 /// Offers events of these numbers, and hands them to the function.
-async fn offer(world: &World, function: &mut Function, numbers: RangeInclusive<u32>) {
+async fn offer(world: &DeliveryHarness, function: &mut Function, numbers: RangeInclusive<u32>) {
     for number in numbers {
         world.offer("ep_a", number).await;
     }
@@ -17,8 +17,8 @@ async fn offer(world: &World, function: &mut Function, numbers: RangeInclusive<u
 }
 
 /// A world whose endpoint has failed ten times, and of whose notices and messages nothing is left to look at.
-async fn failing(members: &Value) -> (World, Receiver, Function) {
-    let world = World::start().await;
+async fn failing(members: &Value) -> (DeliveryHarness, Receiver, Function) {
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::answering(500).await;
     world.endpoint("ep_a", &receiver.url(), members).await;
     let mut function = world.function().await;
@@ -44,7 +44,7 @@ fn ids(numbers: impl IntoIterator<Item = u32>) -> Vec<String> {
 
 #[tokio::test]
 async fn ten_failures_in_a_row_open_the_circuit_and_leave_one_probe_on_the_queue() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::answering(500).await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     let mut function = world.function().await;

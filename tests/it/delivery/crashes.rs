@@ -3,14 +3,14 @@
 
 use super::traffic::Traffic;
 use serde_json::{Value, json};
-use testkit::delivery::{World, id};
+use testkit::delivery::{DeliveryHarness, id};
 use testkit::function::{Answer, Function};
 use testkit::receiver::{Receiver, Reply};
 use testkit::tap::{Gate, Point};
 
 /// Invokes the function, and kills it when a call is held up; whether it was killed.
 async fn run_or_kill(
-    world: &World,
+    world: &DeliveryHarness,
     function: &mut Function,
     batch: Vec<Value>,
     gate: &mut Gate,
@@ -35,7 +35,7 @@ async fn run_or_kill(
 
 #[tokio::test]
 async fn wherever_the_process_dies_nothing_is_lost() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let mut function = world.function().await;
     for case in 0.. {
         let traffic = Traffic::offer(&world, case).await;
@@ -67,7 +67,7 @@ async fn wherever_the_process_dies_nothing_is_lost() {
 }
 
 /// Kills a process on its way through one delivery, and has another one go on; the requests, and the record.
-async fn killed_at(world: &World, number: u32, point: Option<Point>) -> (usize, Value) {
+async fn killed_at(world: &DeliveryHarness, number: u32, point: Option<Point>) -> (usize, Value) {
     let receiver = Receiver::start().await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     world.offer("ep_a", number).await;
@@ -99,7 +99,7 @@ async fn killed_at(world: &World, number: u32, point: Option<Point>) -> (usize, 
 
 #[tokio::test]
 async fn a_delivery_is_posted_again_by_the_next_process_unless_its_record_says_that_it_was() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     for (number, point, requests) in [
         (1, None, 2),
         (2, Some(Point::Before), 2),

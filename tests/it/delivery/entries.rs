@@ -1,12 +1,12 @@
 //! An entry of a batch that SQS refuses for good, while it takes the batch: the message counts as not sent.
 
 use serde_json::json;
-use testkit::delivery::{World, id, now_ms};
+use testkit::delivery::{DeliveryHarness, id, now_ms};
 use testkit::receiver::Receiver;
 
 #[tokio::test]
 async fn a_held_delivery_that_the_queue_refuses_stays_held_with_its_attempt() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::answering(500).await;
     world
         .endpoint("ep_a", &receiver.url(), &json!({"rate": 20}))
@@ -40,7 +40,7 @@ async fn a_held_delivery_that_the_queue_refuses_stays_held_with_its_attempt() {
 
 #[tokio::test]
 async fn a_delivery_whose_probe_is_refused_keeps_its_message() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     world
         .endpoint("ep_a", &receiver.url(), &json!({"rate": 20}))
@@ -58,7 +58,7 @@ async fn a_delivery_whose_probe_is_refused_keeps_its_message() {
 
 #[tokio::test]
 async fn a_notice_that_is_refused_is_given_later() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::answering(500).await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     let circuit = json!({"failures": 9, "failing_since": now_ms()});
@@ -78,7 +78,7 @@ async fn a_notice_that_is_refused_is_given_later() {
 
 #[tokio::test]
 async fn a_wait_that_the_queue_refuses_is_logged_with_its_reason_and_counted() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::answering(500).await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     let mut function = world.function().await;

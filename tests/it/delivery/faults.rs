@@ -2,7 +2,7 @@
 //! had been.
 
 use super::traffic::Traffic;
-use testkit::delivery::World;
+use testkit::delivery::DeliveryHarness;
 use testkit::function::Function;
 use testkit::proxy::{Call, Fault, Proxy};
 
@@ -62,13 +62,13 @@ const CALLS: [Call; 21] = [
 ];
 
 /// A function that tries each call once: what lasts is then over soon.
-async fn hasty(world: &World, proxy: &Proxy) -> Function {
+async fn hasty(world: &DeliveryHarness, proxy: &Proxy) -> Function {
     let once = [("AWS_MAX_ATTEMPTS", "1".to_owned())];
     world.function_with(&proxy.url(), &once).await
 }
 
 async fn nothing_is_lost(fault: Fault) {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let proxy = Proxy::start(world.tap.url()).await;
     let calls = CALLS.into_iter().chain([call("s3", "GetObject")]);
     for (case, call) in (0..).zip(calls) {

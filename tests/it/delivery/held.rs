@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use std::sync::Arc;
-use testkit::delivery::{World, event, id, ledger_item, now_ms};
+use testkit::delivery::{DeliveryHarness, event, id, ledger_item, now_ms};
 use testkit::eventually;
 use testkit::function::Answer;
 use testkit::receiver::{Receiver, Reply};
@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 #[tokio::test]
 async fn what_comes_for_a_paused_or_disabled_endpoint_waits_until_a_probe_is_sent() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     let mut function = world.function().await;
     for (endpoint, state) in [("ep_a", "paused"), ("ep_b", "disabled")] {
@@ -52,7 +52,7 @@ async fn what_comes_for_a_paused_or_disabled_endpoint_waits_until_a_probe_is_sen
 
 #[tokio::test]
 async fn a_probe_of_an_endpoint_that_was_paused_ends_and_posts_nothing() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::answering(500).await;
     world
         .endpoint("ep_a", &receiver.url(), &json!({"rate": 1}))
@@ -77,7 +77,7 @@ async fn a_probe_of_an_endpoint_that_was_paused_ends_and_posts_nothing() {
 
 #[tokio::test]
 async fn an_endpoint_with_a_rate_gets_no_more_in_a_second() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     world
         .endpoint("ep_a", &receiver.url(), &json!({"rate": 2}))
@@ -105,7 +105,7 @@ async fn an_endpoint_with_a_rate_gets_no_more_in_a_second() {
 
 #[tokio::test]
 async fn a_backlog_is_worked_off_beside_what_comes_for_others() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let (slow, fast) = (Receiver::start().await, Receiver::start().await);
     let gate = Arc::new(Semaphore::new(0));
     slow.always(Reply::Gated(Arc::clone(&gate), 200));
@@ -146,7 +146,7 @@ async fn a_backlog_is_worked_off_beside_what_comes_for_others() {
 
 #[tokio::test]
 async fn what_can_never_be_sent_is_skipped_and_its_record_says_why() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     world
@@ -190,7 +190,7 @@ async fn what_can_never_be_sent_is_skipped_and_its_record_says_why() {
 
 #[tokio::test]
 async fn a_ping_is_tried_once_whatever_the_endpoints_state() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::answering(500).await;
     world
         .endpoint("ep_a", &receiver.url(), &json!({"state": "paused"}))
@@ -228,7 +228,7 @@ async fn a_ping_is_tried_once_whatever_the_endpoints_state() {
 #[tokio::test]
 async fn an_order_that_is_not_due_for_long_is_sent_anew_before_it_is_old() {
     const HOUR: u64 = 3_600;
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     let mut function = world.function().await;

@@ -6,7 +6,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 use std::collections::BTreeSet;
-use testkit::delivery::{World, event, id, ledger_item};
+use testkit::delivery::{DeliveryHarness, event, id, ledger_item};
 use testkit::function::{Answer, Function};
 use testkit::receiver::Receiver;
 use testkit::webhook::creative_force;
@@ -18,14 +18,14 @@ const MEGABYTES: usize = 256;
 const OBJECT: &str = "bodies/large";
 
 /// Puts an event of this number into the ledger, whose body is the object.
-async fn accept_object(world: &World, number: u32) {
+async fn accept_object(world: &DeliveryHarness, number: u32) {
     let mut entry = ledger_item(&event(number));
     entry["body_s3"] = json!({"S": OBJECT});
     world.aws.put_item(&entry).await;
 }
 
 /// Puts the object into the bucket: an event with this text in it, so often that it has 4.4 MB.
-async fn put_object(world: &World, text: &str) {
+async fn put_object(world: &DeliveryHarness, text: &str) {
     let text = text.repeat(4_400_000 / text.len());
     let body = creative_force("large", &text);
     world.aws.put_object(OBJECT, body.into()).await;
@@ -33,7 +33,7 @@ async fn put_object(world: &World, text: &str) {
 
 /// Hands everything on the queue to the function until nothing is left, and forgets the requests; the ids of
 /// these.
-async fn drain(world: &World, function: &Function, receiver: &Receiver) -> Vec<String> {
+async fn drain(world: &DeliveryHarness, function: &Function, receiver: &Receiver) -> Vec<String> {
     let mut ids = Vec::new();
     loop {
         let batch = world.receive_some(0).await;
@@ -50,7 +50,7 @@ async fn drain(world: &World, function: &Function, receiver: &Receiver) -> Vec<S
 }
 
 /// Offers deliveries of so many events to an endpoint, and checks that each is made once within the memory.
-async fn all_are_delivered(world: &World, members: &serde_json::Value, count: u32) {
+async fn all_are_delivered(world: &DeliveryHarness, members: &serde_json::Value, count: u32) {
     let receiver = Receiver::start().await;
     world.endpoint("ep_a", &receiver.url(), members).await;
     let function = world.function().await;
@@ -69,7 +69,7 @@ async fn all_are_delivered(world: &World, members: &serde_json::Value, count: u3
 
 #[tokio::test]
 async fn large_bodies_that_are_held_are_worked_off_within_the_memory() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     put_object(&world, "x").await;
     for number in 1..=40 {
         accept_object(&world, number).await;
@@ -79,7 +79,7 @@ async fn large_bodies_that_are_held_are_worked_off_within_the_memory() {
 
 #[tokio::test]
 async fn many_bodies_that_are_held_are_worked_off_within_the_memory() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     for number in 1..=100 {
         let event = event(number);
         let body = creative_force(&event.id, &"x".repeat(260_000));
@@ -92,7 +92,7 @@ async fn many_bodies_that_are_held_are_worked_off_within_the_memory() {
 
 #[tokio::test]
 async fn a_batch_of_large_bodies_that_become_twice_as_large_is_delivered_within_the_memory() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     // Each of these three bytes becomes six in the request.
     put_object(&world, "\u{fffe}").await;
     for number in 1..=10 {

@@ -6,7 +6,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 use std::collections::BTreeSet;
-use testkit::delivery::{World, event, ledger_item};
+use testkit::delivery::{DeliveryHarness, event, ledger_item};
 use testkit::function::Function;
 use testkit::proxy::{Call, Fault, Proxy};
 use testkit::receiver::{Receiver, Reply};
@@ -59,7 +59,7 @@ const ENDPOINTS: [&str; 6] = [
 
 /// Offers deliveries to all endpoints, as if nothing had been seen of these: of an event that is well, of one
 /// that is none of the provider's, and of one in the bucket.
-async fn offer(world: &World, receiver: &Receiver, first: u32) {
+async fn offer(world: &DeliveryHarness, receiver: &Receiver, first: u32) {
     let event_of = |note: &str| {
         json!({
             "PayloadId": BODY, "EventGroupName": "product", "Action": BODY, "Note": note,
@@ -122,7 +122,7 @@ async fn check(function: &Function, receiver: &Receiver, what: &str) {
 
 #[tokio::test]
 async fn no_line_tells_what_was_sent_or_answered() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = receiver().await;
     let mut function = world.function_with(world.tap.url(), &[most()]).await;
     offer(&world, &receiver, 1).await;
@@ -141,7 +141,7 @@ async fn no_line_tells_what_was_sent_or_answered() {
 
 #[tokio::test]
 async fn no_error_of_aws_tells_it_either() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = receiver().await;
     let proxy = Proxy::start(world.tap.url()).await;
     let dynamodb = [

@@ -4,7 +4,7 @@
 //! Seen to fail: with notices that whoever sees them gives, under an id of their own.
 
 use serde_json::{Value, json};
-use testkit::delivery::{World, now_ms};
+use testkit::delivery::{DeliveryHarness, now_ms};
 use testkit::function::{Answer, Function};
 use testkit::proxy::Proxy;
 use testkit::receiver::{Receiver, Reply};
@@ -12,7 +12,7 @@ use testkit::tap::Point;
 use tokio::sync::oneshot;
 
 async fn begin(
-    world: &World,
+    world: &DeliveryHarness,
     function: &Function,
     number: u32,
 ) -> (Vec<Value>, oneshot::Receiver<Answer>) {
@@ -22,7 +22,7 @@ async fn begin(
     (batch, answer)
 }
 
-async fn end(world: &World, batch: Vec<Value>, answer: oneshot::Receiver<Answer>) {
+async fn end(world: &DeliveryHarness, batch: Vec<Value>, answer: oneshot::Receiver<Answer>) {
     let Ok(Answer::Success(answer)) = answer.await else {
         panic!("no answer");
     };
@@ -30,7 +30,7 @@ async fn end(world: &World, batch: Vec<Value>, answer: oneshot::Receiver<Answer>
 }
 
 /// The ids of the events that were published, and the subjects of the notices.
-async fn given(world: &World) -> (Vec<Value>, Vec<Value>) {
+async fn given(world: &DeliveryHarness) -> (Vec<Value>, Vec<Value>) {
     let events = world.aws.drain_event_ids().await;
     let notices = world.aws.drain("notices").await.into_iter();
     let subjects = notices.map(|mut notice| notice.body["Subject"].take());
@@ -39,7 +39,7 @@ async fn given(world: &World) -> (Vec<Value>, Vec<Value>) {
 
 /// While one invocation waits for SNS, others deliver to the same endpoint.
 async fn is_notified_once(status: u16, circuit: Value, subject: &str) {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::answering(status).await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     world.put_circuit("ep_a", &circuit).await;
@@ -77,7 +77,7 @@ async fn invocations_side_by_side_give_one_notice_of_a_circuit_that_opens() {
 
 #[tokio::test]
 async fn what_could_not_be_given_is_given_later_and_once() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let proxy = Proxy::start(world.tap.url()).await;
     let receiver = Receiver::answering(410).await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
@@ -101,7 +101,7 @@ async fn what_could_not_be_given_is_given_later_and_once() {
 
 #[tokio::test]
 async fn what_a_process_left_is_given_by_another_under_the_same_id() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::answering(410).await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     let one = world.function().await;
@@ -125,7 +125,7 @@ async fn what_a_process_left_is_given_by_another_under_the_same_id() {
 
 #[tokio::test]
 async fn a_notice_that_is_not_known_is_not_taken_for_another() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     let mut function = world.function().await;
     let unknown = json!({"news": "exploded", "happened_at": 1, "claimed_until": 0});
@@ -144,7 +144,7 @@ async fn a_notice_that_is_not_known_is_not_taken_for_another() {
 
 #[tokio::test]
 async fn a_recovery_is_notified_once_too() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::answering(500).await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     let circuit = json!({"failures": 9, "failing_since": now_ms()});

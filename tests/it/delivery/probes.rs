@@ -2,15 +2,15 @@
 //! however invocations come between each other, and whatever message is lost.
 
 use serde_json::{Value, json};
-use testkit::delivery::{World, id, now_ms};
+use testkit::delivery::{DeliveryHarness, id, now_ms};
 use testkit::function::{Answer, Function};
 use testkit::receiver::{Receiver, Reply};
 use testkit::tap::Point;
 use tokio::sync::oneshot;
 
 /// A world with an endpoint all of whose deliveries are held, as it has a rate, and two functions.
-async fn world() -> (World, Receiver, [Function; 2]) {
-    let world = World::start().await;
+async fn world() -> (DeliveryHarness, Receiver, [Function; 2]) {
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     world
         .endpoint("ep_a", &receiver.url(), &json!({"rate": 2}))
@@ -20,14 +20,21 @@ async fn world() -> (World, Receiver, [Function; 2]) {
 }
 
 /// Begins an invocation with all that is on the queue.
-async fn begin(world: &World, function: &Function) -> (Vec<Value>, oneshot::Receiver<Answer>) {
+async fn begin(
+    world: &DeliveryHarness,
+    function: &Function,
+) -> (Vec<Value>, oneshot::Receiver<Answer>) {
     let batch = world.receive().await;
     let answer = function.begin(&json!({"Records": batch}));
     (batch, answer)
 }
 
 /// Ends it.
-async fn end(world: &World, batch: Vec<Value>, answer: oneshot::Receiver<Answer>) -> Vec<Value> {
+async fn end(
+    world: &DeliveryHarness,
+    batch: Vec<Value>,
+    answer: oneshot::Receiver<Answer>,
+) -> Vec<Value> {
     let Ok(Answer::Success(answer)) = answer.await else {
         panic!("no answer");
     };
@@ -187,7 +194,7 @@ async fn a_probe_that_fails_by_our_own_fault_is_sent_anew_as_well() {
 const LOST: u64 = 31 * 60 * 1_000;
 
 /// A world in which two deliveries are held and the probe is lost: its message is gone, and is overdue.
-async fn world_without_its_probe() -> (World, Receiver, [Function; 2]) {
+async fn world_without_its_probe() -> (DeliveryHarness, Receiver, [Function; 2]) {
     let (world, receiver, [mut one, other]) = world().await;
     for number in 1..=2 {
         world.offer("ep_a", number).await;
@@ -202,7 +209,7 @@ async fn world_without_its_probe() -> (World, Receiver, [Function; 2]) {
 }
 
 /// Makes it long ago that the probe in charge was due.
-async fn overdue(world: &World) {
+async fn overdue(world: &DeliveryHarness) {
     let mut circuit = world.standing("circuit", "ep_a").await;
     circuit["probe_due_at"] = json!(now_ms() - LOST);
     world.put_circuit("ep_a", &circuit).await;

@@ -4,13 +4,13 @@
 use serde_json::json;
 use std::time::Duration;
 use testkit::cloudevents::assert_strict;
-use testkit::delivery::{World, id, now_ms};
+use testkit::delivery::{DeliveryHarness, id, now_ms};
 use testkit::proxy::Proxy;
 use testkit::receiver::{Receiver, Reply};
 
 #[tokio::test]
 async fn an_endpoint_that_is_gone_is_disabled_at_once_and_its_deliveries_wait_for_the_operator() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::answering(410).await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     let mut function = world.function().await;
@@ -62,7 +62,7 @@ async fn an_endpoint_that_is_gone_is_disabled_at_once_and_its_deliveries_wait_fo
 
 #[tokio::test]
 async fn that_an_endpoint_was_disabled_is_told_later_if_it_cannot_be_told_at_once() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let proxy = Proxy::start(world.aws.url()).await;
     let receiver = Receiver::answering(410).await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
@@ -87,7 +87,7 @@ async fn that_an_endpoint_was_disabled_is_told_later_if_it_cannot_be_told_at_onc
 
 #[tokio::test]
 async fn an_endpoint_that_only_failed_for_five_days_is_disabled() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::answering(500).await;
     let mut function = world.function().await;
     let five_days = 5 * 24 * 3_600_000;
@@ -117,7 +117,7 @@ async fn an_endpoint_that_only_failed_for_five_days_is_disabled() {
 
 #[tokio::test]
 async fn an_endpoint_that_asks_for_time_gets_it_from_every_delivery_to_it() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let (busy, other) = (Receiver::answering(500).await, Receiver::start().await);
     world.endpoint("ep_a", &busy.url(), &json!({})).await;
     world.endpoint("ep_b", &other.url(), &json!({})).await;
@@ -169,7 +169,7 @@ async fn an_endpoint_that_asks_for_time_gets_it_from_every_delivery_to_it() {
 
 #[tokio::test]
 async fn an_endpoint_that_asks_for_time_gets_it_whatever_else_is_answered_beside() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     // Those beside it are answered just after it, and when it is settled already.
     receiver.answer(|request| match request {
@@ -196,7 +196,7 @@ async fn an_endpoint_that_asks_for_time_gets_it_whatever_else_is_answered_beside
 
 #[tokio::test]
 async fn an_endpoint_that_is_gone_is_disabled_whatever_else_it_answers_beside() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     receiver.answer(|request| match request.has("\"p-1\"") {
         true => Reply::status(410),
@@ -219,7 +219,7 @@ async fn an_endpoint_that_is_gone_is_disabled_whatever_else_it_answers_beside() 
 
 #[tokio::test]
 async fn a_wait_that_no_queue_keeps_is_kept_by_the_probe_itself() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     receiver.always(Reply::retry_after(503, 7200));
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;

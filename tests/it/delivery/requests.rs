@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
-use testkit::delivery::{SECRET, World, event, ledger_item};
+use testkit::delivery::{DeliveryHarness, SECRET, event, ledger_item};
 use testkit::function::Function;
 use testkit::proxy::Proxy;
 use testkit::receiver::{Receiver, Request};
@@ -13,7 +13,7 @@ use testkit::webhook::{self, creative_force};
 const OTHER: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 /// Sends webhooks through both paths of ingress.
-async fn send(world: &mut World, bodies: &[String]) {
+async fn send(world: &mut DeliveryHarness, bodies: &[String]) {
     let mut ingress: Function = world.aws.ingress().await;
     for body in bodies {
         let signature = webhook::sign(webhook::SECRET, body.as_bytes());
@@ -35,7 +35,7 @@ fn is_signed(request: &Request, secret: &str) -> bool {
 
 #[tokio::test]
 async fn an_event_reaches_every_endpoint_that_wants_it_as_it_is_on_the_events_queue() {
-    let mut world = World::start().await;
+    let mut world = DeliveryHarness::start().await;
     let wants = [
         ("ep_all", json!({})),
         (
@@ -113,7 +113,7 @@ async fn an_event_reaches_every_endpoint_that_wants_it_as_it_is_on_the_events_qu
 
 #[tokio::test]
 async fn an_endpoint_may_have_the_providers_own_bytes() {
-    let mut world = World::start().await;
+    let mut world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     world
         .endpoint("ep_raw", &receiver.url(), &json!({"format": "raw"}))
@@ -141,7 +141,7 @@ async fn an_endpoint_may_have_the_providers_own_bytes() {
 
 #[tokio::test]
 async fn an_endpoint_may_have_the_signature_and_the_headers_that_it_is_used_to() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     let members = json!({
         "signature": "hmac-sha256-hex", "signature_header": "X-Hub-Signature-256",
@@ -166,7 +166,7 @@ async fn an_endpoint_may_have_the_signature_and_the_headers_that_it_is_used_to()
 
 #[tokio::test]
 async fn both_secrets_sign_during_a_rotation_and_a_past_one_does_not() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     let with_end = async |end: u64| {
         let mut old = world.sealed("ep_a", OTHER).await;
@@ -188,7 +188,7 @@ async fn both_secrets_sign_during_a_rotation_and_a_past_one_does_not() {
 
 #[tokio::test]
 async fn a_secret_signs_for_the_endpoint_that_it_was_sealed_for_and_no_other() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     let own = json!({"secrets": [world.sealed("ep_a", SECRET).await]});
     world.endpoint("ep_a", &receiver.url(), &own).await;
@@ -206,7 +206,7 @@ async fn a_secret_signs_for_the_endpoint_that_it_was_sealed_for_and_no_other() {
 
 #[tokio::test]
 async fn an_endpoint_whose_secret_cannot_be_opened_is_held_and_probed_until_it_can() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     let past = async |id| {
         let mut secret = world.sealed(id, SECRET).await;
@@ -257,7 +257,7 @@ async fn an_endpoint_whose_secret_cannot_be_opened_is_held_and_probed_until_it_c
 
 #[tokio::test]
 async fn an_item_cannot_change_how_the_request_is_framed_nor_make_it_too_long() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     let mut function = world.function().await;
     let framing = json!({"headers": [
@@ -307,7 +307,7 @@ async fn an_item_cannot_change_how_the_request_is_framed_nor_make_it_too_long() 
 
 #[tokio::test]
 async fn an_event_that_cannot_be_read_does_not_keep_others_from_being_delivered() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     world
         .endpoint("ep_a", &receiver.url(), &json!({"rate": 1, "retry": []}))

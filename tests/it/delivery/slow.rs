@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use testkit::delivery::{World, id};
+use testkit::delivery::{DeliveryHarness, id};
 use testkit::eventually;
 use testkit::function::{Answer, Function};
 use testkit::receiver::{Receiver, Reply};
@@ -17,8 +17,8 @@ use tokio::sync::{Semaphore, oneshot};
 const LATE: Reply = Reply::Late(Duration::from_secs(4), 200);
 
 /// A world with an endpoint of which nothing is known yet, as `endpoint create` leaves it.
-async fn world() -> (World, Receiver) {
-    let world = World::start().await;
+async fn world() -> (DeliveryHarness, Receiver) {
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     let members = json!({"timeout": 20});
     world.endpoint("ep_a", &receiver.url(), &members).await;
@@ -26,25 +26,28 @@ async fn world() -> (World, Receiver) {
     (world, receiver)
 }
 
-async fn begin(world: &World, function: &Function) -> (Vec<Value>, oneshot::Receiver<Answer>) {
+async fn begin(
+    world: &DeliveryHarness,
+    function: &Function,
+) -> (Vec<Value>, oneshot::Receiver<Answer>) {
     let batch = world.receive().await;
     let answer = function.begin(&json!({"Records": batch}));
     (batch, answer)
 }
 
-async fn end(world: &World, batch: Vec<Value>, answer: oneshot::Receiver<Answer>) {
+async fn end(world: &DeliveryHarness, batch: Vec<Value>, answer: oneshot::Receiver<Answer>) {
     let Ok(Answer::Success(answer)) = answer.await else {
         panic!("no answer");
     };
     world.conclude(batch, &answer).await;
 }
 
-async fn circuit(world: &World) -> Value {
+async fn circuit(world: &DeliveryHarness) -> Value {
     world.standing("circuit", "ep_a").await
 }
 
 /// Lets a minute pass since the last attempt that was slow.
-async fn a_minute_passes(world: &World) {
+async fn a_minute_passes(world: &DeliveryHarness) {
     let mut circuit = circuit(world).await;
     circuit["slow_at"] = json!(circuit["slow_at"].as_u64().unwrap() - 60_000);
     world.put_circuit("ep_a", &circuit).await;

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use testkit::delivery::{World, event, id, ledger_item, now_ms};
+use testkit::delivery::{DeliveryHarness, event, id, ledger_item, now_ms};
 use testkit::receiver::{Receiver, Reply, Request};
 use testkit::webhook::creative_force;
 
@@ -29,7 +29,7 @@ pub(super) struct Traffic {
 
 impl Traffic {
     /// Makes the endpoints of a case, and puts its messages onto the queue.
-    pub(super) async fn offer(world: &World, case: u32) -> Self {
+    pub(super) async fn offer(world: &DeliveryHarness, case: u32) -> Self {
         let receiver = Receiver::start().await;
         let mut seen = HashMap::new();
         receiver.answer(move |request| answer(request, &mut seen));
@@ -65,7 +65,7 @@ impl Traffic {
     }
 
     /// Checks what became of it, once nothing fails any more and the queue is empty.
-    pub(super) async fn check(&self, world: &World, what: &str) {
+    pub(super) async fn check(&self, world: &DeliveryHarness, what: &str) {
         let of = |state: &str, count| BTreeMap::from([(state.to_owned(), count)]);
         for (kind, _, state) in ENDPOINTS {
             let endpoint = self.endpoint(kind);
@@ -106,7 +106,7 @@ impl Traffic {
     }
 
     /// The poison was set aside, and the operator was told of the endpoint that is gone, both ways.
-    async fn check_messages(&self, world: &World, what: &str) {
+    async fn check_messages(&self, world: &DeliveryHarness, what: &str) {
         let poison = json!(format!("poison of {}", self.case));
         let dead = world.aws.drain("dead").await;
         assert!(dead.iter().any(|message| message.body == poison), "{what}");
@@ -126,7 +126,7 @@ impl Traffic {
     }
 
     /// Sends another event to the endpoints of which there may be something to tell.
-    pub(super) async fn follow_up(&self, world: &World) {
+    pub(super) async fn follow_up(&self, world: &DeliveryHarness) {
         for kind in ["gone", "dead"] {
             world.end_claim(&self.endpoint(kind)).await;
             world.order(&self.endpoint(kind), self.case).await;

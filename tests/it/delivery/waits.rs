@@ -4,7 +4,7 @@
 //! Seen to fail: with waits that count as failures, with probes that count as attempts of the schedule.
 
 use serde_json::{Value, json};
-use testkit::delivery::{World, now_ms};
+use testkit::delivery::{DeliveryHarness, now_ms};
 use testkit::receiver::{Receiver, Reply};
 
 /// Answers so many requests with one reply, and all others with another.
@@ -17,14 +17,14 @@ fn first(count: usize, reply: Reply, then: Reply) -> impl FnMut() -> Reply {
     }
 }
 
-async fn assert_not_notified(world: &World) {
+async fn assert_not_notified(world: &DeliveryHarness) {
     assert_eq!(world.aws.drain("events").await.len(), 0);
     assert_eq!(world.aws.drain("notices").await.len(), 0);
 }
 
 #[tokio::test]
 async fn a_wait_that_is_asked_for_uses_up_no_attempt() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     for (number, status) in [(1, 429), (2, 503)] {
         let endpoint = format!("ep_{number}");
         let receiver = Receiver::start().await;
@@ -64,7 +64,7 @@ async fn a_wait_that_is_asked_for_uses_up_no_attempt() {
 
 #[tokio::test]
 async fn an_endpoint_that_limits_is_drained_at_its_own_pace_without_an_alarm() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     // Two of each seven, and the circuit would open by the many others.
     let mut count = 0;
@@ -97,7 +97,7 @@ async fn an_endpoint_that_limits_is_drained_at_its_own_pace_without_an_alarm() {
 
 #[tokio::test]
 async fn waits_in_a_row_open_no_circuit_and_are_kept_longer_from_the_tenth_on() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     receiver.always(Reply::retry_after(503, 1));
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
@@ -125,7 +125,7 @@ async fn waits_in_a_row_open_no_circuit_and_are_kept_longer_from_the_tenth_on() 
 
 #[tokio::test]
 async fn an_endpoint_that_asked_for_waits_and_took_nothing_for_five_days_is_disabled() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     receiver.always(Reply::retry_after(429, 60));
     let mut function = world.function().await;
@@ -155,7 +155,7 @@ async fn an_endpoint_that_asked_for_waits_and_took_nothing_for_five_days_is_disa
 
 #[tokio::test]
 async fn probes_of_an_open_circuit_use_up_no_attempt() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::answering(500).await;
     world
         .endpoint("ep_a", &receiver.url(), &json!({"retry": [5, 5]}))

@@ -3,7 +3,7 @@
 
 use super::support::{age, deploy, send_to_dead};
 use serde_json::{Value, json};
-use testkit::delivery::World;
+use testkit::delivery::DeliveryHarness;
 use testkit::operator::{Operator, accept};
 use testkit::receiver::Receiver;
 use testkit::webhook::SECRET;
@@ -13,8 +13,8 @@ const SCREEN: usize = 24;
 
 /// 41 sources, 30 subscriptions and 59 endpoints. Three of the endpoints get the events of `studio`: one is
 /// well, one fails and one is paused.
-async fn big(well: &Receiver, ill: &Receiver) -> World {
-    let world = World::start().await;
+async fn big(well: &Receiver, ill: &Receiver) -> DeliveryHarness {
+    let world = DeliveryHarness::start().await;
     deploy(&world.aws).await;
     let mut sources = json!({"studio": {"provider": "creative-force", "secrets": [SECRET]}});
     for number in 0..40 {

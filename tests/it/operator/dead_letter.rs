@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use testkit::aws::Aws;
-use testkit::delivery::World;
+use testkit::delivery::DeliveryHarness;
 use testkit::operator::Operator;
 use testkit::webhook::{creative_force, signed};
 
@@ -28,7 +28,7 @@ fn outcomes(lines: &[Value]) -> Vec<&str> {
 
 #[tokio::test]
 async fn dead_letters_go_back_to_where_they_belong_once() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let aws = &world.aws;
     let order = r#"{"kind":"ping/1","endpoint":"ep_1","id":"p","at":1}"#;
     put(aws, "{\"id\":\"a\"}", Some("search"), "AccessDenied", "a").await;
@@ -92,7 +92,8 @@ async fn dead_letters_go_back_to_where_they_belong_once() {
     assert_eq!(operator.run(&["dead-letter", "list"]).await.json().len(), 3);
 }
 
-/// Each message has an object of its own, so that a consumer that deletes it with the message takes it from nobody.
+/// Each message has an object of its own, so that a consumer that deletes it with the message takes it from
+/// nobody.
 #[tokio::test]
 async fn a_dead_letter_that_is_a_pointer_goes_back_with_an_object_of_its_own() {
     let mut aws = Aws::start().await;

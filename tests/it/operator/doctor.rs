@@ -1,12 +1,12 @@
 //! What the tool finds of a stack, and that it proves what it says of lost events and deliveries.
 //!
-//! Seen to fail: with what is quarantined taken for published, with the mark of what was published again not looked at,
-//! with the messages on the queue not looked at, and with a dead letter taken for none.
+//! Seen to fail: with what is quarantined taken for published, with the mark of what was published again not
+//! looked at, with the messages on the queue not looked at, and with a dead letter taken for none.
 
 use super::support::{age, deploy, interrupt, send_to_dead};
 use serde_json::{Value, json};
 use testkit::aws::Aws;
-use testkit::delivery::World;
+use testkit::delivery::DeliveryHarness;
 use testkit::function::Answer;
 use testkit::operator::Operator;
 use testkit::receiver::Receiver;
@@ -34,7 +34,7 @@ async fn a_fresh_stack_is_well_and_what_is_wrong_is_told_with_what_to_do() {
     let operator = Operator::of(&aws).await;
     let findings = operator.run(&["doctor"]).await.json();
     assert!(
-        findings.iter().all(|it| it["level"] == "ok"),
+        findings.iter().all(|finding| finding["level"] == "ok"),
         "{findings:#?}"
     );
     for check in [
@@ -49,7 +49,7 @@ async fn a_fresh_stack_is_well_and_what_is_wrong_is_told_with_what_to_do() {
         "alarms",
     ] {
         assert!(
-            findings.iter().any(|it| it["check"] == check),
+            findings.iter().any(|finding| finding["check"] == check),
             "{check}: {findings:#?}"
         );
     }
@@ -66,7 +66,7 @@ async fn a_fresh_stack_is_well_and_what_is_wrong_is_told_with_what_to_do() {
         ("hr", "warning", "source rotate-secret hr"),
         ("dead letters", "wrong", "dead-letter list"),
     ] {
-        let is_it = |it: &&Value| it["subject"] == subject && it["level"] == level;
+        let is_it = |finding: &&Value| finding["subject"] == subject && finding["level"] == level;
         let finding = findings.iter().find(is_it);
         let finding = finding.unwrap_or_else(|| panic!("{subject}: {findings:#?}"));
         assert!(
@@ -78,7 +78,7 @@ async fn a_fresh_stack_is_well_and_what_is_wrong_is_told_with_what_to_do() {
 
 #[tokio::test]
 async fn in_a_run_with_all_that_happens_nothing_is_missing() {
-    let mut world = World::start().await;
+    let mut world = DeliveryHarness::start().await;
     let mut ingress = world.aws.ingress().await;
     let mut delivery = world.function().await;
     let receiver = Receiver::start().await;
@@ -105,7 +105,7 @@ async fn in_a_run_with_all_that_happens_nothing_is_missing() {
     world.drain(&mut delivery).await;
     let released = world.aws.recorded().await.into_iter();
     let mut released: Vec<_> = released
-        .filter(|it| it["state"]["S"] == "quarantined")
+        .filter(|item| item["state"]["S"] == "quarantined")
         .collect();
     released[0]["state"] = json!({"S": "released"});
     world.aws.put_item(&released[0]).await;
@@ -143,7 +143,7 @@ async fn what_was_recorded_and_never_published_is_found_and_published_once() {
         .await;
     let young = operator.run(&RECONCILE).await.json();
     assert_eq!(young[0]["events"]["in_flight"], 1, "{young:?}");
-    age(&aws, "ledger", "accepted_at", |it| it["id"]["S"] == "b").await;
+    age(&aws, "ledger", "accepted_at", |item| item["id"]["S"] == "b").await;
     forget(&mut aws).await;
 
     for command in [&RECONCILE[..], &[&REPAIR[..], &["--dry-run"]].concat()] {
@@ -220,7 +220,7 @@ async fn what_cannot_be_read_is_not_said_to_be_published() {
 
 #[tokio::test]
 async fn an_endpoint_that_asked_for_a_long_wait_is_not_said_to_be_well() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     deploy(&world.aws).await;
     let operator = Operator::of(&world.aws).await;
     let now = jiff::Timestamp::now().as_millisecond();
@@ -233,17 +233,19 @@ async fn an_endpoint_that_asked_for_a_long_wait_is_not_said_to_be_well() {
         let circuit = json!({"wait_until": now + wait, "failures": 1});
         world.put_circuit(id, &circuit).await;
         let findings = operator.run(&["doctor"]).await.json();
-        let of_endpoints = findings.iter().filter(|it| it["check"] == "endpoints");
+        let of_endpoints = findings
+            .iter()
+            .filter(|finding| finding["check"] == "endpoints");
         let levels: Vec<_> = of_endpoints
-            .map(|it| it["level"].as_str().unwrap())
+            .map(|finding| finding["level"].as_str().unwrap())
             .collect();
         assert!(levels.contains(&level), "{id}: {findings:#?}");
     }
 }
 
 /// The events `a` and `b`, published for an endpoint, and their messages on the delivery queue.
-async fn ordered(receiver: &Receiver) -> World {
-    let mut world = World::start().await;
+async fn ordered(receiver: &Receiver) -> DeliveryHarness {
+    let mut world = DeliveryHarness::start().await;
     let mut ingress = world.aws.ingress().await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
     for id in ["a", "b"] {
@@ -274,7 +276,7 @@ async fn a_delivery_that_nobody_works_on_is_found_and_made_once() {
         .receive()
         .await
         .into_iter()
-        .partition(|it| it["body"].as_str().unwrap().contains("\"id\":\"a\""));
+        .partition(|message| message["body"].as_str().unwrap().contains("\"id\":\"a\""));
     assert_eq!((a.len(), b.len()), (1, 1));
     world.delete(b, &json!({"batchItemFailures": []})).await;
     let said = operator.run(&RECONCILE).await;
@@ -298,7 +300,9 @@ async fn a_delivery_that_nobody_works_on_is_found_and_made_once() {
     }
     world.drain(&mut delivery).await;
     let requests = receiver.take();
-    let of_b = requests.iter().filter(|it| it.has("\"id\":\"b\""));
+    let of_b = requests
+        .iter()
+        .filter(|request| request.has("\"id\":\"b\""));
     assert_eq!((of_b.count(), requests.len()), (1, 2));
     let told = operator.run(&RECONCILE).await.json();
     assert_eq!(told[0]["deliveries"]["delivered"], 2);

@@ -1,11 +1,12 @@
-//! `webhookctl endpoint` and `delivery resend`: what the operator says of an endpoint is what the function goes by.
+//! `webhookctl endpoint` and `delivery resend`: what the operator says of an endpoint is what the function
+//! goes by.
 //!
-//! Seen to fail: with an update that leaves the secrets as they were, with a refused second try that is taken for
-//! somebody else's change, and with a dry run that sends.
+//! Seen to fail: with an update that leaves the secrets as they were, with a refused second try that is taken
+//! for somebody else's change, and with a dry run that sends.
 
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
-use testkit::delivery::{SECRET, World, id};
+use testkit::delivery::{DeliveryHarness, SECRET, id};
 use testkit::operator::Operator;
 use testkit::proxy::{Call, Fault, Proxy};
 use testkit::receiver::{Receiver, Request};
@@ -21,7 +22,7 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 
 #[tokio::test]
 async fn an_update_takes_a_secret_that_replaces_the_others_at_once() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     let operator = Operator::of(&world.aws).await;
     let create = [
@@ -72,7 +73,7 @@ async fn an_update_takes_a_secret_that_replaces_the_others_at_once() {
 
 #[tokio::test]
 async fn a_write_whose_answer_is_lost_is_the_operators_own() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let proxy = Proxy::start(world.aws.url()).await;
     let operator = Operator::behind(&world.aws, &proxy.url()).await;
     let write = Call {
@@ -100,7 +101,7 @@ async fn a_write_whose_answer_is_lost_is_the_operators_own() {
 
 #[tokio::test]
 async fn one_delivery_is_resent_dry_like_many() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::answering(500).await;
     let operator = Operator::of(&world.aws).await;
     world
@@ -129,7 +130,7 @@ async fn one_delivery_is_resent_dry_like_many() {
 
 #[tokio::test]
 async fn what_an_endpoint_lacks_to_get_anything_is_said() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let receiver = Receiver::start().await;
     let operator = Operator::of(&world.aws).await;
     let url = receiver.url();
@@ -158,7 +159,7 @@ async fn what_an_endpoint_lacks_to_get_anything_is_said() {
 
 #[tokio::test]
 async fn an_update_says_how_an_endpoint_is_tried_at_once() {
-    let world = World::start().await;
+    let world = DeliveryHarness::start().await;
     let operator = Operator::of(&world.aws).await;
     let update = async |id: &str, url: &str| {
         let update = ["endpoint", "update", id, "--url", url];

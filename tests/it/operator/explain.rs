@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use testkit::aws::Aws;
-use testkit::delivery::World;
+use testkit::delivery::DeliveryHarness;
 use testkit::function::Function;
 use testkit::operator::{Operator, accept, column};
 use testkit::receiver::{Receiver, Reply};
@@ -44,7 +44,7 @@ fn assert_told(explained: &Value, whats: &[&str]) {
 
 #[tokio::test]
 async fn every_endpoint_has_its_reason() {
-    let mut world = World::start().await;
+    let mut world = DeliveryHarness::start().await;
     let mut ingress = world.aws.ingress().await;
     let (well, ill) = (Receiver::start().await, Receiver::answering(500).await);
     let url = well.url();
@@ -248,7 +248,7 @@ async fn what_is_recorded_and_not_published_is_said_to_be() {
 
 #[tokio::test]
 async fn an_endpoint_that_recovered_is_told_with_all_its_attempts() {
-    let mut world = World::start().await;
+    let mut world = DeliveryHarness::start().await;
     let mut ingress = world.aws.ingress().await;
     let receiver = Receiver::start().await;
     let mut answers = [503, 500, 200].into_iter();

@@ -1,7 +1,8 @@
-//! What the tool writes: all of it or an error, and nothing that steers a terminal; and what is typed is not seen.
+//! What the tool writes: all of it or an error, and nothing that steers a terminal; and what is typed is not
+//! seen.
 //!
-//! Seen to fail: all of them, with a tool that leaves what it has written to the end of the process, prints errors as they
-//! are, and has secrets typed in sight.
+//! Seen to fail: all of them, with a tool that leaves what it has written to the end of the process, prints
+//! errors as they are, and has secrets typed in sight.
 
 use serde_json::{Value, json};
 use std::fs::File;
@@ -10,7 +11,8 @@ use testkit::aws::Aws;
 use testkit::operator::{Operator, accept};
 use testkit::webhook::{creative_force, signed};
 
-/// What steers a terminal, or has it show something else than is there, as a webhook may have it in its texts.
+/// What steers a terminal, or has it show something else than is there, as a webhook may have it in its
+/// texts.
 const STEERING: &str =
     "\u{7f}\u{9b}31m \u{90}x\u{9c} \u{202e}txet\u{202c} \u{2066}a\u{2069} \u{200b}\u{feff}\u{2028}";
 

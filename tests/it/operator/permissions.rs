@@ -5,12 +5,12 @@
 use super::support::send_to_dead;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use testkit::delivery::World;
+use testkit::delivery::DeliveryHarness;
 use testkit::operator::Operator;
 use testkit::webhook::{creative_force, request, signed};
 
-/// What commands call only in cases that this test does not bring about: of large bodies, of a subscribed queue, of deliveries to
-/// resend and dead letters to send back, and of deployed functions and alarms.
+/// What commands call only in cases that this test does not bring about: of large bodies, of a subscribed
+/// queue, of deliveries to resend and dead letters to send back, and of deployed functions and alarms.
 const IN_OTHER_CASES: [&str; 9] = [
     "cloudwatch:DescribeAlarms",
     "dynamodb:BatchWriteItem",
@@ -34,10 +34,10 @@ fn table() -> BTreeMap<String, BTreeSet<String>> {
         words.map(str::to_owned).collect()
     };
     let mut table = BTreeMap::new();
-    for row in section.lines().filter(|it| it.starts_with("| `")) {
+    for row in section.lines().filter(|line| line.starts_with("| `")) {
         let mut cells = row.split(" | ");
         let (commands, actions) = (cells.next().unwrap(), cells.next().unwrap());
-        let actions = words(actions).into_iter().filter(|it| it.contains(':'));
+        let actions = words(actions).into_iter().filter(|word| word.contains(':'));
         let actions: BTreeSet<_> = actions.collect();
         for command in words(commands) {
             table.insert(command, actions.clone());
@@ -62,7 +62,7 @@ fn allowed<'a>(
 
 #[tokio::test]
 async fn the_table_of_permissions_has_what_each_command_calls() {
-    let mut world = World::start().await;
+    let mut world = DeliveryHarness::start().await;
     let operator = Operator::behind(&world.aws, world.tap.url()).await;
     let table = table();
     let mut called: BTreeSet<String> = BTreeSet::new();
@@ -144,7 +144,7 @@ async fn the_table_of_permissions_has_what_each_command_calls() {
     let named: BTreeSet<_> = table.into_values().flatten().collect();
     let superfluous: Vec<_> = named
         .difference(&called)
-        .filter(|it| !IN_OTHER_CASES.contains(&it.as_str()))
+        .filter(|action| !IN_OTHER_CASES.contains(&action.as_str()))
         .collect();
     assert!(superfluous.is_empty(), "no command calls {superfluous:?}");
 }

@@ -250,7 +250,8 @@ async fn changes_that_were_rejected_are_released_as_they_came_and_their_copies_a
         );
         function.answered(&event, 401).await;
     }
-    // The first came twice within a minute, the others a quarter of an hour later each; whatever day it is by then.
+    // The first came twice within a minute, the others a quarter of an hour later each; whatever day it is by
+    // then.
     let mut items = aws.noted("rejected#").await;
     items.retain(|item| item["at"].is_object());
     items.sort_by_key(|item| item["id"]["S"].to_string());

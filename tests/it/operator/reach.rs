@@ -1,5 +1,5 @@
-//! What the tool says of an AWS that it cannot look into: denied, missing and out of reach are three things, and none of
-//! them is well. And where it sends secrets: to AWS, or to this machine.
+//! What the tool says of an AWS that it cannot look into: denied, missing and out of reach are three things,
+//! and none of them is well. And where it sends secrets: to AWS, or to this machine.
 //!
 //! Seen to fail: all of them, with a tool that takes whatever it cannot read for a warning.
 

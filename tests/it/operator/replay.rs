@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use testkit::aws::Aws;
-use testkit::delivery::World;
+use testkit::delivery::DeliveryHarness;
 use testkit::operator::{Operator, accept, column};
 use testkit::receiver::{Receiver, Reply, Request};
 use testkit::webhook::{creative_force, signed};
@@ -19,7 +19,7 @@ fn events(requests: &[Request]) -> Vec<Value> {
 
 #[tokio::test]
 async fn a_replay_reaches_an_endpoint_that_was_created_later_and_one_that_has_the_event() {
-    let mut world = World::start().await;
+    let mut world = DeliveryHarness::start().await;
     let mut ingress = world.aws.ingress().await;
     let receiver = Receiver::start().await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
@@ -54,7 +54,7 @@ async fn a_replay_reaches_an_endpoint_that_was_created_later_and_one_that_has_th
 
 #[tokio::test]
 async fn every_attempt_of_a_replayed_event_has_the_same_bytes() {
-    let mut world = World::start().await;
+    let mut world = DeliveryHarness::start().await;
     let mut ingress = world.aws.ingress().await;
     let receiver = Receiver::start().await;
     world.endpoint("ep_a", &receiver.url(), &json!({})).await;
@@ -81,7 +81,7 @@ async fn every_attempt_of_a_replayed_event_has_the_same_bytes() {
 
 #[tokio::test]
 async fn a_replay_to_all_reaches_what_wants_the_event_and_waits_where_it_has_to() {
-    let mut world = World::start().await;
+    let mut world = DeliveryHarness::start().await;
     let mut ingress = world.aws.ingress().await;
     let receiver = Receiver::start().await;
     let (url, search) = (receiver.url(), world.aws.queue_url("search"));

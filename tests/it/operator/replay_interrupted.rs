@@ -1,11 +1,11 @@
-//! A replay that is interrupted or killed goes on where it stopped: nothing is left out, and no more than a batch goes
-//! twice.
+//! A replay that is interrupted or killed goes on where it stopped: nothing is left out, and no more than a
+//! batch goes twice.
 
 use super::support::interrupt;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use testkit::aws::Aws;
-use testkit::delivery::World;
+use testkit::delivery::DeliveryHarness;
 use testkit::operator::{CommandOutput, Operator, accept};
 use testkit::receiver::Receiver;
 use testkit::tap::{Gate, Point, Tap};
@@ -13,7 +13,7 @@ use tokio::process::Child;
 
 /// The ids of so many events, the oldest first.
 fn ids(count: usize) -> Vec<String> {
-    (0..count).map(|it| format!("e-{it:02}")).collect()
+    (0..count).map(|number| format!("e-{number:02}")).collect()
 }
 
 async fn accept_all(aws: &mut Aws, ids: &[String]) {
@@ -121,7 +121,7 @@ async fn a_replay_that_is_not_resumed_begins_anew() {
 
 #[tokio::test]
 async fn an_endpoint_gets_an_event_once_of_a_replay_that_orders_it_twice() {
-    let mut world = World::start().await;
+    let mut world = DeliveryHarness::start().await;
     let all = ids(15);
     accept_all(&mut world.aws, &all).await;
     let receiver = Receiver::start().await;
@@ -148,9 +148,9 @@ async fn an_endpoint_gets_an_event_once_of_a_replay_that_orders_it_twice() {
     let requests = receiver.take();
     let events = requests
         .iter()
-        .map(|it| serde_json::from_slice::<Value>(&it.body).unwrap());
+        .map(|request| serde_json::from_slice::<Value>(&request.body).unwrap());
     let posted: BTreeSet<_> = events
-        .map(|it| it["id"].as_str().unwrap().to_owned())
+        .map(|event| event["id"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!((requests.len(), posted), (15, BTreeSet::from_iter(all)));
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use testkit::aws::Aws;
-use testkit::delivery::World;
+use testkit::delivery::DeliveryHarness;
 use testkit::function::Function;
 use testkit::operator::Operator;
 use testkit::receiver::{Receiver, Reply};
@@ -56,7 +56,7 @@ fn data_of(line: &Value, directive: &Value) -> Vec<Value> {
 
 #[tokio::test]
 async fn sources_and_endpoints_are_shown_with_what_was_counted() {
-    let mut world = World::start().await;
+    let mut world = DeliveryHarness::start().await;
     let mut ingress = world.aws.ingress().await;
     let mut delivery = world.function().await;
     let (well, ill) = (Receiver::start().await, Receiver::start().await);
@@ -88,7 +88,7 @@ async fn sources_and_endpoints_are_shown_with_what_was_counted() {
     let shown = said.json();
     let kinds: Vec<_> = shown
         .iter()
-        .map(|it| it["kind"].as_str().unwrap())
+        .map(|row| row["kind"].as_str().unwrap())
         .collect();
     assert_eq!(kinds, ["source", "endpoint", "endpoint", "endpoint"]);
     let expected = json!({"accepted": 2, "duplicates": 1, "quarantined": 1, "rejected": 1});

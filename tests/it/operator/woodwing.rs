@@ -1,4 +1,5 @@
-//! Registering with Studio Server: by a double that takes the requests of WoodWing's article, and nothing that differs.
+//! Registering with Studio Server: by a double that takes the requests of WoodWing's article, and nothing
+//! that differs.
 
 use serde_json::json;
 use testkit::aws::Aws;

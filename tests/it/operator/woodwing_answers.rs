@@ -1,5 +1,5 @@
-//! Registering with a Studio Server that answers in other ways than its article shows: a registration is as it was asked
-//! for and its token is stored, or it is taken back, or named.
+//! Registering with a Studio Server that answers in other ways than its article shows: a registration is as
+//! it was asked for and its token is stored, or it is taken back, or named.
 //!
 //! Seen to fail: all of them, with the tool that takes each answer for what it should be.
 

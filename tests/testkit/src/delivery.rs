@@ -25,13 +25,13 @@ const EPOCH: i64 = 1_790_000_000_000;
 const BATCH: usize = 10;
 
 /// An AWS with the resources of the delivery function, and a tap in front of it.
-pub struct World {
+pub struct DeliveryHarness {
     pub aws: Aws,
     pub tap: Tap,
     key: String,
 }
 
-impl World {
+impl DeliveryHarness {
     /// Starts an AWS without any endpoint.
     pub async fn start() -> Self {
         let aws = Aws::start().await;
@@ -196,7 +196,7 @@ impl World {
 }
 
 /// The delivery queue.
-impl World {
+impl DeliveryHarness {
     /// Takes all messages off the queue, in the form that Lambda passes on.
     pub async fn receive(&self) -> Vec<Value> {
         let mut all = Vec::new();
