@@ -72,7 +72,7 @@ async fn a_generated_secret_is_shown_once_and_verifies() {
             provider.name,
         ];
         let added = change(&gateway, &add, "").await;
-        assert!(added.notes.contains("this is the local stack"), "{added:?}");
+        assert!(added.notes.contains("using the local stack"), "{added:?}");
         let added = added.json().remove(0);
         let url = gateway.payload_url(&source.name);
         assert_eq!(
@@ -200,7 +200,7 @@ async fn of_two_operators_the_later_does_not_overwrite_the_earlier() {
     }
     let refused = refused.expect("a conflict in one of five tries");
     assert!(
-        refused.contains("somebody else changed the sources"),
+        refused.contains("another operator changed the sources"),
         "{refused}"
     );
 }

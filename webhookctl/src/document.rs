@@ -1,5 +1,5 @@
-//! The document of the sources in Secrets Manager: read as it is, edited, and written only if nobody else did
-//! in between. What an entry means is left to `webhook_gateway::store::sources`.
+//! The document of the sources in Secrets Manager. An edited document is written only if no other operator
+//! wrote one in between.
 
 use crate::Result;
 use crate::find::Unknown;
@@ -18,17 +18,17 @@ const MAX_BYTES: usize = 65_536;
 /// The label of the version that is in force.
 const CURRENT: &str = "AWSCURRENT";
 
-/// The label of a version that is written and not in force yet.
+/// The label of a version that is written but not in force yet.
 const WRITTEN: &str = "webhookctl";
 
-/// The sources as they were when they were read, every member kept, known or not.
+/// The sources as they were read, with all members, even unknown ones.
 #[derive(Debug)]
 pub(crate) struct Document {
     client: Client,
     secret_arn: String,
     version: String,
     others: Map<String, Value>,
-    /// When they were last changed.
+    /// The time of the last change.
     pub(crate) changed_at: Option<Timestamp>,
     /// The entries by name.
     pub(crate) sources: Map<String, Value>,
@@ -65,10 +65,11 @@ impl Document {
         Ok(entry.ok_or_else(|| Unknown::Source(name.to_owned()))?)
     }
 
-    /// Writes the sources, unless somebody else has written some since these were read.
+    /// Writes the sources, unless another operator wrote them after these were read.
     ///
-    /// A put alone would overwrite theirs. The label of the version in force, though, moves only from where
-    /// it is said to be, so the new version is put beside the one in force and then takes its label.
+    /// A put alone would overwrite the other operator's change. The label of the version in force moves
+    /// only from the version that the call names. Therefore the new version is stored without that label
+    /// first, and then takes it.
     pub(crate) async fn write(mut self) -> Result<()> {
         let sources = std::mem::take(&mut self.sources);
         self.others.insert("sources".to_owned(), sources.into());
@@ -76,8 +77,8 @@ impl Document {
         if text.len() > MAX_BYTES {
             let size = text.len();
             return Err(format!(
-                "the sources would take {size} bytes, and Secrets Manager keeps at most \
-                {MAX_BYTES}: remove a source or previous secrets first; nothing was changed"
+                "the sources would take {size} bytes, but Secrets Manager stores at most {MAX_BYTES}. \
+                    Delete a source or drop previous secrets first. Nothing was changed"
             )
             .into());
         }
@@ -104,10 +105,10 @@ impl Document {
         let Err(error) = moved.map_err(AwsError::from) else {
             return Ok(());
         };
-        // A refusal may be of a second try, after the answer to the first was lost.
+        // The error may be that of a second try, after the answer to the first was lost.
         let in_force = get(&self.client, &self.secret_arn).await.map_err(|unreadable| {
-            format!("whether the sources were changed is not known ({error}; {unreadable}): look before you \
-                try again")
+            format!("it is not known whether the sources were changed ({error}; {unreadable}): check them \
+                before you try again")
         })?;
         let in_force = in_force.version_id();
         if in_force == Some(written) {
@@ -119,10 +120,11 @@ impl Document {
                 format!("the sources cannot be changed: {error}; nothing was changed").into(),
             );
         }
-        Err("somebody else changed the sources meanwhile; nothing was changed, run it again".into())
+        Err("another operator changed the sources at the same time. Nothing was changed: run the command \
+            again".into())
     }
 
-    /// Takes the label off a version that did not come into force, so that Secrets Manager may delete it.
+    /// Removes the label from a version that did not come into force: Secrets Manager may then delete it.
     async fn forget(&self, written: &str) {
         let take_label = self.client.update_secret_version_stage();
         let take_label = take_label
@@ -155,13 +157,12 @@ fn parse(text: &str) -> std::result::Result<Parts, SourcesError> {
     }
 }
 
-/// What to do about a text that must not be shown.
+/// The advice about a document that cannot be parsed. Its text has secrets and must not be shown.
 fn repair(error: &SourcesError, secret_arn: &str) -> String {
     format!(
-        "{error}, so every webhook is answered 503 once the gateway reads them. Correct the text in the \
-         console of \
-         Secrets Manager, or put the version before back in force, after finding the ids of both by the \
-         first command:\n  \
+        "{error}. The gateway answers every webhook 503 as soon as it reads them. Correct the text in the \
+            console of Secrets Manager, or put the previous version back in force. The first command \
+            finds the ids of both versions:\n  \
          aws secretsmanager list-secret-version-ids --secret-id {secret_arn}\n  \
          aws secretsmanager update-secret-version-stage --secret-id {secret_arn} --version-stage {CURRENT} \
          --remove-from-version-id ID-OF-AWSCURRENT --move-to-version-id ID-OF-AWSPREVIOUS"
@@ -262,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_by_somebody_else_is_not_overwritten() {
+    async fn a_change_of_another_operator_is_not_overwritten() {
         let rules = [
             &reads("read", r#"{"sources": {}}"#),
             &puts(json!({"sources": {"hr": {}}})),
@@ -271,7 +272,7 @@ mod tests {
             &forgets(),
         ];
         let refused = change(&rules).await.unwrap_err();
-        assert!(refused.starts_with("somebody else changed"), "{refused}");
+        assert!(refused.starts_with("another operator changed"), "{refused}");
     }
 
     #[tokio::test]

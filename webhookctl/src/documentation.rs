@@ -1,10 +1,10 @@
-//! Every command line in the documents, in the help and in the advice of the code is one, and docs/cli.md is
-//! up to date.
+//! Tests of the documentation: every command line in documents, help and messages can be parsed, every
+//! command has an example, and docs/cli.md is up to date.
 
 use crate::Cli;
 use clap::{CommandFactory, Parser};
 
-/// What names commands: where, and the commands.
+/// The commands that are named anywhere, each with its place.
 fn named() -> Vec<(String, String)> {
     let root = testkit::root();
     let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
@@ -67,18 +67,18 @@ fn sources(path: &std::path::Path) -> Vec<(String, String)> {
             .collect();
     }
     let text = std::fs::read_to_string(path).unwrap();
-    // What the code says of itself names commands without their arguments.
+    // Comments name commands without their arguments.
     let says = text
         .lines()
         .filter(|command| !command.trim().starts_with("//"));
     let says = says.collect::<Vec<_>>().join("\n");
-    // A string goes on after a backslash at the end of its line.
+    // A string continues after a backslash at the end of its line.
     let says = says.split("\\\n").map(str::trim_start).collect();
     vec![(path.display().to_string(), says)]
 }
 
-/// The words of a command as a shell has them, up to what the shell takes for itself, with a value for each
-/// placeholder.
+/// The words of a command, as a shell splits them, without pipes and redirections, and with a value for
+/// each placeholder.
 fn words(command: &str) -> Vec<String> {
     let words = shlex::split(command).unwrap_or_else(|| panic!("not balanced: {command}"));
     let is_of_the_shell = |word: &String| ["#", "|", "<", ">", "&&"].contains(&&**word);
@@ -92,7 +92,7 @@ fn words(command: &str) -> Vec<String> {
     words.map(value).collect()
 }
 
-/// Whether nothing is said but which command it is.
+/// Whether these words are only the name of a command.
 fn is_name(words: &[String]) -> bool {
     let cli = Cli::command();
     let mut at = Some(&cli);
@@ -120,7 +120,7 @@ fn every_command_that_is_named_anywhere_is_one() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The examples of a command's help that are of this command, and not of another.
+/// The number of examples in a command's help that are of this command.
 fn examples(path: &str, command: &clap::Command) -> usize {
     let help = command.get_after_help().map(ToString::to_string);
     let lines = lines(&help.unwrap_or_default());
@@ -146,7 +146,7 @@ fn the_help_of_every_command_has_an_example_of_it() {
     let leaves = leaves("webhookctl", &Cli::command());
     assert!(leaves.len() > 40, "{}", leaves.len());
     for (path, command) in leaves {
-        // The help may say in prose what pipes into the command.
+        // A help text may have examples of other commands too.
         assert!(examples(&path, &command) > 0, "{path}");
     }
 }

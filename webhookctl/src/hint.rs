@@ -1,4 +1,4 @@
-//! What to do about an error of AWS, beyond what it says itself.
+//! The advice that follows an error of AWS.
 
 use crate::stack::UnknownOutput;
 use std::error::Error;
@@ -52,7 +52,7 @@ const EXPIRED: [&str; 16] = [
     "UnrecognizedClientException",
 ];
 
-/// What kept a call of AWS from its result.
+/// The kind of an AWS error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The caller is not allowed to make the call.
@@ -61,9 +61,9 @@ pub(crate) enum Kind {
     Missing,
     /// The stack has no such output.
     Undeclared,
-    /// The call did not reach AWS. Every other call fails alike.
+    /// The call did not reach AWS. All other calls fail too.
     OutOfReach,
-    /// The credentials are expired or not valid. Every other call fails alike.
+    /// The credentials are expired or not valid. All other calls fail too.
     Expired,
     /// Anything else.
     Other,
@@ -86,21 +86,21 @@ impl Kind {
         }
     }
 
-    /// Whether every call fails, whatever it is about.
+    /// Whether all calls fail with this error.
     pub(crate) fn is_of_every_call(self) -> bool {
         matches!(self, Self::OutOfReach | Self::Expired)
     }
 
     pub(crate) fn hint(self) -> &'static str {
         match self {
-            Self::Denied => "; docs/deploying.md lists the permissions that each command takes",
+            Self::Denied => "; docs/deploying.md lists the permissions that each command needs",
             Self::Missing => {
-                "; see that this is the stack that is meant (--stack, AWS_PROFILE, AWS_REGION), and that \
-                 nobody \
-                 removed a part of it"
+                "; check that this is the right stack (--stack, AWS_PROFILE, AWS_REGION), and that no \
+                    part of it was removed"
             }
             Self::OutOfReach => {
-                "; check the credentials (AWS_PROFILE) and the network, or start the local stack by `make up`"
+                "; check the credentials (AWS_PROFILE) and the network, or start the local stack with \
+                    `make up`"
             }
             Self::Expired => {
                 "; the credentials are expired or not valid: log in again, and check AWS_PROFILE"
@@ -110,8 +110,7 @@ impl Kind {
     }
 }
 
-/// The call of AWS that an error is about. The errors of the stores are transparent: their chain of sources
-/// skips it.
+/// The AWS error inside an error. The errors of the stores are transparent: their chain of sources skips it.
 fn aws_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e AwsError> {
     if let Some(error) = error.downcast_ref::<AwsError>() {
         return Some(error);

@@ -1,4 +1,4 @@
-//! What the ledger has: recorded webhooks, by the ids that operators know them by, with their bodies.
+//! The ledger as the operator reads it: webhooks with their bodies, found by the ids that operators know.
 
 use crate::Result;
 use crate::document::Document;
@@ -10,11 +10,11 @@ use webhook_gateway::aws::sqs::Message;
 use webhook_gateway::store::ledger::{ItemSummary, Ledger, LedgerItem, NewItem, StoredBody};
 use webhook_gateway::store::payloads::Payloads;
 
-/// The ledger, and the bucket of what is too large for it.
+/// The ledger, and the bucket of the bodies that are too large for it.
 pub(crate) struct LedgerReader {
     pub(crate) ledger: Ledger,
     pub(crate) payloads: Payloads,
-    /// How long the ledger keeps what this tool records.
+    /// How long the ledger keeps the webhooks that this tool records.
     pub(crate) retention: SignedDuration,
 }
 
@@ -27,7 +27,7 @@ impl LedgerReader {
         }
     }
 
-    /// Records a webhook that was rejected; the id of its event.
+    /// Records a webhook that was rejected. Returns the id of its event.
     pub(crate) async fn accept(&self, entry: &NewItem, body: Vec<u8>) -> Result<String> {
         let body = self.payloads.store_if_large(body, &entry.digest).await;
         let body = body?;
@@ -35,7 +35,7 @@ impl LedgerReader {
         Ok(event?)
     }
 
-    /// A message as it fits onto a queue.
+    /// A message that fits onto a queue: a large body is in the bucket.
     pub(crate) async fn fitting(
         &self,
         message: &Arc<Message>,
@@ -45,24 +45,24 @@ impl LedgerReader {
         Ok(fitting?)
     }
 
-    /// What is recorded under these keys.
-    pub(crate) async fn look(
+    /// The items of these keys.
+    pub(crate) async fn items(
         &self,
         keys: &BTreeSet<String>,
     ) -> Result<HashMap<String, LedgerItem>> {
         Ok(self.ledger.get_many(keys).await?)
     }
 
-    /// What became of what is recorded under these keys, without its bodies.
-    pub(crate) async fn briefs(
+    /// The items of these keys, without their bodies.
+    pub(crate) async fn summaries(
         &self,
         keys: &BTreeSet<String>,
     ) -> Result<HashMap<String, ItemSummary>> {
         Ok(self.ledger.summaries(keys).await?)
     }
 
-    /// The webhook that an id means: that of its event, or its key in the ledger. Without a source, all that
-    /// are configured are tried.
+    /// The webhook whose event has an id, or whose key in the ledger it is. Without a source, all
+    /// configured sources are tried.
     pub(crate) async fn find(
         &self,
         id: &str,
@@ -72,8 +72,8 @@ impl LedgerReader {
         Ok(self.find_with_return(id, source, stack).await?.0)
     }
 
-    /// The same, and when its body came again, if it did since: then its headers and its secret are those of
-    /// that time.
+    /// The same, with the time at which the same body came again, if it did. The headers and the secret are
+    /// then those of the second time.
     pub(crate) async fn find_with_return(
         &self,
         id: &str,
@@ -84,12 +84,12 @@ impl LedgerReader {
             Some(source) => vec![source.to_owned()],
             None => Document::of(stack).await?.sources.keys().cloned().collect(),
         };
-        let found = self.look(&keys(id, &sources)).await?;
+        let found = self.items(&keys(id, &sources)).await?;
         one(found, id, source)
     }
 }
 
-/// The one that is meant of what was found under the keys of an id.
+/// The one item that matches an id.
 fn one(
     found: HashMap<String, LedgerItem>,
     id: &str,
@@ -97,13 +97,13 @@ fn one(
 ) -> Result<(LedgerItem, Option<i64>)> {
     let mut found: Vec<_> = found
         .into_values()
-        .filter_map(|kept| meant(kept, id))
+        .filter_map(|kept| matching(kept, id))
         .collect();
     match found.len() {
         1 => Ok(found.remove(0)),
         0 => Err(format!(
-            "there is no event {id}{}: it was never accepted, or the ledger has forgotten it; see \
-             `webhookctl event list`, and name a source that is no longer configured by --source",
+            "there is no event {id}{}: it was never accepted, or the ledger no longer has it. See \
+                `webhookctl event list`; name a source that is no longer configured with --source",
             source
                 .map(|source| format!(" of the source {source}"))
                 .unwrap_or_default()
@@ -114,14 +114,14 @@ fn one(
             names.sort_unstable();
             let names = names.join(", ");
             Err(
-                format!("several sources have an event {id}: name one by --source ({names})")
+                format!("several sources have an event {id}: name one with --source ({names})")
                     .into(),
             )
         }
     }
 }
 
-/// The keys that an id may have.
+/// The keys in the ledger that an id may have.
 fn keys(id: &str, sources: &[String]) -> BTreeSet<String> {
     let bare = content_key(id).map_or(id, |(key, _)| key);
     let of_sources = sources.iter().map(|source| format!("{source}#{bare}"));
@@ -129,7 +129,7 @@ fn keys(id: &str, sources: &[String]) -> BTreeSet<String> {
     of_sources.chain(own).collect()
 }
 
-/// The key and the time in an id that was made of a hash: `sha256:<64 digits>:<ms>`.
+/// The key and the time in an id that contains a hash: `sha256:<64 digits>:<ms>`.
 fn content_key(id: &str) -> Option<(&str, i64)> {
     let (key, at) = id.rsplit_once(':')?;
     let digits = key.strip_prefix("sha256:")?;
@@ -137,9 +137,9 @@ fn content_key(id: &str) -> Option<(&str, i64)> {
     Some((key, at.parse().ok().filter(|_| is_hash)?))
 }
 
-/// What is recorded, if it is what an id means. The same body may have come again since, under the same key:
-/// then it is the earlier one that is meant, and it is said when that was.
-fn meant(mut kept: LedgerItem, id: &str) -> Option<(LedgerItem, Option<i64>)> {
+/// The item, if it matches an id. If the same body came again under the same key, the id is that of the
+/// earlier webhook, and the time of the later one is returned with it.
+fn matching(mut kept: LedgerItem, id: &str) -> Option<(LedgerItem, Option<i64>)> {
     if kept.event.id == id || kept.event.key == id {
         return Some((kept, None));
     }
@@ -177,17 +177,20 @@ mod tests {
     fn a_body_that_came_again_is_meant_as_it_was_then() {
         let hash = format!("sha256:{}", "ab".repeat(32));
         let now = item(&format!("studio#{hash}"), &format!("{hash}:1790000000000"));
-        let (before, again_at) = meant(now.clone(), &format!("{hash}:1780000000000")).unwrap();
+        let (before, again_at) = matching(now.clone(), &format!("{hash}:1780000000000")).unwrap();
         assert_eq!(again_at, Some(1_790_000_000_000));
         assert_eq!(before.event.accepted_at, 1_780_000_000_000);
         assert_eq!(before.event.id, format!("{hash}:1780000000000"));
-        assert_eq!(meant(now.clone(), &now.event.id), Some((now.clone(), None)));
-        assert_eq!(meant(now, &format!("{hash}:1790000000001")), None);
-        assert_eq!(meant(item("studio#1", "1"), "2"), None);
+        assert_eq!(
+            matching(now.clone(), &now.event.id),
+            Some((now.clone(), None))
+        );
+        assert_eq!(matching(now, &format!("{hash}:1790000000001")), None);
+        assert_eq!(matching(item("studio#1", "1"), "2"), None);
     }
 
     #[test]
-    fn what_several_sources_have_is_not_guessed() {
+    fn an_id_that_several_sources_have_is_not_guessed() {
         let of = |sources: &[&str]| {
             let found = sources.iter().map(|source| {
                 let key = format!("{source}#1");

@@ -1,6 +1,6 @@
-//! `webhookctl`, the operator's tool: which sources, subscriptions and endpoints a gateway has, what became
-//! of its deliveries, and a smoke test of it.
-//! This file parses the command line, runs the command and prints the error with a hint.
+//! `webhookctl`, the operator's tool: it manages the sources, subscriptions and endpoints of a gateway, and
+//! shows and repairs its events and deliveries. This file parses the command line, runs the command and
+//! prints the error with a hint.
 
 mod body;
 mod commands;
@@ -46,14 +46,14 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
     version,
     disable_help_subcommand = true,
     after_help = "\
-Without --stack and WEBHOOK_GATEWAY_STACK, the stack is the local one that `make up` started:
-`.local/outputs.json` here or in a folder above. A stack on AWS is found by the usual settings: AWS_PROFILE,
-AWS_REGION, …
+Select a stack with --stack or WEBHOOK_GATEWAY_STACK. The default is the local stack that `make up` started:
+`.local/outputs.json` in this folder or in one above. The usual settings select the AWS account and region:
+AWS_PROFILE, AWS_REGION, …
 
-Results go to standard output, notes and errors to standard error. Exit code: 0 done, 1 refused or failed, 2
-not a command.
+Results go to standard output, notes and errors to standard error. Exit code: 0 for success, 1 for a failure,
+2 for a command line that is not valid.
 
-With --json, each result is one JSON object, each item of a list one object a line; a note is {\"note\": …}
+With --json, each result is one JSON object, and a list has one object on each line. A note is {\"note\": …}
 and an error {\"error\": …} on standard error.
 
 Examples:
@@ -67,7 +67,7 @@ struct Cli {
     /// The name of the stack.
     #[arg(long, global = true, help_heading = "Global options", value_name = "NAME", env = stack::VARIABLE)]
     stack: Option<String>,
-    /// Prints JSON, one object a line.
+    /// Prints JSON, one object on each line.
     #[arg(long, global = true, help_heading = "Global options")]
     json: bool,
     #[command(subcommand)]
@@ -76,38 +76,38 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Where webhooks come from: each source is one account of a provider, with its secrets.
+    /// Manages the sources of webhooks: each is one account of a provider, with its secrets.
     #[command(subcommand)]
     Source(source::Command),
     /// Signs payloads as a source's provider would, and posts them to the gateway.
     Send(send::Send),
-    /// Further queues and the events that go to them.
+    /// Manages subscriptions: further queues, and the events that go to them.
     #[command(subcommand)]
     Subscription(subscription::Command),
-    /// URLs, your own or those of others, that signed events are posted to.
+    /// Manages endpoints: URLs that signed events are posted to.
     #[command(subcommand)]
     Endpoint(endpoint::Command),
-    /// What was accepted, what happened to it and why; sends it again.
+    /// Lists accepted events, explains what happened to them, and sends them again.
     #[command(subcommand)]
     Event(event::Command),
-    /// Webhooks that were not understood or were rejected: look at them and release them.
+    /// Shows and releases webhooks that were not understood or were rejected.
     #[command(subcommand)]
     Quarantine(quarantine::Command),
-    /// Messages that could not be handled: look at them and send them back.
+    /// Shows messages that could not be handled, and sends them back to their queues.
     #[command(subcommand)]
     DeadLetter(dead_letter::Command),
-    /// What became of each event at each endpoint; sends it again.
+    /// Shows the delivery of each event to each endpoint, and sends it again.
     #[command(subcommand)]
     Delivery(delivery::Command),
     /// Shows how sources and endpoints are doing, on one screen.
     Status(status::Status),
-    /// Checks a stack, and says what is not well and what to do.
+    /// Checks a stack: reports every problem, and what to do about it.
     Doctor(doctor::Doctor),
     Reconcile(reconcile::Reconcile),
     /// Registers sources with WoodWing Studio Server.
     #[command(subcommand)]
     Woodwing(woodwing::Command),
-    /// The companies whose webhooks the gateway takes: how each signs, and what to enter there.
+    /// Lists the companies whose webhooks the gateway accepts: how each signs, and what to enter there.
     #[command(subcommand)]
     Provider(provider::Command),
     Completions(completions::Completions),
@@ -122,7 +122,7 @@ async fn main() -> ExitCode {
     let output = Output { json: cli.json };
     match run(cli, output).await {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads the output, such as `head`, has seen enough.
+        // The reader of the output, such as `head`, has seen enough.
         Err(error) if output::is_closed(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             output.error(&format!("{error}{}", hint::Kind::of(&*error).hint()));
@@ -151,7 +151,7 @@ async fn run(cli: Cli, output: Output) -> Result<()> {
     }
 }
 
-/// Help and version as they are asked for; what is wrong with any other command line.
+/// Prints the help or the version, or the error in the command line.
 fn not_a_command(error: &clap::Error) -> ExitCode {
     let asked_for = matches!(error.kind(), Problem::DisplayHelp | Problem::DisplayVersion);
     if !asked_for && std::env::args().any(|argument| argument == "--json") {

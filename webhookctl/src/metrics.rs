@@ -1,4 +1,4 @@
-//! What CloudWatch has of metrics, many of them asked for at once.
+//! Metrics from CloudWatch, many in one request.
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::primitives::DateTime;
@@ -9,11 +9,11 @@ use std::ops::Range;
 use webhook_gateway::aws::error::AwsError;
 
 /// The [most
-/// metrics](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html) that are
-/// asked for at once.
+/// metrics](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html) in one
+/// request.
 const MAX_QUERIES: usize = 500;
 
-/// A metric, and how its values are put together.
+/// A metric and its statistic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Query {
     pub(crate) namespace: String,
@@ -21,11 +21,11 @@ pub(crate) struct Query {
     pub(crate) dimensions: Vec<(&'static str, String)>,
     /// `Sum`, `Maximum`, or `p99`.
     pub(crate) statistic: &'static str,
-    /// Of how many seconds each value is.
+    /// The seconds that each value covers.
     pub(crate) period: i32,
 }
 
-/// The values of a metric, by when their period begins.
+/// The values of a metric, by the beginning of their period.
 pub(crate) type Values = BTreeMap<Timestamp, f64>;
 
 /// The values of each metric in a time span, in the order of the queries.

@@ -1,4 +1,4 @@
-//! What the operator sees: tables and sentences, or JSON, one object a line. Results go to standard output;
+//! The output: tables and sentences, or JSON with one object on each line. Results go to standard output,
 //! notes and errors to standard error.
 
 use crate::Result;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::error::Error;
 use std::io::{self, ErrorKind, Write};
 
-/// What the name of a header has in it whose value is a credential.
+/// A header whose name contains one of these has a credential as its value.
 const CREDENTIALS: [&str; 7] = [
     "auth",
     "cookie",
@@ -27,13 +27,13 @@ pub(crate) struct Output {
     pub(crate) json: bool,
 }
 
-/// Output was not written.
+/// The output was not written.
 #[derive(Debug, thiserror::Error)]
 #[error("the output cannot be written: {0}")]
 pub(crate) struct Unwritten(#[from] io::Error);
 
 impl Output {
-    /// A row each, under one header. A column is the path of a member, such as `circuit.state`.
+    /// A table with one row for each object. A column is the path of a member, such as `circuit.failures`.
     pub(crate) fn list(self, rows: &[impl Serialize], columns: &[&str]) -> Result<()> {
         if self.json {
             return rows.iter().try_for_each(write_json);
@@ -79,18 +79,18 @@ impl Output {
         write_json(object)
     }
 
-    /// Lines of a text, which are no JSON.
+    /// The lines of a text that is not JSON.
     pub(crate) fn text(self, text: &str) -> Result<()> {
         let lines: Vec<_> = text.lines().map(printable).collect();
         write_line(&lines.join("\n"))
     }
 
-    /// Bytes as they are.
+    /// Bytes, unchanged.
     pub(crate) fn bytes(self, bytes: &[u8]) -> Result<()> {
         Ok(write(&[bytes])?)
     }
 
-    /// What the operator should know beside the result.
+    /// A sentence that the operator should read in addition to the result.
     pub(crate) fn note(self, text: &str) {
         self.stderr("note", text);
     }
@@ -105,19 +105,19 @@ impl Output {
             true => encoded(&json!({ kind: text })).unwrap_or_default(),
             false => format!("{kind}: {}", indented(text)),
         };
-        // There is nowhere left to tell of a standard error that is closed.
+        // If standard error is closed, there is no place left to report that.
         writeln!(io::stderr(), "{line}").ok();
     }
 }
 
-/// Whether an error is only that nobody reads the output any more.
+/// Whether an error only says that the reader of the output has gone, as `head` does.
 pub(crate) fn is_closed(error: &(dyn Error + 'static)) -> bool {
     error
         .downcast_ref::<Unwritten>()
         .is_some_and(|Unwritten(error)| error.kind() == ErrorKind::BrokenPipe)
 }
 
-/// An error and its causes, each once.
+/// The message of an error and of its causes, each once.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -145,7 +145,7 @@ fn heading(column: &str) -> String {
     column.replace(['.', '_'], " ")
 }
 
-/// The member of an object that a path such as `circuit.state` names.
+/// The member of an object that a path such as `circuit.failures` names.
 fn member<'v>(row: &'v Value, path: &str) -> &'v Value {
     path.split('.').fold(row, |value, name| &value[name])
 }
@@ -178,21 +178,21 @@ fn table() -> Table {
     table
 }
 
-/// A text from elsewhere cannot steer the terminal.
+/// A text without the characters that steer a terminal.
 fn printable(text: &str) -> String {
     let harmless = |c: char| if is_steering(c) { '\u{fffd}' } else { c };
     text.chars().map(harmless).collect()
 }
 
-/// A text from elsewhere cannot pass for a note or an error of its own either: each further line is indented.
+/// The same with every line after the first indented: no line of a foreign text can pass for a note or an
+/// error of the tool.
 fn indented(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(printable).collect();
     lines.join("\n  ")
 }
 
-/// Whether a terminal takes a character for an order, or shows others in another order or not at all because
-/// of it: the controls, with those of U+0080 to U+009F, and the format characters (Cf), with the separators
-/// of lines.
+/// Whether a character steers a terminal, reorders other characters or hides them: the control characters,
+/// including U+0080 to U+009F, the format characters (Cf), and the line separators.
 fn is_steering(c: char) -> bool {
     let is_format = matches!(
         c,
@@ -219,7 +219,7 @@ fn is_steering(c: char) -> bool {
     c.is_control() || is_format
 }
 
-/// JSON of one line, in which what steers a terminal is escaped.
+/// JSON on one line, with the characters that steer a terminal escaped.
 struct Escaping;
 
 impl Formatter for Escaping {
@@ -231,8 +231,8 @@ impl Formatter for Escaping {
         escape(writer, fragment)
     }
 
-    /// JSON that is there already. Between its values stands nothing but white space, and within its strings
-    /// no line ends.
+    /// JSON that is already encoded. White space is all that stands between its values, and its strings
+    /// contain no line end.
     fn write_raw_fragment<W: ?Sized + Write>(
         &mut self,
         writer: &mut W,
@@ -267,7 +267,7 @@ fn write_line(text: &str) -> Result<()> {
     Ok(write(&[text.as_bytes(), b"\n"])?)
 }
 
-/// Writes all of it: what stands in a buffer at the end of the process would be lost unnoticed.
+/// Writes and flushes: bytes that are still buffered when the process ends would be lost without an error.
 pub(crate) fn write(parts: &[&[u8]]) -> std::result::Result<(), Unwritten> {
     let mut stdout = io::stdout().lock();
     for part in parts {

@@ -1,10 +1,10 @@
-//! What an operator has to know of the providers beyond what the gateway does: the form of their secrets, the
-//! type their payloads are sent as, and which Payload URLs they take.
+//! What only the tool knows of the providers: the form of their secrets, their content type, and the
+//! Payload URLs that they accept.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use webhook_gateway::providers::{self, Provider};
 
-/// A fresh secret, in the form that the provider's own have.
+/// A new secret, in the form of the provider's own secrets.
 pub(crate) fn generate_secret(provider: Provider) -> Result<String, getrandom::Error> {
     let mut random = [0; 32];
     getrandom::fill(&mut random)?;
@@ -23,14 +23,14 @@ pub(crate) fn content_type(provider: Provider) -> &'static str {
     }
 }
 
-/// Why the provider would refuse a Payload URL, if it would. Only one has rules for it.
+/// Why the provider would not accept a Payload URL, if it would not. Only one provider has rules for it.
 pub(crate) fn payload_url_problem(provider: Provider, url: &str) -> Option<String> {
     let problem = match provider {
         Provider::CreativeForce => providers::payload_url_problem(url)?,
         Provider::WoodWing | Provider::Creads | Provider::PeopleForce => return None,
     };
     Some(format!(
-        "{provider} refuses the Payload URL {url}: {problem}"
+        "{provider} does not accept the Payload URL {url}: {problem}"
     ))
 }
 

@@ -1,5 +1,5 @@
-//! The selected gateway: the outputs of its stack, or those that `make up` wrote for the local one, as typed
-//! handles.
+//! The selected stack: its outputs as typed handles. `make up` writes the outputs of the local stack to a
+//! file.
 
 use crate::Result;
 use crate::ledger::LedgerReader;
@@ -32,10 +32,11 @@ pub(crate) const VARIABLE: &str = "WEBHOOK_GATEWAY_STACK";
 /// Where `make up` writes the outputs of the local stack.
 const LOCAL_OUTPUTS: &str = ".local/outputs.json";
 
-/// Those of the local stack that say where secrets are sent, and which URL is given to others.
+/// The outputs of the local stack that are URLs: secrets are sent to the one, the other is given to
+/// providers.
 const LOCAL_URLS: [&str; 2] = ["AwsEndpointUrl", "WebhookUrl"];
 
-/// What the variables of the environment end in that name an endpoint of a service that this tool calls.
+/// The services that this tool calls, as the names of the variables `AWS_ENDPOINT_URL_SERVICE` have them.
 const SERVICES: [&str; 12] = [
     "CLOUDFORMATION",
     "CLOUDWATCH",
@@ -62,14 +63,14 @@ pub(crate) struct UnknownOutput(String);
 #[derive(Debug)]
 pub(crate) struct Stack {
     outputs: HashMap<String, String>,
-    /// How its AWS is called.
+    /// The configuration of AWS clients.
     pub(crate) aws: SdkConfig,
-    /// Whether it is the local one, which no provider can reach.
+    /// Whether it is the local stack, which no provider can reach.
     pub(crate) is_local: bool,
 }
 
 impl Stack {
-    /// The stack of this name, or else the local one; which that is, is said.
+    /// The stack of this name. Without a name it is the local one, and a note names its file.
     pub(crate) async fn find(name: Option<&str>, output: Output) -> Result<Self> {
         match name.filter(|name| !name.is_empty()) {
             Some(name) => Self::deployed(name).await,
@@ -118,26 +119,26 @@ impl Stack {
             let mut file = File::open(&path)?;
             if !is_own(&file)? {
                 output.note(&format!(
-                    "{} belongs to somebody else, and is not used",
+                    "{} belongs to another user and is not used",
                     path.display()
                 ));
                 continue;
             }
             let mut json = Vec::new();
             file.read_to_end(&mut json)?;
-            output.note(&format!("this is the local stack of {}", path.display()));
+            output.note(&format!("using the local stack of {}", path.display()));
             let outputs =
                 serde_json::from_slice(&json).map_err(|error| stale(&path, &error.to_string()))?;
             refuse_elsewhere(&path, &outputs)?;
             return Self::from_local_outputs(outputs);
         }
         Err(format!(
-            "no stack: name one by --stack or {VARIABLE}, or start the local one by `make up`"
+            "no stack: name one with --stack or {VARIABLE}, or start the local stack with `make up`"
         )
         .into())
     }
 
-    /// The local AWS has one user, and nothing of the operator's own settings applies to it.
+    /// The local AWS has one user. The operator's own AWS settings do not apply to it.
     fn from_local_outputs(outputs: HashMap<String, String>) -> Result<Self> {
         let mut stack = Self {
             outputs,
@@ -162,7 +163,7 @@ impl Stack {
         ))
     }
 
-    /// The ledger, with the bucket of the bodies that are too large for it.
+    /// The ledger, with the bucket of large bodies.
     pub(crate) fn ledger(&self) -> Result<LedgerReader> {
         Ok(LedgerReader {
             ledger: Ledger::new(self.dynamodb(), self.ledger_table()?.to_owned()),
@@ -312,7 +313,8 @@ impl Stack {
         self.output("SecretsKeyArn")
     }
 
-    /// The ARNs of the keys of consumers' queues, separated by commas. A stack without any has no such output.
+    /// The ARNs of the keys of consumers' queues, separated by commas. A stack without any has no such
+    /// output.
     pub(crate) fn consumer_keys(&self) -> &str {
         self.output("AllowedConsumerKeyArns").unwrap_or_default()
     }
@@ -332,7 +334,9 @@ impl Stack {
         let messages = vec![Arc::new(message.queued(0)?)];
         let sent = self.queues().send(self.delivery_queue()?, messages).await;
         match sent?.first() {
-            Some(refused) => Err(format!("the delivery queue refuses it: {}", refused.code).into()),
+            Some(refused) => {
+                Err(format!("the delivery queue refuses the message: {}", refused.code).into())
+            }
             None => Ok(()),
         }
     }
@@ -347,7 +351,7 @@ impl Stack {
         Ok(output.ok_or_else(|| UnknownOutput(name.to_owned()))?)
     }
 
-    /// How long the ledger and the journal keep anything.
+    /// How long the ledger and the journal keep an item.
     pub(crate) fn retention(&self) -> Result<SignedDuration> {
         let days: i64 = self.output("RetentionDays")?.parse()?;
         Ok(SignedDuration::from_hours(days * 24))
@@ -371,13 +375,15 @@ impl Stack {
     }
 }
 
-/// What is said of a file that is none of `make up`.
+/// The error about a file that `make up` did not write.
 fn stale(file: &Path, why: &str) -> String {
     let file = file.display();
-    format!("{file} is not as `make up` writes it ({why}): run `make down` and `make up`")
+    format!(
+        "{file} is not a file of this version's `make up` ({why}): run `make down` and `make up`"
+    )
 }
 
-/// Whether a file belongs to who runs this: anybody may have put one into a folder that all can write.
+/// Whether a file belongs to the user who runs this: another user may have put one into a shared folder.
 #[cfg(unix)]
 fn is_own(file: &File) -> std::io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
@@ -389,8 +395,8 @@ fn is_own(_: &File) -> std::io::Result<bool> {
     Ok(true)
 }
 
-/// Refuses a local stack that is not on this machine: secrets would be sent there, and its URL given to
-/// others.
+/// Rejects a local stack that is not on this machine: secrets would be sent there, and its URL would be
+/// given to providers.
 fn refuse_elsewhere(file: &Path, outputs: &HashMap<String, String>) -> Result<()> {
     for name in LOCAL_URLS {
         let url = outputs.get(name).map_or("", String::as_str);
@@ -402,15 +408,18 @@ fn refuse_elsewhere(file: &Path, outputs: &HashMap<String, String>) -> Result<()
     Ok(())
 }
 
-/// Refuses an endpoint that is neither AWS nor on this machine.
+/// Rejects an endpoint that is neither AWS nor on this machine.
 fn refuse_foreign(setting: &str, url: &str) -> Result<()> {
     if is_aws_or_loopback(url) {
         return Ok(());
     }
     let host = Url::parse(url).ok();
     let host = host.as_ref().and_then(Url::host_str).unwrap_or("no host");
-    Err(format!("{setting} names an endpoint of {host}: secrets are sent by HTTPS to AWS's own endpoints, or \
-        to this machine. Unset it, or name one of these").into())
+    Err(format!(
+        "{setting} names an endpoint of {host}. Secrets are sent over HTTPS to AWS's own \
+        endpoints, or to this machine: unset it, or name one of these"
+    )
+    .into())
 }
 
 #[cfg(test)]

@@ -1,20 +1,22 @@
-//! Times as an operator gives them, and as they are shown.
+//! Times and durations, as an operator types them and as they are printed.
 
 use crate::Result;
 use crate::output::Output;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, civil};
 
-/// DynamoDB forgets what is past its time within that.
+/// DynamoDB deletes an item at most this long after the item expires.
 const LAG: SignedDuration = SignedDuration::from_hours(48);
 
-/// The time that a text means now.
+/// The time that a text such as 2h means now.
 pub(crate) fn since(text: &str) -> std::result::Result<Timestamp, &'static str> {
-    time(text, Timestamp::now())
-        .ok_or("a time is 90s, 15m, 2h or 3d ago, 2026-11-22 (UTC) or 2026-11-22T10:00:00Z")
+    time(text, Timestamp::now()).ok_or(
+        "a time is a duration such as 90s, 15m, 2h or 3d (ago), a date such as 2026-11-22 (UTC), \
+            or 2026-11-22T10:00:00Z",
+    )
 }
 
-/// From when on something is looked for: from `since`, or else from when on anything is kept, which is said.
+/// The beginning of a search: `since`, or a later time if nothing older is kept. A note says so.
 pub(crate) fn bounded(
     since: Timestamp,
     until: Option<Timestamp>,
@@ -29,19 +31,19 @@ pub(crate) fn bounded(
     }
     let days = kept.as_hours() / 24;
     output.note(&format!(
-        "nothing is kept for longer than {days} days: what is looked for begins at {first:.0}"
+        "nothing is kept for longer than {days} days: the search begins at {first:.0}"
     ));
     Ok(first)
 }
 
-/// Refuses a span of time that nothing can be in.
+/// Rejects an empty span of time, and a future one.
 pub(crate) fn refuse_wrong_order(
     since: Timestamp,
     until: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<()> {
     match until {
-        Some(until) if since >= until => Err("--since is not before --until".into()),
+        Some(until) if since >= until => Err("--since must be before --until".into()),
         _ if since > now => Err("--since is in the future".into()),
         _ => Ok(()),
     }

@@ -1,12 +1,11 @@
-//! What is reached by HTTP: hosts that are this machine, AWS's own, and answers of other servers, as far as
-//! they are read.
+//! HTTP: which hosts are this machine or AWS, and how much of an answer is read.
 
 use crate::Result;
 use crate::output::chain;
 use reqwest::{Response, Url};
 use url::Host;
 
-/// The most that is read of an answer.
+/// The longest answer that is read, in bytes.
 const MAX_ANSWER: usize = 4 << 20;
 
 /// The domains of AWS's endpoints, in all its partitions.
@@ -19,7 +18,7 @@ const AWS: [&str; 6] = [
     "api.aws",
 ];
 
-/// Whether a URL is of this machine, so that nothing that is sent there is on any network.
+/// Whether a URL is on this machine: requests to it go over no network.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => {
@@ -32,8 +31,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Whether secrets may go to an endpoint that takes the place of AWS's: one of this machine, or of AWS by
-/// HTTPS.
+/// Whether secrets may be sent to a configured AWS endpoint: one on this machine, or one of AWS over HTTPS.
 pub(crate) fn is_aws_or_loopback(endpoint: &str) -> bool {
     let Ok(url) = Url::parse(endpoint) else {
         return false;
@@ -45,7 +43,7 @@ pub(crate) fn is_aws_or_loopback(endpoint: &str) -> bool {
     is_loopback(&url) || (url.scheme() == "https" && AWS.iter().any(is_of))
 }
 
-/// The body of an answer, which is no longer than any that is in order.
+/// The body of an answer, up to the longest that is read.
 pub(crate) async fn body(mut answer: Response) -> Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {

@@ -104,7 +104,7 @@ async fn the_tool_refuses_an_endpoint_that_could_not_work_and_says_why() {
         (
             &[url, "--header", "webhook-id: 1"],
             2,
-            "sets webhook-id itself",
+            "webhook-id is reserved",
         ),
         (&[url, "--header", "X-Env"], 2, "NAME: VALUE"),
         (&[url, "--header", "X-Env: ü"], 2, "printable ASCII"),

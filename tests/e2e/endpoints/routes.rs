@@ -127,7 +127,7 @@ async fn what_a_deleted_endpoint_did_not_get_is_skipped() {
         .to_owned();
     let resend = ["--json", "delivery", "resend", &id];
     let resent = gateway.webhookctl(&resend).await;
-    assert!(resent.error().contains("was removed"), "{resent:?}");
+    assert!(resent.error().contains("was deleted"), "{resent:?}");
     let tested: Value = json!(endpoint.run("ping", &[]).await.code);
     assert_eq!(tested, 1);
 }

@@ -197,7 +197,7 @@ async fn an_interrupted_repair_ends_after_the_batch() {
     interrupt(&tool).await;
     gate.open();
     let said = testkit::operator::finish(tool).await;
-    let expected = "interrupted; 2 events are published again: run it again for the rest";
+    let expected = "interrupted; 2 events are published again: run the command again for the rest";
     assert_eq!(said.error(), expected);
     let repaired = operator.run(&REPAIR).await.json();
     assert_eq!(repaired.last().unwrap()["repaired"]["events"], 1);

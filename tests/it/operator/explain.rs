@@ -86,7 +86,7 @@ async fn every_endpoint_has_its_reason() {
     let told = explained(&operator, "a").await;
     for (id, state, reason, attempts, last) in [
         ("ep_type", "none", "io.peopleforce.*", 0, json!(null)),
-        ("ep_source", "none", "events of hr alone", 0, json!(null)),
+        ("ep_source", "none", "only events of hr", 0, json!(null)),
         (
             "ep_paused",
             "held",
@@ -152,10 +152,7 @@ async fn what_happened_to_an_event_is_told_in_order() {
         .await;
     accept(&mut aws, &mut function, &["a"]).await;
     let told = explained(&operator, "a").await;
-    assert_told(
-        &told,
-        &["by the source studio", "copies of it came is not known"],
-    );
+    assert_told(&told, &["from the source studio", "copies are not known"]);
 
     let again = signed("studio", &creative_force("a", ""));
     function.accept(&again).await;
@@ -166,10 +163,10 @@ async fn what_happened_to_an_event_is_told_in_order() {
     assert_told(
         &told,
         &[
-            "by the source studio",
+            "from the source studio",
             "position 0 of its source, where it still is",
             "accepted as io.creativeforce.product.reset",
-            "onto the events queue",
+            "to the events queue",
             "for the subscription search",
             copy,
             copy,
@@ -215,15 +212,12 @@ async fn what_is_quarantined_or_in_conflict_says_why() {
     assert_told(
         &conflict,
         &[
-            "in conflict: the event a has its id",
-            "onto the events queue",
+            "in conflict: the event a has the same id",
+            "to the events queue",
         ],
     );
     let aside = explained(&operator, &id("quarantined").await).await;
-    assert_told(
-        &aside,
-        &["quarantined, because", "onto the quarantine queue"],
-    );
+    assert_told(&aside, &["quarantined, because", "to the quarantine queue"]);
     assert_eq!(
         (&aside["state"], &aside["endpoints"]),
         (&json!("quarantined"), &json!([]))
@@ -241,7 +235,7 @@ async fn what_is_recorded_and_not_published_is_said_to_be() {
     let told = explained(&operator, "a").await;
     assert_told(
         &told,
-        &["accepted as", "not published, as far as the journal knows"],
+        &["accepted as", "not published, according to the journal"],
     );
     assert_eq!(told.get("published_at"), None);
 }
@@ -286,13 +280,13 @@ async fn an_event_whose_body_came_again_is_told_of_as_it_was_then() {
     let ids = column(&listed, "id");
     assert_eq!(ids.len(), 2);
     let last = explained(&operator, ids[0]).await;
-    assert_told(&last, &["unsigned", "accepted as", "onto the events queue"]);
+    assert_told(&last, &["unsigned", "accepted as", "to the events queue"]);
     let first = explained(&operator, ids[1]).await;
     assert_told(
         &first,
         &[
             "accepted as",
-            "onto the events queue",
+            "to the events queue",
             "the same body came again",
         ],
     );

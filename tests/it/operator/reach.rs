@@ -92,7 +92,7 @@ async fn what_is_missing_is_wrong() {
     }
     for command in [&RECONCILE[..], &["status"]] {
         let error = operator.run(command).await.error();
-        assert!(error.contains("this is the stack that is meant"), "{error}");
+        assert!(error.contains("this is the right stack"), "{error}");
     }
 }
 
@@ -162,7 +162,7 @@ async fn no_secret_goes_to_a_local_stack_that_is_elsewhere() {
             .await
             .error();
         assert!(
-            error.contains("secrets are sent by HTTPS to AWS"),
+            error.contains("Secrets are sent over HTTPS to AWS"),
             "{error}"
         );
     }

@@ -177,7 +177,7 @@ async fn what_cannot_be_replayed_is_named() {
         .await;
     let expected = json!({"replayed": 1, "of": 2, "forgotten": 1, "unwanted": 0});
     assert_eq!(done.lines(), [expected]);
-    for note in ["studio#a is not sent", "1 more are quarantined"] {
+    for note in ["studio#a was not sent", "1 more are quarantined"] {
         assert!(done.notes.contains(note), "{note}: {}", done.notes);
     }
     assert_eq!(aws.drain_event_ids().await, ["b"]);

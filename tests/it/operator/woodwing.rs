@@ -80,7 +80,7 @@ async fn a_source_is_registered_and_its_token_is_stored_and_never_shown() {
         run(&unknown, PASSWORD)
             .await
             .error()
-            .contains("there is no trigger")
+            .contains("there is no event type")
     );
     let other = ["create", "--source", "studio"];
     assert!(
@@ -111,7 +111,8 @@ async fn what_cannot_be_stored_is_taken_back() {
     ];
     let said = operator.run_with(&register, PASSWORD).await;
     assert!(
-        said.error().contains("the registration 5 is taken back"),
+        said.error()
+            .contains("the registration 5 was deleted again"),
         "{said:?}"
     );
     assert!(studio.registrations().is_empty());

@@ -80,7 +80,7 @@ async fn a_registration_whose_answer_is_lost_is_taken_back_or_named() {
         desk.studio
             .set(|studio| studio.losses = vec![(create, loss)]);
         let error = desk.run(&REGISTER).await.error();
-        let expected = format!("the registration {id} is taken back");
+        let expected = format!("the registration {id} was deleted again");
         assert!(error.contains(&expected), "{loss:?}: {error}");
         let left = desk.studio.registrations();
         assert_eq!((left.len(), &left[0]["Url"]), (1, &json!(elsewhere)));
@@ -129,7 +129,7 @@ async fn what_is_registered_otherwise_than_asked_for_is_taken_back() {
         change(&desk.studio);
         let error = desk.run(&[&REGISTER[..], &all].concat()).await.error();
         assert!(error.contains(why), "{error}");
-        assert!(error.contains("is taken back"), "{error}");
+        assert!(error.contains("was deleted again"), "{error}");
         assert_eq!(desk.studio.registrations(), [] as [Value; 0], "{why}");
         assert_eq!(secrets(&desk.aws, "content").await, Value::Null, "{why}");
     }
@@ -151,7 +151,7 @@ async fn a_url_is_registered_once_unless_another_is_asked_for() {
         desk.studio.set(|studio| studio.bare_list = bare_list);
         desk.run(&REGISTER).await.json();
         let error = desk.run(&REGISTER).await.error();
-        assert!(error.contains("registered already, as 5"), "{error}");
+        assert!(error.contains("already registered, as 5"), "{error}");
         assert_eq!(desk.studio.registrations().len(), 1);
         // A registration that was there before stays, whatever becomes of another.
         let another = [&REGISTER[..], &["--another"]].concat();
@@ -191,7 +191,7 @@ async fn a_registration_moves_to_no_source_that_lacks_its_token() {
     }
     assert_eq!(desk.studio.logged_on(), 0);
     let error = update("other").await.error();
-    assert!(error.contains("does not tell its token"), "{error}");
+    assert!(error.contains("does not show its token"), "{error}");
     assert_eq!(url(), json!(desk.payload_url("content")));
     assert_eq!(update("content").await.json()[0]["url"], url());
     update("open").await.json();
@@ -222,7 +222,10 @@ async fn what_became_of_a_change_is_read_back_when_its_answer_is_lost() {
     desk.run(&update).await.error();
     desk.studio.set(|studio| studio.losses.clear());
     let error = desk.run(&["delete", "5"]).await.error();
-    assert!(error.contains("has not removed it"), "{error}");
+    assert!(
+        error.contains("has not deleted the registration"),
+        "{error}"
+    );
     desk.studio.set(|studio| studio.is_deaf = false);
     lost("DeleteWebhookRegistration");
     desk.run(&["delete", "5"]).await.json();

@@ -8,7 +8,8 @@ use clap_complete::Shell;
 /// Prints the completion script of a shell.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Needs no stack. The script completes commands, flags and the values that a flag takes from a list.
+This command needs no stack. The script completes commands, flags, and the values of flags that have a fixed
+list of values.
 
 Examples:
   webhookctl completions bash > ~/.local/share/bash-completion/completions/webhookctl

@@ -1,5 +1,4 @@
-//! `webhookctl send`: the smoke test. A payload is signed and posted as its provider would, and the answer
-//! told.
+//! `webhookctl send`: signs payloads as their provider would, posts them and prints the answers.
 
 use crate::document::Document;
 use crate::output::{Output, chain};
@@ -18,16 +17,15 @@ use webhook_gateway::crypto::secret::Secret;
 use webhook_gateway::providers::Provider;
 use webhook_gateway::store::sources::{Authentication, Source};
 
-/// As long as API Gateway waits for the function.
+/// The time that API Gateway waits for the function.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Signs with the newest secret of the source. Fails unless every answer is 2xx; with --forge, unless every one
-is 401.
+The newest secret of the source signs. The command fails unless every answer is 2xx or, with --forge, 401.
 
-With --json: {\"file\": …, \"status\": 200, \"answer\": \"accepted\", \"id\": …, \"error\": …} each, null
-where there is none.
+With --json: {\"file\": …, \"status\": 200, \"answer\": \"accepted\", \"id\": …, \"error\": …} for each file.
+Members without a value are null.
 
 Examples:
   webhookctl send --source studio payload.json
@@ -35,24 +33,24 @@ Examples:
   printf '{}' | webhookctl send --source partners -
   webhookctl send --source hr --forge payload.json")]
 pub(crate) struct Send {
-    /// The source to send to.
+    /// The name of the source to send to.
     #[arg(long, value_name = "NAME")]
     source: String,
-    /// The content type, instead of the provider's own.
+    /// The content type. The default is the provider's own.
     #[arg(long, value_name = "TYPE")]
     content_type: Option<HeaderValue>,
     /// A further header.
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// Signs with a wrong secret, to see it refused.
+    /// Signs with a wrong secret, to see that the gateway rejects it.
     #[arg(long)]
     forge: bool,
-    /// The payloads; `-` is standard input.
+    /// The files of the payloads. `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
 
-/// What became of a file.
+/// The answer to a file.
 #[derive(Debug, Serialize)]
 struct Sent {
     file: String,
@@ -66,7 +64,7 @@ impl Sent {
     pub(crate) const COLUMNS: &[&str] = &["file", "status", "answer", "error", "id"];
 }
 
-/// How the payloads of a source are sent.
+/// Sends the payloads of a source.
 struct Sender {
     client: Client,
     url: Url,
@@ -137,7 +135,7 @@ impl Sent {
         }
     }
 
-    /// What the gateway says, by its own answer, its problem document, or that of API Gateway before it.
+    /// The answer of the gateway, its problem document, or an answer of API Gateway.
     fn answered(file: String, status: u16, body: &[u8]) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |name| body.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -153,7 +151,7 @@ impl Sent {
     }
 }
 
-/// The secret to sign with, if the source is signed; a wrong one for a forgery.
+/// The secret that signs, if the source is signed. For a forgery it is a wrong one.
 fn secret(source: Source, forge: bool) -> Result<Option<Secret>> {
     match source.authentication {
         Authentication::Signed(_) if forge => {
@@ -161,7 +159,7 @@ fn secret(source: Source, forge: bool) -> Result<Option<Secret>> {
         }
         Authentication::Signed(secrets) => Ok(secrets.into_iter().next()),
         Authentication::Unsigned if forge => {
-            Err("the source is unsigned: there is no signature to forge".into())
+            Err("the source is unsigned: it has no signature to forge".into())
         }
         Authentication::Unsigned => Ok(None),
     }
@@ -181,7 +179,7 @@ fn headers(
     headers
 }
 
-/// A client that goes to the gateway itself or nowhere. Not every resolver knows the names below `localhost`.
+/// A client that connects to the gateway directly. Not every resolver knows the names below `localhost`.
 fn client(url: &Url) -> reqwest::Result<Client> {
     let mut client = Client::builder()
         .timeout(TIMEOUT)
@@ -203,7 +201,7 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
     Ok(body)
 }
 
-/// Whether all were answered as they should be.
+/// Fails unless all answers are as expected.
 fn judge(sent: &[Sent], forged: bool) -> Result<()> {
     let as_expected = |sent: &&Sent| match sent.status {
         Some(status) if forged => status == 401,
@@ -214,11 +212,11 @@ fn judge(sent: &[Sent], forged: bool) -> Result<()> {
     let wrong = all - right;
     match (wrong, forged) {
         (0, _) => Ok(()),
-        (_, true) => Err(format!("{wrong} of {all} were not refused with 401").into()),
-        // The gateway may have read the sources just before, and does not read them for every miss.
+        (_, true) => Err(format!("{wrong} of {all} were not rejected with 401").into()),
+        // The gateway may have read the sources just before the change, and reads them again within a minute.
         (_, false) => Err(format!(
-            "{wrong} of {all} were not accepted; if the source was changed within the \
-            last minute, try again in a moment"
+            "{wrong} of {all} were not accepted. If the source was changed within the last minute, try \
+                again in a moment"
         )
         .into()),
     }
@@ -229,9 +227,12 @@ fn header(text: &str) -> std::result::Result<(HeaderName, HeaderValue), &'static
     let name = name
         .trim()
         .parse()
-        .map_err(|_| "this is not a header's name")?;
+        .map_err(|_| "this is not the name of a header")?;
     let value = value.trim().parse();
-    Ok((name, value.map_err(|_| "this is not a header's value")?))
+    Ok((
+        name,
+        value.map_err(|_| "this is not the value of a header")?,
+    ))
 }
 
 #[cfg(test)]

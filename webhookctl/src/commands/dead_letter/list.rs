@@ -7,11 +7,12 @@ use crate::output::Output;
 use crate::stack::Stack;
 use clap::Args;
 
-/// Lists what is there, with the reason.
+/// Lists the messages of the dead-letter queue, with the reason.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: {\"id\": …, \"reason\": …, \"detail\": …, \"queue\": …, \"event\": …, \"sent_at\": …} each. The
-reason is refused, unreadable, given-up or unknown, and the queue where it would be sent back to.
+With --json: {\"id\": …, \"reason\": …, \"detail\": …, \"queue\": …, \"event\": …, \"source\": …,
+\"endpoint\": …, \"endpoint_name\": …, \"sent_at\": …} for each. The reason is refused, unreadable, given-up
+or unknown. The queue is the one that a redrive sends the message to.
 
 Example:
   webhookctl dead-letter list --json | jq -r 'select(.reason == \"refused\").queue'")]
@@ -31,7 +32,7 @@ pub(crate) async fn run(List { most }: List, stack: &Stack, output: Output) -> R
     let rows: Vec<_> = rows.collect();
     match rows.len() {
         0 => output.note("the dead-letter queue is empty"),
-        many if many == most.limit.get() => output.note("there may be more: see --limit"),
+        many if many == most.limit.get() => output.note("there may be more: use --limit"),
         _ => {}
     }
     output.list(&rows, DeadLetterRow::COLUMNS)

@@ -1,5 +1,4 @@
-//! `webhookctl dead-letter`: what the gateway's own code could not handle, looked at and sent back to where
-//! it belongs.
+//! `webhookctl dead-letter`: messages that could not be handled, shown and sent back to their queues.
 
 mod list;
 mod queue;
@@ -18,9 +17,10 @@ use webhook_gateway::store::endpoints::Endpoint;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
-Messages get there in three ways: a subscribed queue refused an event, a message of the delivery queue could
-not be read, or the delivery queue gave up on one that was received too often. To look at them takes them off
-the queue for a moment: the queue hands out some of them at a time, so that a long list may not be all.
+A message is on the dead-letter queue for one of three reasons: a subscribed queue refused an event, a message
+of the delivery queue could not be read, or the delivery queue gave up on a message that was received too
+often. These commands hide the messages from other readers for a moment. The queue hands out some of its
+messages at a time: a long list may not be complete.
 
 Examples:
   webhookctl dead-letter list
@@ -41,7 +41,7 @@ pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Resu
 
 #[derive(Debug, Args)]
 pub(crate) struct Limit {
-    /// How many are looked at, at most.
+    /// The most messages to read.
     #[arg(long, value_name = "N", default_value = "1000")]
     pub(crate) limit: NonZeroUsize,
 }
@@ -108,7 +108,6 @@ async fn endpoints(letters: &[Letter], stack: &Stack, output: Output) -> Result<
 /// The error about an id that no message has.
 fn unknown(id: &str, looked_at: usize) -> String {
     format!(
-        "there is no dead letter {id} among {looked_at} that were looked at: see `webhookctl dead-letter \
-         list`"
+        "there is no dead letter {id} among the {looked_at} that were read: see `webhookctl dead-letter list`"
     )
 }

@@ -10,15 +10,15 @@ use crate::stack::Stack;
 use clap::Args;
 use serde::Serialize;
 
-/// Sends messages back to where they belong, and takes them off the queue.
+/// Sends messages back to their queues.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A message is taken off only once it is sent, so that one may be sent twice if this is killed in between: with
-the same event id, which consumers and the delivery function drop. A queue that refuses it again leaves it
-where it is. What is unreadable would come back: it is sent only if it is named by its id. It fails if an id
-is of none of them.
+A message is deleted only after it is sent. If the command is killed in between, it is sent twice, with the
+same event id: consumers and the delivery function drop the copy. A message that its queue refuses again stays
+where it is. An unreadable message would come back: it is sent only if its id is given. The command fails if
+no message has a given id.
 
-With --json: {\"id\": …, \"outcome\": …, \"queue\": …, \"problem\": …} each. The outcome is sent,
+With --json: {\"id\": …, \"outcome\": …, \"queue\": …, \"problem\": …} for each message. The outcome is sent,
 would-be-sent, or kept.
 
 Examples:
@@ -26,23 +26,23 @@ Examples:
   webhookctl dead-letter redrive --all
   webhookctl dead-letter redrive 1b7c6b0e-7f6c-4f2f-9d0c-5d0f0e6a2c11")]
 pub(crate) struct Redrive {
-    /// Ids of messages, or of their events.
+    /// The ids of messages or of their events.
     #[arg(required_unless_present_any = ["all", "reason"], conflicts_with_all = ["all", "reason"])]
     ids: Vec<String>,
-    /// All but those that are unreadable.
+    /// Sends all messages except unreadable ones.
     #[arg(long, conflicts_with = "reason")]
     all: bool,
-    /// Those that are there for this reason.
+    /// Sends the messages with this reason.
     #[arg(long)]
     reason: Option<Kind>,
-    /// Tells what would be sent, and changes nothing.
+    /// Lists the messages and changes nothing.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     most: Limit,
 }
 
-/// What became of a message.
+/// The outcome of a message.
 #[derive(Debug, Serialize)]
 struct Redriven {
     id: String,
@@ -88,7 +88,7 @@ pub(crate) async fn run(arguments: Redrive, stack: &Stack, output: Output) -> Re
     queue.put_back(&kept).await;
     output.list(&rows, Redriven::COLUMNS)?;
     let stay = rows.iter().filter(|row| row.problem.is_some()).count();
-    let stay = (stay > 0).then(|| format!("{stay} of {} stay where they are", rows.len()));
+    let stay = (stay > 0).then(|| format!("{stay} of {} messages stay where they are", rows.len()));
     let absent = (!absent.is_empty()).then(|| unknown(&absent.join(", "), looked_at));
     let problems: Vec<_> = stay.into_iter().chain(absent).collect();
     match &*problems {

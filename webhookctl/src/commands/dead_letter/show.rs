@@ -8,15 +8,15 @@ use crate::stack::Stack;
 use clap::Args;
 use serde_json::{Value, json};
 
-/// Shows a message: its attributes, and its body.
+/// Shows a message: its attributes and its body.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: what `dead-letter list --json` has for it, with \"attributes\": {…} and \"body\": ….
+With --json: the object of `dead-letter list --json` with \"attributes\": {…} and \"body\": ….
 
 Example:
   webhookctl dead-letter show 1b7c6b0e-7f6c-4f2f-9d0c-5d0f0e6a2c11")]
 pub(crate) struct Show {
-    /// The id of the message, or of its event.
+    /// The id of the message or of its event.
     id: String,
     #[command(flatten)]
     most: Limit,

@@ -12,36 +12,37 @@ use jiff::Timestamp;
 use std::num::NonZeroUsize;
 use webhook_gateway::store::deliveries::State;
 
-/// What a screen is good for.
+/// The number of rows of a table without --limit.
 const DEFAULT_LIMIT: usize = 100;
 
 /// Lists the deliveries to an endpoint, the newest first.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The time of --since is that of the event's acceptance. What was not tried yet is not listed. A removed
-endpoint's deliveries are still listed by its id. As a table, these are 100 at most unless --limit says
+--since compares the time at which the event was accepted. A delivery without an attempt is not listed. The
+deliveries of a deleted endpoint are listed by its id. A table has at most 100 rows unless --limit says
 otherwise.
 
-With --json: {\"id\": …, \"event\": …, \"type\": …, \"source\": …, \"endpoint\": …, \"state\": …, \"reason\":
-…, \"attempts\": 3, \"last\": 500, \"accepted_at\": …, \"updated_at\": …, \"next_attempt_at\": …} each, null
-where there is none. The last is the HTTP status of the last attempt, or in one word why it had none. The
-event is the event's own id.
+With --json: {\"id\": …, \"event\": …, \"type\": …, \"source\": …, \"endpoint\": …, \"endpoint_name\": …,
+\"state\": …, \"reason\": …, \"attempts\": 3, \"last\": 500, \"accepted_at\": …, \"updated_at\": …,
+\"next_attempt_at\": …} for each. Members without a value are null. \"last\" is the HTTP status of the last
+attempt, or one word for the reason why it had none. \"event\" is the id of the event.
 
 Examples:
   webhookctl delivery list --endpoint search
   webhookctl delivery list --endpoint ep_8f3a01c2 --state held --limit 1000
   webhookctl delivery list --endpoint search --since 2026-11-22 --json | jq -r .id")]
 pub(crate) struct List {
-    /// The id of the endpoint, or its name.
+    /// The id or the name of the endpoint.
     #[arg(long, value_name = "ENDPOINT")]
     endpoint: String,
-    /// Only those in this state.
+    /// Lists only deliveries in this state.
     #[arg(long, value_parser = select::state())]
     state: Option<State>,
-    /// Only those of events accepted since then: 90s, 15m, 2h or 3d ago, a date, or an RFC 3339 time.
+    /// Lists only deliveries of events accepted since this time: 90s, 15m, 2h or 3d ago, a date, or an RFC
+    /// 3339 time.
     #[arg(long, value_name = "TIME", value_parser = time::since)]
     since: Option<Timestamp>,
-    /// How many at most.
+    /// The most deliveries to list.
     #[arg(long, value_name = "N")]
     limit: Option<NonZeroUsize>,
 }
@@ -51,7 +52,7 @@ pub(crate) async fn run(arguments: List, stack: &Stack, output: Output) -> Resul
     let (deliveries, endpoints) = (stack.deliveries()?, stack.endpoints()?.list().await?);
     let endpoint = find::endpoint_or_deleted(&arguments.endpoint, &endpoints)?;
     if endpoint.is_none() {
-        output.note("there is no such endpoint any more; its deliveries are told of for 30 days");
+        output.note("this endpoint does not exist any more; its deliveries are kept for 30 days");
     }
     let name = endpoint.map(|endpoint| &*endpoint.name);
     let id = endpoint.map_or(&*arguments.endpoint, |endpoint| &endpoint.id);
@@ -72,7 +73,7 @@ pub(crate) async fn run(arguments: List, stack: &Stack, output: Output) -> Resul
         let views: Vec<_> = views.collect();
         is_cut = views.len() < records.len() || !pages.is_at_end();
         shown += views.len();
-        // A program gets each page as it comes; a table has to know all its rows.
+        // A program gets each page at once; a table needs all its rows first.
         match output.json {
             true => output.list(&views, DeliveryRow::COLUMNS)?,
             false => rows.extend(views),
@@ -80,10 +81,10 @@ pub(crate) async fn run(arguments: List, stack: &Stack, output: Output) -> Resul
     }
     output.list(&rows, DeliveryRow::COLUMNS)?;
     if shown == 0 {
-        output.note("there is no such delivery");
+        output.note("no delivery matches");
     } else if is_cut && arguments.limit.is_none() {
         output.note(&format!(
-            "these are the newest {limit}: --limit shows more of them, --state and --since fewer"
+            "these are the newest {limit}: use --limit to list more, --state and --since to list fewer"
         ));
     }
     Ok(())

@@ -1,5 +1,4 @@
-//! `webhookctl delivery`: what became of each event at each endpoint, looked at and sent again. What an
-//! endpoint is to get is left to `endpoint`.
+//! `webhookctl delivery`: the delivery of each event to each endpoint, shown and sent again.
 
 mod list;
 mod request;
@@ -21,10 +20,10 @@ use webhook_gateway::store::endpoints::endpoint_of;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
-A delivery is one event for one endpoint, over all its attempts; its id is the webhook-id of each of its
-requests. It is pending until its next attempt, delivered once the endpoint has it, held while the endpoint
-gets nothing, exhausted when its attempts are used up, and skipped if it cannot be sent at all. The gateway
-keeps its history for 30 days.
+A delivery is one event for one endpoint, over all its attempts. Its id is the webhook-id of each of its
+requests. A delivery is pending until its next attempt, delivered once the endpoint has it, held while the
+endpoint gets no deliveries, exhausted when its attempts are used up, and skipped if it can never be sent. The
+gateway keeps a delivery for 30 days.
 
 Examples:
   webhookctl delivery list --endpoint search --state exhausted
@@ -36,7 +35,7 @@ pub(crate) enum Command {
     Resend(resend::Resend),
 }
 
-/// As far as it is counted what is held for an endpoint.
+/// The most held deliveries of an endpoint that are counted.
 pub(crate) const MOST_HELD: usize = 10_000;
 
 pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Result<()> {
@@ -56,9 +55,8 @@ async fn find(id: &str, deliveries: &Deliveries) -> Result<Delivery> {
     let delivery = deliveries.records(&wanted).await?.remove(id);
     Ok(delivery.ok_or_else(|| {
         format!(
-            "there is no delivery {id}: it was not tried yet, or its 30 days are over; see `webhookctl \
-             delivery list \
-             --endpoint {endpoint}`"
+            "there is no delivery {id}: it has had no attempt yet, or its 30 days are over. See \
+                `webhookctl delivery list --endpoint {endpoint}`"
         )
     })?)
 }

@@ -1,4 +1,4 @@
-//! The last request of a delivery, as far as it may be seen: with its body, and without credentials.
+//! The last request of a delivery: with its body, and without credentials.
 
 use crate::body::Body;
 use serde::{Serialize, Serializer};
@@ -6,7 +6,7 @@ use webhook_gateway::delivery::http::guard::without_query;
 use webhook_gateway::delivery::signing::{ID, TIMESTAMP};
 use webhook_gateway::store::deliveries::Sent;
 
-/// The headers whose values are shown: the gateway's own but for the signature.
+/// The headers whose values are shown: the gateway's own headers, except the signature.
 const OURS: [&str; 4] = ["content-type", "user-agent", ID, TIMESTAMP];
 
 /// A request as it was sent.
@@ -39,7 +39,7 @@ impl Request {
         }
     }
 
-    /// As it would be written by hand.
+    /// The request as text.
     pub(crate) fn text(&self) -> String {
         let headers = self.headers.iter().map(|(name, value)| (name, value));
         let body = self.body.after_headers(headers);
@@ -47,7 +47,7 @@ impl Request {
     }
 }
 
-/// Names and values in the order in which they were sent.
+/// Names and values, in the order in which they were sent.
 fn as_map<S: Serializer>(
     headers: &[(String, String)],
     serializer: S,

@@ -1,5 +1,4 @@
-//! `webhookctl delivery resend`: deliveries put on the queue again, one of them or many. That the schedule
-//! begins anew is left to the function that reads the queue.
+//! `webhookctl delivery resend`: puts one delivery or many on the queue again.
 
 use super::find;
 use super::select::{self, Pages};
@@ -21,24 +20,24 @@ use uuid::Uuid;
 use webhook_gateway::messages::DeliverEvent;
 use webhook_gateway::store::deliveries::{Delivery, State};
 
-/// Easily borne by most endpoints.
+/// A rate that most endpoints can take.
 const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
-/// Sends a delivery again, or all of an endpoint that are in one state.
+/// Sends a delivery again, or all deliveries of an endpoint that are in one state.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "\
 webhookctl delivery resend [OPTIONS] <ID>
        webhookctl delivery resend [OPTIONS] --endpoint <ENDPOINT> --state <STATE> --since <TIME>",
     after_help = "\
-The schedule of what is resent begins anew. The endpoint sees the same webhook-id as before. What is pending
-or held is on its way already: a single delivery of these states is resent by --force, and many are not.
+The schedule of a delivery that is resent begins again. The endpoint sees the same webhook-id as before. A
+pending or held delivery is on its way already: --force resends a single one.
 
-Many are counted first, then put on the queue, the oldest first, at --rate. Ctrl-C ends that: what was sent is
-sent, and how many that were is said. What is on the queue is in its old state until its next attempt, so a
-second run just after the first may send some of them twice.
+Many deliveries are counted first, then put on the queue, the oldest first, at --rate. After Ctrl-C the
+command prints how many were sent. A delivery keeps its old state until its next attempt: a second run right
+after the first may send some of them twice.
 
-With --json: {\"resent\": 3, \"of\": 3}; with --dry-run what `delivery list --json` has for each.
+With --json: {\"resent\": 3, \"of\": 3}; with --dry-run, the objects of `delivery list --json`.
 
 Examples:
   webhookctl delivery resend ep_8f3a01c2_1790000000000_0f1e2d3c4b5a6978
@@ -49,22 +48,23 @@ pub(crate) struct Resend {
     /// The id of the delivery.
     #[arg(required_unless_present = "endpoint", conflicts_with = "endpoint")]
     id: Option<String>,
-    /// Sends it again although it is pending or held.
+    /// Sends the delivery again even if it is pending or held.
     #[arg(long, conflicts_with = "endpoint")]
     force: bool,
-    /// The id of the endpoint whose deliveries to send again, or its name.
+    /// The id or the name of the endpoint whose deliveries are sent again.
     #[arg(long, value_name = "ENDPOINT", requires_all = ["state", "since"])]
     endpoint: Option<String>,
-    /// Those in this state: exhausted, skipped or delivered.
+    /// Sends deliveries in this state: exhausted, skipped or delivered.
     #[arg(long, value_parser = select::state(), hide_possible_values = true, requires = "endpoint")]
     state: Option<State>,
-    /// Those of events accepted since then: 90s, 15m, 2h or 3d ago, a date, or an RFC 3339 time.
+    /// Sends deliveries of events accepted since this time: 90s, 15m, 2h or 3d ago, a date, or an RFC 3339
+    /// time.
     #[arg(long, value_name = "TIME", value_parser = time::since, requires = "endpoint")]
     since: Option<Timestamp>,
-    /// How many a second.
+    /// The number of deliveries per second.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_RATE, requires = "endpoint")]
     rate: NonZeroU32,
-    /// Lists what would be sent again, and sends nothing.
+    /// Lists the deliveries and sends nothing.
     #[arg(long)]
     dry_run: bool,
 }
@@ -90,7 +90,7 @@ pub(crate) async fn run(arguments: Resend, stack: &Stack, output: Output) -> Res
     send(records, &sending, output).await
 }
 
-/// Sends what was found, and says how much of it.
+/// Sends the deliveries, and prints their number.
 async fn send(records: Vec<Delivery>, sending: &PacedSender<'_>, output: Output) -> Result<()> {
     let all = records.len();
     let resend = Uuid::new_v4().simple().to_string();
@@ -126,7 +126,7 @@ async fn one(
 ) -> Result<(String, Vec<Delivery>)> {
     let record = find(id, &stack.deliveries()?).await?;
     if record.event.is_ping() {
-        return Err("this is a ping, which is sent once: ping the endpoint again".into());
+        return Err("a ping cannot be resent: run `webhookctl endpoint ping` again".into());
     }
     let endpoints = stack.endpoints()?.list().await?;
     let id = &record.endpoint;
@@ -137,7 +137,7 @@ async fn one(
     let name = endpoint.name.clone();
     match (on_its_way(&record), force) {
         (Some(why), false) => return Err(format!("{why}; --force sends it now").into()),
-        (Some(why), true) => output.note(&format!("{why}; it is sent now all the same")),
+        (Some(why), true) => output.note(&format!("{why}; it is sent now as well")),
         (None, _) => {}
     }
     Ok((name, vec![record]))
@@ -169,39 +169,40 @@ async fn many(
     Ok((endpoint.name.clone(), records))
 }
 
-/// Why a delivery need not be resent.
+/// Why a delivery is sent without a resend.
 fn on_its_way(record: &Delivery) -> Option<String> {
     match record.state {
         State::Pending => {
             let next = record.next_attempt_at.and_then(time::shown);
             let next = next.map_or_else(|| "soon".to_owned(), |next| format!("at {next}"));
             Some(format!(
-                "the delivery is pending, with its next attempt {next}"
+                "the delivery is pending; its next attempt is {next}"
             ))
         }
         State::Held => Some(
-            "the delivery is held, and sent as soon as its endpoint gets anything again".to_owned(),
+            "the delivery is held; it is sent as soon as its endpoint gets deliveries again"
+                .to_owned(),
         ),
         State::Delivered | State::Exhausted | State::Skipped => None,
     }
 }
 
-/// Why not all deliveries in a state are resent.
+/// Why deliveries in a state cannot be resent together.
 fn no_many(state: State) -> Option<&'static str> {
     match state {
         State::Pending => Some(
-            "what is pending is sent at its next attempt anyway: resend what is exhausted, skipped or \
-             delivered, or a single delivery with --force",
+            "pending deliveries are sent at their next attempt anyway: resend exhausted, skipped or \
+                delivered ones, or a single delivery with --force",
         ),
         State::Held => Some(
-            "what is held is sent as soon as its endpoint gets anything again: resume or enable the endpoint \
-             instead",
+            "held deliveries are sent as soon as their endpoint gets deliveries again: resume or enable \
+                the endpoint instead",
         ),
         State::Delivered | State::Exhausted | State::Skipped => None,
     }
 }
 
-/// What sending needs: of many thousands, the answers would fill the memory.
+/// The delivery without the answers, which would fill the memory if there are many thousands.
 fn without_answers(mut record: Delivery) -> Delivery {
     record.history = record.history.pop().into_iter().collect();
     record.request = None;
@@ -210,13 +211,13 @@ fn without_answers(mut record: Delivery) -> Delivery {
 
 fn plan(count: usize, rate: NonZeroU32, is_dry: bool) -> String {
     let deliveries = match count {
-        0 => return "there is no such delivery".to_owned(),
+        0 => return "no delivery matches".to_owned(),
         1 => "1 delivery".to_owned(),
         count => format!("{count} deliveries"),
     };
     match is_dry {
         true => format!("{deliveries} would be resent"),
-        false => format!("{deliveries} to resend, at {rate} a second"),
+        false => format!("resending {deliveries} at {rate} per second"),
     }
 }
 
@@ -290,9 +291,9 @@ mod tests {
     #[test]
     fn what_is_meant_is_counted_before_anything_is_sent() {
         let rate = NonZeroU32::new(10).unwrap();
-        assert_eq!(plan(0, rate, false), "there is no such delivery");
+        assert_eq!(plan(0, rate, false), "no delivery matches");
         assert_eq!(plan(1, rate, true), "1 delivery would be resent");
         let many = plan(25, rate, false);
-        assert_eq!(many, "25 deliveries to resend, at 10 a second");
+        assert_eq!(many, "resending 25 deliveries at 10 per second");
     }
 }

@@ -1,4 +1,4 @@
-//! Which deliveries are meant: of which endpoint, in which state, since when.
+//! The deliveries of an endpoint, selected by state and time.
 
 use crate::Result;
 use crate::output::Output;
@@ -31,7 +31,7 @@ enum Place {
 }
 
 impl<'a> Pages<'a> {
-    /// Those to the endpoint of this id.
+    /// The deliveries to the endpoint of this id.
     pub(crate) fn new(
         deliveries: &'a Deliveries,
         endpoint: &'a str,
@@ -47,7 +47,7 @@ impl<'a> Pages<'a> {
         }
     }
 
-    /// What is meant of the next page, perhaps none of it; `None` after the last.
+    /// The selected deliveries of the next page, possibly none; `None` after the last page.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<Delivery>>> {
         let after = match &self.place {
             Place::Start => None,
@@ -61,13 +61,13 @@ impl<'a> Pages<'a> {
         Ok(Some(records))
     }
 
-    /// Whether there is no page left.
+    /// Whether no page is left.
     pub(crate) fn is_at_end(&self) -> bool {
         matches!(self.place, Place::End)
     }
 }
 
-/// Refuses a time in the future. Writes a note about a time from which no record is kept any more.
+/// Rejects a time in the future. Writes a note about a time before the oldest record that is kept.
 pub(crate) fn check_since(since: Option<Timestamp>, output: Output) -> Result<()> {
     let (Some(since), now) = (since, Timestamp::now()) else {
         return Ok(());
@@ -76,13 +76,13 @@ pub(crate) fn check_since(since: Option<Timestamp>, output: Output) -> Result<()
     if since < now - RETENTION {
         let days = RETENTION.as_hours() / 24;
         output.note(&format!(
-            "deliveries are told of for {days} days: of those before, only what is still held is found"
+            "deliveries are kept for {days} days: of older ones, only those that are still held are found"
         ));
     }
     Ok(())
 }
 
-/// What takes the name of a state.
+/// The parser of a state's name.
 pub(crate) fn state() -> impl TypedValueParser<Value = State> {
     let named = |name: String| STATES.into_iter().find(|state| state.name() == name);
     PossibleValuesParser::new(STATES.map(State::name))

@@ -1,5 +1,5 @@
-//! `webhookctl delivery show`. The body of the last request is made again: the table of deliveries has all
-//! but that.
+//! `webhookctl delivery show`. The deliveries table does not have the body of the last request: it is made
+//! again from the ledger.
 
 use super::find;
 use super::view::{AttemptRow, DeliveryDetails};
@@ -12,15 +12,15 @@ use webhook_gateway::delivery::body::body;
 use webhook_gateway::store::deliveries::Delivery;
 use webhook_gateway::store::endpoints::{Endpoint, Format};
 
-/// Shows a delivery: its attempts, and the exact request that was sent last.
+/// Shows a delivery: its attempts and the last request.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The body is made again from the ledger, byte for byte. Signatures are not kept, and values of headers that
-carry credentials are not shown.
+The body is made again from the ledger, byte for byte. Signatures are not kept. The values of headers with
+credentials are not shown.
 
-With --json: what `delivery list --json` has for it, with \"history\": [{\"at\": …, \"status\": …, \"error\":
+With --json: the object of `delivery list --json` with \"history\": [{\"at\": …, \"status\": …, \"error\":
 …, \"duration_ms\": …, \"response\": …}] and \"request\": {\"method\": \"POST\", \"url\": …, \"headers\": {…},
-\"body\": …}, null if nothing was sent. A body that is not UTF-8 is in \"body_base64\" instead.
+\"body\": …}. The request is null if nothing was sent. A body that is not UTF-8 is in \"body_base64\" instead.
 
 Examples:
   webhookctl delivery show ep_8f3a01c2_1790000000000_0f1e2d3c4b5a6978
@@ -59,13 +59,13 @@ pub(crate) async fn run(arguments: Show, stack: &Stack, output: Output) -> Resul
     match &shown.request {
         Some(request) => output.text(&format!("\n{}", request.text())),
         None => {
-            output.note("nothing was sent yet");
+            output.note("nothing has been sent yet");
             Ok(())
         }
     }
 }
 
-/// The bytes that the last request had.
+/// The body of the last request.
 async fn sent(record: &Delivery, endpoint: Option<&Endpoint>, stack: &Stack) -> Result<Vec<u8>> {
     if record.event.is_ping() {
         return as_sent(record, endpoint, "", &[]);
@@ -75,13 +75,13 @@ async fn sent(record: &Delivery, endpoint: Option<&Endpoint>, stack: &Stack) -> 
     let bodies = recorded.ledger.get_many(&BTreeSet::from([key])).await;
     let stored = bodies?.remove(key);
     let stored = stored.filter(|stored| stored.is_of(&record.event));
-    let stored = stored.ok_or("the ledger does not have it any more")?;
+    let stored = stored.ok_or("the ledger does not have the event any more")?;
     let raw = recorded.bytes(stored.body.clone()).await?;
     as_sent(record, endpoint, stored.content_type(), &raw)
 }
 
-/// The body in the format that the request had: that of the endpoint, unless it was changed or removed since
-/// then.
+/// The body in the format of the request: that of the endpoint, unless the endpoint was changed or deleted
+/// after the request.
 fn as_sent(
     record: &Delivery,
     endpoint: Option<&Endpoint>,
@@ -101,7 +101,7 @@ fn as_sent(
             return Ok(body);
         }
     }
-    Err("the event makes no body of the content type that was sent".into())
+    Err("the event has no body of the content type that was sent".into())
 }
 
 #[cfg(test)]

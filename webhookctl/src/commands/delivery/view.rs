@@ -1,4 +1,4 @@
-//! What may be seen of a delivery: where it stands, and its attempts.
+//! A delivery as it is printed: its state and its attempts.
 
 use super::request::Request;
 use crate::time::shown;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use webhook_gateway::store::deliveries::{Attempt, Delivery};
 
-/// Where a delivery stands.
+/// The state of a delivery.
 #[derive(Serialize)]
 pub(crate) struct DeliveryRow {
     id: String,
@@ -14,7 +14,7 @@ pub(crate) struct DeliveryRow {
     r#type: String,
     source: String,
     endpoint: String,
-    /// `None` for an endpoint that is gone.
+    /// `None` for a deleted endpoint.
     endpoint_name: Option<String>,
     state: &'static str,
     reason: Option<String>,

@@ -1,22 +1,22 @@
-//! What a check finds, and how it is printed.
+//! The findings of checks, and how they are printed.
 
 use crate::Result;
 use crate::output::Output;
 use serde::Serialize;
 
-/// How bad something is.
+/// The level of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
-    /// As it is to be.
+    /// All is well.
     Ok,
-    /// To be looked at, or not known.
+    /// An operator should look at it, or it could not be checked.
     Warning,
-    /// To be fixed.
+    /// An operator has to fix it.
     Wrong,
 }
 
-/// What a check finds of one thing.
+/// The result of one check of one subject.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
     pub(crate) level: Level,
@@ -27,7 +27,7 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    /// It is as it is to be.
+    /// All is well.
     pub(crate) fn ok(check: &'static str, subject: &str, what: impl Into<String>) -> Self {
         Self {
             level: Level::Ok,
@@ -38,7 +38,7 @@ impl Finding {
         }
     }
 
-    /// Somebody should look at it.
+    /// An operator should look at it.
     pub(crate) fn warning(
         check: &'static str,
         subject: &str,
@@ -52,7 +52,7 @@ impl Finding {
         }
     }
 
-    /// Somebody has to fix it.
+    /// An operator has to fix it.
     pub(crate) fn wrong(
         check: &'static str,
         subject: &str,
@@ -66,7 +66,8 @@ impl Finding {
     }
 }
 
-/// Prints the findings of each check under its name; those that are well as counts, unless all are asked for.
+/// Prints the findings of each check under its name. Findings that are ok are only counted, unless `all` is
+/// set.
 pub(crate) fn print(findings: &[Finding], all: bool, output: Output) -> Result<()> {
     if output.json {
         return findings.iter().try_for_each(|finding| output.json(finding));
@@ -77,7 +78,7 @@ pub(crate) fn print(findings: &[Finding], all: bool, output: Output) -> Result<(
     }
 }
 
-/// What is not well, and how many findings of each check are.
+/// The warnings and errors, and the number of ok findings of each check.
 fn summary(findings: &[Finding]) -> String {
     let (well, other): (Vec<_>, Vec<_>) = findings
         .iter()

@@ -1,4 +1,4 @@
-//! `webhookctl doctor`: whether a stack is well. `facts` reads what there is to know, and `checks` judge it.
+//! `webhookctl doctor`: checks a stack. `facts` reads its state, and `checks` judges it.
 
 mod checks;
 pub(crate) mod facts;
@@ -14,20 +14,20 @@ use finding::Level;
 /// Checks a stack.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is wrong and what is a warning is shown with what to do under it; what is well is counted. What may not
-be read is a warning that names the permission it takes; what is missing is wrong; and if AWS is out of reach
-or the credentials are expired, the first line says so. Exit code: 0 everything was checked and nothing is
-wrong, 1 otherwise. It changes nothing, and costs some thirty calls.
+Each error and each warning is followed by the action to take; findings that are ok are only counted. If the
+operator lacks a permission, a warning names it. A missing resource is an error. If AWS is out of reach or the
+credentials are expired, the first line says so. Exit code: 0 if everything could be checked and nothing is
+wrong, 1 otherwise. The command changes nothing, and makes about thirty calls.
 
-With --json: {\"level\": …, \"check\": …, \"subject\": …, \"what\": …, \"to_do\": …} each, the last null if
-there is nothing to do.
+With --json: {\"level\": …, \"check\": …, \"subject\": …, \"what\": …, \"to_do\": …} for each finding.
+\"to_do\" is null if there is nothing to do.
 
 Examples:
   webhookctl doctor
   webhookctl doctor --all
   webhookctl doctor --json | jq -c 'select(.level != \"ok\")'")]
 pub(crate) struct Doctor {
-    /// Lists what is well, too. With --json, everything is listed in any case.
+    /// Lists the findings that are ok, too. With --json, everything is always listed.
     #[arg(long)]
     all: bool,
 }
@@ -39,7 +39,7 @@ pub(crate) async fn run(Doctor { all }: Doctor, stack: &Stack, output: Output) -
     verdict(wrong.count(), found.unread()).map_or(Ok(()), |problem| Err(problem.into()))
 }
 
-/// What it comes to that so many things are wrong, and so many could not be looked at.
+/// The error about the numbers of things that are wrong and that could not be checked.
 fn verdict(wrong: usize, unread: usize) -> Option<String> {
     let wrong = match wrong {
         0 => None,

@@ -1,5 +1,5 @@
-//! Whether a URL may be delivered to: asked before an endpoint gets one, and by `webhookctl endpoint
-//! check-url`. The decision is `webhook_gateway::delivery::http::guard`'s.
+//! `webhookctl endpoint check-url`: whether the endpoint policy allows a URL. The commands that set a URL
+//! check it too.
 
 use crate::Result;
 use crate::output::Output;
@@ -10,27 +10,27 @@ use std::io;
 use std::net::IpAddr;
 use webhook_gateway::delivery::http::guard::{Policy, Target, check_addresses};
 
-/// Says whether the public policy allows to call a URL, without calling it.
+/// Checks whether the public endpoint policy allows a URL, without calling it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Needs no stack. Prints JSON in any case, {\"url\": …, \"verdict\": \"allow\" or \"deny\", \"reason\": …} each,
-the reason null of what is allowed, and fails if anything is denied. A URL that begins with a hyphen comes
-after `--`.
+This command needs no stack. It always prints JSON: {\"url\": …, \"verdict\": \"allow\" or \"deny\",
+\"reason\": …} for each URL. The reason of an allowed URL is null. The command fails if any URL is denied. A
+URL that begins with a hyphen comes after `--`.
 
 Examples:
   webhookctl endpoint check-url https://search.example.com/hooks --resolve
   webhookctl endpoint check-url - < urls
   webhookctl endpoint check-url -- -https://example.com")]
 pub(crate) struct CheckUrl {
-    /// The URLs; a single `-` reads them from standard input, one a line.
+    /// The URLs. A single `-` reads them from standard input, one on each line.
     #[arg(required = true, value_name = "URL")]
     urls: Vec<String>,
-    /// Looks the names up, and checks their addresses.
+    /// Looks up the names and checks their addresses.
     #[arg(long)]
     resolve: bool,
 }
 
-/// What is decided of a URL.
+/// The verdict on a URL.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Verdict<'a> {
     url: &'a str,
@@ -38,7 +38,7 @@ struct Verdict<'a> {
     reason: Option<String>,
 }
 
-/// Says of each URL whether the public policy allows it, always as JSON.
+/// Prints for each URL whether the public policy allows it, always as JSON.
 pub(crate) async fn run(arguments: CheckUrl) -> Result<()> {
     let urls = match &*arguments.urls {
         [only] if only == "-" => lines(&io::read_to_string(io::stdin())?),
@@ -52,11 +52,11 @@ pub(crate) async fn run(arguments: CheckUrl) -> Result<()> {
     }
     match denied {
         0 => Ok(()),
-        _ => Err(format!("{denied} of {} denied", urls.len()).into()),
+        _ => Err(format!("{denied} of {} URLs are denied", urls.len()).into()),
     }
 }
 
-/// Refuses a URL that the stack's function would not call.
+/// Rejects a URL that the stack's function would not call.
 pub(crate) async fn refuse_unless_allowed(url: &str, stack: &Stack) -> Result<()> {
     let policy: Policy = stack.endpoint_policy()?.parse()?;
     check(url, policy, policy == Policy::Public).await
@@ -74,7 +74,7 @@ async fn look_up(target: &Target) -> Result<Vec<IpAddr>> {
     let host = target.host().to_string();
     let found = tokio::net::lookup_host((&*host, target.port())).await;
     let found = found.map_err(|error| {
-        format!("the look-up of {host} failed: {error}; check the name, and this machine's network")
+        format!("the look-up of {host} failed: {error}; check the name and this machine's network")
     })?;
     Ok(found.map(|address| address.ip()).collect())
 }
@@ -91,7 +91,7 @@ impl<'a> Verdict<'a> {
     }
 }
 
-/// A URL a line, as it stands: white space in one is for the check to refuse.
+/// The URLs, one on each line. White space is kept: the check denies a URL with white space.
 fn lines(text: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }

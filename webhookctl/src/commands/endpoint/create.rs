@@ -17,14 +17,14 @@ use webhook_gateway::store::endpoints::{
     DEFAULT_RETRY, DEFAULT_TIMEOUT, Endpoint, EndpointStatus, Format, Scheme, State,
 };
 
-/// Creates an endpoint, with a generated secret unless told otherwise.
+/// Creates an endpoint, with a generated secret by default.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The URL is called over HTTPS and has a public name, unless the stack's EndpointPolicy is unrestricted. What is
-posted is signed as Standard Webhooks says, or by a header of your choice with the HMAC-SHA256 of the body in
-hexadecimal digits.
+The URL uses HTTPS and has a public name, unless the stack's EndpointPolicy is unrestricted. Requests are
+signed by the Standard Webhooks specification, or by a header of your choice with the HMAC-SHA256 of the body
+in hexadecimal digits.
 
-With --json: one object, that of `endpoint show` without held, and its secret if it was generated.
+With --json: the object of `endpoint show` without \"held\", and the secret if it was generated.
 
 Examples:
   webhookctl endpoint create --name search --url https://search.example.com/hooks
@@ -36,10 +36,10 @@ Examples:
       --retry 5s,1m,1h --rate 10 --signature hmac-sha256-hex --signature-header X-Signature \\
       --secret-stdin < secret")]
 pub(crate) struct Create {
-    /// What to call it.
+    /// The name of the endpoint.
     #[arg(long, value_parser = parse::name)]
     name: String,
-    /// Where to post its events to.
+    /// The URL that events are posted to.
     #[arg(long)]
     url: String,
     #[command(flatten)]
@@ -59,7 +59,8 @@ pub(crate) async fn run(mut arguments: Create, stack: &Stack, output: Output) ->
     refuse_twin(&endpoint, &endpoints.list().await?)?;
     let secret = NewSecret::take(endpoint.signature, arguments.secret_stdin)?;
     endpoint.secrets = vec![secret.seal(&endpoint.id, stack).await?];
-    // Nothing is known of how quick it is. First, as its secret is shown once it is there.
+    // A new endpoint has no history. The circuit is reset first: the secret is shown as soon as the
+    // endpoint exists.
     let reset = stack.circuits()?.reset(&endpoint.id, now).await;
     reset?;
     let put = endpoints.put(&mut endpoint).await;
@@ -75,7 +76,7 @@ fn id() -> Result<String> {
     Ok(format!("{ID_PREFIX}{}", random_hex()?))
 }
 
-/// An endpoint as it is where nothing is said of it.
+/// An endpoint with the default settings.
 pub(crate) fn blank(id: String, name: String, url: String, now: Timestamp) -> Endpoint {
     Endpoint {
         id,
@@ -102,15 +103,16 @@ pub(crate) fn blank(id: String, name: String, url: String, now: Timestamp) -> En
     }
 }
 
-/// Refuses what is most likely the same command run twice: every event would be delivered twice.
+/// Rejects an endpoint with the name and URL of another: most likely the command is run twice, and every
+/// event would be delivered twice.
 fn refuse_twin(new: &Endpoint, present: &[Endpoint]) -> Result<()> {
     let twin = present
         .iter()
         .find(|present| (&present.name, &present.url) == (&new.name, &new.url));
     match twin {
         Some(Endpoint { id, .. }) => Err(format!(
-            "{id} has this name and URL already: change it by \
-            `webhookctl endpoint update {id}`, or give the new one another name"
+            "{id} already has this name and URL: change it with `webhookctl endpoint update {id}`, or \
+                give the new one another name"
         )
         .into()),
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! `webhookctl endpoint delete`: what is held for an endpoint is not given up with it by accident.
+//! `webhookctl endpoint delete`: held deliveries are not lost with their endpoint by accident.
 
 use super::state;
 use crate::Result;
@@ -14,23 +14,23 @@ use webhook_gateway::store::deliveries::{self, Deliveries, Delivery, HeldEntry, 
 use webhook_gateway::store::endpoints::{Endpoints, State};
 use webhook_gateway::store::journal::Removed;
 
-/// How many held deliveries are read at once.
+/// The number of held deliveries that are read at once.
 const PAGE: i32 = 100;
 
 /// Deletes an endpoint.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: {\"deleted\": …, \"skipped\": …}, the latter counting the deliveries that were held and are given
-up.
+With --json: {\"deleted\": …, \"skipped\": …}, where \"skipped\" is the number of held deliveries that were
+discarded.
 
 Examples:
   webhookctl endpoint delete search
   webhookctl endpoint delete ep_0123456789abcdef --discard-held")]
 pub(crate) struct Delete {
-    /// The endpoint's id, or its name.
+    /// The id or the name of the endpoint.
     #[arg(value_name = "ENDPOINT")]
     which: String,
-    /// Gives up the deliveries that are held for it.
+    /// Discards the deliveries that are held for the endpoint.
     #[arg(long)]
     discard_held: bool,
 }
@@ -52,26 +52,26 @@ pub(crate) async fn run(arguments: Delete, stack: &Stack, output: Output) -> Res
     }
     if let Err(error) = remember(&id, name, stack).await {
         output.note(&format!(
-            "its deliveries will not be found by event: {error}"
+            "`event explain` will not show its deliveries: {error}"
         ));
     }
-    // What was under way until then may have been held since.
+    // Deliveries that were under way may have been held meanwhile.
     skipped += skip(&id, &history).await?;
     let text = match skipped {
         0 => format!("deleted {id}"),
-        _ => format!("deleted {id}, and skipped {skipped} deliveries that were held for it"),
+        _ => format!("deleted {id}, and discarded {skipped} deliveries that were held for it"),
     };
     output.result(&text, &json!({"deleted": id, "skipped": skipped}))
 }
 
-/// What the operator calls an endpoint, if it is there and readable.
+/// The name of an endpoint, if the endpoint exists and can be read.
 async fn name(id: &str, endpoints: &Endpoints) -> Result<Option<String>> {
     let statuses = endpoints.statuses(&BTreeSet::from([id])).await;
     let status = statuses?.remove(id);
     Ok(status.map(|status| status.endpoint.name))
 }
 
-/// Notes that there was this endpoint: its deliveries outlive it, and are found by its id alone.
+/// Notes that this endpoint existed: its deliveries outlive it and are found by its id.
 async fn remember(id: &str, name: Option<String>, stack: &Stack) -> Result<()> {
     let removed = Removed {
         endpoint: id.to_owned(),
@@ -90,15 +90,18 @@ fn refuse_held(id: &str, held: usize) -> Result<()> {
         1 => "1 delivery is".to_owned(),
         _ => format!("{held} deliveries are"),
     };
-    Err(format!("{held} held for {id}: let it have them by `webhookctl endpoint resume {id}` or `enable`, or \
-        give them up by --discard-held").into())
+    Err(format!(
+        "{held} held for {id}: deliver them with `webhookctl endpoint resume {id}` or `enable`, \
+        or discard them with --discard-held"
+    )
+    .into())
 }
 
-/// Has nothing more tried at an endpoint, so that what is skipped is not delivered all the same.
+/// Pauses an endpoint: deliveries that are discarded must not be delivered at the same time.
 async fn stop(id: &str, endpoints: &Endpoints) -> Result<()> {
     let statuses = endpoints.statuses(&BTreeSet::from([id])).await;
     let status = statuses?.remove(id);
-    // One that is gone or not readable has nothing tried at it either.
+    // A deleted or unreadable endpoint gets no attempts either.
     match status.map(|status| status.endpoint) {
         Some(mut endpoint) if endpoint.state == State::Active => {
             let reason = Some("it is being deleted".to_owned());
@@ -115,7 +118,7 @@ async fn stop(id: &str, endpoints: &Endpoints) -> Result<()> {
     }
 }
 
-/// Skips what is held for an endpoint; how many that were.
+/// Discards the held deliveries of an endpoint. Returns their number.
 async fn skip(id: &str, history: &Deliveries) -> Result<usize> {
     let mut skipped = 0;
     loop {
@@ -131,8 +134,8 @@ async fn skip(id: &str, history: &Deliveries) -> Result<usize> {
             writes.extend(record.map(|record| Write::Delivery(Box::new(record))));
         }
         skipped += writes.len();
-        // All are released last: what is skipped and still held is met again, the other way round it would be
-        // lost.
+        // The entries are removed last. If this is interrupted, a skipped delivery with its entry is met
+        // again; a delivery without its entry would be lost.
         writes.extend(held.into_iter().map(|entry| Write::Release {
             endpoint: id.to_owned(),
             id: entry.id,
@@ -141,7 +144,7 @@ async fn skip(id: &str, history: &Deliveries) -> Result<usize> {
     }
 }
 
-/// What becomes of a held delivery; nothing if more is known of it than that it is held.
+/// The record of a discarded delivery; none if the delivery is not held any more.
 fn skip_one(
     endpoint: &str,
     entry: &HeldEntry,

@@ -7,18 +7,18 @@ use crate::stack::Stack;
 use clap::Args;
 use webhook_gateway::store::endpoints::State;
 
-/// Lets an endpoint that the gateway disabled have its deliveries again.
+/// Enables an endpoint that the gateway disabled, and delivers its held events.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-An endpoint is disabled when it took nothing for five days, or answers 410. Its failures are forgotten, and
-what is held for it is delivered, the oldest first.
+The gateway disables an endpoint that answers 410, or that failed for five days. Enabling it resets its
+failures and delivers the held events, the oldest first.
 
-With --json: the object of `endpoint show`, without held.
+With --json: the object of `endpoint show` without \"held\".
 
 Example:
   webhookctl endpoint enable search")]
 pub(crate) struct Enable {
-    /// The endpoint's id, or its name.
+    /// The id or the name of the endpoint.
     #[arg(value_name = "ENDPOINT")]
     which: String,
 }

@@ -8,15 +8,17 @@ use crate::stack::Stack;
 use clap::Args;
 use jiff::Timestamp;
 
-/// Lists the endpoints, and how they are doing.
+/// Lists the endpoints with their condition.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: the object of `endpoint show` without held, each. The circuit is closed, open after failures in a
-row, waiting because the endpoint asked for it, or slow while attempts hang.
+The condition is active, paused, disabled, open (after failures in a row), waiting (the endpoint asked for a
+wait) or slow (attempts hang).
+
+With --json: the object of `endpoint show` without \"held\" for each endpoint.
 
 Examples:
   webhookctl endpoint list
-  webhookctl endpoint list --json | jq -r 'select(.state != \"active\").id'")]
+  webhookctl endpoint list --json | jq -r 'select(.condition != \"active\").id'")]
 pub(crate) struct List {}
 
 pub(crate) async fn run(stack: &Stack, output: Output) -> Result<()> {
@@ -25,7 +27,7 @@ pub(crate) async fn run(stack: &Stack, output: Output) -> Result<()> {
     let listed = statuses.iter().map(|status| EndpointView::of(status, now));
     let listed: Vec<_> = listed.collect();
     if listed.is_empty() {
-        output.note("there is no endpoint yet: create one by `webhookctl endpoint create`");
+        output.note("there is no endpoint yet: create one with `webhookctl endpoint create`");
     }
     output.list(&listed, EndpointView::COLUMNS)
 }

@@ -1,4 +1,4 @@
-//! `webhookctl endpoint`: where events are delivered to.
+//! `webhookctl endpoint`: the URLs that events are delivered to.
 
 mod check_url;
 mod create;
@@ -29,9 +29,9 @@ pub(crate) use create::blank;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
-An endpoint is named by its id, or by its name if no other has that. A change is in force within half a minute
-for new events, and at once for deliveries under way. Secrets are stored encrypted, and shown when they are
-made and never again.
+Commands take the id of an endpoint, or its name if no other endpoint has the same name. A change applies to
+new events within half a minute, and to deliveries under way at once. Secrets are stored encrypted. A
+generated secret is shown once, when it is made.
 
 Examples:
   webhookctl endpoint create --name search --url https://search.example.com/hooks
@@ -73,15 +73,15 @@ pub(crate) async fn run(
     }
 }
 
-/// Shows an endpoint, with the secret that it was just given.
+/// Shows an endpoint with its new secret.
 fn tell(shown: EndpointDetails, secret: NewSecret, output: Output) -> Result<()> {
     if secret.is_generated() {
-        output.note("the secret is shown this once: give it to the receiver");
+        output.note("the secret is shown only this once: give it to the receiver");
     }
     output.details(&shown.secret(secret.shown()), EndpointDetails::COLUMNS)
 }
 
-/// What tells a new thing from all others: 16 hexadecimal digits.
+/// A random id of 16 hexadecimal digits.
 fn random_hex() -> Result<String> {
     let mut random = [0; 8];
     getrandom::fill(&mut random)?;

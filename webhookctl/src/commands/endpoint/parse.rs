@@ -1,4 +1,4 @@
-//! What the values of an endpoint's flags may be. A value that is refused is a command line that is none.
+//! The parsers of an endpoint's flags. A value that is not valid is an error of the command line.
 
 use crate::find::ID_PREFIX;
 use crate::time::{exact, seconds};
@@ -8,37 +8,37 @@ use webhook_gateway::delivery::signing::is_reserved;
 use webhook_gateway::store::endpoints::MAX_TIMEOUT;
 use webhook_gateway::store::sources::is_source_name;
 
-/// The longest name of an endpoint, in characters: it stands in a table.
+/// The longest name of an endpoint, in characters: tables show it.
 const MAX_NAME: usize = 100;
 
-/// The most that one delivery is tried again.
+/// The most attempts after the first.
 const MAX_WAITS: usize = 30;
 
-/// The longest wait before an attempt: as long as SQS hides a message.
+/// The longest wait before an attempt: SQS hides a message for at most that long.
 const MAX_WAIT: u64 = 12 * 3600;
 
-/// The longest schedule. Its waits vary by a fifth, and the queue keeps a message for seven days.
+/// The longest schedule. Waits vary by a fifth, and the queue keeps a message for seven days.
 const MAX_SCHEDULE: u64 = 5 * 24 * 3600;
 
-/// The longest that a secret signs beside its successor.
+/// The longest time for which a secret and its successor both sign.
 const MAX_OVERLAP: u64 = 30 * 24 * 3600;
 
 type Parsed<T> = std::result::Result<T, String>;
 
-/// The waits between attempts, in seconds; none for a single attempt.
+/// The waits between attempts, in seconds. An endpoint without waits gets a single attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Waits(pub(crate) Vec<u64>);
 
-/// What an endpoint is called; an id is none, as either names an endpoint.
+/// The name of an endpoint. It must not look like an id: commands take either.
 pub(crate) fn name(text: &str) -> Parsed<String> {
     let length = text.chars().count();
     if text.trim() != text || text.contains(char::is_control) || !(1..=MAX_NAME).contains(&length) {
         return Err(format!(
-            "a name has 1 to {MAX_NAME} characters, without spaces around it"
+            "a name has 1 to {MAX_NAME} characters, without spaces at its ends"
         ));
     }
     if text.starts_with(ID_PREFIX) {
-        return Err(format!("a name does not begin with {ID_PREFIX}, as ids do"));
+        return Err(format!("a name must not begin with {ID_PREFIX}, as ids do"));
     }
     Ok(text.to_owned())
 }
@@ -54,12 +54,12 @@ pub(crate) fn pattern(text: &str) -> Parsed<String> {
 /// The name of a source.
 pub(crate) fn source(text: &str) -> Parsed<String> {
     if !is_source_name(text) {
-        return Err("this is no name of a source: see `webhookctl source list`".to_owned());
+        return Err("this is not the name of a source: see `webhookctl source list`".to_owned());
     }
     Ok(text.to_owned())
 }
 
-/// A header besides our own, `NAME: VALUE`.
+/// A further header, `NAME: VALUE`.
 pub(crate) fn header(text: &str) -> Parsed<(String, String)> {
     let (name, value) = text.split_once(':').ok_or("a header is NAME: VALUE")?;
     let value = value.trim();
@@ -69,38 +69,38 @@ pub(crate) fn header(text: &str) -> Parsed<(String, String)> {
     Ok((header_name(name.trim())?, printable(value)?))
 }
 
-/// The name of a header that is free to be set.
+/// The name of a header that the operator may set.
 pub(crate) fn header_name(name: &str) -> Parsed<String> {
     HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| format!("{name:?} is not a header's name"))?;
+        .map_err(|_| format!("{name:?} is not the name of a header"))?;
     if is_reserved(name) {
-        return Err(format!("the gateway sets {name} itself, or must not"));
+        return Err(format!("{name} is reserved: it cannot be set"));
     }
     Ok(name.to_owned())
 }
 
-/// What a header may hold: any other byte is read differently by different receivers.
+/// The value of a header: receivers read any other byte differently.
 pub(crate) fn printable(text: &str) -> Parsed<String> {
     if !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        return Err("the value of a header is printable ASCII".to_owned());
+        return Err("the value of a header must be printable ASCII".to_owned());
     }
     Ok(text.to_owned())
 }
 
-/// What stands before a signature.
+/// The text before a signature.
 pub(crate) fn prefix(text: &str) -> Parsed<String> {
     if text.is_empty() {
-        return Err("the prefix is empty: --no-signature-prefix removes it".to_owned());
+        return Err("the prefix is empty: use --no-signature-prefix to remove it".to_owned());
     }
     printable(text)
 }
 
-/// How long an attempt may take, in seconds.
+/// The timeout of an attempt, in seconds.
 pub(crate) fn timeout(text: &str) -> Parsed<u64> {
     let longest = MAX_TIMEOUT.as_secs();
     let seconds = seconds(text)?;
     if !(1..=longest).contains(&seconds) {
-        return Err(format!("a time-out is 1s to {longest}s"));
+        return Err(format!("a timeout is 1s to {longest}s"));
     }
     Ok(seconds)
 }
@@ -124,7 +124,7 @@ pub(crate) fn waits(text: &str) -> Parsed<Waits> {
     Ok(Waits(waits))
 }
 
-/// How long the previous secrets go on signing, in seconds.
+/// How long the previous secrets keep signing, in seconds.
 pub(crate) fn overlap(text: &str) -> Parsed<u64> {
     let seconds = seconds(text)?;
     if seconds > MAX_OVERLAP {
@@ -133,7 +133,7 @@ pub(crate) fn overlap(text: &str) -> Parsed<u64> {
     Ok(seconds)
 }
 
-/// One of the names that the endpoints table has for it.
+/// A value by its name in the endpoints table.
 pub(crate) fn named<T: DeserializeOwned>(name: String) -> serde_json::Result<T> {
     serde_json::from_value(name.into())
 }
@@ -184,7 +184,7 @@ mod tests {
         }
         for reserved in ["HOST", "Webhook-Id", "transfer-encoding", "Content-Length"] {
             let wrong = format!("{reserved}: a");
-            assert!(header(&wrong).unwrap_err().contains("itself"), "{wrong}");
+            assert!(header(&wrong).unwrap_err().contains("reserved"), "{wrong}");
         }
     }
 

@@ -10,24 +10,23 @@ use clap::Args;
 use jiff::Timestamp;
 use webhook_gateway::store::endpoints::State;
 
-/// Holds what comes for an endpoint until it is resumed.
+/// Pauses an endpoint: its deliveries are held until it is resumed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: the object of `endpoint show`, without held.
+With --json: the object of `endpoint show` without \"held\".
 
 Examples:
   webhookctl endpoint pause search
   webhookctl endpoint pause search --reason 'migration until Monday'")]
 pub(crate) struct Pause {
-    /// The endpoint's id, or its name.
+    /// The id or the name of the endpoint.
     #[arg(value_name = "ENDPOINT")]
     which: String,
-    /// Why.
+    /// The reason.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
 
-/// Holds what comes for an endpoint.
 pub(crate) async fn run(arguments: Pause, stack: &Stack, output: Output) -> Result<()> {
     let now = Timestamp::now();
     let endpoints = stack.endpoints()?;
@@ -38,7 +37,7 @@ pub(crate) async fn run(arguments: Pause, stack: &Stack, output: Output) -> Resu
     if is_to_pause(endpoint)? || is_new_reason {
         set(endpoint, State::Paused, reason, now, &endpoints).await?;
     } else {
-        output.note("it is paused already");
+        output.note("the endpoint is already paused");
     }
     output.details(
         &EndpointDetails::of(EndpointView::of(&status, now)),

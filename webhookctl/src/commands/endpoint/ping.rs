@@ -1,4 +1,4 @@
-//! `webhookctl endpoint ping`: a request to an endpoint as any other, and what it answered.
+//! `webhookctl endpoint ping`: a test request to an endpoint, and its answer.
 
 use super::random_hex;
 use crate::Result;
@@ -15,17 +15,17 @@ use webhook_gateway::messages::{self, Message};
 use webhook_gateway::store::deliveries::{Deliveries, Delivery, State};
 use webhook_gateway::store::endpoints::delivery_id;
 
-/// Longer than an attempt may take, with a cold start and the queue before it.
+/// The longest wait for the answer: longer than an attempt with a cold start and the queue before it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The pause between two looks at the table.
+/// The pause between two reads of the table.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Sends a test event to an endpoint, whatever its state, and tells what it answered.
+/// Sends a test event to an endpoint in any state, and shows the answer.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The request is signed as any, its event of type io.webhook-gateway.endpoint.ping. Fails unless it is
-delivered.
+The request is signed like any other. Its event has the type io.webhook-gateway.endpoint.ping. The command
+fails unless the event is delivered.
 
 With --json: {\"delivery\": …, \"state\": …, \"reason\": …, \"status\": …, \"error\": …, \"duration_ms\": …,
 \"response\": …}.
@@ -33,12 +33,12 @@ With --json: {\"delivery\": …, \"state\": …, \"reason\": …, \"status\": �
 Example:
   webhookctl endpoint ping search")]
 pub(crate) struct Ping {
-    /// The endpoint's id, or its name.
+    /// The id or the name of the endpoint.
     #[arg(value_name = "ENDPOINT")]
     which: String,
 }
 
-/// What became of a ping.
+/// The answer to a ping.
 #[derive(Debug, Serialize)]
 struct Answer {
     delivery: String,
@@ -98,8 +98,9 @@ async fn wait(
         }
     }
     bar.finish_and_clear();
-    Err(format!("there is no answer after {} s: is the delivery function running, and not throttled? Its log \
-        says; `webhookctl endpoint show {endpoint}` tells how the endpoint is doing",
+    Err(format!(
+        "there is no answer after {}s. Read the log of the delivery function: it may not run, or \
+        be throttled. `webhookctl endpoint show {endpoint}` shows the condition of the endpoint",
         PATIENCE.as_secs()
     )
     .into())
@@ -141,7 +142,7 @@ impl Answer {
             (None, Some(why), None) | (None, None, Some(why)) => why.clone(),
             (None, None, None) => format!("it is {}", self.state.name()),
         };
-        Err(format!("the endpoint did not take the ping: {why}").into())
+        Err(format!("the ping was not delivered: {why}").into())
     }
 }
 

@@ -7,18 +7,18 @@ use crate::stack::Stack;
 use clap::Args;
 use webhook_gateway::store::endpoints::State;
 
-/// Lets a paused endpoint have its deliveries again.
+/// Resumes a paused endpoint, and delivers its held events.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Its failures are forgotten, and what is held for it is delivered, the oldest first; also if it is active
-already.
+Its failures are reset, and the held events are delivered, the oldest first. This also works for an active
+endpoint.
 
-With --json: the object of `endpoint show`, without held.
+With --json: the object of `endpoint show` without \"held\".
 
 Example:
   webhookctl endpoint resume search")]
 pub(crate) struct Resume {
-    /// The endpoint's id, or its name.
+    /// The id or the name of the endpoint.
     #[arg(value_name = "ENDPOINT")]
     which: String,
 }

@@ -1,5 +1,5 @@
-//! `webhookctl endpoint rotate-secret`: a new secret signs at once, the previous ones until the receiver has
-//! it.
+//! `webhookctl endpoint rotate-secret`: a new secret signs at once; the previous ones keep signing for a
+//! while.
 
 use super::secret::{self, NewSecret};
 use super::view::{EndpointDetails, EndpointView, time};
@@ -11,11 +11,11 @@ use crate::stack::Stack;
 use clap::Args;
 use jiff::Timestamp;
 
-/// Has a new secret sign, and the previous ones as well for a while.
+/// Adds a new secret; the previous ones keep signing for a while.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Until the overlap ends, requests carry a signature of each secret, so that the receiver may change to the new
-one at any time. The header of hmac-sha256-hex has room for one: there the new secret signs at once.
+Until the overlap ends, requests have a signature by each secret: the receiver can switch to the new one at
+any time. The header of hmac-sha256-hex has room for one signature: there only the new secret signs.
 
 With --json: the object of `endpoint create`.
 
@@ -24,10 +24,10 @@ Examples:
   webhookctl endpoint rotate-secret search --overlap 0s
   webhookctl endpoint rotate-secret legacy --secret-stdin < secret")]
 pub(crate) struct RotateSecret {
-    /// The endpoint's id, or its name.
-    #[arg(value_name = "ID")]
+    /// The id or the name of the endpoint.
+    #[arg(value_name = "ENDPOINT")]
     which: String,
-    /// How long the previous secrets sign as well, 0s to 30d; at first 24h, and 0s for hmac-sha256-hex.
+    /// How long the previous secrets keep signing, 0s to 30d. The default is 1d, and 0s for hmac-sha256-hex.
     #[arg(long, value_name = "DURATION", value_parser = parse::overlap)]
     overlap: Option<u64>,
     /// Reads the new secret from standard input instead of generating one.
@@ -50,7 +50,7 @@ pub(crate) async fn run(arguments: RotateSecret, stack: &Stack, output: Output) 
         let end = now.as_millisecond().saturating_add_unsigned(overlap * 1000);
         let end = time(end);
         output.note(&format!(
-            "the previous secret signs as well until {end}: give the receiver the new one before"
+            "the previous secret keeps signing until {end}: give the receiver the new one before that time"
         ));
     }
     tell(

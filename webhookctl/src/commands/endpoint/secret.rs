@@ -9,17 +9,17 @@ use webhook_gateway::crypto::secret::Secret;
 use webhook_gateway::delivery::signing::SECRET_PREFIX;
 use webhook_gateway::store::endpoints::{Endpoint, Scheme, SealedSecret};
 
-/// The most secrets that sign at once: each is a signature in a header.
+/// The most secrets that sign at the same time: each adds a signature to a header.
 const MAX_SECRETS: usize = 8;
 
-/// A secret that was just made or read.
+/// A new secret, generated or read.
 pub(crate) struct NewSecret {
     text: String,
     is_generated: bool,
 }
 
 impl NewSecret {
-    /// A secret from standard input, or else a generated one, that the scheme can sign with.
+    /// A secret from standard input or a generated one. It must fit the signature scheme.
     pub(crate) fn take(scheme: Scheme, from_stdin: bool) -> Result<Self> {
         let text = if from_stdin {
             read_secret()?
@@ -43,25 +43,29 @@ impl NewSecret {
         })
     }
 
-    /// Whether nobody has it yet.
+    /// Whether it was generated: the receiver does not have it yet.
     pub(crate) fn is_generated(&self) -> bool {
         self.is_generated
     }
 
-    /// What is shown of it, once: nothing to who has just given it, as output ends up in the logs of scripts.
+    /// The secret to show, once. A secret from standard input is not shown: output ends up in the logs of
+    /// scripts.
     pub(crate) fn shown(self) -> Option<String> {
         self.is_generated.then_some(self.text)
     }
 }
 
-/// Refuses a scheme that the secrets of an endpoint do not fit.
+/// Rejects a scheme that the secrets of an endpoint do not fit.
 pub(crate) async fn check_all(endpoint: &Endpoint, now: i64, stack: &Stack) -> Result<()> {
     let seal = seal(stack);
     for secret in endpoint.secrets.iter().filter(|secret| signs(secret, now)) {
         let secret = seal.open(&endpoint.id, &secret.ciphertext).await;
         endpoint.signature.key(&secret?).map_err(|error| {
-            format!("{error}: run `webhookctl endpoint rotate-secret {}` first, which makes one that fits \
-                both schemes", endpoint.id)
+            format!(
+                "{error}: run `webhookctl endpoint rotate-secret {}` first; it makes a secret that \
+                fits both schemes",
+                endpoint.id
+            )
         })?;
     }
     Ok(())
@@ -72,20 +76,20 @@ pub(crate) fn signs(secret: &SealedSecret, now: i64) -> bool {
     secret.until.is_none_or(|until| until > now)
 }
 
-/// How long the previous secrets go on signing, in seconds.
+/// How long the previous secrets keep signing, in seconds.
 pub(crate) fn overlap(scheme: Scheme, asked_for: Option<u64>) -> Result<u64> {
     const DAY: u64 = 24 * 3600;
     match (scheme, asked_for) {
         (Scheme::StandardWebhooks, asked_for) => Ok(asked_for.unwrap_or(DAY)),
         (Scheme::HmacSha256Hex, None | Some(0)) => Ok(0),
-        (Scheme::HmacSha256Hex, Some(_)) => Err("the header of hmac-sha256-hex has room for one signature, \
-            so that the new secret signs at once: leave --overlap out, and let the receiver accept both \
-            secrets until then".into()),
+        (Scheme::HmacSha256Hex, Some(_)) => Err("the header of hmac-sha256-hex has room for one \
+            signature: the new secret alone signs, at once. Omit --overlap, and let the receiver accept \
+            both secrets before the rotation".into()),
     }
 }
 
-/// Puts a new secret before the present ones, which end after an overlap or when they were to end before
-/// that.
+/// Puts a new secret before the present ones. These end after an overlap, or earlier if their end was set
+/// before.
 pub(crate) fn rotate(
     secrets: &mut Vec<SealedSecret>,
     new: SealedSecret,
@@ -100,7 +104,7 @@ pub(crate) fn rotate(
     secrets.insert(0, new);
     if secrets.len() > MAX_SECRETS {
         return Err(format!(
-            "{MAX_SECRETS} secrets sign already: wait until one ends, or drop them all by --overlap 0s"
+            "{MAX_SECRETS} secrets already sign: wait until one ends, or drop them all with --overlap 0s"
         )
         .into());
     }

@@ -1,6 +1,4 @@
-//! How an endpoint is delivered to, as flags that `create` and `update` share. What one value may be is left
-//! to
-//! `parse`; here they are put together.
+//! The flags that `endpoint create` and `endpoint update` share.
 
 use super::parse;
 use crate::Result;
@@ -12,40 +10,41 @@ use webhook_gateway::store::endpoints::{Endpoint, Format, Scheme};
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct Settings {
-    /// The event types that go to it, with `*` for any characters; at first all.
+    /// The event types that go to the endpoint, with `*` for any characters. By default all do.
     #[arg(long = "event", value_name = "PATTERN", value_parser = parse::pattern)]
     events: Vec<String>,
-    /// The sources whose events go to it; at first all.
+    /// The sources whose events go to the endpoint. By default those of all sources do.
     #[arg(long = "source", value_name = "NAME", value_parser = parse::source)]
     sources: Vec<String>,
-    /// A header of each request, besides the gateway's own.
+    /// A further header of each request.
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse::header)]
     headers: Vec<(String, String)>,
-    /// A header of each request whose value, a credential, is read from standard input.
+    /// The name of a further header whose value, a credential, is read from standard input.
     #[arg(long, value_name = "NAME", value_parser = parse::header_name)]
     header_stdin: Option<String>,
-    /// What it is for.
+    /// The purpose of the endpoint.
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     description: Option<String>,
-    /// How long an attempt may take, 1s to 30s; at first 20s.
+    /// The timeout of an attempt, 1s to 30s. The default is 20s.
     #[arg(long, value_name = "DURATION", value_parser = parse::timeout)]
     timeout: Option<u64>,
-    /// The waits between attempts, such as 5s,5m,2h; at first 11 over 2.8 days.
+    /// The waits between attempts, such as 5s,5m,2h. By default there are 11 waits over 2.8 days.
     #[arg(long, value_name = "WAITS", value_parser = parse::waits)]
     retry: Option<parse::Waits>,
     /// Makes a single attempt.
     #[arg(long, conflicts_with = "retry")]
     no_retry: bool,
-    /// How many deliveries it gets a second at most, 1 to 1000; at first as many as come.
+    /// The most deliveries per second, 1 to 1000. By default there is no limit.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rate: Option<u32>,
-    /// What is posted: the event as a CloudEvent, or the provider's own bytes; at first cloudevents.
+    /// The format of the body: the event as a CloudEvent, or the provider's own bytes. The default is
+    /// cloudevents.
     #[arg(
         long,
         value_parser = PossibleValuesParser::new(["cloudevents", "raw"]).try_map(parse::named::<Format>),
     )]
     format: Option<Format>,
-    /// How requests are signed; at first standard-webhooks.
+    /// The signature scheme of requests. The default is standard-webhooks.
     #[arg(
         long,
         value_name = "SCHEME",
@@ -53,17 +52,17 @@ pub(crate) struct Settings {
             .try_map(parse::named::<Scheme>),
     )]
     signature: Option<Scheme>,
-    /// The header of the signature, for hmac-sha256-hex.
+    /// The header with the signature, for hmac-sha256-hex.
     #[arg(long, value_name = "NAME", value_parser = parse::header_name)]
     signature_header: Option<String>,
-    /// What stands before the signature, such as sha256=, for hmac-sha256-hex.
+    /// The text before the signature, such as sha256=, for hmac-sha256-hex.
     #[arg(long, value_name = "TEXT", value_parser = parse::prefix)]
     signature_prefix: Option<String>,
 }
 
 impl Settings {
-    /// Reads the header whose value is on standard input, if there is one: an argument would be in the
-    /// shell's history and in the list of processes.
+    /// Reads the header whose value is on standard input. An argument would be in the shell's history and
+    /// in the list of processes.
     pub(crate) fn read(&mut self) -> Result<()> {
         if let Some(name) = self.header_stdin.take() {
             let value = parse::printable(&read_secret()?)?;
@@ -72,7 +71,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Changes an endpoint as the flags say, and nothing else of it.
+    /// Changes the settings that the flags name.
     pub(crate) fn apply(self, endpoint: &mut Endpoint) -> Result<()> {
         if !self.events.is_empty() {
             endpoint.events = self.events;
@@ -103,13 +102,13 @@ impl Settings {
     }
 }
 
-/// Says where the signature stands, which only one of the schemes leaves open.
+/// Sets the header and the prefix of the signature. Only one scheme has them.
 fn sign(endpoint: &mut Endpoint, header: Option<String>, prefix: Option<String>) -> Result<()> {
     match endpoint.signature {
         Scheme::StandardWebhooks if header.is_some() || prefix.is_some() => {
             return Err(
-                "--signature-header and --signature-prefix go with --signature hmac-sha256-hex: \
-                standard-webhooks has headers of its own"
+                "--signature-header and --signature-prefix need --signature hmac-sha256-hex: \
+                    standard-webhooks has its own headers"
                     .into(),
             );
         }
@@ -121,16 +120,18 @@ fn sign(endpoint: &mut Endpoint, header: Option<String>, prefix: Option<String>)
             endpoint.signature_header = header.or(endpoint.signature_header.take());
             endpoint.signature_prefix = prefix.or(endpoint.signature_prefix.take());
             if endpoint.signature_header.is_none() {
-                return Err("hmac-sha256-hex needs --signature-header, the one that the receiver reads, such \
-                    as X-Signature".into());
+                return Err(
+                    "hmac-sha256-hex needs --signature-header with the header that the receiver \
+                    reads, such as X-Signature"
+                        .into(),
+                );
             }
         }
     }
     Ok(())
 }
 
-/// Refuses more headers than requests take, and one that is there twice: receivers differ in which one they
-/// read.
+/// Rejects too many headers, and a header that is set twice: receivers differ in which value they read.
 fn check_headers(endpoint: &Endpoint) -> Result<()> {
     signing::check_headers(&endpoint.headers)?;
     let headers = endpoint.headers.iter().map(|(name, _)| name);
@@ -141,7 +142,7 @@ fn check_headers(endpoint: &Endpoint) -> Result<()> {
             .into_iter()
             .any(|other| other.eq_ignore_ascii_case(name))
         {
-            return Err(format!("the header {name} is there twice").into());
+            return Err(format!("the header {name} is set twice").into());
         }
     }
     Ok(())
@@ -211,7 +212,7 @@ mod tests {
         let hmac = ["--signature", "hmac-sha256-hex"];
         assert!(refused(&hmac).contains("needs --signature-header"));
         for flag in ["--signature-header", "--signature-prefix"] {
-            assert!(refused(&[flag, "X"]).contains("go with"), "{flag}");
+            assert!(refused(&[flag, "X"]).contains("need --signature"), "{flag}");
         }
         let hmac = [&hmac[..], &["--signature-header", "X-Signature"]].concat();
         let endpoint = applied(&before(), &hmac).unwrap();

@@ -8,24 +8,24 @@ use crate::stack::Stack;
 use clap::Args;
 use jiff::Timestamp;
 
-/// How many held deliveries are counted.
+/// The most held deliveries that are counted.
 const MAX_HELD: i32 = 1000;
 
 /// Shows an endpoint, without its secrets.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --json: {\"id\": …, \"name\": …, \"url\": …, \"description\": …, \"state\": …, \"reason\": …,
-\"circuit\": {\"state\": …, \"failures\": …, \"failing_since\": …, \"opened_at\": …, \"wait\": …}, \"events\":
-[…], \"sources\": […], \"headers\": {…}, \"timeout\": …, \"retry\": […], \"rate\": …, \"format\": …,
-\"signature\": …, \"signature_header\": …, \"signature_prefix\": …, \"secrets\": [{\"until\": …}, …],
-\"created_at\": …, \"updated_at\": …, \"held\": …, \"more_held\": …}. No sources means all; of secrets and of
-headers that may hold one, the values are left out.
+\"condition\": …, \"circuit\": {\"failures\": …, \"failing_since\": …, \"opened_at\": …, \"wait\": …},
+\"events\": […], \"sources\": […], \"headers\": {…}, \"timeout\": …, \"retry\": […], \"rate\": …, \"format\":
+…, \"signature\": …, \"signature_header\": …, \"signature_prefix\": …, \"secrets\": [{\"until\": …}, …],
+\"created_at\": …, \"updated_at\": …, \"held\": …, \"more_held\": …}. An empty list of sources means all. The
+values of secrets, and of headers that may have a credential, are left out.
 
 Examples:
   webhookctl endpoint show search
   webhookctl endpoint show ep_0123456789abcdef --json")]
 pub(crate) struct Show {
-    /// The endpoint's id, or its name.
+    /// The id or the name of the endpoint.
     #[arg(value_name = "ENDPOINT")]
     which: String,
 }

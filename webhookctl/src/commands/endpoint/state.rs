@@ -1,5 +1,4 @@
-//! `webhookctl endpoint pause`, `resume` and `enable`: whether an endpoint gets its deliveries, as the
-//! operator says.
+//! The state of an endpoint, as `webhookctl endpoint pause`, `resume` and `enable` set it.
 
 use super::random_hex;
 use super::view::{EndpointDetails, EndpointView};
@@ -13,9 +12,9 @@ use webhook_gateway::messages::{Message, Probe};
 use webhook_gateway::store::endpoints::circuit::Circuit;
 use webhook_gateway::store::endpoints::{Endpoint, Endpoints, State};
 
-/// Lets an endpoint that is in a state have its deliveries again, and sets going what is held for it.
+/// Activates an endpoint that is in a state, and sends a probe for its held deliveries.
 ///
-/// The latter also where it has them already: that is how a probe that was lost is made up for.
+/// The probe is also sent for an active endpoint: it replaces one that was lost.
 pub(crate) async fn activate(
     which: &str,
     from: State,
@@ -29,15 +28,15 @@ pub(crate) async fn activate(
     if is_to_activate(endpoint, from)? {
         set(endpoint, State::Active, None, now, &endpoints).await?;
     } else {
-        output.note("it is active already; what is held for it is tried");
+        output.note("the endpoint is already active; its held deliveries are tried");
     }
     let probe = status.circuit.probe.take();
     set_going(&status.endpoint.id, probe, now, stack)
         .await
         .map_err(|error| {
             format!(
-                "the endpoint is active, but what is held for it is not tried yet: {error}; \
-            run the command again"
+                "the endpoint is active, but its held deliveries are not tried yet: {error}; run the \
+                    command again"
             )
         })?;
     status.circuit = Circuit::default();
@@ -61,7 +60,7 @@ pub(crate) async fn set(
     Ok(endpoints.put(endpoint).await?)
 }
 
-/// Forgets the failures, and sends a probe that takes over from the one in charge.
+/// Resets the failures, and sends a probe that replaces the one with the lease.
 async fn set_going(
     endpoint: &str,
     replaces: Option<String>,
@@ -87,7 +86,7 @@ pub(crate) fn is_to_pause(endpoint: &Endpoint) -> Result<bool> {
         State::Active => Ok(true),
         State::Paused => Ok(false),
         State::Disabled => {
-            Err(format!("{}; what comes is held already", disabled(endpoint)).into())
+            Err(format!("{}; its deliveries are held already", disabled(endpoint)).into())
         }
     }
 }
@@ -98,8 +97,7 @@ fn is_to_activate(endpoint: &Endpoint, from: State) -> Result<bool> {
         State::Active => Ok(false),
         state if state == from => Ok(true),
         State::Paused => Err(format!(
-            "the endpoint is paused, not disabled: `webhookctl endpoint resume {}` \
-            lets it have its deliveries again",
+            "the endpoint is paused, not disabled: `webhookctl endpoint resume {}` resumes it",
             endpoint.id
         )
         .into()),
@@ -110,8 +108,7 @@ fn is_to_activate(endpoint: &Endpoint, from: State) -> Result<bool> {
 fn disabled(Endpoint { id, reason, .. }: &Endpoint) -> String {
     let reason = reason.as_deref().unwrap_or("no reason is known");
     format!(
-        "the endpoint is disabled ({reason}): fix it, then `webhookctl endpoint enable {id}` lets it have \
-         its deliveries again"
+        "the endpoint is disabled ({reason}): fix the receiver, then `webhookctl endpoint enable {id}`"
     )
 }
 

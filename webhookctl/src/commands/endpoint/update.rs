@@ -1,4 +1,4 @@
-//! `webhookctl endpoint update`: changes what is said, and nothing else.
+//! `webhookctl endpoint update`: changes the settings that are named.
 
 use super::secret::NewSecret;
 use super::settings::Settings;
@@ -15,30 +15,30 @@ use clap::Args;
 use jiff::Timestamp;
 use webhook_gateway::store::endpoints::{Endpoint, EndpointStatus};
 
-/// Changes what is said of an endpoint, and nothing else.
+/// Changes the settings of an endpoint that are named, and keeps the others.
 #[derive(Debug, Args)]
 #[command(after_help = "\
---event and --source replace the present ones; so do --header and --header-stdin together. `--no-` before the
-name of a flag clears what it set.
+--event and --source replace the present values; so do --header and --header-stdin together. `--no-` before
+the name of a flag clears its value.
 
-With --json: the object of `endpoint show`, without held.
+With --json: the object of `endpoint show` without \"held\".
 
 Examples:
   webhookctl endpoint update search --url https://search.example.com/v2/hooks --timeout 10s
   webhookctl endpoint update search --event 'io.creativeforce.product.*' --no-source --no-rate")]
 pub(crate) struct Update {
-    /// The endpoint's id, or its name.
-    #[arg(value_name = "ID")]
+    /// The id or the name of the endpoint.
+    #[arg(value_name = "ENDPOINT")]
     which: String,
-    /// What to call it.
+    /// The new name.
     #[arg(long, value_parser = parse::name)]
     name: Option<String>,
-    /// Where to post its events to.
+    /// The new URL.
     #[arg(long)]
     url: Option<String>,
     #[command(flatten)]
     settings: Settings,
-    /// Has the events of all sources go to it.
+    /// Sends the events of all sources.
     #[arg(long, conflicts_with = "sources")]
     no_source: bool,
     /// Removes the further headers.
@@ -47,13 +47,13 @@ pub(crate) struct Update {
     /// Removes the description.
     #[arg(long, conflicts_with = "description")]
     no_description: bool,
-    /// Removes the limit of deliveries a second.
+    /// Removes the limit of deliveries per second.
     #[arg(long, conflicts_with = "rate")]
     no_rate: bool,
-    /// Removes what stands before the signature.
+    /// Removes the text before the signature.
     #[arg(long, conflicts_with = "signature_prefix")]
     no_signature_prefix: bool,
-    /// Reads a secret from standard input, which replaces the present ones at once; `rotate-secret` lets them
+    /// Reads a secret from standard input. It replaces the present ones at once; with `rotate-secret` they
     /// overlap.
     #[arg(long, conflicts_with = "header_stdin")]
     secret_stdin: bool,

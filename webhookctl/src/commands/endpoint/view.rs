@@ -1,5 +1,4 @@
-//! What may be seen of an endpoint: what the operator said of it and how it is doing, and never a secret that
-//! it has.
+//! An endpoint as it is printed: its settings and its condition, without its secrets.
 
 use super::secret::signs;
 use crate::condition::Condition;
@@ -12,7 +11,7 @@ use std::time::Duration;
 use webhook_gateway::store::endpoints::circuit::Circuit;
 use webhook_gateway::store::endpoints::{EndpointStatus, Format, Scheme, State};
 
-/// What may be seen of an endpoint.
+/// An endpoint as it is printed.
 #[derive(Debug, Serialize)]
 pub(crate) struct EndpointView {
     pub(crate) id: String,
@@ -39,17 +38,17 @@ pub(crate) struct EndpointView {
     pub(crate) updated_at: String,
 }
 
-/// How the endpoint is doing.
+/// The failures of an endpoint.
 #[derive(Debug, Serialize)]
 pub(crate) struct CircuitView {
     pub(crate) failures: u64,
     pub(crate) failing_since: Option<String>,
     pub(crate) opened_at: Option<String>,
-    /// How long the endpoint is left alone: between two probes, or from now on if it asked for it.
+    /// The wait before the next attempt: between two probes, or the one that the endpoint asked for.
     pub(crate) wait: Option<String>,
 }
 
-/// A secret that signs, which is all that may be seen of it.
+/// A secret that signs. Only its end is shown.
 #[derive(Debug, Serialize)]
 pub(crate) struct SecretView {
     pub(crate) until: Option<String>,
@@ -116,18 +115,18 @@ impl CircuitView {
     }
 }
 
-/// An endpoint in full.
+/// An endpoint with all its settings.
 #[derive(Debug, Serialize)]
 pub(crate) struct EndpointDetails {
     #[serde(flatten)]
     view: EndpointView,
-    /// How many deliveries are held for it, if that was counted.
+    /// The number of held deliveries, if they were counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<usize>,
-    /// Whether there are more than were counted.
+    /// Whether more are held than were counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     more_held: Option<bool>,
-    /// The secret that it was just given.
+    /// The secret that was just generated.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
 }
@@ -169,14 +168,14 @@ impl EndpointDetails {
         }
     }
 
-    /// With how many deliveries are held for it, counted up to a limit.
+    /// The same with the number of held deliveries, counted up to a limit.
     pub(crate) fn held(mut self, counted: usize, limit: usize) -> Self {
         self.held = Some(counted.min(limit));
         self.more_held = Some(counted > limit);
         self
     }
 
-    /// With a secret that is shown this once.
+    /// The same with a secret, which is shown only once.
     pub(crate) fn secret(mut self, secret: Option<String>) -> Self {
         self.secret = secret;
         self

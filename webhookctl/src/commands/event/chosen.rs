@@ -1,4 +1,4 @@
-//! Which events a replay is to send: those named by their ids, or those of a time span.
+//! The events of a replay: those with the given ids, or those of a time span.
 
 use super::index::{Filter, Index, Kind};
 use super::progress::ReplayProgress;
@@ -10,7 +10,7 @@ use crate::stack::Stack;
 use webhook_gateway::event::EventMeta;
 use webhook_gateway::store::ledger::LedgerItem;
 
-/// The events that are meant, the oldest first.
+/// The events to send, the oldest first.
 pub(crate) async fn chosen(
     replay: &Replay,
     progress: &ReplayProgress,
@@ -46,7 +46,7 @@ async fn spanned(
         .partition(|published| Kind::of(published) == Kind::Quarantined);
     if !aside.is_empty() {
         output.note(&format!(
-            "{} more are quarantined, and no events yet: see `webhookctl quarantine list`",
+            "{} more are quarantined and cannot be replayed: see `webhookctl quarantine list`",
             aside.len()
         ));
     }
@@ -64,16 +64,18 @@ async fn named(replay: &Replay, recorded: &LedgerReader, stack: &Stack) -> Resul
     Ok(events)
 }
 
-/// The event, unless the webhook is none.
+/// The event of an accepted webhook.
 fn accepted(kept: LedgerItem) -> Result<EventMeta> {
     let id = &kept.event.id;
     match (kept.state.as_str(), &kept.released_as) {
         ("accepted", _) => Ok(kept.event),
         ("released", Some(released)) => {
-            Err(format!("{id} was quarantined, and released as the event {released}: replay that").into())
+            Err(format!("{id} was quarantined, and released as the event {released}: replay that \
+                event").into())
         }
         _ => Err(format!(
-            "{id} is quarantined, and no event yet: `webhookctl quarantine release {id}` makes it one"
+            "{id} is quarantined and cannot be replayed: `webhookctl quarantine release {id}` makes an \
+                event of it"
         )
         .into()),
     }

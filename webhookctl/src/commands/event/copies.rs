@@ -1,5 +1,5 @@
-//! The copies that a provider sent of an event: nothing is written of them but a line in the log of the
-//! ingress function.
+//! The copies of an event that the provider sent. Only the log of the ingress function has them, one line
+//! each.
 
 use crate::Result;
 use crate::stack::Stack;
@@ -10,22 +10,22 @@ use webhook_gateway::aws::error::AwsError;
 use webhook_gateway::event::EventMeta;
 use webhook_gateway::store::ledger::LedgerItem;
 
-/// In which time most copies come, in milliseconds.
+/// Most copies come within this time, in milliseconds.
 const SOON: i64 = 60 * 60 * 1000;
 
-/// The most pages of a part of a log that are looked through.
+/// The most pages that are read of a part of the log.
 const MAX_PAGES: usize = 20;
 
-/// Copies, and whether there may be more.
+/// The copies that were found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Copies {
-    /// When each of them came, in milliseconds.
+    /// The time of each copy, in milliseconds.
     pub(crate) at: Vec<i64>,
-    /// Whether the log was looked through to its end.
+    /// Whether the log was searched to its end.
     pub(crate) is_whole: bool,
 }
 
-/// Looks for the copies of a webhook, from its acceptance until the ledger forgets it.
+/// Finds the copies of a webhook, from its acceptance until its item in the ledger expires.
 pub(crate) async fn copies(kept: &LedgerItem, stack: &Stack) -> Result<Copies> {
     let client = stack.logs();
     let group = stack.ingress_log_group()?;
@@ -60,9 +60,8 @@ pub(crate) async fn copies(kept: &LedgerItem, stack: &Stack) -> Result<Copies> {
     Ok(copies)
 }
 
-/// The parts of the log that copies can be in, each with its first and its last millisecond: one that is
-/// short, as providers send again what failed soon after, and the rest, of which a busy log has more pages
-/// than are looked through.
+/// The parts of the log to search, each with its first and its last millisecond. The first part is short:
+/// providers retry soon. The rest of a busy log may have more pages than are read.
 fn parts(kept: &LedgerItem, now: Timestamp) -> Vec<(i64, i64)> {
     let first = kept.event.accepted_at;
     let forgotten = kept.expires_at.saturating_mul(1000);
@@ -74,16 +73,16 @@ fn parts(kept: &LedgerItem, now: Timestamp) -> Vec<(i64, i64)> {
     }
 }
 
-/// What finds an id anywhere in a line.
+/// A filter pattern that finds an id anywhere in a line.
 fn pattern(id: &str) -> Result<String> {
-    // The line has them escaped, and a pattern has no way to say so.
+    // The line has these characters escaped, and a pattern cannot express that.
     match id.contains(['"', '\\']) {
-        true => Err("its id cannot be looked for in a log".into()),
+        true => Err("the log cannot be searched for this id".into()),
         false => Ok(format!("\"{id}\"")),
     }
 }
 
-/// When a copy of an event came, if that is what a line tells of.
+/// The time of a copy, if a line of the log is about one.
 fn copy(line: &FilteredLogEvent, event: &EventMeta) -> Option<i64> {
     let told: Value = serde_json::from_str(line.message()?).ok()?;
     let is_copy = told["outcome"] == "duplicate"

@@ -1,5 +1,5 @@
-//! The copies that were answered 200 and not recorded, of all events. Nothing is written about a copy but its
-//! line in the log of the ingress function, which costs no write: so the log is searched, part by part.
+//! The copies of all events that were answered 200 and dropped. Only the log of the ingress function has
+//! them, one line each. It is searched part by part.
 
 use crate::Result;
 use crate::stack::Stack;
@@ -11,14 +11,14 @@ use serde::Serialize;
 use serde_json::Value;
 use webhook_gateway::aws::error::AwsError;
 
-/// Finds the lines of copies, and leaves their time to CloudWatch Logs.
+/// The filter pattern for the lines of copies.
 const PATTERN: &str = r#"{ $.outcome = "duplicate" }"#;
 
-/// The newest part of the log, in milliseconds. Each older one is twice as long, as most look for what was
-/// lately.
+/// The length of the newest part of the log, in milliseconds. Each older part is twice as long: most
+/// searches are for recent copies.
 const FIRST_PART: i64 = 60 * 60 * 1000;
 
-/// A copy, and the event that it was taken for.
+/// A copy, with the event that it duplicates.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Duplicate {
     at: Option<String>,
@@ -32,12 +32,12 @@ impl Duplicate {
     pub(crate) const COLUMNS: &[&str] = &["at", "id", "source", "state"];
 }
 
-/// The copies that came within a time span, the newest first.
+/// The copies of a time span, the newest first.
 pub(crate) struct Duplicates {
     client: Client,
     group: String,
     source: Option<String>,
-    /// The parts that are still to be searched, the newest last.
+    /// The parts that are not searched yet, the newest last.
     parts: Vec<(i64, i64)>,
 }
 
@@ -58,7 +58,7 @@ impl Duplicates {
         })
     }
 
-    /// The copies of the next part of the log, perhaps none; `None` after the last.
+    /// The copies of the next part of the log, possibly none; `None` after the last part.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<Duplicate>>> {
         let Some((first, last)) = self.parts.pop() else {
             return Ok(None);

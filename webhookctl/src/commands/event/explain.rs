@@ -1,5 +1,5 @@
-//! `webhookctl event explain`: all that is known of an event, in the order in which it happened. What is said
-//! of each thing is left to `steps`, and why an endpoint got it or not to `reasons`.
+//! `webhookctl event explain`: the life of an event, step by step. `steps` has the steps of the gateway,
+//! and `reasons` the outcome at each endpoint.
 
 use super::copies::copies;
 use super::index::published_at;
@@ -21,22 +21,23 @@ use webhook_gateway::event::EventMeta;
 use webhook_gateway::store::ledger::LedgerItem;
 use webhook_gateway::store::sources::Source;
 
-/// Explains what happened to an event, in order, and why any endpoint did not get it.
+/// Explains what happened to an event, and why an endpoint did not get it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Filters are those of today: an endpoint that was changed since the event is said to be. Copies that the
-provider sent are found in the log of the ingress function.
+The filters of endpoints are those of today; a note marks an endpoint that was changed after the event.
+Endpoints and subscriptions that got nothing for the same reason share one line; --json lists each. Copies
+that the provider sent come from the log of the ingress function.
 
-With --json: what `event list --json` has, with \"secret_position\": …, \"steps\": [{\"at\": …, \"what\": …}]
-and \"endpoints\": [{\"endpoint\": …, \"name\": …, \"state\": …, \"reason\": …, \"attempts\": …, \"last\": …,
-\"updated_at\": …, \"next_attempt_at\": …}], whose state is that of the delivery, on-its-way, or none.
+With --json: the object of `event list --json` with \"secret_position\": …, \"steps\": [{\"at\": …, \"what\":
+…}] and \"endpoints\": [{\"endpoint\": …, \"name\": …, \"state\": …, \"reason\": …, \"attempts\": …, \"last\":
+…, \"updated_at\": …, \"next_attempt_at\": …}], where the state is that of the delivery, on-its-way, or none.
 
 Example:
   webhookctl event explain 0c8d2b8e-3f0f-4a8e-9c66-9b6c1c2d7c11")]
 pub(crate) struct Explain {
     /// The id of the event, or its key in the ledger.
     id: String,
-    /// The source that it came in by, if several have an event of this id.
+    /// The source of the event, if several sources have an event with this id.
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
 }
@@ -45,7 +46,7 @@ pub(crate) struct Explain {
 struct Explained {
     #[serde(flatten)]
     listed: EventRow,
-    /// Which of its source's secrets it was signed with, counted from 0.
+    /// The position of the secret that signed it among those of its source, counted from 0.
     secret_position: Option<usize>,
     steps: Vec<Step>,
     endpoints: Vec<EndpointOutcome>,
@@ -60,10 +61,10 @@ pub(crate) async fn run(arguments: Explain, stack: &Stack, output: Output) -> Re
     let mut steps = received(&kept, today(&kept, stack).await.as_ref(), again_at);
     steps.extend(copied(copies(&kept, stack).await));
     steps.extend(published(&kept, at, &find::subscriptions(stack).await?));
-    // What has no time of its own comes last, in its order.
+    // Steps without a time come last, in their order.
     steps.sort_by_key(|step| step.at.unwrap_or(i64::MAX));
     let endpoints = match kept.state.as_str() {
-        "accepted" => accounts(&kept.event, stack).await?,
+        "accepted" => outcomes(&kept.event, stack).await?,
         _ => Vec::new(),
     };
     let mut listed = EventRow::kept(&kept);
@@ -82,7 +83,8 @@ pub(crate) async fn run(arguments: Explain, stack: &Stack, output: Output) -> Re
 }
 
 impl Explained {
-    /// A line for each thing, with its time before it; one for all that got nothing for the same reason.
+    /// A line for each step and endpoint, with its time; one line for all that got nothing for the same
+    /// reason.
     fn text(&self, event: &EventMeta) -> String {
         let line = |at: Option<&str>, what: &str| format!("{:<24}  {what}", at.unwrap_or_default());
         let subscriptions = self.steps.iter().filter_map(|step| step.nothing.as_ref());
@@ -111,15 +113,15 @@ impl Explained {
     }
 }
 
-/// The source as it is today, if it can be read.
+/// The source as it is configured today, if it can be read.
 async fn today(kept: &LedgerItem, stack: &Stack) -> Option<Source> {
     let document = Document::of(stack).await.ok()?;
     let name = &kept.event.source;
     Source::parse(name, document.sources.get(name)?).ok()
 }
 
-/// What became of it at every endpoint that there is, and at those that there were.
-async fn accounts(event: &EventMeta, stack: &Stack) -> Result<Vec<EndpointOutcome>> {
+/// The outcome at every endpoint, deleted ones included.
+async fn outcomes(event: &EventMeta, stack: &Stack) -> Result<Vec<EndpointOutcome>> {
     let recipients = Recipients::of(stack).await?;
     let records = recipients.records(event).await?;
     let statuses = recipients.statuses().await?;
@@ -128,11 +130,11 @@ async fn accounts(event: &EventMeta, stack: &Stack) -> Result<Vec<EndpointOutcom
         .iter()
         .filter_map(|endpoint| statuses.get(&endpoint.id));
     let now = Timestamp::now();
-    let there_are = statuses
+    let present = statuses
         .map(|status| EndpointOutcome::of(status, event, records.get(&status.endpoint.id), now));
-    let there_were = recipients.removed.iter().filter_map(|recipient| {
+    let deleted = recipients.removed.iter().filter_map(|recipient| {
         let record = records.get(&recipient.endpoint)?;
         Some(EndpointOutcome::removed(recipient, record))
     });
-    Ok(there_are.chain(there_were).collect())
+    Ok(present.chain(deleted).collect())
 }

@@ -1,4 +1,4 @@
-//! Events by time, from the journal: which are meant, and page by page, the newest first.
+//! The events of a time span, from the journal, page by page, the newest first.
 
 use crate::Result;
 use crate::stack::Stack;
@@ -9,36 +9,36 @@ use webhook_gateway::store::journal::{Journal, Published, days};
 use webhook_gateway::store::ledger::LedgerItem;
 use webhook_gateway::store::subscriptions::is_match;
 
-/// How much the clocks may differ of those that accept an event and those that publish it.
+/// The largest difference between the clocks that accept an event and those that publish it.
 const SKEW: SignedDuration = SignedDuration::from_mins(1);
 
-/// How soon after its acceptance an event is published, nearly always.
+/// Nearly every event is published within this time after its acceptance.
 const SOON: SignedDuration = SignedDuration::from_mins(10);
 
-/// For so long the ledger's stream offers what was not published.
+/// The ledger's stream offers an unpublished event for this long.
 const STREAM: SignedDuration = SignedDuration::from_hours(24);
 
-/// In which state an event is.
+/// The state of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// It was understood.
+    /// The webhook was understood.
     Accepted,
-    /// It was not.
+    /// The webhook was not understood.
     Quarantined,
-    /// It was understood, and has the id of another.
+    /// The webhook was understood, but another event has its id.
     Conflict,
 }
 
-/// Which events are meant.
+/// A selection of events.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Filter {
     pub(crate) source: Option<String>,
     /// A pattern of event types.
     pub(crate) event_type: Option<String>,
     pub(crate) kind: Option<Kind>,
-    /// Accepted from then on.
+    /// Events accepted since this time.
     pub(crate) since: Timestamp,
-    /// Accepted before.
+    /// Events accepted before this time.
     pub(crate) until: Option<Timestamp>,
 }
 
@@ -49,15 +49,15 @@ pub(crate) struct Indexed {
     pub(crate) at: Timestamp,
 }
 
-/// Those that are meant, page by page.
+/// The selected events, page by page.
 pub(crate) struct Index {
     journal: Journal,
     filter: Filter,
-    /// The days that are still to be looked at, the newest last.
+    /// The days that are not read yet, the newest last.
     days: Vec<Date>,
-    /// Where the newest of them goes on.
+    /// The place at which the newest of them continues.
     before: Option<String>,
-    /// What was seen already: a batch may have been published twice.
+    /// The events seen so far: a batch may have been published twice.
     seen: HashSet<(String, i64)>,
 }
 
@@ -80,7 +80,7 @@ impl Kind {
 }
 
 impl Filter {
-    /// Whether an event is meant.
+    /// Whether an event is selected.
     pub(crate) fn takes(&self, published: &Published) -> bool {
         let event = &published.event;
         let accepted_at = Timestamp::from_millisecond(event.accepted_at).unwrap_or_default();
@@ -96,9 +96,9 @@ impl Filter {
 }
 
 impl Index {
-    /// The events of a stack that are meant.
+    /// The selected events of a stack.
     pub(crate) fn of(stack: &Stack, filter: Filter) -> Result<Self> {
-        // What was accepted in time may have been published long after, at any time until now.
+        // An event may have been published long after its acceptance, at any time until now.
         let mut days: Vec<_> = days(early(filter.since), Timestamp::now()).collect();
         days.reverse();
         Ok(Self {
@@ -110,7 +110,7 @@ impl Index {
         })
     }
 
-    /// What is meant of the next page, perhaps none of it; `None` after the last.
+    /// The selected events of the next page, possibly none; `None` after the last page.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<Indexed>>> {
         let Some(&day) = self.days.last() else {
             return Ok(None);
@@ -137,12 +137,12 @@ impl Index {
         Ok(Some(found))
     }
 
-    /// Whether there is no page left.
+    /// Whether no page is left.
     pub(crate) fn is_at_end(&self) -> bool {
         self.days.is_empty()
     }
 
-    /// All that is meant, the oldest first.
+    /// All selected events, the oldest first.
     pub(crate) async fn all(mut self) -> Result<Vec<Indexed>> {
         let mut all = Vec::new();
         while let Some(page) = self.next().await? {
@@ -157,7 +157,7 @@ impl Index {
     }
 }
 
-/// When a webhook was published, if it was.
+/// The time at which a webhook was published, if it was.
 pub(crate) async fn published_at(kept: &LedgerItem, stack: &Stack) -> Result<Option<Timestamp>> {
     let journal = stack.journal()?;
     let accepted_at = Timestamp::from_millisecond(kept.event.accepted_at)?;
@@ -176,7 +176,7 @@ pub(crate) async fn published_at(kept: &LedgerItem, stack: &Stack) -> Result<Opt
     Ok(None)
 }
 
-/// When a webhook was first published in a time span.
+/// The time at which a webhook was first published in a time span.
 async fn first(
     kept: &LedgerItem,
     journal: &Journal,

@@ -15,43 +15,41 @@ use webhook_gateway::event::EventMeta;
 use webhook_gateway::store::journal::Published;
 use webhook_gateway::store::ledger::LedgerItem;
 
-/// What a screen is good for.
+/// The number of rows of a table without --limit.
 const DEFAULT_LIMIT: usize = 100;
 
-/// How far back is looked without `--since`.
+/// The time span without `--since`.
 const DEFAULT_SINCE: SignedDuration = SignedDuration::from_hours(24);
 
-/// What is listed.
+/// The state to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum State {
     /// Events that were understood.
     Accepted,
     /// Webhooks that were not understood.
     Quarantined,
-    /// Events that were understood, and have the id of another.
+    /// Events that were understood, but have the id of another event.
     Conflict,
-    /// Webhooks that were taken for copies of an event, and dropped.
+    /// Webhooks that were dropped as copies of an event.
     Duplicate,
 }
 
 /// Lists events, the newest first.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-They are read from the journal of what was published, from now back to --since, 1 MB at a time; the ledger is
-not scanned. A thousand events are some 60 KB of it, or 8 read units. The list leaves out events that were
-accepted a moment ago and are not published yet. `webhookctl quarantine list` shows the state of the quarantined
-ones.
+The command reads the journal from now back to --since, 1 MB at a time; it does not scan the ledger. A
+thousand events take about 60 KB, or 8 read units. Events that were accepted a moment ago and are not
+published yet are not listed. `webhookctl quarantine list` shows the state of quarantined webhooks.
 
---state duplicate lists the webhooks that were answered 200 and dropped as copies, each with the time when it
-came and the event that it was taken for. They are no events: only the log of the ingress function has them, a
-line each, for as long as it is kept (LogRetentionDays), some seconds after they came. To search it is free,
-and takes the longer the more was logged. A webhook is also listed as a copy of itself if its own record was
-written and DynamoDB's answer was lost.
+--state duplicate lists the webhooks that were answered 200 and dropped as copies, each with its time and the
+event that it duplicates. They come from the log of the ingress function, which has them after some seconds
+and for LogRetentionDays. The search is free; a longer log takes more time. A webhook is also listed as a copy
+of itself if its own record was written and DynamoDB's answer was lost.
 
 With --json: {\"id\": …, \"type\": …, \"source\": …, \"provider\": …, \"state\": …, \"accepted_at\": …,
-\"published_at\": …, \"key\": …} each; of duplicates {\"at\": …, \"id\": …, \"source\": …, \"provider\": …,
-\"state\": \"duplicate\"}, whose id is that of the event. As a table, these are 100 at most unless --limit
-says otherwise.
+\"published_at\": …, \"key\": …} for each event; for each duplicate {\"at\": …, \"id\": …, \"source\": …,
+\"provider\": …, \"state\": \"duplicate\"} with the id of the event. A table has at most 100 rows unless
+--limit says otherwise.
 
 Examples:
   webhookctl event list
@@ -59,28 +57,28 @@ Examples:
   webhookctl event list --state quarantined --json | jq -r .id
   webhookctl event list --state duplicate --source hr --since 2h")]
 pub(crate) struct List {
-    /// Only those of this source.
+    /// Lists only events of this source.
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Only those of these types, with `*` for any characters.
+    /// Lists only events of these types, with `*` for any characters.
     #[arg(long = "type", value_name = "PATTERN")]
     event_type: Option<String>,
-    /// Only those in this state.
+    /// Lists only events in this state.
     #[arg(long)]
     state: Option<State>,
-    /// Only those accepted since then: 90s, 15m, 2h or 3d ago, a date, or an RFC 3339 time; 24h before
-    /// --until or now unless told otherwise.
+    /// Lists only events accepted since this time: 90s, 15m, 2h or 3d ago, a date, or an RFC 3339 time. The
+    /// default is 1d before --until or now.
     #[arg(long, value_name = "TIME", value_parser = time::since)]
     since: Option<Timestamp>,
-    /// Only those accepted before then.
+    /// Lists only events accepted before this time.
     #[arg(long, value_name = "TIME", value_parser = time::since)]
     until: Option<Timestamp>,
-    /// How many at most.
+    /// The most events to list.
     #[arg(long, value_name = "N")]
     limit: Option<NonZeroUsize>,
 }
 
-/// What may be seen of an event at once.
+/// A row of the list.
 #[derive(Serialize)]
 pub(crate) struct EventRow {
     pub(crate) id: String,
@@ -99,7 +97,7 @@ impl EventRow {
         Self::in_state(&published.event, Kind::of(published).name(), at)
     }
 
-    /// As the ledger has it.
+    /// The row of an item of the ledger.
     pub(crate) fn kept(kept: &LedgerItem) -> Self {
         let state = match kept.state.as_str() {
             "accepted" if kept.event.conflict => Kind::Conflict.name(),
@@ -162,13 +160,13 @@ impl<R: Serialize> Rows<R> {
         self.shown >= self.limit
     }
 
-    /// Takes a page as far as it fits.
+    /// Adds a page, up to the limit.
     fn add(&mut self, mut page: Vec<R>, is_last: bool) -> Result<()> {
         let left = self.limit - self.shown;
         self.is_cut = page.len() > left || !is_last;
         page.truncate(left);
         self.shown += page.len();
-        // A program gets each page as it comes; a table has to know all its rows.
+        // A program gets each page at once; a table needs all its rows first.
         match self.output.json {
             true => self.output.list(&page, self.columns)?,
             false => self.rows.extend(page),
@@ -176,7 +174,7 @@ impl<R: Serialize> Rows<R> {
         Ok(())
     }
 
-    /// Shows what was not shown yet, and says what is missing.
+    /// Prints the table, and a note if rows are missing.
     fn end(self, none: &str, fewer: &str) -> Result<()> {
         self.output.list(&self.rows, self.columns)?;
         if self.shown == 0 {
@@ -184,7 +182,7 @@ impl<R: Serialize> Rows<R> {
         } else if self.is_cut && !self.is_limited {
             let limit = self.limit;
             self.output.note(&format!(
-                "these are the newest {limit}: --limit shows more of them, {fewer} fewer"
+                "these are the newest {limit}: use --limit to list more, {fewer} to list fewer"
             ));
         }
         Ok(())
@@ -210,7 +208,7 @@ pub(crate) async fn run(arguments: List, stack: &Stack, output: Output) -> Resul
     }
     let is_empty = rows.shown == 0;
     rows.end(
-        "there is no such event: --since looks further back",
+        "no event matches: use --since to search further back",
         "--source, --type and --since",
     )?;
     if is_empty {
@@ -219,11 +217,11 @@ pub(crate) async fn run(arguments: List, stack: &Stack, output: Output) -> Resul
     Ok(())
 }
 
-/// Lists what was dropped as a copy.
+/// Lists the dropped copies.
 async fn duplicates(arguments: List, stack: &Stack, output: Output) -> Result<()> {
     if arguments.event_type.is_some() {
         return Err(
-            "the log names the event that a copy was taken for, and not its type: leave out --type"
+            "--type cannot be combined with --state duplicate: the log does not have the types of copies"
                 .into(),
         );
     }
@@ -239,13 +237,13 @@ async fn duplicates(arguments: List, stack: &Stack, output: Output) -> Result<()
         rows.add(part, found.is_at_end())?;
     }
     rows.end(
-        "there is no copy in the log: --since looks further back, as far as the log is kept",
+        "the log has no copy in this time span: use --since to search further back, up to LogRetentionDays",
         "--source and --since",
     )
 }
 
 impl State {
-    /// The state of events that is meant.
+    /// The state of events to select.
     fn kind(self) -> Option<Kind> {
         match self {
             Self::Accepted => Some(Kind::Accepted),

@@ -1,5 +1,4 @@
-//! `webhookctl event`: what was accepted, what happened to it, and sending it again. What became of it at one
-//! endpoint is left to `delivery`, and what was not understood to `quarantine`.
+//! `webhookctl event`: accepted events, listed, shown, explained and sent again.
 
 mod chosen;
 mod copies;
@@ -25,8 +24,8 @@ use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
-An event is meant by its id, as consumers see it, or by its key in the ledger: the name of its source, a # and
-the id.
+Commands take the id of an event, as consumers see it, or its key in the ledger: the name of the source, a #
+and the id.
 
 Examples:
   webhookctl event list --source studio --since 2h

@@ -1,12 +1,12 @@
-//! Endpoints and subscriptions that got nothing of an event, put together by the reason.
+//! Endpoints and subscriptions that did not get an event, grouped by the reason.
 
 use std::collections::BTreeMap;
 use webhook_gateway::event::EventMeta;
 
-/// How many names a line has.
+/// The most names on a line.
 const MAX_NAMES: usize = 5;
 
-/// Why an endpoint or a subscription got nothing.
+/// The reason why an endpoint or a subscription got nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Nothing {
     Source,
@@ -24,12 +24,14 @@ impl Nothing {
                 "they were created later: `webhookctl event replay --id {} --endpoint NAME` sends it",
                 event.id
             ),
-            Self::Expired => "deliveries are kept for 30 days".to_owned(),
+            Self::Expired => {
+                "the event is older than 30 days: its deliveries are not kept any more".to_owned()
+            }
         }
     }
 }
 
-/// Names by the reason for which they got nothing.
+/// Names, grouped by the reason why they got nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Groups<'n>(BTreeMap<Nothing, Vec<&'n str>>);
 
@@ -39,7 +41,7 @@ impl<'n> Groups<'n> {
         for (nothing, name) in named {
             groups.entry(nothing).or_default().push(name);
         }
-        // One alone is told with its own filters.
+        // A name that is alone keeps its own line, with its filters.
         groups.retain(|_, names| names.len() > 1);
         Self(groups)
     }

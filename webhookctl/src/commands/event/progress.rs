@@ -1,4 +1,4 @@
-//! How far a replay has come. It is resumed by its id.
+//! The progress of a replay, by which it is resumed.
 
 use super::replay::Replay;
 use crate::Result;
@@ -16,24 +16,24 @@ pub(crate) struct ReplayProgress {
     pub(crate) checkpoint: Checkpoint,
 }
 
-/// What became of some events.
+/// The outcome of some events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// All of them.
+    /// The number of events.
     pub(crate) done: usize,
-    /// The ledger does not have them any more.
+    /// Those that the ledger no longer has.
     pub(crate) forgotten: usize,
-    /// No recipient wants them.
+    /// Those that no recipient takes.
     pub(crate) unwanted: usize,
 }
 
 impl ReplayProgress {
-    /// Goes on where a replay stopped, if one is to be resumed; else begins one.
+    /// Continues the replay that is resumed, or begins a new one.
     pub(crate) async fn of(replay: &Replay, stack: &Stack, output: Output) -> Result<Self> {
         let journal = stack.journal()?;
         let checkpoint = match &replay.resume {
             Some(id) => journal.checkpoint(id).await?.ok_or_else(|| {
-                format!("there is no replay {id} to resume: it is done, or it stopped more than 7 days ago")
+                format!("there is no replay {id} to resume: it ended, or it stopped more than 7 days ago")
             })?,
             None => beginning(replay, stack, output)?,
         };
@@ -43,22 +43,22 @@ impl ReplayProgress {
         })
     }
 
-    /// The id by which it is resumed.
+    /// The id that resumes it.
     pub(crate) fn id(&self) -> &str {
         &self.checkpoint.replay
     }
 
-    /// Saves where it is: it can be resumed from here.
+    /// Saves the progress: the replay can be resumed from here.
     pub(crate) async fn save(&self) -> Result<()> {
         Ok(self.journal.save(self.id(), &self.checkpoint).await?)
     }
 
-    /// Whether an event is still to be done.
+    /// Whether an event was not sent yet.
     pub(crate) fn is_left(&self, event: &EventMeta) -> bool {
         is_after(event, self.checkpoint.last.as_ref())
     }
 
-    /// Notes that all up to this event are done, and what became of those since the last note.
+    /// Notes that all events up to this one are done, with the outcome since the last note.
     pub(crate) async fn advance(&mut self, event: &EventMeta, tally: Tally) -> Result<()> {
         let checkpoint = &mut self.checkpoint;
         checkpoint.last = Some((event.accepted_at, event.key.clone()));
@@ -68,7 +68,7 @@ impl ReplayProgress {
         self.save().await
     }
 
-    /// Forgets where it is: all is done.
+    /// Deletes the progress: all events are done.
     pub(crate) async fn end(&self) -> Result<()> {
         Ok(self.journal.forget(self.id()).await?)
     }

@@ -1,5 +1,4 @@
-//! Why an endpoint has, or has not, got an event. Pure: from what the endpoint is now, and what became of the
-//! delivery.
+//! Why an endpoint got an event, or did not. Pure: from the endpoint as it is now, and from its delivery.
 
 use super::nothing::Nothing;
 use crate::condition::Condition;
@@ -13,32 +12,32 @@ use webhook_gateway::store::endpoints::{Endpoint, EndpointStatus};
 use webhook_gateway::store::journal::Removed;
 use webhook_gateway::store::subscriptions::is_match;
 
-/// What became of an event at an endpoint.
+/// The outcome of an event at an endpoint.
 #[derive(Debug, Serialize, PartialEq)]
 pub(crate) struct EndpointOutcome {
     endpoint: String,
     name: Option<String>,
-    /// When the endpoint was removed, if it was.
+    /// The time at which the endpoint was deleted, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     removed_at: Option<String>,
-    /// That of the delivery, `on-its-way`, or `none`.
+    /// The state of the delivery, `on-its-way`, or `none`.
     state: &'static str,
     reason: Option<String>,
     attempts: u32,
-    /// The status of the last attempt, or why it had none.
+    /// The status of the last attempt, or the reason why it had none.
     last: Value,
-    /// In a sentence, why the last attempt failed, where its status does not say so.
+    /// A sentence about the failure of the last attempt, if the status does not explain it.
     last_reason: Option<String>,
-    /// When something last became of it.
+    /// The time of the last change.
     pub(crate) updated_at: Option<String>,
     next_attempt_at: Option<String>,
-    /// Why it got nothing, if it is not to get anything.
+    /// The reason why the endpoint got nothing, if it is not to get the event.
     #[serde(skip)]
     pub(crate) nothing: Option<Nothing>,
 }
 
 impl EndpointOutcome {
-    /// Of an event that was published, or is about to be.
+    /// The outcome at an endpoint that exists.
     pub(crate) fn of(
         status: &EndpointStatus,
         event: &EventMeta,
@@ -68,7 +67,7 @@ impl EndpointOutcome {
         }
     }
 
-    /// At an endpoint that there is no more.
+    /// The outcome at a deleted endpoint.
     pub(crate) fn removed(endpoint: &Removed, record: &Delivery) -> Self {
         Self {
             removed_at: shown(endpoint.at.as_millisecond()),
@@ -76,7 +75,7 @@ impl EndpointOutcome {
         }
     }
 
-    /// At an endpoint of this name.
+    /// The outcome by the record of a delivery.
     fn recorded(name: Option<String>, record: &Delivery) -> Self {
         let last = record.history.last();
         let last_reason = last.and_then(|endpoint| endpoint.reason.clone());
@@ -116,7 +115,7 @@ impl EndpointOutcome {
         let name = self.name.as_deref().unwrap_or("of unknown name");
         let mut text = format!("endpoint {name} ({})", self.endpoint);
         if let Some(at) = &self.removed_at {
-            text += &format!(", removed at {at}");
+            text += &format!(", deleted at {at}");
         }
         text += &format!(": {state}");
         if let Some(reason) = &self.reason {
@@ -149,7 +148,7 @@ fn of_record(record: &Delivery) -> Option<String> {
     }
 }
 
-/// Why nothing is known of a delivery.
+/// The state of a delivery without a record, and the reason.
 fn without_record(
     status: &EndpointStatus,
     event: &EventMeta,
@@ -172,7 +171,7 @@ fn without_record(
         return ("none", Some(reason), Some(Nothing::CreatedLater));
     }
     if now.as_millisecond() - event.accepted_at > RETENTION.as_secs() * 1000 {
-        let reason = "what became of it is told of for 30 days alone";
+        let reason = "the event is older than 30 days: its deliveries are not kept any more";
         return ("none", Some(reason.to_owned()), Some(Nothing::Expired));
     }
     let reason = match Condition::of(status, now).holds() {
@@ -185,12 +184,12 @@ fn without_record(
     ("on-its-way", reason, None)
 }
 
-/// What keeps an event from an endpoint, if its filters do.
+/// The filter that keeps an event from an endpoint, if one does.
 fn filtered(endpoint: &Endpoint, event: &EventMeta) -> Option<(Nothing, String)> {
     if !endpoint.sources.is_empty() && !endpoint.sources.contains(&event.source) {
         let sources = endpoint.sources.join(", ");
         let reason = format!(
-            "it takes events of {sources} alone, and this is of {}",
+            "it takes only events of {sources}, and this event is of {}",
             event.source
         );
         return Some((Nothing::Source, reason));
@@ -198,12 +197,15 @@ fn filtered(endpoint: &Endpoint, event: &EventMeta) -> Option<(Nothing, String)>
     let takes = |pattern: &String| is_match(pattern, &event.event_type);
     (!endpoint.events.iter().any(takes)).then(|| {
         let events = endpoint.events.join(", ");
-        let reason = format!("it takes {events} alone, and this is {}", event.event_type);
+        let reason = format!(
+            "it takes only {events}, and this event is {}",
+            event.event_type
+        );
         (Nothing::Type, reason)
     })
 }
 
-/// The filters are as they are now.
+/// The reason, with a note that the filters may have been different.
 fn changed(endpoint: &Endpoint, event: &EventMeta, reason: String) -> String {
     match is_changed(endpoint, event) {
         true => format!("{reason} (the endpoint was changed after the event)"),
@@ -257,12 +259,12 @@ mod tests {
             (
                 |endpoint| endpoint.events = vec!["b.*".to_owned()],
                 "none",
-                "takes b.* alone",
+                "takes only b.*",
             ),
             (
                 |endpoint| endpoint.sources = vec!["hr".to_owned()],
                 "none",
-                "events of hr alone",
+                "only events of hr",
             ),
             (
                 |endpoint| endpoint.created_at = i64::MAX,
@@ -302,7 +304,11 @@ mod tests {
         let changed = status(|endpoint| endpoint.updated_at = i64::MAX);
         assert!(told(&changed, None).1.contains("changed after"));
         let of_old = EndpointOutcome::of(&status(|_| {}), &event(), None, now(31));
-        assert!(of_old.text().contains("nothing, because what became of it"));
+        assert!(
+            of_old
+                .text()
+                .contains("nothing, because the event is older")
+        );
     }
 
     #[test]
@@ -345,7 +351,7 @@ mod tests {
         let mut record = Delivery::new("ep_1", "ep_1_1_1".to_owned(), event());
         record.state = DeliveryState::Delivered;
         let account = EndpointOutcome::removed(&endpoint, &record);
-        let text = "endpoint search (ep_1), removed at 2026-09-21T14:13:20.000Z: delivered";
+        let text = "endpoint search (ep_1), deleted at 2026-09-21T14:13:20.000Z: delivered";
         assert_eq!(account.text(), text);
     }
 }

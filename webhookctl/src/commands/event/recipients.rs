@@ -1,5 +1,4 @@
-//! Who could have got an event: subscriptions, the endpoints that there are, and those that there were; and
-//! what became of it at each of these.
+//! The endpoints that could have got an event, deleted ones included, and its delivery to each.
 
 use crate::Result;
 use crate::endpoints::statuses;
@@ -29,11 +28,11 @@ impl Recipients {
         })
     }
 
-    /// What became of an event at each of them, by the id of the endpoint; none for where nothing did.
+    /// The deliveries of an event, by the id of the endpoint.
     pub(crate) async fn records(&self, event: &EventMeta) -> Result<BTreeMap<String, Delivery>> {
-        let there_are = self.endpoints.iter().map(|endpoint| &*endpoint.id);
-        let there_were = self.removed.iter().map(|removed| &*removed.endpoint);
-        let ids = there_are.chain(there_were);
+        let present = self.endpoints.iter().map(|endpoint| &*endpoint.id);
+        let deleted = self.removed.iter().map(|removed| &*removed.endpoint);
+        let ids = present.chain(deleted);
         let ids: Vec<_> = ids.map(|id| (id, delivery_id(id, event))).collect();
         let keys: BTreeSet<_> = ids.iter().map(|(key, id)| (*key, &**id)).collect();
         let records = self.deliveries.records(&keys).await?.into_values();
@@ -42,7 +41,7 @@ impl Recipients {
             .collect())
     }
 
-    /// The name of an endpoint, also of one that was removed.
+    /// The name of an endpoint, even of a deleted one.
     pub(crate) fn name(&self, id: &str) -> Option<&str> {
         let present = self.endpoints.iter().find(|endpoint| endpoint.id == id);
         let removed = || self.removed.iter().find(|endpoint| endpoint.endpoint == id);
@@ -51,7 +50,7 @@ impl Recipients {
             .or_else(|| removed()?.name.as_deref())
     }
 
-    /// How those that there are are doing.
+    /// The statuses of the endpoints that exist.
     pub(crate) async fn statuses(&self) -> Result<HashMap<String, EndpointStatus>> {
         let ids = self
             .endpoints

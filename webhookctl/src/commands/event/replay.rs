@@ -1,5 +1,5 @@
-//! `webhookctl event replay`: that each event is sent in its turn, and how far that has come. Which events
-//! are meant is left to `chosen`, and where to they go to `target`.
+//! `webhookctl event replay`: sends events again. `chosen` selects the events, `target` their recipients,
+//! and `progress` lets a replay be resumed.
 
 use super::chosen::chosen;
 use super::index::Kind;
@@ -21,32 +21,33 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use webhook_gateway::event::EventMeta;
 
-/// Easily borne by most endpoints.
+/// A rate that most endpoints can take.
 const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
-/// The most events that the ledger has forgotten and that are named.
+/// The most expired events that are named.
 const MAX_NAMED: usize = 20;
 
-/// The most events of a table.
+/// The most rows of a table.
 const MAX_ROWS: usize = 100;
 
-/// Sends events again, from the ledger: to an endpoint, to a queue, or to all that want them.
+/// Sends events from the ledger again: to an endpoint, to a queue, or to all recipients.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The event keeps its id, and carries \"replayed\": true. Events are counted first, then sent, the oldest first,
-at --rate. An endpoint gets those that it wants by type and source, whether or not it had them before, and
-whether or not it existed then; one that is paused or disabled, when it is active again. A request has the
-same `webhook-id` as the first time.
+An event keeps its id, and has \"replayed\": true. Events are counted first, then sent, the oldest first, at
+--rate. An endpoint gets the events that match its types and sources, even those that it got before and those
+that are older than the endpoint. A paused or disabled endpoint gets them when it is active again. A request
+has the same `webhook-id` as the first time.
 
-The command prints the id of the replay. After an interruption, the same command with --resume and this id
-goes on where it stopped, with the same span of time, for 7 days; at most ten events are sent twice. What the
-ledger has forgotten is named; what is quarantined is not sent.
+The command prints the id of the replay. After an interruption, run the same command with --resume and this id
+within 7 days: it continues where it stopped, with the same span of time. At most ten events are sent twice.
+Events that the ledger no longer has are named. Quarantined webhooks are not sent.
 
---queue takes `events`, the name of a subscription (which gets what it wants), or the URL of a queue (which
-gets all).
+--queue takes `events`, the name of a subscription (which gets the events that match it), or the URL of a
+queue (which gets all).
 
-With --json: {\"replayed\": …, \"of\": …, \"forgotten\": …, \"unwanted\": …}, counted over all runs; with
---dry-run {\"key\": …, \"id\": …, \"type\": …, \"source\": …, \"provider\": …, \"accepted_at\": …} each.
+With --json: {\"replayed\": …, \"of\": …, \"forgotten\": …, \"unwanted\": …}, counted over all runs. With
+--dry-run: {\"key\": …, \"id\": …, \"type\": …, \"source\": …, \"provider\": …, \"accepted_at\": …} for each
+event.
 
 Examples:
   webhookctl event replay --id 0c8d2b8e-3f0f-4a8e-9c66-9b6c1c2d7c11 --all
@@ -57,45 +58,45 @@ Examples:
 #[command(group = ArgGroup::new("where").required(true))]
 #[command(group = ArgGroup::new("which").required(true).multiple(true).args(["id", "since"]))]
 pub(crate) struct Replay {
-    /// The id of an event, or its key in the ledger; may be given more than once.
+    /// The id of an event, or its key in the ledger. The flag can be repeated.
     #[arg(long, value_name = "ID", conflicts_with_all = ["event_type", "since", "until", "state"])]
     pub(crate) id: Vec<String>,
-    /// Those of this source.
+    /// Sends events of this source.
     #[arg(long, value_name = "NAME")]
     pub(crate) source: Option<String>,
-    /// Those of these types, with `*` for any characters.
+    /// Sends events of these types, with `*` for any characters.
     #[arg(long = "type", value_name = "PATTERN")]
     pub(crate) event_type: Option<String>,
-    /// Those accepted since then: 90s, 15m, 2h or 3d ago, a date, or an RFC 3339 time.
+    /// Sends events accepted since this time: 90s, 15m, 2h or 3d ago, a date, or an RFC 3339 time.
     #[arg(long, value_name = "TIME", value_parser = time::since)]
     pub(crate) since: Option<Timestamp>,
-    /// Those accepted before then; now, unless told otherwise.
+    /// Sends events accepted before this time. The default is now.
     #[arg(long, value_name = "TIME", value_parser = time::since, requires = "since")]
     pub(crate) until: Option<Timestamp>,
-    /// Those in this state: accepted or conflict.
+    /// Sends events in this state: accepted or conflict.
     #[arg(long, value_parser = state, requires = "since")]
     pub(crate) state: Option<Kind>,
-    /// To the endpoint of this id or name.
+    /// Sends to the endpoint with this id or name.
     #[arg(long, value_name = "ENDPOINT", group = "where")]
     pub(crate) endpoint: Option<String>,
-    /// To this queue: `events`, the name of a subscription, or a URL.
+    /// Sends to this queue: `events`, the name of a subscription, or a URL.
     #[arg(long, value_name = "QUEUE", group = "where")]
     pub(crate) queue: Option<String>,
-    /// To the events queue, and to every subscription and endpoint that wants them now.
+    /// Sends to the events queue, and to every subscription and endpoint that matches now.
     #[arg(long, group = "where")]
     all: bool,
-    /// How many events a second.
+    /// The number of events per second.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_RATE)]
     rate: NonZeroU32,
-    /// Lists what would be sent, and sends nothing.
+    /// Lists the events and sends nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Goes on where the replay of this id stopped.
+    /// Continues the replay with this id where it stopped.
     #[arg(long, value_name = "REPLAY", conflicts_with = "dry_run")]
     pub(crate) resume: Option<String>,
 }
 
-/// An event that would be sent.
+/// An event that a dry run lists.
 #[derive(Serialize)]
 struct DueRow<'e> {
     key: &'e str,
@@ -121,12 +122,12 @@ impl<'e> DueRow<'e> {
     }
 }
 
-/// A replay under way.
+/// A replay in progress.
 struct Replayer<'a> {
     target: Target,
     recorded: &'a LedgerReader,
     progress: ReplayProgress,
-    /// Some of the events that the ledger has forgotten.
+    /// The keys of events that the ledger no longer has.
     forgotten: Vec<String>,
 }
 
@@ -142,7 +143,7 @@ pub(crate) async fn run(arguments: Replay, stack: &Stack, output: Output) -> Res
         note_unknown(arguments.source.as_slice(), stack, output).await;
     }
     output.note(&format!(
-        "{} events to replay, at {} a second",
+        "replaying {} events at {} per second",
         events.len(),
         arguments.rate
     ));
@@ -169,7 +170,7 @@ pub(crate) async fn run(arguments: Replay, stack: &Stack, output: Output) -> Res
     match sent {
         Ok(()) => replayer.progress.end().await,
         Err(problem) => {
-            Err(format!("{problem}; the same command with --resume {id} goes on").into())
+            Err(format!("{problem}; the same command with --resume {id} continues").into())
         }
     }
 }
@@ -186,7 +187,7 @@ impl Replayer<'_> {
     /// Sends a batch and notes that it is done; returns the number of events that are done in all runs.
     async fn send(&mut self, batch: &[EventMeta]) -> Result<usize> {
         let tally = self.send_batch(batch).await?;
-        // Whatever ends it from here on, no more than this batch is sent twice.
+        // If the replay ends before this write, this batch is sent twice, and no other.
         if let Some(last) = batch.last() {
             self.progress.advance(last, tally).await?;
         }
@@ -214,21 +215,21 @@ impl Replayer<'_> {
         Ok(tally)
     }
 
-    /// What became of the events, in this run and those that it goes on from.
+    /// Prints the outcome of this run and of the runs that it continues.
     fn report(&self, all: usize, output: Output) -> Result<()> {
         let checkpoint = &self.progress.checkpoint;
         let (forgotten, unwanted) = (checkpoint.forgotten, checkpoint.unwanted);
         for key in self.forgotten.iter().take(MAX_NAMED) {
-            output.note(&format!("{key} is not sent: the ledger has forgotten it"));
+            output.note(&format!("{key} was not sent: the ledger no longer has it"));
         }
         if forgotten > 0 {
             output.note(&format!(
-                "{forgotten} are not sent, in all: the ledger has forgotten them"
+                "{forgotten} events in all were not sent: the ledger no longer has them"
             ));
         }
         if unwanted > 0 {
             output.note(&format!(
-                "{unwanted} are not sent: no recipient takes events of their type and source"
+                "{unwanted} events were not sent: no recipient takes events of their type and source"
             ));
         }
         let replayed = checkpoint.done - forgotten - unwanted;
@@ -239,15 +240,15 @@ impl Replayer<'_> {
     }
 }
 
-/// The state of what can be replayed.
+/// The parser of a state that can be replayed.
 fn state(name: &str) -> std::result::Result<Kind, &'static str> {
     match name {
         "accepted" => Ok(Kind::Accepted),
         "conflict" => Ok(Kind::Conflict),
         "quarantined" => {
-            Err("what is quarantined is no event yet: see `webhookctl quarantine release`")
+            Err("quarantined webhooks cannot be replayed: see `webhookctl quarantine release`")
         }
-        _ => Err("it is accepted or conflict"),
+        _ => Err("the state is accepted or conflict"),
     }
 }
 

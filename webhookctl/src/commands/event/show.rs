@@ -1,4 +1,4 @@
-//! `webhookctl event show`: the webhook as it came, what was made of it, and what became of that.
+//! `webhookctl event show`: the webhook as it came, its event, and the deliveries of the event.
 
 use super::list::EventRow;
 use super::recipients::Recipients;
@@ -17,15 +17,15 @@ use webhook_gateway::delivery::body::body;
 use webhook_gateway::store::endpoints::Format;
 use webhook_gateway::store::ledger::LedgerItem;
 
-/// Shows an event: the webhook as it came, the CloudEvent that was made of it, and every delivery.
+/// Shows an event: the webhook as it came, the CloudEvent, and every delivery.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Signatures are not kept. --raw writes the exact bytes of the body, and nothing else; to a terminal only with
+Signatures are not kept. --raw writes the exact bytes of the body and nothing else; to a terminal only with
 --force.
 
-With --json: what `event list --json` has, with \"reason\": …, \"released_as\": …, \"headers\": {…}, \"body\":
-… (or \"body_base64\", if it is not UTF-8), \"event\": {…} (null for what is not understood) and
-\"deliveries\": […], each as `delivery list --json` has it.
+With --json: the object of `event list --json` with \"reason\": …, \"released_as\": …, \"headers\": {…},
+\"body\": … (or \"body_base64\", if it is not UTF-8), \"event\": {…} (null if the webhook was not understood)
+and \"deliveries\": […], with the objects of `delivery list --json`.
 
 Examples:
   webhookctl event show 0c8d2b8e-3f0f-4a8e-9c66-9b6c1c2d7c11
@@ -33,13 +33,13 @@ Examples:
 pub(crate) struct Show {
     /// The id of the event, or its key in the ledger.
     id: String,
-    /// The source that it came in by, if several have an event of this id.
+    /// The source of the event, if several sources have an event with this id.
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Writes the body as it came, byte for byte, and nothing else.
+    /// Writes only the body as it came, byte for byte.
     #[arg(long)]
     raw: bool,
-    /// Writes it to a terminal, too, which it may steer.
+    /// Also writes it to a terminal, which the bytes may steer.
     #[arg(long, requires = "raw")]
     force: bool,
 }
@@ -77,8 +77,11 @@ pub(crate) async fn run(arguments: Show, stack: &Stack, output: Output) -> Resul
     let raw = recorded.bytes(kept.body.clone()).await;
     if arguments.raw {
         if io::stdout().is_terminal() && !arguments.force {
-            return Err("what came from outside may steer a terminal: send --raw to a file or through a pipe, \
-                or say --force".into());
+            return Err(
+                "the body may steer the terminal: redirect --raw to a file or a pipe, or use \
+                --force"
+                    .into(),
+            );
         }
         return output.bytes(&raw?);
     }
@@ -91,7 +94,7 @@ pub(crate) async fn run(arguments: Show, stack: &Stack, output: Output) -> Resul
     let shown = shown(&kept, raw.ok(), rows.collect());
     if let Some(at) = again_at.and_then(time::shown) {
         output.note(&format!(
-            "the same body came again at {at}: the headers are of then"
+            "the same body came again at {at}: the headers are those of that webhook"
         ));
     }
     output.details(&shown, EventDetails::COLUMNS)?;
@@ -104,7 +107,8 @@ pub(crate) async fn run(arguments: Show, stack: &Stack, output: Output) -> Resul
         output.text(&format!("\nCloudEvent:\n{}\n", event.get()))?;
     }
     if shown.deliveries.is_empty() {
-        output.note("no endpoint has a delivery of it: `webhookctl event explain` says why");
+        output
+            .note("no endpoint has a delivery of this event: `webhookctl event explain` shows why");
     }
     output.list(&shown.deliveries, delivery::DeliveryRow::COLUMNS)
 }
@@ -129,7 +133,7 @@ fn shown(
     }
 }
 
-/// The CloudEvent, as it stands on the queues.
+/// The CloudEvent as it was put on the queues.
 fn made(kept: &LedgerItem, raw: &[u8]) -> Option<Box<RawValue>> {
     let made = body(Format::CloudEvents, &kept.event, kept.content_type(), raw);
     let (_, json) = made.ok()?;

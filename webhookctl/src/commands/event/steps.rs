@@ -1,5 +1,5 @@
-//! What happened to an event on its way through the gateway, each thing a sentence. Pure: from what the
-//! ledger, the journal and the log have of it, and what is configured today.
+//! The steps of an event through the gateway, one sentence each. Pure: from the ledger, the journal, the
+//! log and the configuration of today.
 
 use super::copies::Copies;
 use super::nothing::Nothing;
@@ -11,17 +11,17 @@ use webhook_gateway::store::ledger::LedgerItem;
 use webhook_gateway::store::sources::{Authentication, Source};
 use webhook_gateway::store::subscriptions::Subscription;
 
-/// The most copies that are told of one by one.
+/// The most copies with a step of their own.
 const MAX_COPIES: usize = 10;
 
-/// Something that happened to an event.
+/// A step of an event.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Step {
-    /// In milliseconds.
+    /// The time in milliseconds, if it is known.
     #[serde(serialize_with = "shown")]
     pub(crate) at: Option<i64>,
     pub(crate) what: String,
-    /// The subscription that got nothing, and why.
+    /// The reason and the name of a subscription that got nothing.
     #[serde(skip)]
     pub(crate) nothing: Option<(Nothing, String)>,
 }
@@ -35,7 +35,7 @@ impl Step {
         }
     }
 
-    /// What has no time of its own.
+    /// A step without a time.
     pub(crate) fn then(what: impl Into<String>) -> Self {
         Self {
             at: None,
@@ -49,7 +49,7 @@ fn shown<S: Serializer>(at: &Option<i64>, serializer: S) -> std::result::Result<
     at.and_then(time::shown).serialize(serializer)
 }
 
-/// What the HTTP path did with the webhook.
+/// The steps of the HTTP path.
 pub(crate) fn received(
     kept: &LedgerItem,
     source: Option<&Source>,
@@ -58,7 +58,7 @@ pub(crate) fn received(
     let event = &kept.event;
     let at = event.accepted_at;
     let received = format!(
-        "received by the source {} ({})",
+        "received from the source {} ({})",
         event.source, event.provider
     );
     let mut steps = vec![Step::at(at, received)];
@@ -66,8 +66,7 @@ pub(crate) fn received(
         None => steps.push(Step::at(at, signed(kept, source))),
         Some(again) => steps.push(Step::at(
             again,
-            "the same body came again, as an event of its own: which secret signed the first is not known \
-             any more",
+            "the same body came again as another event: it is no longer known which secret signed this one",
         )),
     }
     steps.push(Step::at(at, verdict(kept)));
@@ -80,19 +79,19 @@ fn verdict(kept: &LedgerItem) -> String {
     let event = &kept.event;
     match (kept.state.as_str(), &kept.reason) {
         ("quarantined", reason) => format!(
-            "quarantined, because {}; `webhookctl quarantine release {}` tries it with today's code",
+            "quarantined, because {}; `webhookctl quarantine release {}` tries it with the present code",
             reason.as_deref().unwrap_or("it was not understood"),
             event.id
         ),
         ("released", _) => format!(
-            "quarantined, and released since as the event {}",
+            "quarantined, and later released as the event {}",
             kept.released_as.as_deref().unwrap_or("of another id")
         ),
         _ if event.conflict => {
             let first = event.id.rsplit_once('#');
             let first = first.map_or("another", |(first, _)| first);
             format!(
-                "accepted as {}, in conflict: the event {first} has its id, and another body",
+                "accepted as {}, in conflict: the event {first} has the same id and another body",
                 event.event_type
             )
         }
@@ -100,37 +99,35 @@ fn verdict(kept: &LedgerItem) -> String {
     }
 }
 
-/// Which secret it was signed with, and what that is today.
+/// The secret that signed the webhook, and its position today.
 fn signed(kept: &LedgerItem, source: Option<&Source>) -> String {
     let Some(matched) = &kept.matched else {
-        return "unsigned: the source asked for no signature".to_owned();
+        return "unsigned: the source required no signature".to_owned();
     };
     let position = matched.position;
     let then = format!("signed with the secret at position {position} of its source");
     let Some(source) = source else {
-        return format!("{then}, which is not configured any more, or not readable");
+        return format!("{then}; the source is not configured any more, or cannot be read");
     };
     let Authentication::Signed(secrets) = &source.authentication else {
-        return format!("{then}, which asks for none any more");
+        return format!("{then}; the source no longer requires a signature");
     };
     match secrets.iter().position(|secret| secret.id() == matched.id) {
         Some(now) if now == position => format!("{then}, where it still is"),
         Some(now) => format!("{then}; today it is at position {now}"),
-        None => format!("{then}; today it is not among them any more"),
+        None => format!("{then}; today that secret is not among them any more"),
     }
 }
 
-/// The copies that were answered 200 and not recorded.
+/// The copies that were answered 200 and dropped.
 pub(crate) fn copied(copies: Result<Copies>) -> Vec<Step> {
     let copies = match copies {
         Ok(copies) => copies,
         Err(error) => {
-            return vec![Step::then(format!(
-                "whether copies of it came is not known: {error}"
-            ))];
+            return vec![Step::then(format!("copies are not known: {error}"))];
         }
     };
-    let copy = "a copy came, and was answered 200 as a duplicate";
+    let copy = "a copy came and was answered 200 as a duplicate";
     let told = copies.at.iter().take(MAX_COPIES);
     let mut steps: Vec<_> = told.map(|at| Step::at(*at, copy)).collect();
     if let Some(last) = copies.at.get(MAX_COPIES..).and_then(<[i64]>::last) {
@@ -142,13 +139,13 @@ pub(crate) fn copied(copies: Result<Copies>) -> Vec<Step> {
     }
     if !copies.is_whole {
         steps.push(Step::then(
-            "there may be more copies: the log is long, and was not looked through to its end",
+            "there may be more copies: the log is long, and was not searched to its end",
         ));
     }
     steps
 }
 
-/// When it was published, and onto which queues, as they are today.
+/// The steps of publication, by the subscriptions of today.
 pub(crate) fn published(
     kept: &LedgerItem,
     at: Option<Timestamp>,
@@ -157,14 +154,13 @@ pub(crate) fn published(
     let at = at.map(Timestamp::as_millisecond);
     let Some(published) = at else {
         return vec![Step::then(
-            "not published, as far as the journal knows: `webhookctl reconcile --since 1d` finds what is \
-             missing",
+            "not published, according to the journal: `webhookctl reconcile --since 1d` finds missing events",
         )];
     };
     if kept.state != "accepted" {
-        return vec![Step::at(published, "published onto the quarantine queue")];
+        return vec![Step::at(published, "published to the quarantine queue")];
     }
-    let mut steps = vec![Step::at(published, "published onto the events queue")];
+    let mut steps = vec![Step::at(published, "published to the events queue")];
     let event = &kept.event;
     let subscribed = subscriptions.iter().map(|subscription| {
         let is_match = subscription.matches(&event.event_type, &event.source);
@@ -191,14 +187,14 @@ fn subscribed(subscription: &Subscription, kept: &LedgerItem) -> String {
         queue_url,
     } = subscription;
     if subscription.matches(&kept.event.event_type, &kept.event.source) {
-        return format!("published for the subscription {name}, as it is today, onto {queue_url}");
+        return format!("published for the subscription {name}, as it is today, to {queue_url}");
     }
     let sources = match sources.is_empty() {
         true => "all sources".to_owned(),
         false => sources.join(", "),
     };
     format!(
-        "subscription {name}: nothing, because it takes {} of {sources} alone",
+        "subscription {name}: nothing, because it takes only {} of {sources}",
         events.join(", ")
     )
 }
@@ -228,7 +224,7 @@ mod tests {
             (&["hunter2"][..], "where it still is"),
             (&["new", "hunter2"], "today it is at position 1"),
             (&["new"], "not among them any more"),
-            (&[], "asks for none"),
+            (&[], "no longer requires"),
         ] {
             let text = signed(&signed_with, Some(&source(secrets)));
             assert!(text.contains(expected), "{text}");
@@ -238,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_door_1_did_is_told_in_order() {
+    fn the_steps_of_the_http_path_are_in_order() {
         let told = |change: fn(&mut LedgerItem)| {
             let mut kept = item("studio#1", "1");
             change(&mut kept);
@@ -260,7 +256,7 @@ mod tests {
             kept.event.conflict = true;
             kept.event.id = "1#0123456789abcdef".to_owned();
         });
-        assert!(conflict.contains("the event 1 has its id"));
+        assert!(conflict.contains("the event 1 has the same id"));
     }
 
     #[test]
@@ -283,7 +279,7 @@ mod tests {
             (many.len(), many[10].at, &*many[10].what),
             (12, Some(12), "3 more copies came until here")
         );
-        assert!(many[11].what.contains("not looked through"));
+        assert!(many[11].what.contains("not searched to its end"));
         let unknown = copied(Err("the log cannot be read".into()));
         assert!(unknown[0].what.contains("the log cannot be read"));
     }
@@ -304,9 +300,9 @@ mod tests {
         assert!(
             steps[1]
                 .what
-                .contains("onto https://sqs.example.com/1/search")
+                .contains("to https://sqs.example.com/1/search")
         );
-        let nothing = "subscription hr: nothing, because it takes b.* of all sources alone";
+        let nothing = "subscription hr: nothing, because it takes only b.* of all sources";
         assert_eq!((steps[2].at, &*steps[2].what), (None, nothing));
         let missing = published(&it, None, &subscriptions);
         assert!(missing.len() == 1 && missing[0].what.contains("reconcile"));

@@ -1,5 +1,4 @@
-//! Where replayed events go: to a queue as the fan-out sends them, to an endpoint as orders on the delivery
-//! queue, or to all that want them now.
+//! The recipients of a replay: a queue, an endpoint, or all that match.
 
 use super::replay::Replay;
 use crate::Result;
@@ -18,21 +17,21 @@ use webhook_gateway::store::endpoints::Endpoint;
 use webhook_gateway::store::ledger::LedgerItem;
 use webhook_gateway::store::subscriptions::Subscription;
 
-/// Where to.
+/// The recipients.
 pub(crate) struct Target {
     endpoints: Vec<Endpoint>,
     /// Queues that get every event.
     queue_urls: Vec<String>,
-    /// Those that get what they want.
+    /// Subscriptions, which get the events that match them.
     subscriptions: Vec<Subscription>,
     delivery_queue_url: String,
     queues: Queues,
-    /// What tells this replay from others.
+    /// The id of the replay.
     id: String,
 }
 
 impl Target {
-    /// That of a command.
+    /// The recipients that a command names.
     pub(crate) async fn of(
         replay: &Replay,
         id: &str,
@@ -76,7 +75,7 @@ impl Target {
         Ok(target)
     }
 
-    /// The messages of an event, each with its queue; none if nobody there wants it.
+    /// The messages of an event, each with its queue; none if no recipient takes it.
     pub(crate) async fn messages(
         &self,
         event: &EventMeta,

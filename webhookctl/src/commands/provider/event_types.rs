@@ -1,4 +1,4 @@
-//! `webhookctl provider event-types`: what the providers document, under the names that subscriptions match.
+//! `webhookctl provider event-types`: the documented event types, with the names that subscriptions match.
 
 use crate::Result;
 use crate::output::Output;
@@ -9,15 +9,15 @@ use webhook_gateway::providers::Provider;
 /// Lists the event types that the providers document.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-An event type that is not listed is no error: it goes on under a name of the same form.
+An event type that is not listed is accepted, too: it gets a name of the same form.
 
-With --json: {\"provider\": …, \"type\": …} each.
+With --json: {\"provider\": …, \"type\": …} for each.
 
 Examples:
   webhookctl provider event-types
   webhookctl provider event-types --provider people-force --json")]
 pub(crate) struct EventTypes {
-    /// Only those of one provider: creative-force, woodwing, creads or people-force.
+    /// Lists only those of one provider: creative-force, woodwing, creads or people-force.
     #[arg(long)]
     provider: Option<Provider>,
 }

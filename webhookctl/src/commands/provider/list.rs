@@ -6,7 +6,7 @@ use crate::output::Output;
 use clap::Args;
 use webhook_gateway::providers::Provider;
 
-/// Lists the providers, and how each proves that a webhook is its own.
+/// Lists the providers, and how each signs its webhooks.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --json: the object of `provider show` for each.

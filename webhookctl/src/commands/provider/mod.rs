@@ -1,4 +1,4 @@
-//! `webhookctl provider`: the companies whose webhooks the gateway takes.
+//! `webhookctl provider`: the companies whose webhooks the gateway accepts.
 
 mod event_types;
 mod list;

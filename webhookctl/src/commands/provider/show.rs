@@ -1,4 +1,5 @@
-//! `webhookctl provider show`: what an operator enters at a provider, and how the provider signs.
+//! `webhookctl provider show`: where to enter the Payload URL and the secret at a provider, and how the
+//! provider signs.
 
 use crate::Result;
 use crate::output::Output;
@@ -21,7 +22,7 @@ pub(crate) struct Show {
     provider: Provider,
 }
 
-/// What is known of a provider.
+/// A provider.
 #[derive(Debug, Serialize)]
 pub(crate) struct ProviderDetails {
     pub(crate) name: &'static str,
@@ -50,11 +51,10 @@ impl ProviderDetails {
             ),
             Provider::WoodWing => (
                 "WoodWing Studio Server, publishing",
-                "`webhookctl woodwing create` registers it; or the service call CreateWebhookRegistration of \
-                 the \
-                 Webhooks plug-in",
-                "the SecretToken that Studio Server makes: `webhookctl woodwing create` stores it; or one of \
-                 yours",
+                "`webhookctl woodwing create` registers it; the service call CreateWebhookRegistration of \
+                    the Webhooks plug-in does, too",
+                "the SecretToken that Studio Server makes, which `webhookctl woodwing create` stores, or \
+                    one of your own",
             ),
             Provider::Creads => (
                 "Creads Partners, freelance creation",
@@ -65,8 +65,8 @@ impl ProviderDetails {
             Provider::PeopleForce => (
                 "PeopleForce, human resources",
                 "Settings > Webhooks > Add new webhook: Payload URL, Secret, Topics",
-                "make one with `webhookctl source create`, and enter it there; the field is optional, fill \
-                 it in",
+                "make one with `webhookctl source create`, and enter it there; the field is optional, but \
+                    fill it in",
             ),
         };
         Self {
@@ -81,7 +81,7 @@ impl ProviderDetails {
     }
 }
 
-/// How the provider proves that a webhook is its own, in words.
+/// The signature of the provider, in words.
 fn authentication(provider: Provider) -> String {
     let header = provider.signature_header();
     let prefix = match provider {

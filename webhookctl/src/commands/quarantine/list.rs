@@ -7,11 +7,12 @@ use crate::output::Output;
 use crate::stack::Stack;
 use clap::Args;
 
-/// Lists what is quarantined, or what was rejected, the newest first.
+/// Lists quarantined webhooks, or rejected requests, the newest first.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: {\"id\": …, \"source\": …, \"at\": …, \"state\": …, \"reason\": …, \"released_as\": …} each. The
-state is quarantined, accepted or released (as the event released_as), rejected, or forgotten.
+With --json: {\"id\": …, \"source\": …, \"at\": …, \"state\": …, \"reason\": …, \"released_as\": …} for each.
+The state is quarantined, accepted, released (as the event in \"released_as\"), rejected, or forgotten (the
+ledger no longer has it).
 
 Examples:
   webhookctl quarantine list --source studio
@@ -27,13 +28,13 @@ pub(crate) async fn run(List { which }: List, stack: &Stack, output: Output) -> 
         false => quarantined(&which, stack, output).await?,
     };
     if rows.is_empty() {
-        output.note("nothing was found: --since looks further back");
+        output.note("nothing was found: use --since to search further back");
         note_unknown(which.source.as_slice(), stack, output).await;
     }
     output.list(&rows, QuarantineRow::COLUMNS)
 }
 
-/// What is, or was, quarantined, the newest first.
+/// The quarantined and released webhooks, the newest first.
 async fn quarantined(which: &Which, stack: &Stack, output: Output) -> Result<Vec<QuarantineRow>> {
     let found = found(which, stack, output).await?;
     Ok(found.into_iter().map(|(listed, _)| listed).collect())

@@ -1,5 +1,5 @@
-//! `webhookctl quarantine`: what was authentic and not understood, and what was rejected, looked at and
-//! released.
+//! `webhookctl quarantine`: webhooks that were authentic but not understood, and requests that were
+//! rejected, shown and released.
 
 mod list;
 mod messages;
@@ -20,16 +20,16 @@ use webhook_gateway::event::EventMeta;
 use webhook_gateway::store::journal::KeptRejected;
 use webhook_gateway::store::ledger::ItemSummary;
 
-/// How far back is looked without `--since`.
+/// The time span without `--since`.
 const DEFAULT_SINCE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
-What is quarantined was answered 2xx, so that its provider will not send it again; `webhookctl event show ID`
-shows it. With --rejected it is about requests that were refused for their signature, or because their source
-was disabled: the newest 100 of each source and day with a signature, and the newest 100 without, are kept for
-7 days, in case the mistake was ours. A flood is kept in part: one a second by each copy of the function, once
-it has kept 100.
+A quarantined webhook was answered 2xx: its provider does not send it again. `webhookctl event show ID` shows
+it. With --rejected, the commands are about requests that were rejected for their signature, or because their
+source was disabled. For each source and day, the gateway keeps the newest 100 of these with a signature and
+the newest 100 without for 7 days, in case the configuration was wrong. It keeps only a part of a flood: after
+100 requests, each copy of the function keeps one per second.
 
 Examples:
   webhookctl quarantine list
@@ -51,19 +51,19 @@ pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Resu
 
 #[derive(Debug, Args)]
 pub(crate) struct Which {
-    /// What was rejected, instead of what is quarantined.
+    /// Selects rejected requests instead of quarantined webhooks.
     #[arg(long)]
     rejected: bool,
-    /// Only that of this source.
+    /// Selects only those of this source.
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Only what came since then: 90s, 15m, 2h or 3d ago, a date, or an RFC 3339 time; 7d unless told
-    /// otherwise.
+    /// Selects only those that came since this time: 90s, 15m, 2h or 3d ago, a date, or an RFC 3339 time.
+    /// The default is 7d.
     #[arg(long, value_name = "TIME", value_parser = time::since)]
     since: Option<Timestamp>,
 }
 
-/// Something that is quarantined, or was rejected.
+/// A quarantined webhook or a rejected request.
 #[derive(Debug, Serialize)]
 struct QuarantineRow {
     id: String,
@@ -79,7 +79,7 @@ impl QuarantineRow {
 }
 
 impl QuarantineRow {
-    /// What was quarantined as an event, with what the ledger has of it now.
+    /// The row of a quarantined webhook, with its item in the ledger.
     fn of(event: &EventMeta, kept: Option<ItemSummary>) -> Self {
         let forgotten = || ItemSummary {
             event: event.clone(),
@@ -104,7 +104,7 @@ impl QuarantineRow {
         }
     }
 
-    /// What was rejected.
+    /// The row of a rejected request.
     fn rejected(kept: &KeptRejected) -> Self {
         let state = match kept.released_as {
             Some(_) => "released",
@@ -122,14 +122,14 @@ impl QuarantineRow {
 }
 
 impl Which {
-    /// From when on, but not before anything is kept.
+    /// The beginning of the search.
     fn since(&self, kept: SignedDuration, output: Output) -> Result<Timestamp> {
         let week_ago = || Timestamp::now() - DEFAULT_SINCE;
         time::bounded(self.since.unwrap_or_else(week_ago), None, kept, output)
     }
 }
 
-/// The same, with the key of each in the ledger.
+/// The quarantined and released webhooks, the newest first, each with its key in the ledger.
 async fn found(
     which: &Which,
     stack: &Stack,
@@ -147,7 +147,7 @@ async fn found(
         .iter()
         .map(|indexed| indexed.published.event.key.clone())
         .collect();
-    let kept = stack.ledger()?.briefs(&keys).await?;
+    let kept = stack.ledger()?.summaries(&keys).await?;
     let list = |event: &EventMeta| {
         let kept = kept.get(&event.key).cloned();
         (QuarantineRow::of(event, kept), event.key.clone())

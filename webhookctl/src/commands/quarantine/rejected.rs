@@ -1,4 +1,4 @@
-//! Requests that were refused, as the journal keeps them.
+//! Rejected requests, as the journal keeps them.
 
 use super::{QuarantineRow, Which};
 use crate::Result;
@@ -10,16 +10,16 @@ use jiff::{SignedDuration, Timestamp};
 use webhook_gateway::crypto::mac::sha256;
 use webhook_gateway::store::journal::{Journal, KeptRejected, days};
 
-/// A request that was refused, as it came.
+/// A rejected request, as it came.
 pub(crate) struct Request {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) raw: Vec<u8>,
 }
 
-/// For so long the journal keeps what was refused.
+/// The journal keeps a rejected request for this long.
 const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Those that are meant, the newest first.
+/// The selected requests, the newest first.
 pub(crate) async fn list(
     which: &Which,
     stack: &Stack,
@@ -29,7 +29,7 @@ pub(crate) async fn list(
     Ok(kept.iter().map(QuarantineRow::rejected).collect())
 }
 
-/// The one of this id.
+/// The request of this id.
 pub(crate) async fn one(id: &str, journal: &Journal) -> Result<KeptRejected> {
     let mut parts = id.split('/');
     let (source, day) = (parts.next().unwrap_or_default(), parts.next());
@@ -39,11 +39,11 @@ pub(crate) async fn one(id: &str, journal: &Journal) -> Result<KeptRejected> {
     let kept = journal.rejected(source, day).await?;
     let one = kept.into_iter().find(|kept| kept.id == id);
     Ok(one.ok_or(
-        "there is no such request any more: a newer one has its place, or its 7 days are over",
+        "this request is not kept any more: a newer one took its place, or its 7 days are over",
     )?)
 }
 
-/// The headers and the bytes of one that is kept.
+/// The headers and the body of a request.
 pub(crate) async fn request(
     kept: &KeptRejected,
     journal: &Journal,
@@ -51,20 +51,19 @@ pub(crate) async fn request(
 ) -> Result<Request> {
     let request = journal.rejected_request(kept).await;
     let request = request?;
-    let request = request.ok_or("another request has taken its place")?;
+    let request = request.ok_or("a newer request took its place")?;
     let raw = recorded.bytes(request.body).await?;
     if request.digest.is_some_and(|digest| digest != sha256(&raw)) {
         return Err(
-            "its body is not there: it was not stored in time, or a newer request has overwritten \
-            it"
-            .into(),
+            "its body is missing: it was not stored in time, or a newer request overwrote it"
+                .into(),
         );
     }
     let headers = request.headers;
     Ok(Request { headers, raw })
 }
 
-/// What is kept of the sources that are meant: one, or all that are configured.
+/// The requests of the selected source, or of all configured sources.
 pub(crate) async fn kept(
     which: &Which,
     journal: &Journal,

@@ -20,39 +20,39 @@ use webhook_gateway::store::journal::{Journal, KeptRejected};
 use webhook_gateway::store::ledger::{LedgerItem, NewItem};
 use webhook_gateway::store::sources::{Authentication, Source};
 
-/// Tries what is quarantined with today's code, or what was rejected with today's secrets, and accepts what
-/// is in order.
+/// Accepts quarantined webhooks that the present code understands, or rejected requests that the present
+/// secrets verify.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It is released once, however often this is called, and stays where it is if it is still not in order. Nothing
-that is quarantined is verified again. --dry-run releases nothing: it shows the outcome that a release would have, and
-the reason why the webhook was not accepted when it came; with --json also the whole CloudEvent. What is released as the
-rejected kind may still be quarantined then: it was authentic, and is not understood. A source that is
-unsigned today verifies nothing: what was rejected is accepted with --unsigned-too alone, forgeries among it.
+A release is idempotent. A webhook that is still not in order stays where it is. The signatures of quarantined
+webhooks are not verified again. --dry-run shows the outcome that a release would have, and the reason why the
+webhook was not accepted when it came; with --json also the CloudEvent. A rejected request that is released
+may be quarantined then: it is authentic, but not understood. A source that is unsigned now cannot verify its
+rejected requests: only --unsigned-too accepts them, and forgeries with them.
 
 With --json: {\"id\": …, \"outcome\": …, \"event\": …, \"type\": …, \"reason\": …, \"was\": …, \"cloudevent\":
-{…}} each, the last in dry runs only. The outcome is released, would-be-released, released-before, or kept,
-for the reason.
+{…}} for each. Only dry runs have the \"cloudevent\". The outcome is released, would-be-released,
+released-before, or kept (for the reason).
 
 Examples:
   webhookctl quarantine release sha256:0f…:1790000000000 --dry-run
   webhookctl quarantine release --source studio --since 3d
   webhookctl quarantine release --rejected --source hr --since 1d")]
 pub(crate) struct Release {
-    /// Ids of what is quarantined; without any, all that is meant by --source and --since.
+    /// The ids of quarantined webhooks. Without ids, --source and --since select them.
     #[arg(conflicts_with_all = ["rejected", "since"])]
     ids: Vec<String>,
     #[command(flatten)]
     which: Which,
-    /// Also accepts what was rejected of sources that are unsigned today, without any check.
+    /// Also accepts rejected requests of sources that are unsigned now, without any check.
     #[arg(long, requires = "rejected")]
     unsigned_too: bool,
-    /// Tells what would become of it, and changes nothing.
+    /// Shows the outcomes and changes nothing.
     #[arg(long)]
     dry_run: bool,
 }
 
-/// What became of one of them.
+/// The outcome of one webhook.
 #[derive(Debug, Serialize)]
 pub(crate) struct Released {
     id: String,
@@ -60,9 +60,9 @@ pub(crate) struct Released {
     event: Option<String>,
     r#type: Option<String>,
     reason: Option<String>,
-    /// Why it was not accepted when it came.
+    /// The reason why it was not accepted when it came.
     was: Option<String>,
-    /// What today's code makes of it, in a dry run.
+    /// The event that the present code makes of it, in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     cloudevent: Option<Box<RawValue>>,
 }
@@ -72,7 +72,7 @@ impl Released {
 }
 
 impl Released {
-    /// The id of what is quarantined no more.
+    /// The id of a webhook that is not quarantined any more.
     fn freed(&self) -> Option<&str> {
         matches!(self.outcome, "released" | "released-before").then_some(&*self.id)
     }
@@ -116,7 +116,7 @@ impl Released {
         }
     }
 
-    /// What would become of it, instead of what it was.
+    /// The outcome of a dry run.
     fn would_be(id: &str, was: Option<&str>, webhook: Verified<'_>, entry: &NewItem) -> Self {
         let meta = &entry.event;
         let normalized = meta.provider().ok();
@@ -132,7 +132,7 @@ impl Released {
     }
 }
 
-/// What a release needs to know.
+/// Releases webhooks, or shows what a release would do.
 pub(crate) struct Releaser {
     recorded: LedgerReader,
     document: Document,
@@ -140,8 +140,8 @@ pub(crate) struct Releaser {
     dry_run: bool,
 }
 
-/// What became of them so far. An outcome that is printed is dropped: all events together may be gigabytes.
-struct Told {
+/// The outcomes so far. A printed outcome is dropped: all events together may be gigabytes.
+struct Outcomes {
     output: Output,
     rows: Vec<Released>,
     freed: BTreeSet<String>,
@@ -149,7 +149,7 @@ struct Told {
     kept: usize,
 }
 
-impl Told {
+impl Outcomes {
     fn begin(output: Output) -> Self {
         Self {
             output,
@@ -167,7 +167,7 @@ impl Told {
         if self.output.json {
             return self.output.list(&[row], Released::COLUMNS);
         }
-        // A table does not show it.
+        // A table has no column for it.
         row.cloudevent = None;
         self.rows.push(row);
         Ok(())
@@ -177,10 +177,9 @@ impl Told {
         self.output.list(&self.rows, Released::COLUMNS)?;
         match (self.kept, self.count) {
             (0, _) => Ok(()),
-            (kept, count) => Err(format!(
-                "{kept} of {count} are kept where they are, for the reasons given"
-            )
-            .into()),
+            (kept, count) => {
+                Err(format!("{kept} of {count} stay where they are, for the reasons given").into())
+            }
         }
     }
 }
@@ -188,42 +187,42 @@ impl Told {
 pub(crate) async fn run(arguments: Release, stack: &Stack, output: Output) -> Result<()> {
     let (dry_run, unsigned_too) = (arguments.dry_run, arguments.unsigned_too);
     let releaser = Releaser::of(stack, dry_run, unsigned_too).await?;
-    let mut told = Told::begin(output);
-    // One at a time: the bodies of all of them may be more than the machine has memory for. The oldest first,
-    // as it came.
+    let mut outcomes = Outcomes::begin(output);
+    // One at a time: all bodies together may not fit into memory. The oldest first, in the order in which
+    // they came.
     if arguments.which.rejected {
         let journal = stack.journal()?;
         let kept = rejected::kept(&arguments.which, &journal, stack, output).await?;
         for kept in kept.into_iter().rev() {
-            told.add(releaser.rejected(&kept, &journal).await?)?;
+            outcomes.add(releaser.rejected(&kept, &journal).await?)?;
         }
     } else if arguments.ids.is_empty() {
         let found = found(&arguments.which, stack, output).await?;
         for (listed, key) in found.into_iter().rev() {
-            let mut kept = releaser.recorded.look(&BTreeSet::from([key])).await?;
+            let mut kept = releaser.recorded.items(&BTreeSet::from([key])).await?;
             let row = match kept.drain().next() {
                 Some((_, kept)) => releaser.quarantined(&kept).await?,
-                None => Released::kept(&listed.id, "the ledger has forgotten it"),
+                None => Released::kept(&listed.id, "the ledger no longer has it"),
             };
-            told.add(row)?;
+            outcomes.add(row)?;
         }
     } else {
         for id in &arguments.ids {
             let source = arguments.which.source.as_deref();
             let kept = releaser.recorded.find(id, source, stack).await?;
-            told.add(releaser.quarantined(&kept).await?)?;
+            outcomes.add(releaser.quarantined(&kept).await?)?;
         }
     }
     if !dry_run && !arguments.which.rejected {
-        let freed = told.freed.iter().map(String::as_str).collect();
+        let freed = outcomes.freed.iter().map(String::as_str).collect();
         let queue = Peek::new(stack.sqs(), stack.quarantine_queue()?);
         forget(freed, &queue).await;
     }
-    told.end()
+    outcomes.end()
 }
 
 impl Releaser {
-    /// With what is configured today.
+    /// A releaser with the present configuration.
     pub(crate) async fn of(stack: &Stack, dry_run: bool, unsigned_too: bool) -> Result<Self> {
         Ok(Self {
             recorded: stack.ledger()?,
@@ -242,7 +241,7 @@ impl Releaser {
         Ok(Source::parse(name, self.document.entry(name)?)?)
     }
 
-    /// Tries what is quarantined with today's code.
+    /// Tries a quarantined webhook with the present code.
     pub(crate) async fn quarantined(&self, kept: &LedgerItem) -> Result<Released> {
         let id = &kept.event.id;
         if kept.state != "quarantined" {
@@ -280,19 +279,19 @@ impl Releaser {
         })
     }
 
-    /// Tries what was rejected with today's secrets, unless it was released before.
+    /// Tries a rejected request with the present secrets, unless it was released before.
     async fn rejected(&self, kept: &KeptRejected, journal: &Journal) -> Result<Released> {
         if let Some(event) = &kept.released_as {
             return Ok(Released::before(&kept.id, Some(event.clone())));
         }
         match rejected::request(kept, journal, &self.recorded).await {
-            Ok(request) => self.refused(kept, &request, journal).await,
+            Ok(request) => self.rejected_request(kept, &request, journal).await,
             Err(error) => Ok(Released::kept(&kept.id, error)),
         }
     }
 
-    /// Tries a request that was rejected with today's secrets.
-    pub(crate) async fn refused(
+    /// The same for a request that was read already.
+    pub(crate) async fn rejected_request(
         &self,
         kept: &KeptRejected,
         request: &Request,
@@ -313,7 +312,7 @@ impl Releaser {
         let is_signature = |name: &str| name == source.provider.signature_header();
         let headers = headers.filter(|(name, _)| !is_signature(name)).cloned();
         let entry = |at| NewItem {
-            // Whether it is a copy of another does not change by their being released together.
+            // The original time decides whether it is a copy of another request that is released with it.
             came_at: kept.at,
             ..NewItem::of(
                 kept.source.clone(),
@@ -329,28 +328,25 @@ impl Releaser {
             return Ok(Released::would_be(&kept.id, was, webhook, &entry(now)));
         }
         let Some(at) = journal.begin_release(kept, now).await? else {
-            return Ok(Released::kept(
-                &kept.id,
-                "another request has taken its place",
-            ));
+            return Ok(Released::kept(&kept.id, "a newer request took its place"));
         };
         let entry = entry(at);
-        // A second try, however late, finds the first.
+        // A second try finds the first, however late it is.
         let event = self.recorded.accept(&entry, request.raw.clone()).await?;
         journal.end_release(kept, &event).await?;
         Ok(Released::of(&kept.id, "released", event, &entry))
     }
 }
 
-/// The request as authentic, by today's secrets.
+/// The request as verified by the present secrets.
 fn verify<'r>(source: &Source, request: &'r Request, unsigned_too: bool) -> Result<Verified<'r>> {
     let raw = &request.raw;
     let Authentication::Signed(secrets) = &source.authentication else {
         return match unsigned_too {
             true => Ok(Verified::recorded(raw)),
             false => Err(
-                "its source is unsigned today, so that nothing tells a forgery: --unsigned-too \
-                accepts it without a check"
+                "its source is unsigned now, and a forgery cannot be detected: --unsigned-too accepts the \
+                    request without a check"
                     .into(),
             ),
         };

@@ -11,24 +11,23 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use webhook_gateway::providers::Provider;
 
-/// Shows what is quarantined, or was rejected: its reason, the request as it came, and what would become of
-/// it today.
+/// Shows a quarantined webhook or a rejected request: the reason, the request as it came, and the outcome
+/// that a release would have.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: what `quarantine list --json` has for it, with \"headers\": {…}, \"body\": … (or \"body_base64\"
-if it is not UTF-8) and \"today\": {…}, which is what `quarantine release --dry-run` has for it. Signatures
-are not shown.
+With --json: the object of `quarantine list --json` with \"headers\": {…}, \"body\": … (or \"body_base64\" if
+it is not UTF-8) and \"today\": {…}, the object of `quarantine release --dry-run`. Signatures are not shown.
 
 Examples:
   webhookctl quarantine show sha256:0f…:1790000000000
   webhookctl quarantine show --rejected hr/2026-11-22/017/1790000000000")]
 pub(crate) struct Show {
-    /// Its id, as `quarantine list` has it.
+    /// The id in `quarantine list`.
     id: String,
-    /// It was rejected.
+    /// Shows a rejected request.
     #[arg(long)]
     rejected: bool,
-    /// The source that it came in by, if several have one of this id.
+    /// The source of the webhook, if several sources have one with this id.
     #[arg(long, value_name = "NAME", conflicts_with = "rejected")]
     source: Option<String>,
 }
@@ -50,7 +49,7 @@ pub(crate) async fn run(arguments: &Show, stack: &Stack, output: Output) -> Resu
         let journal = stack.journal()?;
         let kept = rejected::one(id, &journal).await?;
         let request = rejected::request(&kept, &journal, releaser.recorded()).await?;
-        let today = releaser.refused(&kept, &request, &journal).await?;
+        let today = releaser.rejected_request(&kept, &request, &journal).await?;
         let headers = request.headers.into_iter().collect();
         (QuarantineRow::rejected(&kept), headers, request.raw, today)
     } else {

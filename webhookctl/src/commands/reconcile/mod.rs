@@ -1,6 +1,7 @@
-//! `webhookctl reconcile`: proves that nothing was lost, or lists what is missing, and sends it on its way.
+//! `webhookctl reconcile`: proves that nothing was lost, or lists the missing events and deliveries and
+//! repairs them.
 //!
-//! `read` collects what there is, `balance` counts it, `view` prints it, and `repair` repairs it.
+//! `read` collects the data, `balance` counts it, `view` prints the result, and `repair` repairs.
 
 mod balance;
 mod read;
@@ -21,53 +22,54 @@ use serde_json::json;
 use std::num::NonZeroU32;
 use std::ops::Range;
 
-/// How long anything may be on its way between two steps.
+/// The longest time between two steps of an event.
 const GRACE: SignedDuration = SignedDuration::from_mins(2);
 
-/// The rate that most endpoints bear, and the stream path in any case.
+/// A rate that most endpoints and the stream path can take.
 const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(50).unwrap();
 
-/// Proves that nothing was lost, or lists what is missing.
+/// Proves that no event or delivery was lost, or lists the missing ones.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Proves, for everything that was accepted since a time, that
+For all events that were accepted since a time, the command proves that
   accepted   = published + quarantined, and
   deliveries = delivered + held + exhausted + skipped + in flight;
-or lists what is missing, one by one, and fails. What is younger than two minutes is in flight. While there
-are messages on the delivery queue, a delivery without a record is in flight or missing. An event that was
-published but is missing from the journal is reported as missing too; a repair publishes it a second time,
+or it lists the missing events and deliveries and fails. Events younger than two minutes are in flight. While
+there are messages on the delivery queue, a delivery without a record is in flight or missing. An event that
+was published but is missing from the journal is reported as missing too; a repair publishes it a second time,
 with the same id.
 
-The command reads the entire ledger, whatever the time: one read unit for each 8 KB, so 0.13 million for 1 GB.
-It reads the journal and the deliveries from --since on: 8 and some 200 read units for a thousand events and
-as many deliveries.
+The command scans the entire ledger regardless of --since: one read unit for each 8 KB, or 0.13 million for 1
+GB. It reads the journal and the deliveries since --since: 8 read units for a thousand events, and about 200
+for a thousand deliveries.
 
---repair publishes the events that were never published, also those that the stream has forgotten after its 24
-hours, and puts the deliveries on the queue again. What was repaired is in flight, and is not repaired again.
+--repair publishes the events that were never published, even those older than the 24 hours of the stream, and
+puts the deliveries on the queue again. Repaired events and deliveries are in flight, and are not repaired
+again.
 
 With --json: {\"since\": …, \"until\": …, \"events\": {\"accepted\": 3, …}, \"deliveries\": {\"all\": 2, …}},
 then {\"missing\": \"event\" or \"delivery\", \"id\": …, \"type\": …, \"source\": …, \"endpoint\": …,
-\"event\": …, \"accepted_at\": …, \"why\": …} for each, and after a repair {\"repaired\": {\"events\": 0,
-\"deliveries\": 0}}.
+\"endpoint_name\": …, \"event\": …, \"accepted_at\": …, \"why\": …} for each, and after a repair
+{\"repaired\": {\"events\": 0, \"deliveries\": 0}}.
 
 Examples:
   webhookctl reconcile --since 2d
   webhookctl reconcile --since 2026-11-20 --repair --dry-run
   webhookctl reconcile --since 2026-11-20 --repair --rate 20")]
 pub(crate) struct Reconcile {
-    /// Of events accepted since this time: 90s, 15m, 2h or 3d ago, a date, or an RFC 3339 time.
+    /// Checks events accepted since this time: 90s, 15m, 2h or 3d ago, a date, or an RFC 3339 time.
     #[arg(long, value_name = "TIME", value_parser = time::since)]
     since: Timestamp,
-    /// Of events accepted before this time.
+    /// Checks events accepted before this time.
     #[arg(long, value_name = "TIME", value_parser = time::since)]
     until: Option<Timestamp>,
-    /// Sends what is missing on its way.
+    /// Repairs the missing events and deliveries.
     #[arg(long)]
     repair: bool,
-    /// Repairs nothing, and lists what a repair would send.
+    /// Lists the events and deliveries that a repair would send, and sends nothing.
     #[arg(long, requires = "repair")]
     dry_run: bool,
-    /// How many are repaired in a second.
+    /// The number of repairs per second.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_RATE, requires = "repair")]
     rate: NonZeroU32,
 }
@@ -95,20 +97,19 @@ pub(crate) async fn run(arguments: &Reconcile, stack: &Stack, output: Output) ->
     match view::problem(missing.0, missing.1, surely) {
         Some(problem) => Err(problem.into()),
         None if unreadable > 0 => Err(format!(
-            "whether {unreadable} items of the ledger were published is \
-            not known: they are not as it writes them"
+            "{unreadable} items of the ledger cannot be read: it is not known whether they were published"
         )
         .into()),
         None => Ok(()),
     }
 }
 
-/// Whole milliseconds, as everything is noted in these.
+/// The span in whole milliseconds: all times are stored in these.
 fn span(since: Timestamp, until: Timestamp) -> Result<Range<Timestamp>> {
     let whole = |at: Timestamp| Timestamp::from_millisecond(at.as_millisecond());
     let span = whole(since)?..whole(until)?;
     match span.is_empty() {
-        true => Err("--since is not before --until, or not before now".into()),
+        true => Err("--since must be before --until and before now".into()),
         false => Ok(span),
     }
 }
@@ -126,8 +127,8 @@ async fn deliveries(
     if dead.depth() > 0 {
         let letters = dead.depth();
         output.note(&format!(
-            "what is on the dead-letter queue ({letters}) may be deliveries that are \
-            missing: see `webhookctl dead-letter list`"
+            "the messages on the dead-letter queue ({letters}) may be missing deliveries: see `webhookctl \
+                dead-letter list`"
         ));
     }
     let table = stack.deliveries()?;

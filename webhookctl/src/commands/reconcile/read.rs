@@ -1,8 +1,8 @@
-//! What there is to reconcile: the lines of the ledger, what the journal says was published, and the records
-//! of each endpoint. Each is read after what it is compared with, so that nothing is missed that happens
-//! meanwhile.
+//! The data to reconcile: the items of the ledger, the published events of the journal, and the deliveries
+//! of each endpoint. They are read in this order: an event that moves on meanwhile is then found further
+//! on.
 
-use super::balance::{Publication, Published, Standing};
+use super::balance::{DeliveryState, Publication, Published};
 use crate::Result;
 use crate::commands::event::index::{Filter, Index};
 use crate::output::Output;
@@ -14,14 +14,14 @@ use std::ops::Range;
 use webhook_gateway::store::deliveries::Deliveries;
 use webhook_gateway::store::ledger::{ItemSummary, Ledger};
 
-/// The lines of what was accepted in a time span, and how many items cannot be read.
+/// The items that were accepted in a time span, and the number of items that cannot be read.
 pub(crate) async fn lines(
     ledger: &Ledger,
     accepted: &Range<Timestamp>,
     output: Output,
 ) -> Result<(Vec<ItemSummary>, usize)> {
     let now = Timestamp::now();
-    let mut progress = Progress::counting("items of the ledger are read", output);
+    let mut progress = Progress::counting("items of the ledger read", output);
     let (mut lines, mut scanned, mut unreadable) = (Vec::new(), 0, 0);
     let mut after = None;
     loop {
@@ -39,7 +39,7 @@ pub(crate) async fn lines(
     Ok((lines, unreadable))
 }
 
-/// What the journal says was published of that, until now.
+/// The events of that time span that were published until now, by the journal.
 pub(crate) async fn published(
     stack: &Stack,
     accepted: &Range<Timestamp>,
@@ -50,7 +50,7 @@ pub(crate) async fn published(
         until: Some(accepted.end),
         ..Filter::default()
     };
-    let mut progress = Progress::counting("events of the journal are read", output);
+    let mut progress = Progress::counting("events of the journal read", output);
     let mut index = Index::of(stack, filter)?;
     let mut published = Published::new();
     while let Some(page) = index.next().await? {
@@ -69,12 +69,12 @@ pub(crate) async fn published(
     Ok(published)
 }
 
-/// Where each delivery of that to an endpoint stands.
+/// The state of each delivery of these events to an endpoint.
 pub(crate) async fn records(
     deliveries: &Deliveries,
     endpoint: &str,
     accepted: &Range<Timestamp>,
-) -> Result<HashMap<String, Standing>> {
+) -> Result<HashMap<String, DeliveryState>> {
     let until = accepted.end.as_millisecond();
     let mut records = HashMap::new();
     let mut after = None;
@@ -84,7 +84,7 @@ pub(crate) async fn records(
         let page = page.into_iter();
         let page =
             page.filter(|record| !record.event.is_ping() && record.event.accepted_at < until);
-        records.extend(page.map(|record| (record.id.clone(), Standing::of(record))));
+        records.extend(page.map(|record| (record.id.clone(), DeliveryState::of(record))));
         after = last;
         if after.is_none() {
             return Ok(records);

@@ -1,5 +1,5 @@
-//! Sends what is missing on its way: an event by a mark in the ledger, which the stream path takes for a new one; a
-//! delivery by another message. Either is done again without harm: the id is the same.
+//! Repairs: an event by a mark in the ledger, after which the stream path publishes it like a new one; a
+//! delivery by another message. A second repair does no harm: the id stays the same.
 
 use super::balance::Missing;
 use crate::Result;
@@ -13,7 +13,7 @@ use std::num::NonZeroU32;
 use webhook_gateway::messages::DeliverEvent;
 use webhook_gateway::store::ledger::{ItemSummary, Ledger};
 
-/// Has the stream path publish events again; returns how many.
+/// Lets the stream path publish events again. Returns their number.
 pub(crate) async fn events(
     missing: &[ItemSummary],
     ledger: &Ledger,
@@ -37,10 +37,10 @@ pub(crate) async fn events(
 }
 
 fn unfinished(why: impl Display, republished: usize) -> String {
-    format!("{why}; {republished} events are published again: run it again for the rest")
+    format!("{why}; {republished} events are published again: run the command again for the rest")
 }
 
-/// Puts deliveries on the queue again; how many are.
+/// Puts deliveries on the queue again. Returns their number.
 pub(crate) async fn deliveries(
     missing: Vec<Missing>,
     sending: &PacedSender<'_>,
@@ -58,7 +58,7 @@ pub(crate) async fn deliveries(
     match outcome.problem {
         None => Ok(outcome.sent),
         Some(problem) => Err(format!(
-            "{problem}; {} deliveries are on the queue again: run it again for the rest",
+            "{problem}; {} deliveries are on the queue again: run the command again for the rest",
             outcome.sent
         )
         .into()),

@@ -1,4 +1,4 @@
-//! What is said of an account: two equations, and what is missing.
+//! The printed result: two equations, and the missing events and deliveries.
 
 use super::balance::{Deliveries, Events, Missing};
 use crate::Result;
@@ -10,7 +10,7 @@ use serde_json::json;
 use std::ops::Range;
 use webhook_gateway::store::ledger::ItemSummary;
 
-/// Something that is missing.
+/// A missing event or delivery.
 #[derive(Serialize)]
 struct Lost {
     missing: &'static str,
@@ -26,7 +26,7 @@ struct Lost {
     why: &'static str,
 }
 
-/// Prints both equations, and then what is missing, one by one.
+/// Prints both equations, and then a row for each missing event and delivery.
 pub(crate) fn print(
     events: &Events,
     deliveries: &Deliveries,
@@ -81,20 +81,20 @@ fn equations(events: &Events, deliveries: &Deliveries) -> String {
     )
 }
 
-/// What is wrong with an account, if anything is.
+/// The error, if anything is missing.
 pub(crate) fn problem(events: usize, deliveries: usize, surely_missing: usize) -> Option<String> {
     let deliveries = counted(deliveries, "delivery", "deliveries");
     if surely_missing > 0 {
         let least = counted(surely_missing, "delivery", "deliveries").unwrap_or_default();
         return Some(format!(
-            "missing at least: {least}, as there are too few messages on the queue for them; which they are, \
-             is known when it is empty"
+            "missing at least: {least}. The queue has too few messages for all that are unaccounted for; \
+                run the command again when the queue is empty to see which"
         ));
     }
     let parts = [counted(events, "event", "events"), deliveries];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     let what = parts.join(" and ");
-    (!parts.is_empty()).then(|| format!("missing: {what}; --repair sends them on their way"))
+    (!parts.is_empty()).then(|| format!("missing: {what}; --repair repairs them"))
 }
 
 fn counted(count: usize, one: &str, several: &str) -> Option<String> {
@@ -118,8 +118,8 @@ impl Lost {
             event: None,
             accepted_at: shown(event.accepted_at),
             why: match line.republished_at {
-                Some(_) => "it was to be published again, and was not",
-                None => "nothing says that it was published",
+                Some(_) => "a repair marked it, but it was not published",
+                None => "the journal has no publication of it",
             },
         }
     }
@@ -136,8 +136,8 @@ impl Lost {
             event: Some(event.id.clone()),
             accepted_at: shown(event.accepted_at),
             why: match missing.is_overdue {
-                true => "its next attempt never came",
-                false => "it was never tried",
+                true => "its next attempt is overdue",
+                false => "it has had no attempt",
             },
         }
     }
@@ -187,7 +187,7 @@ deliveries: 2 = 2 delivered + 0 held + 0 exhausted + 0 skipped + 0 in flight";
         for (events, deliveries, surely, expected) in [
             (1, 0, 0, "missing: 1 event;"),
             (2, 1, 0, "missing: 2 events and 1 delivery;"),
-            (0, 0, 3, "missing at least: 3 deliveries,"),
+            (0, 0, 3, "missing at least: 3 deliveries."),
         ] {
             let problem = problem(events, deliveries, surely).unwrap();
             assert!(problem.starts_with(expected), "{problem}");

@@ -11,18 +11,18 @@ use clap::Args;
 use webhook_gateway::providers::Provider;
 use webhook_gateway::store::sources::{Source, SourceError, is_source_name};
 
-/// Creates a source, with a generated secret unless told otherwise.
+/// Creates a source, with a generated secret by default.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --secret-stdin and --unsigned, a secret is generated in the provider's own form and shown once: paste
-it where the provider asks for it, beside the Payload URL.
+Without --secret-stdin and --unsigned, a secret is generated in the provider's own form and shown once. Enter
+it at the provider, together with the Payload URL.
 
-With --silent-after, the gateway watches the source. If the source sends nothing for that long, counted from now or
-from its last webhook, the gateway sends one notification and puts one event
+With --silent-after, the gateway watches the source. If the source sends nothing for that long, counted from
+now or from its last webhook, the gateway sends one notification and puts one event
 io.webhook-gateway.source.silent on the events queue.
 
-With --json: {\"name\": …, \"provider\": …, \"secrets\": 1, \"url\": …, \"secret\": …}, the secret only if it
-was generated.
+With --json: {\"name\": …, \"provider\": …, \"secrets\": 1, \"url\": …, \"secret\": …}, with the secret only
+if it was generated.
 
 Examples:
   webhookctl source create studio --provider creative-force
@@ -31,26 +31,26 @@ Examples:
   webhookctl source create shop --provider creads --silent-after 2d
   webhookctl source create hr-test --provider people-force --unsigned")]
 pub(crate) struct Create {
-    /// The source's name, the last part of its Payload URL.
+    /// The name of the source, which is the last part of its Payload URL.
     name: String,
-    /// Whose webhooks these are: creative-force, woodwing, creads or people-force.
+    /// The provider: creative-force, woodwing, creads or people-force.
     #[arg(long)]
     provider: Provider,
     /// Reads the secret from standard input instead of generating one.
     #[arg(long)]
     secret_stdin: bool,
-    /// Accepts webhooks without any signature, from anybody who knows the URL.
+    /// Accepts webhooks without any signature, from anyone who knows the URL.
     #[arg(long, conflicts_with = "secret_stdin")]
     unsigned: bool,
-    /// How long the same id counts as a duplicate, such as 30d; of providers without ids, how long the same
-    /// update does, such as 10m. The default is the provider's.
+    /// How long the same id counts as a duplicate, such as 30d. For providers without ids, how long the
+    /// same update does, such as 10m. The default is the provider's own window.
     #[arg(long, value_name = "DURATION")]
     dedupe_window: Option<String>,
-    /// The longest that it normally sends nothing, such as 2h or 3d, up to 30d; without it the source is not
-    /// watched.
+    /// The longest time for which the source normally sends nothing, such as 2h or 3d, up to 30d. By
+    /// default the source is not watched.
     #[arg(long, value_name = "DURATION")]
     silent_after: Option<String>,
-    /// An origin that may ask whether it may send; `*` is any.
+    /// An origin whose validation request is accepted. `*` is any origin.
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
 }
@@ -67,8 +67,8 @@ pub(crate) async fn run(arguments: Create, stack: &Stack, output: Output) -> Res
     let mut document = Document::of(stack).await?;
     if document.sources.contains_key(&name) {
         return Err(format!(
-            "there is a source {name} already: `webhookctl source rotate-secret {name}` gives \
-            it a new secret, `webhookctl source delete {name}` deletes it"
+            "the source {name} already exists: `webhookctl source rotate-secret {name}` gives it a new \
+                secret, `webhookctl source delete {name}` deletes it"
         )
         .into());
     }
@@ -90,9 +90,9 @@ pub(crate) async fn run(arguments: Create, stack: &Stack, output: Output) -> Res
     document.sources.insert(name.clone(), entry);
     document.write().await?;
     if arguments.unsigned {
-        output.note("this source is unsigned: anybody who knows its URL can send to it");
+        output.note("this source is unsigned: anyone who knows its URL can send to it");
     }
-    // Its secret is shown whether it is watched or not.
+    // The secret is shown first, even if watching the source then fails.
     tell(
         output,
         &Changed {

@@ -8,7 +8,7 @@ use crate::stack::Stack;
 use clap::Args;
 use serde_json::json;
 
-/// Deletes a source; what its provider goes on sending is answered 404.
+/// Deletes a source. Further webhooks of its provider are answered 404.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --json: {\"deleted\": …}.
@@ -16,7 +16,7 @@ With --json: {\"deleted\": …}.
 Example:
   webhookctl source delete hr-test")]
 pub(crate) struct Delete {
-    /// The source's name.
+    /// The name of the source.
     name: String,
 }
 

@@ -1,4 +1,4 @@
-//! The entry of one source in the document: made, and given secrets. What it means is the gateway's to say.
+//! The entry of a source in the document, and the secrets in it.
 
 use crate::{Result, providers};
 use serde_json::{Map, Value, json};
@@ -7,7 +7,7 @@ use webhook_gateway::crypto::secret::{invisible, trimmed};
 use webhook_gateway::providers::Provider;
 use webhook_gateway::store::sources::{Source, SourceError};
 
-/// An entry with what was said, and nothing else; without a secret it is unsigned.
+/// An entry with the given members. Without a secret it is unsigned.
 pub(crate) fn new(
     provider: Provider,
     secret: Option<&str>,
@@ -34,12 +34,12 @@ pub(crate) fn new(
     entry.into()
 }
 
-/// The provider that an entry names, even if nothing else of it is in order.
+/// The provider that an entry names, even if the rest of the entry is not valid.
 pub(crate) fn provider(entry: &Value) -> Option<Provider> {
     entry.get("provider")?.as_str()?.parse().ok()
 }
 
-/// The provider of a source that is in order, but for a secret perhaps, which is what it gets.
+/// The provider of a valid source, whose secret alone may be missing.
 pub(crate) fn rotatable(name: &str, entry: &Value) -> Result<Provider> {
     match Source::parse(name, entry) {
         Ok(_) | Err(SourceError::NoSecret) => Ok(provider(entry).ok_or(SourceError::Provider)?),
@@ -47,8 +47,8 @@ pub(crate) fn rotatable(name: &str, entry: &Value) -> Result<Provider> {
     }
 }
 
-/// Puts a new secret first and keeps some of the present ones, or drops all but the first of these if there
-/// is no new one; how many there are then. With a secret, a source is no longer unsigned.
+/// Puts a new secret first and keeps some of the present ones. Without a new one, it keeps only the first
+/// of these. Returns the number of secrets. A source with a secret is not unsigned any more.
 pub(crate) fn rotate(entry: &mut Value, new: Option<&str>, keep: usize) -> Result<usize> {
     let secrets = rotated(entry, new, keep)?;
     let count = secrets.len();
@@ -68,7 +68,7 @@ fn rotated(entry: &Value, new: Option<&str>, keep: usize) -> Result<Vec<String>>
         .collect();
     match new {
         Some(new) if present.first() == Some(&new) => {
-            return Err("this is the newest secret of the source already".into());
+            return Err("this is already the newest secret of the source".into());
         }
         Some(new) => {
             present.retain(|&secret| secret != new);
@@ -83,7 +83,7 @@ fn rotated(entry: &Value, new: Option<&str>, keep: usize) -> Result<Vec<String>>
     Ok(present.into_iter().map(str::to_owned).collect())
 }
 
-/// A secret that was typed or piped, or else a generated one.
+/// A secret that is typed or piped, or a generated one.
 pub(crate) fn new_secret(provider: Provider, from_stdin: bool) -> Result<String> {
     if from_stdin {
         read_secret()
@@ -92,7 +92,7 @@ pub(crate) fn new_secret(provider: Provider, from_stdin: bool) -> Result<String>
     }
 }
 
-/// A secret that was typed, without being seen, or piped.
+/// A secret that is piped, or typed without an echo.
 pub(crate) fn read_secret() -> Result<String> {
     if io::stdin().is_terminal() {
         let typed = rpassword::prompt_password("Secret: ")?;
@@ -105,18 +105,21 @@ pub(crate) fn read_secret() -> Result<String> {
 
 /// The text of standard input.
 fn text(bytes: &[u8]) -> Result<&str> {
-    // With or without a byte order mark, every other byte of such letters is 0.
+    // With or without a byte order mark, every second byte of ASCII letters in UTF-16 is 0.
     let is_utf_16 = bytes.starts_with(b"\xff\xfe")
         || bytes.starts_with(b"\xfe\xff")
         || bytes.iter().take(2).any(|byte| *byte == 0);
     if is_utf_16 {
-        return Err("standard input is UTF-16, which Windows PowerShell writes: save it as UTF-8, for example \
-            with `Set-Content -Encoding ascii`".into());
+        return Err(
+            "standard input is UTF-16, as Windows PowerShell writes it: save it as UTF-8, for \
+            example with `Set-Content -Encoding ascii`"
+                .into(),
+        );
     }
     Ok(std::str::from_utf8(bytes).map_err(|_| "standard input is not UTF-8")?)
 }
 
-/// The only line of a text, without what surrounds it by accident.
+/// The only line of a text, without surrounding white space and quotes.
 fn one_line(text: &str) -> Result<&str> {
     if let Some(character) = invisible(text) {
         return Err(SourceError::Invisible(character).into());
@@ -124,7 +127,7 @@ fn one_line(text: &str) -> Result<&str> {
     match trimmed(text) {
         "" => Err("standard input has no secret".into()),
         secret if secret.contains(char::is_control) => {
-            Err("standard input has more than one line, and a secret is one".into())
+            Err("standard input has more than one line, but a secret is one line".into())
         }
         secret => Ok(secret),
     }

@@ -7,12 +7,12 @@ use crate::output::Output;
 use crate::stack::Stack;
 use clap::Args;
 
-/// Lists the sources, the disabled ones with the reason.
+/// Lists the sources. Disabled ones have a reason.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --json: {\"name\": …, \"provider\": …, \"status\": …, \"reason\": …, \"secrets\": …, \"dedupe_window\":
-…, \"silent_after\": …, \"origins\": […], \"url\": …} each. The status is signed, unsigned or disabled; only a
-disabled one has a reason, and its webhooks are answered 503. The secrets are only counted.
+…, \"silent_after\": …, \"origins\": […], \"url\": …} for each. The status is signed, unsigned or disabled.
+Only a disabled source has a reason; its webhooks are answered 503. \"secrets\" is the number of secrets.
 
 Examples:
   webhookctl source list
@@ -26,7 +26,7 @@ pub(crate) async fn run(stack: &Stack, output: Output) -> Result<()> {
         .map(|(name, entry)| SourceView::of(name, entry, stack))
         .collect::<Result<_>>()?;
     if views.is_empty() {
-        output.note("there is no source yet: create one by `webhookctl source create`");
+        output.note("there is no source yet: create one with `webhookctl source create`");
     }
     output.list(&views, SourceView::COLUMNS)
 }

@@ -1,4 +1,4 @@
-//! `webhookctl source`: where webhooks come from, one account of a provider each.
+//! `webhookctl source`: the sources of webhooks. Each is one account of a provider.
 
 mod create;
 mod delete;
@@ -24,8 +24,8 @@ use webhook_gateway::store::sources::Source;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
-A change is in force within a minute, without a deploy. A secret is read from standard input or generated; it
-is never an argument and never shown again.
+A change is in force within a minute, without a deployment. A secret is generated, or read from standard
+input; it is never an argument. A generated secret is shown once.
 
 Examples:
   webhookctl source create studio --provider creative-force
@@ -53,7 +53,7 @@ pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Resu
     }
 }
 
-/// The entry of a source that has this secret.
+/// The entry of a source with this secret.
 pub(crate) fn new_entry(provider: Provider, secret: &str) -> serde_json::Value {
     entry::new(provider, Some(secret), None, None, &[])
 }
@@ -63,8 +63,8 @@ pub(crate) fn rotate_entry(entry: &mut serde_json::Value, secret: &str) -> Resul
     entry::rotate(entry, Some(secret), 1).map(|_| ())
 }
 
-/// Warns about sources that are not configured: most likely their names are misspelt. An operator who may not
-/// read the sources gets no warning.
+/// Notes sources that are not configured: most likely their names are misspelt. An operator who may not
+/// read the sources gets no note.
 pub(crate) async fn note_unknown(names: &[String], stack: &Stack, output: Output) {
     if names.is_empty() {
         return;
@@ -82,33 +82,36 @@ pub(crate) async fn note_unknown(names: &[String], stack: &Stack, output: Output
 
 fn tell(output: Output, changed: &Changed) -> Result<()> {
     if changed.secret.is_some() {
-        output.note("the secret is shown this once: give it to the provider");
+        output.note("the secret is shown only this once: enter it at the provider");
     }
     output.details(changed, Changed::COLUMNS)
 }
 
-/// Refuses a window that would end before its time, because the ledger forgets the webhook first.
+/// Rejects a window that is longer than the ledger keeps a webhook.
 fn check_window(source: &Source, stack: &Stack) -> Result<()> {
     let retention = stack.retention()?;
     let days = retention.as_hours() / 24;
     match source.dedupe_window > retention {
         true => Err(format!(
-            "the dedupe window is longer than the {days} days for which the ledger keeps a \
-            webhook: name {days}d at most, or deploy with more RetentionDays first"
+            "the dedupe window is longer than the {days} days for which the ledger keeps a webhook: use \
+                {days}d at most, or deploy with more RetentionDays first"
         )
         .into()),
         false => Ok(()),
     }
 }
 
-/// No provider reaches a local stack, so that its URL need not please any.
+/// Fails with a problem of a Payload URL. On a local stack it is only a note: no provider reaches it.
 fn refuse_unless_local(problem: &str, stack: &Stack, output: Output) -> Result<()> {
     if stack.is_local {
-        output.note(&format!("{problem}; on a local stack that does not matter"));
+        output.note(&format!("{problem}; this does not matter on a local stack"));
         return Ok(());
     }
-    Err(format!("{problem}; choose another name for the source, or put a domain of your own in front of the \
-        gateway").into())
+    Err(format!(
+        "{problem}; choose another name for the source, or put your own domain in front of the \
+        gateway"
+    )
+    .into())
 }
 
 #[cfg(test)]

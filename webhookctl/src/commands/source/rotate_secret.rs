@@ -9,14 +9,15 @@ use crate::stack::Stack;
 use clap::Args;
 use webhook_gateway::store::sources::Source;
 
-/// Puts a new secret before the present ones, which keep verifying while you enter the new one at the provider.
+/// Puts a new secret before the present ones, which keep verifying while you enter the new one at the
+/// provider.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The previous secret stays until the next rotation, or until --drop-previous. An unsigned source becomes a
-signed one.
+The previous secret stays until the next rotation, or until --drop-previous. An unsigned source becomes
+signed.
 
-With --json: {\"name\": …, \"provider\": …, \"secrets\": 2, \"url\": …, \"secret\": …}, the secret only if it
-was generated.
+With --json: {\"name\": …, \"provider\": …, \"secrets\": 2, \"url\": …, \"secret\": …}, with the secret only
+if it was generated.
 
 Examples:
   webhookctl source rotate-secret studio
@@ -24,12 +25,12 @@ Examples:
   webhookctl source rotate-secret studio --keep 0
   webhookctl source rotate-secret studio --drop-previous")]
 pub(crate) struct RotateSecret {
-    /// The source's name.
+    /// The name of the source.
     name: String,
     /// Reads the new secret from standard input instead of generating one.
     #[arg(long)]
     secret_stdin: bool,
-    /// How many of the present secrets go on verifying.
+    /// How many of the present secrets keep verifying.
     #[arg(long, value_name = "N", default_value_t = 1)]
     keep: usize,
     /// Removes all secrets but the newest, and adds none.
@@ -52,8 +53,8 @@ pub(crate) async fn run(arguments: RotateSecret, stack: &Stack, output: Output) 
     document.write().await?;
     if secrets > 1 {
         output.note(&format!(
-            "{secrets} secrets verify: once the provider signs with the newest, `webhookctl \
-            source rotate-secret {name} --drop-previous`"
+            "{secrets} secrets verify: once the provider signs with the newest, run `webhookctl source \
+                rotate-secret {name} --drop-previous`"
         ));
     }
     tell(

@@ -10,12 +10,12 @@ use clap::Args;
 /// Shows a source, without its secrets.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: the object that `source list --json` has for it.
+With --json: the object of `source list --json`.
 
 Example:
   webhookctl source show studio")]
 pub(crate) struct Show {
-    /// The source's name.
+    /// The name of the source.
     name: String,
 }
 

@@ -1,5 +1,4 @@
-//! The watch over a source, begun and ended with what the source declares. How it goes on is left to the
-//! gateway.
+//! The silence check of a source, begun and ended with the source's setting.
 
 use crate::Result;
 use crate::stack::Stack;
@@ -8,14 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 use webhook_gateway::silence;
 use webhook_gateway::store::sources::Source;
 
-/// Watches over a source as it declares now: from now on, or not any more.
+/// Begins or ends the silence check of a source, by its setting.
 pub(crate) async fn follow(name: &str, source: &Source, stack: &Stack) -> Result<()> {
     match source.silent_after {
         Some(gap) => begin(name, gap, stack).await.map_err(|error| {
             let gap = exact_duration(gap);
             format!(
-                "the source {name} is written, but not watched before its next webhook: {error}; \
-                `webhookctl source update {name} --silent-after {gap}` tries again"
+                "the source {name} is written, but is not watched before its next webhook: {error}; \
+                    `webhookctl source update {name} --silent-after {gap}` tries again"
             )
             .into()
         }),
@@ -23,7 +22,7 @@ pub(crate) async fn follow(name: &str, source: &Source, stack: &Stack) -> Result
     }
 }
 
-/// Watches over a source that is not heard of until its next webhook, too.
+/// Begins the silence check of a source, even before its first webhook.
 async fn begin(name: &str, gap: SignedDuration, stack: &Stack) -> Result<()> {
     let (journal, now) = (stack.journal()?, Timestamp::now());
     let heard = journal.set_threshold(name, gap, now).await;
@@ -41,7 +40,7 @@ pub(crate) async fn end(name: &str, stack: &Stack) -> Result<()> {
         .clear_threshold(name, Timestamp::now())
         .await;
     ended.map_err(|error| {
-        format!("the source {name} is written, but may be told to be silent once more: {error}")
+        format!("the source {name} is written, but may be reported silent once more: {error}")
             .into()
     })
 }

@@ -1,4 +1,4 @@
-//! `webhookctl source update`: what a source declares, changed without a new secret.
+//! `webhookctl source update`: changes the settings of a source, without a new secret.
 
 use super::silence;
 use super::view::SourceView;
@@ -10,14 +10,14 @@ use clap::Args;
 use serde_json::{Map, Value};
 use webhook_gateway::store::sources::{Source, SourceError};
 
-/// Changes what a source declares; its secrets stay.
+/// Changes the settings of a source; its secrets stay.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is not named stays as it is; `--no-` before the name of a flag clears what it set. A source with
---silent-after is watched from now on, and told of if it sends nothing for so long; one that was told of is
-watched again from its next webhook on, or when --silent-after is named again.
+Settings that are not named stay as they are. `--no-` before the name of a flag clears its value. A source
+with --silent-after is watched from now on: the gateway reports it if it sends nothing for that long. A source
+that was reported is watched again from its next webhook on, or when --silent-after is set again.
 
-With --json: the object that `source list --json` has for it.
+With --json: the object of `source list --json`.
 
 Examples:
   webhookctl source update studio --silent-after 2h
@@ -25,22 +25,23 @@ Examples:
   webhookctl source update hr --dedupe-window 2h
   webhookctl source update content --origin studio.example.com")]
 pub(crate) struct Update {
-    /// The source's name.
+    /// The name of the source.
     name: String,
-    /// The longest time for which it normally sends nothing, such as 2h or 3d, up to 30d.
+    /// The longest time for which the source normally sends nothing, such as 2h or 3d, up to 30d.
     #[arg(long, value_name = "DURATION")]
     silent_after: Option<String>,
-    /// No longer watches the source.
+    /// Stops watching the source.
     #[arg(long, conflicts_with = "silent_after")]
     no_silent_after: bool,
-    /// How long the same id counts as a duplicate, such as 30d; of providers without ids, how long the same
-    /// update does, such as 10m.
+    /// How long the same id counts as a duplicate, such as 30d. For providers without ids, how long the
+    /// same update does, such as 10m.
     #[arg(long, value_name = "DURATION")]
     dedupe_window: Option<String>,
     /// Restores the provider's own window.
     #[arg(long, conflicts_with = "dedupe_window")]
     no_dedupe_window: bool,
-    /// An origin that may ask whether it may send; `*` is any. These replace the present ones.
+    /// An origin whose validation request is accepted. `*` is any origin. The origins replace the present
+    /// ones.
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
     /// Removes the origins.
@@ -69,7 +70,7 @@ pub(crate) async fn run(arguments: Update, stack: &Stack, output: Output) -> Res
         document.write().await?;
     }
     if is_of_silence {
-        // Also where nothing was changed: that is how a watch that was not begun is made up for.
+        // Even without a change: this begins a silence check that failed to begin before.
         silence::follow(&name, &source, stack).await?;
     }
     output.details(&view, SourceView::COLUMNS)

@@ -9,16 +9,16 @@ use clap::Args;
 use serde_json::json;
 use webhook_gateway::store::sources::SourceError;
 
-/// Prints the Payload URL of a source, and fails if its provider would refuse it.
+/// Prints the Payload URL of a source, and fails if its provider does not accept it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: {\"url\": …, \"problem\": …}, the problem null if there is none. On a local stack it is only
-noted.
+With --json: {\"url\": …, \"problem\": …}, where the problem is null if there is none. On a local stack, a
+problem is only a note.
 
 Example:
   webhookctl source url studio")]
 pub(crate) struct Url {
-    /// The source's name.
+    /// The name of the source.
     name: String,
 }
 
@@ -31,7 +31,7 @@ pub(crate) async fn run(Url { name }: Url, stack: &Stack, output: Output) -> Res
     match problem {
         Some(problem) => refuse_unless_local(&problem, stack, output),
         None => {
-            output.note(&format!("{provider} has nothing against this Payload URL"));
+            output.note(&format!("{provider} accepts this Payload URL"));
             Ok(())
         }
     }

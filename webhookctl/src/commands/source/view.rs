@@ -1,4 +1,4 @@
-//! What may be seen of a source: how the gateway takes it, and never a secret that it has.
+//! A source as it is printed, without its secrets.
 
 use super::entry;
 use crate::Result;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use webhook_gateway::providers::Provider;
 use webhook_gateway::store::sources::{Authentication, Source};
 
-/// What became of a source, with its secret if that was generated just now.
+/// A source that was created or changed, with its secret if it was just generated.
 #[derive(Serialize)]
 pub(crate) struct Changed {
     pub(crate) name: String,
@@ -24,7 +24,7 @@ impl Changed {
     pub(crate) const COLUMNS: &[&str] = &["name", "provider", "secrets", "url", "secret"];
 }
 
-/// What may be seen of a source.
+/// A source as it is printed.
 #[derive(Serialize)]
 pub(crate) struct SourceView {
     name: String,
@@ -48,7 +48,7 @@ impl SourceView {
             Err(_) => ("disabled", 0),
         };
         let usable = source.as_ref().ok();
-        // The ledger forgets a webhook after that, and with it whose copy the next one is.
+        // After the retention time, the ledger cannot detect a copy any more.
         let retention = stack.retention().ok();
         let window = |source: &Source| match retention {
             Some(retention) => source.dedupe_window.min(retention),

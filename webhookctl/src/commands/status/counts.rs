@@ -1,20 +1,21 @@
-//! What the metrics count of sources and endpoints: which are asked for, and what they come to. Pure, but for
-//! the asking, which is left to `metrics`.
+//! The metrics of sources and endpoints: the queries for them, and their sums over the last hour and day.
+//! Pure.
 
 use crate::metrics::{Query, Values};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::ops::Range;
 
-/// What is counted is put together by this, in seconds.
+/// The period of sums, in seconds.
 const STEP: i32 = 300;
 
-/// Percentiles cannot be put together: they are of each hour.
+/// The period of percentiles, in seconds. Percentiles cannot be added, so their period is what is shown: an
+/// hour.
 const HOUR: i32 = 3_600;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// Of a source, in some time.
+/// The webhooks of a source in a period.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Received {
     pub(crate) accepted: u64,
@@ -23,17 +24,17 @@ pub(crate) struct Received {
     pub(crate) rejected: u64,
 }
 
-/// Of an endpoint, in some time.
+/// The attempts at an endpoint in a period.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(crate) struct Tried {
     pub(crate) delivered: u64,
-    /// Attempts that were not taken.
+    /// The attempts that failed.
     pub(crate) failed: u64,
-    /// Which part of all attempts was taken, if there were any.
+    /// The share of attempts that did not fail, if there were any.
     pub(crate) success: Option<f64>,
 }
 
-/// How long attempts took, in the last hour that had any; in milliseconds.
+/// The durations of attempts in the last hour that had any, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(crate) struct Took {
     pub(crate) p50_ms: Option<u64>,
@@ -47,18 +48,18 @@ pub(crate) struct Lately<T> {
     pub(crate) day: T,
 }
 
-/// How much is asked for of a source, and of an endpoint.
+/// The numbers of queries for a source and for an endpoint.
 pub(crate) const OF_SOURCE: usize = 4;
 pub(crate) const OF_ENDPOINT: usize = 4;
 
-/// The time that is asked for, in whole steps.
+/// The last day, in whole periods.
 pub(crate) fn span(now: Timestamp) -> Range<Timestamp> {
     let start = (now - DAY).as_second();
     let start = start - start.rem_euclid(i64::from(STEP));
     Timestamp::from_second(start).unwrap_or(now - DAY)..now
 }
 
-/// What is asked for of a source.
+/// The queries for a source.
 pub(crate) fn of_source(namespace: &str, source: &str, provider: &str) -> [Query; OF_SOURCE] {
     let dimensions = vec![
         ("source", source.to_owned()),
@@ -73,7 +74,7 @@ pub(crate) fn of_source(namespace: &str, source: &str, provider: &str) -> [Query
     })
 }
 
-/// What is asked for of an endpoint.
+/// The queries for an endpoint.
 pub(crate) fn of_endpoint(namespace: &str, endpoint: &str) -> [Query; OF_ENDPOINT] {
     [
         ("delivered", "Sum", STEP),
@@ -90,7 +91,7 @@ pub(crate) fn of_endpoint(namespace: &str, endpoint: &str) -> [Query; OF_ENDPOIN
     })
 }
 
-/// What that comes to for a source.
+/// The counts of a source.
 pub(crate) fn received(values: &[Values], now: Timestamp) -> Lately<Received> {
     lately(now, |since| {
         let mut counts = values.iter().map(|values| sum(values, since));
@@ -104,7 +105,7 @@ pub(crate) fn received(values: &[Values], now: Timestamp) -> Lately<Received> {
     })
 }
 
-/// What it comes to for an endpoint.
+/// The counts and durations of an endpoint.
 pub(crate) fn tried(values: &[Values], now: Timestamp) -> (Lately<Tried>, Took) {
     let of = |place: usize, since| values.get(place).map_or(0, |values| sum(values, since));
     let tried = lately(now, |since| {
@@ -134,7 +135,7 @@ fn lately<T>(now: Timestamp, count: impl Fn(Timestamp) -> T) -> Lately<T> {
     }
 }
 
-/// The sum of what ended after a time.
+/// The sum of the periods that ended after a time.
 fn sum(values: &Values, since: Timestamp) -> u64 {
     let step = SignedDuration::from_secs(i64::from(STEP));
     let after = values.iter().filter(|(begin, _)| **begin + step > since);

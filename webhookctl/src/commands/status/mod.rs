@@ -21,34 +21,34 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 use view::{EndpointView, SourceView};
 
-/// CloudWatch charges for each metric that is asked for, and has them by the minute.
+/// How long metrics are reused: CloudWatch charges for each one, and has new values every minute.
 const MAX_AGE: Duration = Duration::from_secs(60);
 
 /// Shows how sources and endpoints are doing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Counts are of the last hour and of the last day, as far as CloudWatch has heard of it, which takes a minute or
-two. The success is the part of the attempts that the endpoint took; p50 and p99 are how long they took in the
-last hour that had any. If they cannot be read, the rest is shown, and the command fails. The state of an
-endpoint is active, paused, disabled, open (its circuit), waiting (as it asked for) or slow. The next attempt
-is found among the newest 100 deliveries; an endpoint that is left alone is tried by then at the latest.
+Counts cover the last hour and the last day; CloudWatch has them after a minute or two. Success is the share
+of attempts that the endpoint answered with 2xx. p50 and p99 are the durations of attempts in the last hour
+with any. If the counts cannot be read, the command shows the rest and fails. The condition of an endpoint is
+active, paused, disabled, open (its circuit is open), waiting (it asked for a wait) or slow. The time of the
+next attempt comes from the newest 100 deliveries or from the endpoint's wait.
 
-It costs 4 metrics for each source and each endpoint, $0.01 for a thousand, which --watch asks for once a
-minute; and some 20 read units for each endpoint, and one for each 20 deliveries that are held, of which
-10,000 are counted at most.
+The command reads 4 metrics for each source and each endpoint, at $0.01 for a thousand metrics; --watch reads
+them once a minute. It also needs about 20 read units for each endpoint, and one for each 20 held deliveries,
+of which it counts at most 10,000.
 
 With --json: {\"kind\": \"source\", \"name\": …, \"provider\": …, \"last_event_at\": …, \"hour\":
 {\"accepted\": 2, \"duplicates\": 0, \"quarantined\": 0, \"rejected\": 0}, \"day\": {…}} and {\"kind\":
-\"endpoint\", \"id\": …, \"name\": …, \"state\": …, \"hour\": {\"delivered\": 2, \"failed\": 0, \"success\":
-1.0}, \"day\": {…}, \"p50_ms\": …, \"p99_ms\": …, \"held\": 0, \"more_held\": false, \"next_attempt_at\": …}
-each.
+\"endpoint\", \"id\": …, \"name\": …, \"condition\": …, \"hour\": {\"delivered\": 2, \"failed\": 0,
+\"success\": 1.0}, \"day\": {…}, \"p50_ms\": …, \"p99_ms\": …, \"held\": 0, \"more_held\": false,
+\"next_attempt_at\": …} for each.
 
 Examples:
   webhookctl status
   webhookctl status --watch
   webhookctl status --json | jq -c 'select(.kind == \"endpoint\" and .held > 0)'")]
 pub(crate) struct Status {
-    /// Shows it again and again, until Ctrl-C.
+    /// Repeats until Ctrl-C.
     #[arg(long)]
     watch: bool,
     /// The pause between two screens, 1s or longer.
@@ -56,7 +56,7 @@ pub(crate) struct Status {
     interval: Duration,
 }
 
-/// What was last counted, and when.
+/// The last metrics and the time at which they were read.
 struct Counted {
     queries: Vec<Query>,
     values: Vec<Values>,
@@ -102,7 +102,7 @@ fn interval(text: &str) -> std::result::Result<Duration, String> {
     }
 }
 
-/// The values of the metrics, which may be as old as they are, or why there are none.
+/// The values of the metrics, new or reused, or the reason why there are none.
 async fn count<'c>(
     queries: Vec<Query>,
     counted: &'c mut Option<Counted>,
@@ -119,7 +119,7 @@ async fn count<'c>(
         *counted = None;
         let values = ask(&stack.cloudwatch(), &queries, span).await;
         let values = values.map_err(|error| match Kind::of(&error) {
-            Kind::Denied => format!("{error}; this takes the permission cloudwatch:GetMetricData"),
+            Kind::Denied => format!("{error}; this needs the permission cloudwatch:GetMetricData"),
             kind => format!("{error}{}", kind.hint()),
         })?;
         *counted = Some(Counted {
@@ -131,7 +131,7 @@ async fn count<'c>(
     Ok(counted.as_ref().map_or(&[], |counted| &*counted.values))
 }
 
-/// Takes the screen of a terminal; elsewhere, sets off from what came before.
+/// Clears the screen of a terminal. Elsewhere, an empty line separates the repetitions.
 fn begin_screen(output: Output) -> Result<()> {
     match io::stdout().is_terminal() {
         true => output.bytes(b"\x1b[2J\x1b[H"),

@@ -29,7 +29,7 @@ const NEWEST: i32 = 100;
 /// The sources and the endpoints.
 pub(crate) struct Snapshot {
     now: Timestamp,
-    /// By name, and by provider unless it is disabled.
+    /// The names, and the providers of sources that are not disabled.
     sources: Vec<(String, Option<Provider>)>,
     /// When the last event of each source was accepted.
     last: HashMap<String, Timestamp>,
@@ -59,7 +59,7 @@ impl Snapshot {
         })
     }
 
-    /// The metrics of all of it: first those of the sources, then those of the endpoints.
+    /// The queries for the metrics: first those of the sources, then those of the endpoints.
     pub(crate) fn queries(&self, stack: &Stack) -> Result<Vec<Query>> {
         let namespace = stack.metrics_namespace()?;
         let mut queries = Vec::new();
@@ -74,7 +74,7 @@ impl Snapshot {
         Ok(queries)
     }
 
-    /// The sources, with what these values say of them.
+    /// The sources with their counts.
     pub(crate) fn sources(&self, values: Option<&[Values]>) -> Vec<SourceView> {
         let views = self
             .sources
@@ -94,7 +94,7 @@ impl Snapshot {
         views.collect()
     }
 
-    /// The endpoints, with what these values say of them.
+    /// The endpoints with their counts.
     pub(crate) fn endpoints(&self, values: Option<&[Values]>) -> Vec<EndpointView> {
         let of_sources = self.sources.len() * OF_SOURCE;
         let views = self.endpoints.iter().enumerate().map(|(place, target)| {

@@ -1,11 +1,11 @@
-//! What is seen of sources and endpoints: two tables, or an object each.
+//! The printed rows of sources and endpoints.
 
 use super::counts::{Lately, Received, Took, Tried};
 use crate::time::shown;
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// A source. What was not counted is not known.
+/// A source. Counts that could not be read are left out.
 #[derive(Debug, Serialize)]
 pub(crate) struct SourceView {
     pub(crate) kind: &'static str,
@@ -28,7 +28,7 @@ pub(crate) struct EndpointView {
     #[serde(flatten)]
     pub(crate) took: Option<Took>,
     pub(crate) held: usize,
-    /// Whether there are more than were counted.
+    /// Whether more are held than were counted.
     pub(crate) more_held: bool,
     pub(crate) next_attempt_at: Option<String>,
 }

@@ -7,7 +7,7 @@ use crate::stack::Stack;
 use clap::Args;
 use serde_json::json;
 
-/// Deletes a subscription; what is in its queue stays there.
+/// Deletes a subscription. The messages in its queue stay there.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --json: {\"deleted\": …}.
@@ -15,7 +15,7 @@ With --json: {\"deleted\": …}.
 Example:
   webhookctl subscription delete search")]
 pub(crate) struct Delete {
-    /// The subscription's name.
+    /// The name of the subscription.
     name: String,
 }
 

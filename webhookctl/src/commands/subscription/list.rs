@@ -9,7 +9,8 @@ use clap::Args;
 /// Lists the subscriptions.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: {\"name\": …, \"queue_url\": …, \"events\": […], \"sources\": […]} each; no sources means all.
+With --json: {\"name\": …, \"queue_url\": …, \"events\": […], \"sources\": […]} for each. An empty list of
+sources means all.
 
 Example:
   webhookctl subscription list --json")]
@@ -24,7 +25,7 @@ pub(crate) async fn run(stack: &Stack, output: Output) -> Result<()> {
         }
     }
     if views.is_empty() {
-        output.note("there is no subscription: every event goes to the stack's events queue alone");
+        output.note("there is no subscription: events go only to the stack's events queue");
     }
     output.list(&views, SubscriptionView::COLUMNS)
 }

@@ -1,4 +1,4 @@
-//! `webhookctl subscription`: which events go to which further queues.
+//! `webhookctl subscription`: further queues, and the events that go to them.
 
 mod create;
 mod delete;
@@ -15,8 +15,8 @@ use webhook_gateway::store::subscriptions::{Subscription, is_match};
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
-Every accepted event goes to the stack's own events queue; a subscription sends some of them to a further
-queue. A change is in force within half a minute.
+Every accepted event goes to the stack's own events queue. A subscription sends some events to a further
+queue, too. A change is in force within half a minute.
 
 Examples:
   webhookctl subscription create search --queue https://sqs.eu-central-1.amazonaws.com/123456789012/search
@@ -44,7 +44,7 @@ impl SubscriptionView {
     pub(crate) const COLUMNS: &[&str] = &["name", "events", "sources", "queue_url"];
 }
 
-/// Tells of patterns that match no documented event type: most likely they are misspelt.
+/// Notes patterns that match no documented event type: most likely they are misspelt.
 pub(crate) fn note_unmatched(patterns: &[String], output: Output) {
     for pattern in patterns.iter().filter(|pattern| !matches_anything(pattern)) {
         output.note(&format!(
@@ -53,7 +53,7 @@ pub(crate) fn note_unmatched(patterns: &[String], output: Output) {
     }
 }
 
-/// Whether any documented event type is what a pattern describes.
+/// Whether a pattern matches any documented event type.
 fn matches_anything(pattern: &str) -> bool {
     let mut types = Provider::ALL.into_iter().flat_map(Provider::event_types);
     types.any(|event_type| is_match(pattern, &event_type))

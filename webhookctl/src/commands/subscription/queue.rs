@@ -10,7 +10,7 @@ use webhook_gateway::aws::sqs::MAX_BYTES;
 use webhook_gateway::store::sources::is_source_name;
 use webhook_gateway::store::subscriptions::Subscription;
 
-/// Refuses what could never work, before an event has to fail for it.
+/// Rejects a subscription that can never work.
 pub(crate) fn check(subscription: &Subscription, stack: &Stack) -> Result<()> {
     if !is_source_name(&subscription.name) {
         return Err("a subscription's name has 1 to 64 letters, digits, '-', '_' or '.'".into());
@@ -21,7 +21,8 @@ pub(crate) fn check(subscription: &Subscription, stack: &Stack) -> Result<()> {
         .any(|event| event.trim() != event || event.is_empty())
     {
         return Err(
-            "an event pattern is a type such as io.peopleforce.*, without spaces around it".into(),
+            "an event pattern is a type such as io.peopleforce.*, without spaces at its ends"
+                .into(),
         );
     }
     if let Some(source) = subscription
@@ -29,7 +30,7 @@ pub(crate) fn check(subscription: &Subscription, stack: &Stack) -> Result<()> {
         .iter()
         .find(|source| !is_source_name(source))
     {
-        return Err(format!("{source:?} is no name of a source").into());
+        return Err(format!("{source:?} is not the name of a source").into());
     }
     match queue_problem(&subscription.queue_url, stack) {
         Some(problem) => Err(problem.into()),
@@ -40,8 +41,11 @@ pub(crate) fn check(subscription: &Subscription, stack: &Stack) -> Result<()> {
 fn queue_problem(queue_url: &str, stack: &Stack) -> Option<String> {
     const EXAMPLE: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/search";
     if queue_url.ends_with(".fifo") {
-        return Some("a FIFO queue cannot be subscribed, as events are sent without a group and in no order: \
-            use a standard queue, and the id of an event against duplicates".to_owned());
+        return Some(
+            "a FIFO queue cannot be subscribed: events have no group and no order. Use a standard \
+            queue, and detect duplicates by the id of an event"
+                .to_owned(),
+        );
     }
     let url = Url::parse(queue_url).ok();
     let path = url
@@ -70,18 +74,18 @@ fn queue_problem(queue_url: &str, stack: &Stack) -> Option<String> {
         && region != own
     {
         return Some(format!(
-            "the queue is in {region}, and the stack in {own}: SQS takes messages for a queue in its own \
-             region only; subscribe a queue in {own}"
+            "the queue is in {region}, but the stack is in {own}: SQS takes messages only in the queue's \
+                own region. Subscribe a queue in {own}"
         ));
     }
     let has_all = stack.events_queue().is_ok_and(|events| events == queue_url);
     has_all.then(|| "this is the stack's events queue, which gets every event anyway".to_owned())
 }
 
-/// The region in the name of a host of SQS; of others, such as the local AWS, none is known.
+/// The region in the name of a host of SQS; none for other hosts, such as the local AWS.
 fn region_of(host: &str) -> Option<&str> {
     if host == "queue.amazonaws.com" {
-        return Some("us-east-1"); // as it was called before there were others
+        return Some("us-east-1"); // its name before there were other regions
     }
     let old = host.split_once(".queue.amazonaws.com");
     if let Some((region, "" | ".cn")) = old {
@@ -96,8 +100,7 @@ fn region_of(host: &str) -> Option<&str> {
     labels.next()
 }
 
-/// Warns about messages that the queue will not take. A note says so if the operator may not read its
-/// attributes.
+/// Notes properties of the queue that make it refuse events, or that its attributes cannot be read.
 pub(crate) async fn look_at(queue_url: &str, stack: &Stack, output: Output) {
     let sqs = stack.sqs();
     let asked = sqs
@@ -112,8 +115,9 @@ pub(crate) async fn look_at(queue_url: &str, stack: &Stack, output: Output) {
         Err(error) => {
             let why = AwsError::from(error);
             return output.note(&format!(
-                "the attributes of the queue cannot be read ({why}): see to it that its MaximumMessageSize \
-                 is {MAX_BYTES}, and that ConsumerKeyArns lists its KMS key if it has one of your own"
+                "the attributes of the queue cannot be read ({why}): make sure that its \
+                    MaximumMessageSize is {MAX_BYTES}, and that ConsumerKeyArns lists its KMS key if it \
+                    has one of your own"
             ));
         }
     };
@@ -130,8 +134,8 @@ pub(crate) async fn look_at(queue_url: &str, stack: &Stack, output: Output) {
         Some(_) if key.contains("alias/") => match arn_of(key, stack).await {
             Ok(arn) => key_problem(&arn, allowed).map_or((), |allowed| output.note(&allowed)),
             Err(why) => output.note(&format!(
-                "the KMS key {key} of the queue cannot be read ({why}): see to it that ConsumerKeyArns lists \
-                 its ARN"
+                "the KMS key {key} of the queue cannot be read ({why}): make sure that ConsumerKeyArns \
+                    lists its ARN"
             )),
         },
         problem => problem.map_or((), |problem| output.note(&problem)),
@@ -149,21 +153,23 @@ async fn arn_of(key: &str, stack: &Stack) -> Result<String> {
 fn size_problem(size: &str) -> Option<String> {
     let bytes = size.parse::<usize>().ok()?;
     (bytes < MAX_BYTES).then(|| {
-        format!("the queue takes messages of up to {bytes} bytes: larger events go to the dead-letter queue; \
-            set its MaximumMessageSize to {MAX_BYTES}")
+        format!(
+            "the queue takes messages up to {bytes} bytes, and larger events go to the dead-letter \
+            queue: set its MaximumMessageSize to {MAX_BYTES}"
+        )
     })
 }
 
-/// Of the key that a queue names, by its id or its ARN, and the ARNs in `ConsumerKeyArns`.
+/// The problem with a queue's key, by its id or ARN and the ARNs in `ConsumerKeyArns`.
 fn key_problem(key: &str, allowed: &str) -> Option<String> {
-    // AWS's own key lets in whoever is in the account of the queue.
+    // AWS's own key is open to everyone in the queue's account.
     let is_of_aws = key.ends_with("alias/aws/sqs");
     let is_named = |arn: &str| arn == key || arn.rsplit('/').next() == Some(key);
     let is_allowed = is_of_aws || allowed.split(',').any(|arn| is_named(arn.trim()));
     (!is_allowed).then(|| {
-        format!("the queue is encrypted with the KMS key {key}, which the template's parameter \
-            ConsumerKeyArns does not list: every event for it goes to the dead-letter queue until it does, \
-            and until the key's policy lets the ingress function use it")
+        format!("the queue is encrypted with the KMS key {key}, but the template's parameter \
+            ConsumerKeyArns does not list the key. Its events go to the dead-letter queue until the \
+            parameter lists it and the key's policy lets the ingress function use it")
     })
 }
 
@@ -230,7 +236,10 @@ mod tests {
         ] {
             let queue = format!("https://{host}/123456789012/search");
             let problem = queue_problem(&queue, &stack).unwrap_or_else(|| panic!("{host}"));
-            assert!(problem.contains("the stack in eu-central-1"), "{problem}");
+            assert!(
+                problem.contains("the stack is in eu-central-1"),
+                "{problem}"
+            );
             for (other, own) in [("eu-west-1", "eu-central-1"), ("us-east-1", "eu-central-1")] {
                 let queue = queue.replace(other, own);
                 let is_own = queue.contains(own);

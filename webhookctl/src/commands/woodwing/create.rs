@@ -1,4 +1,4 @@
-//! `webhookctl woodwing create`: registers a Payload URL, and stores the token with the source in one step.
+//! `webhookctl woodwing create`: registers a Payload URL and stores the token with the source.
 
 use super::rpc::{Id, Registration, Server};
 use super::{Login, chosen, difference};
@@ -11,14 +11,14 @@ use clap::Args;
 use webhook_gateway::providers::Provider;
 use webhook_gateway::store::sources::{Source, SourceError, is_source_name};
 
-/// Registers the Payload URL of a source, and stores the token with it in one step.
+/// Registers the Payload URL of a source, and stores the token with the source.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A source that does not exist is added. Studio Server makes the token, unless --secret-stdin gives one: then it
-is the second line of standard input, after the password, or asked for at a terminal. The token goes first
-among the source's secrets, and is never shown. The registration is read back. If it is not as asked, if its
-token cannot be stored, or if the answer to it is lost, it is taken back, or named if that fails. A URL that
-is registered already is refused.
+A source that does not exist is created. Studio Server makes the token, unless --secret-stdin is set: then the
+token is the second line of standard input, after the password, or the terminal asks for it. The token becomes
+the first of the source's secrets, and is never shown. The registration is read back. If it differs from the
+request, if its token cannot be stored, or if Studio Server's answer is lost, the registration is deleted
+again; if that fails, the error names it. A URL that is already registered is an error.
 
 With --json: {\"id\": …, \"name\": …, \"url\": …, \"triggers\": {…}}.
 
@@ -29,19 +29,19 @@ Examples:
 pub(crate) struct Create {
     #[command(flatten)]
     login: Login,
-    /// The source whose Payload URL it is.
+    /// The source whose Payload URL is registered.
     #[arg(long, value_name = "NAME")]
     source: String,
-    /// What to call the registration; the source's name, unless told otherwise.
+    /// The name of the registration. The default is the name of the source.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Event types; all that there are, if none is given.
+    /// An event type. By default all are registered.
     #[arg(long = "trigger", value_name = "TYPE")]
     triggers: Vec<String>,
-    /// Takes the second line of standard input for the token.
+    /// Reads the token from the second line of standard input.
     #[arg(long)]
     secret_stdin: bool,
-    /// Registers the URL although it is registered already: Studio Server then sends every webhook twice.
+    /// Registers the URL even if it is already registered: Studio Server then sends every webhook twice.
     #[arg(long)]
     another: bool,
 }
@@ -60,7 +60,7 @@ pub(crate) async fn run(arguments: Create, stack: &Stack, output: Output) -> Res
         );
     }
     if stack.is_local {
-        output.note("this is a local stack: Studio Server can reach it only on this machine");
+        output.note("this is a local stack: only a Studio Server on this machine can reach it");
     }
     let login = &arguments.login;
     let (server, token) = login.log_on(arguments.secret_stdin).await?;
@@ -95,30 +95,32 @@ pub(crate) async fn run(arguments: Create, stack: &Stack, output: Output) -> Res
     }
 }
 
-/// What is registered for a URL already, which is nothing unless another is asked for.
+/// The present registrations of a URL. Any is an error, unless another one is asked for.
 async fn before(server: &Server, url: &str, another: bool) -> Result<Vec<Id>> {
     let registered = server.ids_of(url).await.map_err(|error| {
-        format!("whether {url} is registered already is not known: {error}; nothing was registered")
+        format!(
+            "it is not known whether {url} is already registered: {error}; nothing was registered"
+        )
     })?;
     match &*registered {
-        [id, ..] if !another => Err(format!("{url} is registered already, as {id}: `webhookctl woodwing \
-            update` changes that, `webhookctl woodwing delete` deletes it, and --another registers the URL \
-            once more; nothing was registered").into()),
+        [id, ..] if !another => Err(format!("{url} is already registered, as {id}: `webhookctl woodwing \
+            update` changes the registration, `webhookctl woodwing delete` deletes it, and --another \
+            registers the URL once more; nothing was registered").into()),
         _ => Ok(registered),
     }
 }
 
-/// The token that signs: the one that was given, or else the one that was made.
+/// The token that signs: the given one, or the one that Studio Server made.
 fn token_of(given: Option<String>, made: Option<String>) -> Result<String> {
     match (given, made) {
         (Some(given), Some(made)) if given != made => {
-            Err("Studio Server has taken another token than the one that was given".into())
+            Err("Studio Server uses another token than the given one".into())
         }
-        (given, made) => Ok(given.or(made).ok_or("the server made no SecretToken")?),
+        (given, made) => Ok(given.or(made).ok_or("Studio Server made no SecretToken")?),
     }
 }
 
-/// Reads back what was registered, and stores its token.
+/// Reads the registration back, and stores its token.
 async fn keep(
     server: &Server,
     id: &Id,
@@ -135,11 +137,11 @@ async fn keep(
     Ok(created)
 }
 
-/// Puts a token first among the secrets of a source, which is added if it is not there.
+/// Puts a token first among the secrets of a source. A source that does not exist is created.
 async fn store(mut document: Document, name: &str, token: &str) -> Result<()> {
     let entry = match document.sources.get(name) {
         None => new_entry(Provider::WoodWing, token),
-        // One that another registration has, too.
+        // Another registration has the same token.
         Some(entry) if entry["secrets"][0] == *token => return Ok(()),
         Some(entry) => {
             let mut entry = entry.clone();
@@ -152,14 +154,14 @@ async fn store(mut document: Document, name: &str, token: &str) -> Result<()> {
     document.write().await
 }
 
-/// Takes back what a registration may have made although it failed; what became of that.
+/// Deletes registrations that a failed request may have made. Returns the error with the outcome.
 async fn cleared(server: &Server, login: &Login, url: &str, before: &[Id], why: &str) -> String {
     let ids = match server.ids_of(url).await {
         Ok(ids) => ids,
         Err(error) => {
             return format!(
-                "{why}; whether {url} is registered all the same is not known ({error}): look by `webhookctl \
-                 woodwing list`"
+                "{why}; it is not known whether {url} is registered nevertheless ({error}): check with \
+                    `webhookctl woodwing list`"
             );
         }
     };
@@ -170,14 +172,14 @@ async fn cleared(server: &Server, login: &Login, url: &str, before: &[Id], why: 
     why
 }
 
-/// Takes back what was registered, as its token is nowhere; what became of that.
+/// Deletes a registration whose token is not stored. Returns the error with the outcome.
 async fn taken_back(server: &Server, login: &Login, id: &Id, why: &str) -> String {
     let (url, user) = (&login.server, &login.user);
     match server.delete(id).await {
-        Ok(()) => format!("{why}; the registration {id} is taken back"),
+        Ok(()) => format!("{why}; the registration {id} was deleted again"),
         Err(error) => format!(
-            "{why}; and the registration {id} could not be taken back ({error}): `webhookctl woodwing delete \
-             {id} --server {url} --user {user}` deletes it"
+            "{why}; and the registration {id} could not be deleted again ({error}): `webhookctl woodwing \
+                delete {id} --server {url} --user {user}` deletes it"
         ),
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 /// Lists the event types that can be registered for.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: {\"entity\": …, \"trigger\": …} each.
+With --json: {\"entity\": …, \"trigger\": …} for each.
 
 Example:
   webhookctl woodwing event-types --server https://studio.example.com/StudioServer --user admin")]
@@ -19,7 +19,7 @@ pub(crate) struct EventTypes {
     login: Login,
 }
 
-/// An event type, and what it is of.
+/// An event type and its entity.
 #[derive(Serialize)]
 struct Trigger {
     entity: String,

@@ -7,10 +7,10 @@ use crate::output::Output;
 use clap::Args;
 use serde::Serialize;
 
-/// Lists what is registered, by anybody.
+/// Lists the registrations of all users.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: {\"id\": …, \"name\": …} each; an id is a number or a text, as Studio Server writes it.
+With --json: {\"id\": …, \"name\": …} for each. An id is a number or a text, as Studio Server writes it.
 
 Example:
   webhookctl woodwing list --server https://studio.example.com/StudioServer --user admin")]

@@ -1,5 +1,4 @@
-//! `webhookctl woodwing`: registers a source's Payload URL with WoodWing Studio Server, and keeps the token
-//! that it makes.
+//! `webhookctl woodwing`: registers a source's Payload URL with WoodWing Studio Server, and stores the token.
 
 mod create;
 mod delete;
@@ -20,8 +19,8 @@ use webhook_gateway::crypto::secret::trimmed;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
-The user's password is asked for, or else read from the first line of standard input; it is never an argument.
-The server's URL ends in /StudioServer, and its plug-in Webhooks has to be enabled.
+The terminal asks for the user's password; otherwise it is the first line of standard input. It is never an
+argument. The server's URL ends in /StudioServer. Its plug-in Webhooks must be enabled.
 
 Examples:
   webhookctl woodwing event-types --server https://studio.example.com/StudioServer --user admin
@@ -44,8 +43,8 @@ pub(crate) struct Login {
     /// The name of a user who may register webhooks.
     #[arg(long, value_name = "NAME")]
     user: String,
-    /// Calls a server by plain HTTP that is not on this machine: whoever is between reads the password and
-    /// the token.
+    /// Allows plain HTTP to a server that is not on this machine: anyone on the network path can read the
+    /// password and the token.
     #[arg(long)]
     insecure_http: bool,
 }
@@ -66,8 +65,8 @@ pub(crate) async fn run(
 }
 
 impl Login {
-    /// Logs on, with the password from the terminal or from standard input; and the token, if it is there
-    /// behind it.
+    /// Logs on with the password from the terminal or from standard input. Returns the token after it, if
+    /// one is asked for.
     async fn log_on(&self, with_token: bool) -> Result<(Server, Option<String>)> {
         let (password, rest) = if io::stdin().is_terminal() {
             let prompt = format!("Password of {}: ", self.user);
@@ -85,7 +84,7 @@ impl Login {
         let rest = rest.map(|rest| trimmed(&rest).to_owned());
         let rest = rest.filter(|rest| with_token && !rest.is_empty());
         if with_token && rest.is_none() {
-            return Err("standard input has no second line, which is to be the token".into());
+            return Err("standard input has no second line: the token is missing".into());
         }
         let (server, insecure_http) = (&self.server, self.insecure_http);
         let server = Server::log_on(server, insecure_http, &self.user, &password).await?;
@@ -97,7 +96,7 @@ impl Registration {
     pub(crate) const COLUMNS: &[&str] = &["id", "name", "url", "triggers"];
 }
 
-/// In what a registration is not as it was asked for; it may have any name.
+/// The difference between a registration and the request, except the name.
 fn difference(asked: &Registration, has: &Registration) -> Option<String> {
     if has.url != asked.url {
         let (has, asked) = (&has.url, &asked.url);
@@ -110,11 +109,10 @@ fn difference(asked: &Registration, has: &Registration) -> Option<String> {
         return Some(format!("Studio Server has not registered for {left_out}"));
     }
     let added = beyond(&has.triggers, &asked.triggers);
-    (!added.is_empty())
-        .then(|| format!("Studio Server has registered for {added}, which was not asked for"))
+    (!added.is_empty()).then(|| format!("Studio Server has also registered for {added}"))
 }
 
-/// The event types that only the first have.
+/// The event types that only the first of two has.
 fn beyond(these: &Triggers, those: &Triggers) -> String {
     let all = these.iter();
     let all =
@@ -131,12 +129,12 @@ fn beyond(these: &Triggers, those: &Triggers) -> String {
     beyond.join(", ")
 }
 
-/// The event types that are meant, by entity: all, or those that are named.
+/// The selected event types, by entity: all, or the named ones.
 fn chosen(names: &[String], options: &Triggers) -> Result<Triggers> {
     if options.values().all(BTreeSet::is_empty) {
         return Err(
-            "Studio Server has no event type to register for: see that the plug-in Webhooks is \
-            enabled, and that the user may use it"
+            "Studio Server has no event type to register for: check that the plug-in Webhooks is enabled, \
+                and that the user may use it"
                 .into(),
         );
     }
@@ -149,7 +147,7 @@ fn chosen(names: &[String], options: &Triggers) -> Result<Triggers> {
         let (entity, _) = of.ok_or_else(|| {
             let there_are: Vec<_> = options.values().flatten().map(String::as_str).collect();
             format!(
-                "there is no trigger {name}; there are: {}",
+                "there is no event type {name}; the event types are: {}",
                 there_are.join(", ")
             )
         })?;

@@ -1,6 +1,5 @@
-//! The Webhooks plug-in of WoodWing Studio Server, by its JSON-RPC interface, as
-//! [WoodWing's article](https://helpcenter.woodwing.com) shows its requests and answers. What is registered
-//! is left to the commands.
+//! The Webhooks plug-in of WoodWing Studio Server, by its JSON-RPC interface, as [WoodWing's
+//! article](https://helpcenter.woodwing.com) shows its requests and answers.
 
 use crate::Result;
 use crate::output::chain;
@@ -18,7 +17,7 @@ use std::time::Duration;
 /// How long a call may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How much is told of what the server says, in characters.
+/// The most characters of a message of the server that are printed.
 const MAX_MESSAGE: usize = 500;
 
 /// The class of a registration.
@@ -36,17 +35,17 @@ pub(crate) struct Server {
 #[serde(transparent)]
 pub(crate) struct Id(Value);
 
-/// A registration as the server has it. Its token is told only once, to who creates it.
+/// A registration as the server has it. The server shows its token only once, when it is created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Registration {
     pub(crate) id: Option<Id>,
     pub(crate) name: String,
     pub(crate) url: String,
-    /// Event types, by the entity that they are of.
+    /// Event types, by their entity.
     pub(crate) triggers: Triggers,
 }
 
-/// A registration among others, of which the server need not say all.
+/// A registration in a list, of which the server may leave out parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listed {
     pub(crate) id: Option<Id>,
@@ -54,7 +53,7 @@ pub(crate) struct Listed {
     pub(crate) url: Option<String>,
 }
 
-/// Event types, by the entity that they are of. In which order they come says nothing.
+/// Event types, by their entity. In which order they come says nothing.
 pub(crate) type Triggers = BTreeMap<String, BTreeSet<String>>;
 
 impl Id {
@@ -70,7 +69,7 @@ impl Id {
 impl FromStr for Id {
     type Err = Infallible;
 
-    /// An id as an operator gives it: most likely it is a number.
+    /// An id as an operator types it: a number if it looks like one.
     fn from_str(text: &str) -> std::result::Result<Self, Infallible> {
         let number = text.parse::<u64>();
         Ok(Self(number.map_or_else(|_| text.into(), Value::from)))
@@ -86,7 +85,7 @@ impl fmt::Display for Id {
     }
 }
 
-/// The server may write the same id as a number here and as a text there.
+/// The server may write the same id as a number in one place and as a text in another.
 impl PartialEq for Id {
     fn eq(&self, other: &Self) -> bool {
         self.to_string() == other.to_string()
@@ -101,9 +100,11 @@ fn server_url(text: &str, insecure_http: bool) -> Result<String> {
         format!("--server is not a URL ({error}), such as https://studio.example.com/StudioServer")
     })?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("--server has a user or a password in it: give the user by --user; the password is asked \
-                    for"
-            .into());
+        return Err(
+            "--server contains a user or a password: name the user with --user; the password is \
+            asked for"
+                .into(),
+        );
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err("--server ends in /StudioServer, without a query or a fragment".into());
@@ -113,12 +114,12 @@ fn server_url(text: &str, insecure_http: bool) -> Result<String> {
         "http" if insecure_http || is_loopback(&url) => {}
         "http" => {
             return Err(
-                "--server is called without TLS: whoever is between reads the password and the \
-            token. Use https, or say --insecure-http"
+                "--server has no TLS: anyone on the network path can read the password and the token. Use \
+                    https, or --insecure-http"
                     .into(),
             );
         }
-        scheme => return Err(format!("--server has the scheme {scheme}, and not https").into()),
+        scheme => return Err(format!("--server has the scheme {scheme} instead of https").into()),
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
@@ -136,7 +137,7 @@ impl Server {
             .redirect(Policy::none())
             .timeout(TIMEOUT);
         if url.starts_with("http:") {
-            // A proxy would read all of it.
+            // A proxy could read the password.
             http = http.no_proxy();
         }
         let mut server = Self {
@@ -162,7 +163,7 @@ impl Server {
         Ok(server)
     }
 
-    /// The event types that there are, by the entity that they are of.
+    /// All event types, by their entity.
     pub(crate) async fn trigger_options(&self) -> Result<Triggers> {
         let answer = self.ask("GetTriggerOptions", json!({})).await?;
         let options = answer["Options"].as_array().into_iter().flatten();
@@ -178,7 +179,7 @@ impl Server {
             .collect())
     }
 
-    /// What is registered.
+    /// The registrations.
     pub(crate) async fn list(&self) -> Result<Vec<Listed>> {
         let answer = self.ask("ListWebhookRegistrations", json!({})).await?;
         let text = |value: &Value, name: &str| value[name].as_str().map(str::to_owned);
@@ -190,11 +191,11 @@ impl Server {
         match &answer["Registrations"] {
             Value::Array(all) => Ok(all.iter().map(one).collect()),
             Value::Null => Ok(Vec::new()),
-            _ => Err("the answer to the list of registrations is no list".into()),
+            _ => Err("the answer to the list of registrations is not a list".into()),
         }
     }
 
-    /// The ids of what is registered for a URL.
+    /// The ids of the registrations of a URL.
     pub(crate) async fn ids_of(&self, url: &str) -> Result<Vec<Id>> {
         let mut ids = Vec::new();
         for listed in self.list().await? {
@@ -224,8 +225,8 @@ impl Server {
         })
     }
 
-    /// Registers; the id, and the token if the server tells it. What was registered is for [`Self::get`] to
-    /// say.
+    /// Creates a registration. Returns its id, and its token if the server sends it. [`Self::get`] reads
+    /// the registration back.
     pub(crate) async fn create(
         &self,
         registration: &Registration,
@@ -242,7 +243,7 @@ impl Server {
         Ok((id, token.map(str::to_owned)))
     }
 
-    /// Changes a registration, and keeps its token. The answer says nothing but 1.
+    /// Changes a registration, and keeps its token. The answer is only a 1.
     ///
     /// The article's example repeats the class of the request that creates one; the interface names the class
     /// of each request by its method, here as in every other example.
@@ -255,7 +256,7 @@ impl Server {
         Ok(())
     }
 
-    /// Removes a registration: it is gone, or there is an error, whatever was answered.
+    /// Deletes a registration. Whatever the server answers, this fails if the registration still exists.
     pub(crate) async fn delete(&self, id: &Id) -> Result<()> {
         let request = json!({"Id": id});
         let answer = self.tell("DeleteWebhookRegistration", Some(""), request);
@@ -263,9 +264,11 @@ impl Server {
         match (answer, self.list().await) {
             (_, Ok(left)) if left.iter().all(|left| left.id.as_ref() != Some(id)) => Ok(()),
             (Err(error), _) => Err(error),
-            (Ok(_), Ok(_)) => Err("Studio Server answered, but has not removed it".into()),
+            (Ok(_), Ok(_)) => {
+                Err("Studio Server answered, but has not deleted the registration".into())
+            }
             (Ok(_), Err(error)) => {
-                Err(format!("whether it is removed is not known: {error}").into())
+                Err(format!("it is not known whether the registration is deleted: {error}").into())
             }
         }
     }
@@ -324,26 +327,26 @@ impl Server {
     }
 }
 
-/// What an answer comes to.
+/// The result of an answer.
 fn result(status: u16, text: &str, url: &str) -> std::result::Result<Value, String> {
     if !(200..300).contains(&status) {
         return Err(format!(
             "Studio Server at {url} answers HTTP {status}: check --server, which ends in /StudioServer"
         ));
     }
-    // PHP writes one before its answers if a file of it begins with one.
+    // PHP writes a byte order mark before its answers if one of its files begins with one.
     let text = text.trim_start_matches('\u{feff}');
     let Ok(mut answer) = serde_json::from_str::<Value>(text) else {
         return Err(format!(
-            "Studio Server at {url} answers no JSON: check --server, and on its Server Plug-ins page that \
-             the plug-in Webhooks is enabled"
+            "the answer of Studio Server at {url} is not JSON: check --server, and check on its Server \
+                Plug-ins page that the plug-in Webhooks is enabled"
         ));
     };
     match &answer["error"] {
         Value::Null => {}
         error => {
             let message = error["message"].as_str().or(error.as_str());
-            let message = message.unwrap_or("for no reason that it gives");
+            let message = message.unwrap_or("it gives no reason");
             let message: String = message.chars().take(MAX_MESSAGE).collect();
             return Err(format!("Studio Server refuses: {message}"));
         }

@@ -10,12 +10,13 @@ use clap::Args;
 use webhook_gateway::providers::Provider;
 use webhook_gateway::store::sources::{Authentication, Source};
 
-/// Changes a registration, and reads it back. What is not named stays as it is, the token too.
+/// Changes a registration, and reads it back. Settings that are not named stay as they are; the token
+/// always does.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Studio Server does not tell the token of a registration, so that --source takes the source that it is of
-already, such as after the gateway got another domain, or an unsigned one: with the secrets of another, every
-webhook would be refused.
+Studio Server does not show the token of a registration. Therefore --source takes only the present source of
+the registration, for example after the gateway got another domain, or an unsigned source: with the secrets of
+another source, every webhook would be rejected.
 
 With --json: {\"id\": …, \"name\": …, \"url\": …, \"triggers\": {…}}, as it was read back.
 
@@ -27,21 +28,21 @@ pub(crate) struct Update {
     id: Id,
     #[command(flatten)]
     login: Login,
-    /// Another name.
+    /// The new name.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// The Payload URL of this source.
+    /// The source whose Payload URL is registered.
     #[arg(long, value_name = "NAME", conflicts_with = "url")]
     source: Option<String>,
-    /// Another URL.
+    /// The new URL.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// Other event types.
+    /// The new event types.
     #[arg(long = "trigger", value_name = "TYPE")]
     triggers: Vec<String>,
 }
 
-/// The source that a registration is to be of.
+/// The source that a registration moves to.
 struct Moved {
     name: String,
     url: String,
@@ -49,7 +50,7 @@ struct Moved {
 }
 
 impl Moved {
-    /// To a source that can take the webhooks.
+    /// A source that accepts webhooks of WoodWing.
     async fn to(name: &str, stack: &Stack) -> Result<Self> {
         let document = Document::of(stack).await?;
         let source = Source::parse(name, document.entry(name)?)
@@ -64,17 +65,17 @@ impl Moved {
         })
     }
 
-    /// The URL of the source, if it has the token of a registration of another URL.
+    /// The URL of the source, if its secrets verify the webhooks of a registration with this URL.
     fn from(self, url: &str) -> Result<String> {
         let is_same = url.rsplit('/').next() == Some(&*self.name);
         if is_same || self.is_unsigned {
             return Ok(self.url);
         }
         let name = self.name;
-        Err(format!("the registration is of {url}, and Studio Server does not tell its token: with the \
-            source {name}, whose secrets are others, every webhook would be refused. `webhookctl woodwing \
-            create` makes a registration with a token of its own; if {name} has this token, name its URL by \
-            --url; nothing was changed").into())
+        Err(format!("the registration has the URL {url}, and Studio Server does not show its token: the \
+            source {name} has other secrets and would reject every webhook. `webhookctl woodwing create` \
+            makes a registration with its own token; if {name} has this token, set its URL with --url; \
+            nothing was changed").into())
     }
 }
 
@@ -102,11 +103,11 @@ async fn update(arguments: Update, source: Option<Moved>, output: Output) -> Res
     if !arguments.triggers.is_empty() {
         wanted.triggers = chosen(&arguments.triggers, &server.trigger_options().await?)?;
     }
-    // Whatever was answered, or if the answer was lost: what is read back counts.
+    // The registration that is read back decides, whatever the answer was.
     let told = server.update(&wanted).await;
     let read_back = server.get(&id).await.map_err(|error| {
         let why = told.as_ref().err().unwrap_or(&error);
-        format!("whether the registration {id} is changed is not known: {why}")
+        format!("it is not known whether the registration {id} was changed: {why}")
     })?;
     output.details(&read_back, Registration::COLUMNS)?;
     match (read_back == wanted, told) {

@@ -1,4 +1,4 @@
-//! Whether each endpoint gets its deliveries, and what signs them.
+//! Whether each endpoint gets its deliveries, and which secrets sign them.
 
 use super::super::facts::HeldEndpoint;
 use super::super::finding::Finding;
@@ -12,7 +12,7 @@ use webhook_gateway::store::endpoints::Endpoint;
 
 const CHECK: &str = "endpoints";
 
-/// An endpoint that asks to be left alone for longer than that most likely means something else.
+/// An endpoint that asks for a longer wait most likely sends a wrong Retry-After.
 const LONG_WAIT: Duration = Duration::from_hours(1);
 
 /// Endpoints that get nothing or little, secrets that ended, and credentials among the headers.
@@ -87,7 +87,8 @@ fn condition(endpoint: &HeldEndpoint, now: Timestamp) -> Finding {
                 since(circuit.slow_since.unwrap_or_default())
             ),
             format!(
-                "let it answer first and work later, or raise its rate: with `webhookctl endpoint update {id} \
+                "let it answer first and work later, or raise its rate: with `webhookctl endpoint update \
+                    {id} \
                  --rate N`, N deliveries a second are sent at the same time"
             ),
         ),
@@ -115,7 +116,7 @@ fn held(count: usize) -> String {
     }
 }
 
-/// What signs for it, and what does no more.
+/// Secrets of an endpoint that no longer sign.
 fn secrets(endpoint: &Endpoint, now: Timestamp) -> Option<Finding> {
     let ended = endpoint.secrets.iter().filter_map(|secret| secret.until);
     let ended: Vec<_> = ended.filter(|until| *until <= now.as_second()).collect();
@@ -125,15 +126,15 @@ fn secrets(endpoint: &Endpoint, now: Timestamp) -> Option<Finding> {
         return Some(Finding::wrong(
             CHECK,
             &endpoint.name,
-            format!("all its secrets have ended, the last {last}: nothing signs"),
+            format!("all its secrets have ended, the last one {last}: requests cannot be signed"),
             format!("`webhookctl endpoint rotate-secret {}`", endpoint.id),
         ));
     }
-    let what = format!("its previous secret ended {last}: its receiver may forget it");
+    let what = format!("its previous secret ended {last}: the receiver can drop it");
     Some(Finding::ok(CHECK, &endpoint.name, what))
 }
 
-/// Credentials among its own headers.
+/// Credentials among the headers of an endpoint.
 fn headers(endpoint: &Endpoint) -> Option<Finding> {
     let credentials = endpoint.headers.iter();
     let credentials = credentials.filter(|(name, value)| header_value(name, value) != value);
@@ -141,7 +142,7 @@ fn headers(endpoint: &Endpoint) -> Option<Finding> {
     (!names.is_empty()).then(|| {
         let names = names.join(", ");
         let what = format!(
-            "it is sent credentials ({names}), which whoever reads the endpoints table can see"
+            "its headers have credentials ({names}): whoever may read the endpoints table can see them"
         );
         Finding::ok(CHECK, &endpoint.name, what)
     })

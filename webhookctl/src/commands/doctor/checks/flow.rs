@@ -1,4 +1,4 @@
-//! Whether everything moves on: what starts the functions, the ledger's stream, and the queues.
+//! Whether events move on: event sources of the functions, the ledger's stream, and the queues.
 
 use super::super::facts::{EventSource, Queue};
 use super::super::finding::Finding;
@@ -9,26 +9,26 @@ const SOURCES: &str = "event sources";
 const STREAM: &str = "stream";
 const QUEUES: &str = "queues";
 
-/// SQS hands out no more when about 120,000 are in flight.
+/// A warning threshold: SQS delivers no more messages when about 120,000 are in flight.
 const MOST_IN_FLIGHT: u64 = 80_000;
 
-/// The stream path is given a record within a second.
+/// The stream path normally gets a record within a second.
 const LATE: SignedDuration = SignedDuration::from_mins(5);
 
-/// The stream forgets after 24 hours.
+/// The stream keeps a record for 24 hours.
 const TOO_LATE: SignedDuration = SignedDuration::from_hours(12);
 
-/// A consumer that is well takes an event within minutes.
+/// A healthy consumer takes an event within minutes.
 const OLD: SignedDuration = SignedDuration::from_hours(24);
 
-/// What is to start a function does.
+/// The streams and queues of a function start it.
 pub(crate) fn event_sources(function: &str, sources: &[EventSource]) -> Vec<Finding> {
     if sources.is_empty() {
         let nothing = Finding::wrong(
             SOURCES,
             function,
-            "nothing starts it",
-            "deploy the template again, by `sam deploy`",
+            "it has no event source: nothing starts it",
+            "deploy the template again with `sam deploy`",
         );
         return vec![nothing];
     }
@@ -42,7 +42,8 @@ pub(crate) fn event_sources(function: &str, sources: &[EventSource]) -> Vec<Find
                 SOURCES,
                 function,
                 what,
-                "look at the errors in the function's log; the batch is offered again until it is done with",
+                "read the errors in the function's log; Lambda retries the batch until the function \
+                    handles it",
             ),
             "Enabled" => Finding::ok(SOURCES, function, what),
             "Disabled" => Finding::wrong(
@@ -55,7 +56,7 @@ pub(crate) fn event_sources(function: &str, sources: &[EventSource]) -> Vec<Find
                 SOURCES,
                 function,
                 what,
-                "it is being changed: look again in a minute",
+                "it is being changed: run the command again in a minute",
             ),
         }
     };
@@ -65,12 +66,16 @@ pub(crate) fn event_sources(function: &str, sources: &[EventSource]) -> Vec<Find
 /// The stream path keeps up with the ledger.
 pub(crate) fn stream(lag: Option<SignedDuration>) -> Vec<Finding> {
     let Some(lag) = lag else {
-        let idle = Finding::ok(STREAM, "ledger", "nothing was recorded in the last minutes");
+        let idle = Finding::ok(
+            STREAM,
+            "ledger",
+            "nothing was recorded in the last 15 minutes",
+        );
         return vec![idle];
     };
     let what = format!("the ingress function is {} behind", rough(lag));
-    let to_do = "look at the errors in its log; what the stream forgets after 24 h is published by \
-        `webhookctl reconcile --since … --repair`";
+    let to_do = "read the errors in its log. The stream drops a record after 24h; `webhookctl reconcile \
+        --since … --repair` publishes such events";
     vec![match lag {
         lag if lag >= TOO_LATE => Finding::wrong(STREAM, "ledger", what, to_do),
         lag if lag >= LATE => Finding::warning(STREAM, "ledger", what, to_do),
@@ -78,13 +83,13 @@ pub(crate) fn stream(lag: Option<SignedDuration>) -> Vec<Finding> {
     }]
 }
 
-/// Somebody consumes the events.
+/// Consumers take the events.
 pub(crate) fn events(queue: &Queue, oldest: Option<SignedDuration>) -> Vec<Finding> {
     let retention = SignedDuration::try_from(queue.retention).unwrap_or(SignedDuration::MAX);
     let what = on_it(queue, oldest);
     let to_do = format!(
-        "see that its consumers run: an event is forgotten after {}, and can be sent again by `webhookctl \
-         event replay` until the ledger forgets it",
+        "check that its consumers run: the queue deletes an event after {}. `webhookctl event replay` can \
+            send the event again as long as the ledger has it",
         rough(retention)
     );
     vec![match oldest.unwrap_or_default() {
@@ -98,7 +103,7 @@ pub(crate) fn events(queue: &Queue, oldest: Option<SignedDuration>) -> Vec<Findi
     }]
 }
 
-/// What was not understood was looked at.
+/// The quarantine is empty.
 pub(crate) fn quarantine(queue: &Queue, oldest: Option<SignedDuration>) -> Vec<Finding> {
     let what = on_it(queue, oldest);
     vec![match queue.depth() {
@@ -107,13 +112,13 @@ pub(crate) fn quarantine(queue: &Queue, oldest: Option<SignedDuration>) -> Vec<F
             QUEUES,
             "quarantine",
             what,
-            "`webhookctl quarantine list` tells why, and `webhookctl quarantine release` takes what is \
-             understood by now",
+            "`webhookctl quarantine list` shows the reasons; `webhookctl quarantine release` accepts \
+                webhooks that are understood now",
         ),
     }]
 }
 
-/// Deliveries are far from where SQS hands out no more.
+/// The deliveries in flight are far from the limit of SQS.
 pub(crate) fn deliveries(queue: &Queue) -> Vec<Finding> {
     let what = format!(
         "{}, {} of them in flight",
@@ -126,15 +131,16 @@ pub(crate) fn deliveries(queue: &Queue) -> Vec<Finding> {
             QUEUES,
             "deliveries",
             what,
-            "SQS hands out no more above 120,000: `webhookctl endpoint pause` those that fail most (see \
-             `webhookctl status`), so that their deliveries are held off the queue",
+            "SQS delivers no more messages above 120,000: run `webhookctl endpoint pause` for the \
+                endpoints that fail most (see `webhookctl status`). Their deliveries then leave the queue \
+                and are held",
         ),
     }]
 }
 
-/// The code could handle everything.
+/// The dead-letter queue is empty.
 pub(crate) fn dead_letters(queue: &Queue, oldest: Option<SignedDuration>) -> Vec<Finding> {
-    // For a dead-letter queue this age begins when the message came there, not when it was first sent.
+    // For a dead-letter queue this age counts from the arrival there, not from the first sending.
     let what = match oldest {
         Some(oldest) if queue.depth() > 0 => {
             format!(
@@ -151,12 +157,13 @@ pub(crate) fn dead_letters(queue: &Queue, oldest: Option<SignedDuration>) -> Vec
             QUEUES,
             "dead letters",
             what,
-            "`webhookctl dead-letter list` tells why; fix that, then `webhookctl dead-letter redrive --all`",
+            "`webhookctl dead-letter list` shows the reasons; fix them, then `webhookctl dead-letter \
+                redrive --all`",
         ),
     }]
 }
 
-/// How much is on a queue.
+/// The messages of a queue, in words.
 fn on_it(queue: &Queue, oldest: Option<SignedDuration>) -> String {
     let messages = match queue.depth() {
         0 => return "empty".to_owned(),

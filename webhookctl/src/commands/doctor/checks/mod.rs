@@ -1,4 +1,4 @@
-//! The checks: each a pure function from what is known to what is found.
+//! The checks: each is a pure function from facts to findings.
 
 mod endpoints;
 mod flow;
@@ -15,11 +15,11 @@ use crate::hint::Kind;
 pub(crate) struct Findings {
     is_local: bool,
     pub(crate) all: Vec<Finding>,
-    /// What could not be looked at, each once, with the check that it was for.
+    /// The facts that could not be read, each once, with its check.
     unread: Vec<(&'static str, Unread)>,
 }
 
-/// All that is found.
+/// Runs all checks.
 pub(crate) fn all(facts: &Facts) -> Findings {
     let mut found = Findings {
         is_local: facts.is_local,
@@ -62,7 +62,7 @@ pub(crate) fn all(facts: &Facts) -> Findings {
 }
 
 impl Findings {
-    /// What a check finds in what it needs, or that it could not be read.
+    /// The findings of a check, or that its facts could not be read.
     fn judge<T>(
         &mut self,
         check: &'static str,
@@ -74,8 +74,8 @@ impl Findings {
             Err(unread) => unread,
         };
         if self.is_local && unread.kind == Kind::Undeclared {
-            // The stack of a test, or of an older `make up`.
-            let what = format!("not known here: {}", unread.why);
+            // This is the stack of a test, or of an older `make up`.
+            let what = format!("not known on this stack: {}", unread.why);
             return self.all.push(Finding::ok(check, unread.subject, what));
         }
         if self.unread.iter().all(|(_, before)| before != unread) {
@@ -84,7 +84,7 @@ impl Findings {
         }
     }
 
-    /// Puts first that AWS is out of reach: nothing that is not found then says anything.
+    /// Puts an unreachable AWS first: the absence of other findings then means nothing.
     fn begin_with_reach(&mut self) {
         let out_of_reach = |(_, out_of_reach): &&(_, Unread)| out_of_reach.kind.is_of_every_call();
         let mut unread = self.unread.iter().filter(out_of_reach);
@@ -95,18 +95,18 @@ impl Findings {
         checks.extend(unread.map(|(check, _)| *check));
         checks.dedup();
         let what = format!("not checked: {}, because {why}", checks.join(", "));
-        let to_do = "make AWS reachable from here with valid credentials, and run it again: what is not told \
-            below is not known";
+        let to_do = "make AWS reachable with valid credentials, and run the command again: this list is \
+            not complete";
         self.all
             .insert(0, Finding::wrong("reach", "AWS", what, to_do));
     }
 
-    /// How many things could not be looked at.
+    /// The number of facts that could not be read.
     pub(crate) fn unread(&self) -> usize {
         self.unread.len()
     }
 
-    /// How long everything may take.
+    /// Timeouts, visibility and retention.
     fn time(&mut self, facts: &Facts) {
         self.judge("timing", facts.ingress_timeout.as_ref(), |timeout| {
             timing::ingress(*timeout)
@@ -130,7 +130,7 @@ impl Findings {
         });
     }
 
-    /// Whether everything moves on.
+    /// Event sources, stream and queues.
     fn flow(&mut self, facts: &Facts) {
         for (function, sources) in [
             ("ingress", &facts.ingress_sources),
@@ -143,7 +143,7 @@ impl Findings {
         self.judge("stream", facts.gauges.as_ref(), |gauge| {
             flow::stream(gauge.lag)
         });
-        // The age of a message tells more of a queue, but is not needed.
+        // The age of the oldest message is useful, but the check works without it.
         let ages = facts.gauges.clone().unwrap_or_default();
         self.judge("queues", facts.events.as_ref(), |event| {
             flow::events(event, ages.events)
@@ -158,12 +158,12 @@ impl Findings {
     }
 }
 
-/// Two things that are known.
+/// Two facts together.
 fn both<'a, A, B>(a: &'a Fact<A>, b: &'a Fact<B>) -> Result<(&'a A, &'a B), &'a Unread> {
     Ok((a.as_ref()?, b.as_ref()?))
 }
 
-/// What is said of something that cannot be checked; nothing if everything is out of reach.
+/// The finding about a fact that could not be read; none if AWS is out of reach.
 fn unknown(check: &'static str, unread: &Unread) -> Option<Finding> {
     let Unread {
         subject,
@@ -175,21 +175,21 @@ fn unknown(check: &'static str, unread: &Unread) -> Option<Finding> {
     match kind {
         Kind::OutOfReach | Kind::Expired => None,
         Kind::Denied => {
-            let to_do = format!("this takes the permission {needs}");
+            let to_do = format!("this needs the permission {needs}");
             Some(Finding::warning(check, subject, unchecked, to_do))
         }
         Kind::Missing | Kind::Undeclared => Some(Finding::wrong(
             check,
             subject,
             format!("missing: {why}"),
-            "see that this is the stack that is meant (--stack, AWS_PROFILE, AWS_REGION), and deploy the \
-             template again, by `sam deploy`",
+            "check that this is the right stack (--stack, AWS_PROFILE, AWS_REGION), and deploy the \
+                template again with `sam deploy`",
         )),
         Kind::Other => Some(Finding::warning(
             check,
             subject,
             unchecked,
-            "run it again; if that does not help, see what AWS says",
+            "run the command again; if that does not help, read the message of AWS",
         )),
     }
 }
@@ -232,7 +232,7 @@ mod tests {
             (Kind::Missing, false, Wrong, "sam deploy"),
             (Kind::Missing, true, Wrong, "sam deploy"),
             (Kind::Undeclared, false, Wrong, "sam deploy"),
-            (Kind::Other, false, Warning, "run it again"),
+            (Kind::Other, false, Warning, "run the command again"),
         ] {
             let found = found(&[("events", kind)], is_local);
             assert_eq!(levels(&found), [level, Right], "{kind:?}");

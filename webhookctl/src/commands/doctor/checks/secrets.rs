@@ -1,4 +1,4 @@
-//! Whether the previous secrets of a source are still needed, and its provider signs with the newest.
+//! Whether the previous secrets of a source are still needed, and whether its provider signs with the newest.
 
 use super::super::facts::{Secrets, Source, Sources};
 use super::super::finding::Finding;
@@ -9,7 +9,7 @@ use webhook_gateway::store::journal::SourceActivity;
 
 const CHECK: &str = "secrets";
 
-/// How long after its last match a previous secret may match again: providers try again what failed.
+/// How long after its last match a previous secret may match again: providers retry failed webhooks.
 const CALM: SignedDuration = SignedDuration::from_hours(24);
 
 /// The secrets of sources that have more than one.
@@ -54,11 +54,11 @@ fn switched(
     let previous = previous.iter().copied().flatten().max();
     let what = match (newest, previous) {
         (None, Some(last)) => format!(
-            "the newest secret has never matched, and a previous one did {}",
+            "the newest secret has never matched; a previous one last matched {}",
             ago(last, now)
         ),
         (Some(newest), Some(last)) if newest < last => format!(
-            "the newest secret last matched {}, and a previous one did {}",
+            "the newest secret last matched {}; a previous one last matched {}",
             ago(newest, now),
             ago(last, now)
         ),
@@ -68,13 +68,13 @@ fn switched(
         CHECK,
         &source.name,
         what,
-        "the provider does not sign with the newest secret: enter it there",
+        "the provider does not sign with the newest secret: enter that secret at the provider",
     ))
 }
 
 /// A secret that is not the newest.
 struct Previous {
-    /// Counted from 1, which is the newest.
+    /// Counted from 1, the newest.
     position: usize,
     of: usize,
     last: Option<Timestamp>,
@@ -90,26 +90,28 @@ impl Previous {
     ) -> Finding {
         let secret = format!("secret {} of {}", self.position, self.of);
         let (what, is_needed) = match (self.last, newest) {
-            (Some(last), _) if now.duration_since(last) < CALM => (
-                format!("still matches: the last time {}", ago(last, now)),
-                true,
-            ),
+            (Some(last), _) if now.duration_since(last) < CALM => {
+                (format!("still matches, last {}", ago(last, now)), true)
+            }
             (Some(last), Some(newest)) if newest > last => {
                 (format!("last matched {}", ago(last, now)), false)
             }
             (Some(last), _) => {
                 let last = ago(last, now);
                 (
-                    format!("last matched {last}, and the newest has not since"),
+                    format!("last matched {last}; the newest has not matched after it"),
                     true,
                 )
             }
-            (None, None) => ("has never matched, nor has the newest".to_owned(), true),
+            (None, None) => (
+                "has never matched, and neither has the newest".to_owned(),
+                true,
+            ),
             (None, Some(_)) => {
                 let since = changed_at.map(|at| ago(at, now));
                 let since = since.unwrap_or("an unknown time".to_owned());
                 let is_young = changed_at.is_some_and(|at| now.duration_since(at) < CALM);
-                let what = format!("has not matched; the sources were last changed {since}");
+                let what = format!("has never matched; the sources were last changed {since}");
                 (what, is_young)
             }
         };
@@ -122,7 +124,7 @@ impl Previous {
                 source.name
             ),
             if self.of > 2 {
-                ", which removes all but the newest"
+                ": this removes all secrets but the newest"
             } else {
                 ""
             },
@@ -191,7 +193,7 @@ mod tests {
                 Some(23),
                 100,
                 Level::Ok,
-                "still matches: the last time 23h ago: keep it",
+                "still matches, last 23h ago: keep it",
             ),
             (
                 Some(1),
@@ -201,7 +203,13 @@ mod tests {
                 "changed 2d ago: safe to remove",
             ),
             (Some(1), None, 5, Level::Ok, "changed 5h ago: keep it"),
-            (None, None, 100, Level::Ok, "nor has the newest: keep it"),
+            (
+                None,
+                None,
+                100,
+                Level::Ok,
+                "neither has the newest: keep it",
+            ),
         ] {
             let found = found(newest, previous, changed);
             assert_eq!(found.len(), 1, "{found:?}");
@@ -215,7 +223,7 @@ mod tests {
     fn a_provider_that_does_not_sign_with_the_newest_secret_is_told() {
         for (newest, what) in [
             (None, "never matched"),
-            (Some(90), "last matched 3d ago, and"),
+            (Some(90), "last matched 3d ago; a previous"),
         ] {
             let found = found(newest, Some(1), 100);
             assert_eq!(found[0].0, Level::Warning, "{found:?}");
@@ -224,7 +232,9 @@ mod tests {
         }
         let quiet = found(Some(90), Some(80), 100);
         assert!(
-            quiet[1].1.contains("the newest has not since: keep it"),
+            quiet[1]
+                .1
+                .contains("the newest has not matched after it: keep it"),
             "{quiet:?}"
         );
     }

@@ -1,4 +1,4 @@
-//! Whether each source can be used, and its provider sends to it.
+//! Whether each source can be used, and whether its provider sends to it.
 
 use super::super::facts::{Secrets, Source};
 use super::super::finding::Finding;
@@ -37,13 +37,13 @@ fn source(source: &Source, heard: Option<&SourceActivity>, now: Timestamp) -> Fi
         Err(SourceError::NoSecret) => Finding::wrong(
             SOURCES,
             name,
-            "it has no usable secret: every webhook is answered 503",
+            "it has no usable secret: the gateway answers every webhook 503",
             format!("{rotate} gives it one"),
         ),
         Err(error) => Finding::wrong(
             SOURCES,
             name,
-            format!("it is disabled: {error}; every webhook is answered 503"),
+            format!("it is disabled: {error}. The gateway answers every webhook 503"),
             format!(
                 "`webhookctl source delete {name}`, and `webhookctl source create` with its secret"
             ),
@@ -56,28 +56,28 @@ fn source(source: &Source, heard: Option<&SourceActivity>, now: Timestamp) -> Fi
             Finding::warning(
                 SOURCES,
                 name,
-                "its silence check is lost: nothing watches for its silence",
+                "its silence check is lost: the gateway does not notice its silence",
                 format!(
-                    "`webhookctl source update {name} --silent-after {gap}` sends another; the source's \
-                     next webhook does, too"
+                    "`webhookctl source update {name} --silent-after {gap}` starts another check; the \
+                        source's next webhook does, too"
                 ),
             )
         }
         Ok((_, Secrets::Unsigned)) => Finding::warning(
             SOURCES,
             name,
-            "it is unsigned: anybody who knows its URL can send to it",
+            "it is unsigned: anyone who knows its URL can send to it",
             format!("{rotate} gives it a secret, if the provider can sign"),
         ),
         Ok(_) if blank > 0 => Finding::warning(
             SOURCES,
             name,
-            format!("it has blank secrets ({blank}), which verify nothing"),
-            format!("{rotate} drops them, and --drop-previous makes no new secret"),
+            format!("it has blank secrets ({blank}), which no webhook matches"),
+            format!("{rotate} removes them; with --drop-previous it makes no new secret"),
         ),
         Ok((_, Secrets::Signed(_))) => {
             let last = heard.and_then(|heard| heard.last_accepted_at);
-            let last = last.map_or("nothing came yet".to_owned(), |at| {
+            let last = last.map_or("it has sent no event yet".to_owned(), |at| {
                 format!("the last event came {}", ago(at, now))
             });
             Finding::ok(SOURCES, name, format!("signed; {last}"))
@@ -85,7 +85,7 @@ fn source(source: &Source, heard: Option<&SourceActivity>, now: Timestamp) -> Fi
     }
 }
 
-/// Payload URLs that the provider refuses.
+/// Payload URLs that the provider does not accept.
 pub(crate) fn payload_urls(sources: &[Source], is_local: bool) -> Vec<Finding> {
     let usable = sources.iter().filter_map(|source| {
         let (provider, _) = source.usable.as_ref().ok()?;
@@ -95,15 +95,17 @@ pub(crate) fn payload_urls(sources: &[Source], is_local: bool) -> Vec<Finding> {
         provider,
         &source.url,
     ) {
-        None => Finding::ok(URLS, &source.name, "the provider takes it"),
-        Some(problem) if is_local => {
-            Finding::ok(URLS, &source.name, format!("not checked here: {problem}"))
-        }
+        None => Finding::ok(URLS, &source.name, "the provider accepts it"),
+        Some(problem) if is_local => Finding::ok(
+            URLS,
+            &source.name,
+            format!("not checked on a local stack: {problem}"),
+        ),
         Some(problem) => Finding::wrong(
             URLS,
             &source.name,
             problem,
-            "choose another name for the source, or put a domain of your own in front of the gateway",
+            "choose another name for the source, or put your own domain in front of the gateway",
         ),
     };
     usable.map(judge).collect()
@@ -169,7 +171,7 @@ mod tests {
             assert!(finding.to_do.unwrap_or_default().contains(to_do));
         }
         let never = sources(&[signed()], &HashMap::new(), now).remove(0);
-        assert!(never.what.contains("nothing came yet"), "{never:?}");
+        assert!(never.what.contains("it has sent no event yet"), "{never:?}");
         assert_eq!(sources(&[], &heard, now)[0].level, Level::Ok);
     }
 

@@ -1,5 +1,4 @@
-//! Whether the stack is as this version of the tool knows it: its version, its policy, its tables and its
-//! alarms.
+//! The version, the endpoint policy, the tables and the alarms of the stack.
 
 use super::super::facts::{Alarm, Table};
 use super::super::finding::Finding;
@@ -9,23 +8,24 @@ use jiff::Timestamp;
 /// The version of this tool, and of the template that goes with it.
 const OURS: &str = env!("CARGO_PKG_VERSION");
 
-/// What the stream path needs of a change.
+/// The view type that the stream path needs.
 const BOTH_IMAGES: &str = "NEW_AND_OLD_IMAGES";
 
-/// The attribute by which every table forgets.
+/// The attribute with the time of expiry in every table.
 const FORGETS_BY: &str = "expires_at";
 
-/// The stack and the tool are of one version.
+/// The stack and the tool have the same version.
 pub(crate) fn version(deployed: Option<&str>) -> Vec<Finding> {
-    let install = "deploy the template of this version, or install the webhookctl of that one";
+    let install =
+        "deploy the template of this version, or install the webhookctl of the stack's version";
     vec![match deployed {
         Some(OURS) => Finding::ok("version", "stack", OURS),
         Some(other) => {
-            let what = format!("{other}, and this webhookctl is {OURS}");
+            let what = format!("{other}, but this webhookctl is {OURS}");
             Finding::warning("version", "stack", what, install)
         }
         None => {
-            let what = format!("it does not tell its version, and this webhookctl is {OURS}");
+            let what = format!("it has no version, but this webhookctl is {OURS}");
             Finding::warning("version", "stack", what, install)
         }
     }]
@@ -37,39 +37,39 @@ pub(crate) fn policy(policy: Option<&str>, is_local: bool) -> Vec<Finding> {
         Some("unrestricted") if !is_local => Finding::wrong(
             "endpoint policy",
             "stack",
-            "unrestricted: whoever names an endpoint reaches into the function's network",
+            "unrestricted: whoever creates an endpoint can reach the function's network",
             "deploy with EndpointPolicy=public",
         ),
         policy => Finding::ok("endpoint policy", "stack", policy.unwrap_or("public")),
     }]
 }
 
-/// A table forgets what is past its time, and the ledger tells its changes.
+/// Items of a table expire, and the ledger has a stream of its changes.
 pub(crate) fn table(name: &str, table: &Table, is_local: bool) -> Vec<Finding> {
-    let deploy = "somebody changed it since: deploy the template again, by `sam deploy`";
+    let deploy = "it was changed after the deployment: deploy the template again with `sam deploy`";
     let wrong = |what: &str| Finding::wrong("tables", name, what, deploy);
     let mut found = vec![match table.forgets_by.as_deref() {
-        Some(FORGETS_BY) => Finding::ok("tables", name, "forgets what is past its time"),
-        // The local AWS makes tables without it.
-        None if is_local => Finding::ok("tables", name, "forgets nothing here"),
-        _ => wrong("it forgets nothing: personal data is kept for ever"),
+        Some(FORGETS_BY) => Finding::ok("tables", name, "its items expire"),
+        // The local AWS creates tables without expiry.
+        None if is_local => Finding::ok("tables", name, "its items do not expire on a local stack"),
+        _ => wrong("its items do not expire: personal data is kept for ever"),
     }];
     if name == "ledger" {
         found.push(match table.stream.as_deref() {
-            Some(BOTH_IMAGES) => Finding::ok("tables", name, "its stream tells every change"),
-            _ => wrong("its stream does not tell what was recorded: nothing is published"),
+            Some(BOTH_IMAGES) => Finding::ok("tables", name, "its stream has every change"),
+            _ => wrong("its stream does not have the recorded items: nothing is published"),
         });
     }
     found
 }
 
-/// No alarm is on, and all of them tell somebody.
+/// No alarm is on, and all of them notify the topic.
 pub(crate) fn alarms(alarms: &[Alarm], is_local: bool, now: Timestamp) -> Vec<Finding> {
     const CHECK: &str = "alarms";
     if alarms.is_empty() {
-        let what = "none is deployed: no fault is reported";
+        let what = "no alarm is deployed: faults are not reported";
         return vec![match is_local {
-            true => Finding::ok(CHECK, "none", "none is deployed"),
+            true => Finding::ok(CHECK, "none", "no alarm is deployed"),
             false => Finding::warning(CHECK, "none", what, "deploy the template with its alarms"),
         }];
     }
@@ -78,27 +78,27 @@ pub(crate) fn alarms(alarms: &[Alarm], is_local: bool, now: Timestamp) -> Vec<Fi
         let description = alarm
             .description
             .as_deref()
-            .unwrap_or("see what it watches");
+            .unwrap_or("see its metric in CloudWatch");
         if alarm.is_on {
             let since = alarm.since.map_or("?".to_owned(), |at| ago(at, now));
             found.push(Finding::wrong(
                 CHECK,
                 &alarm.name,
-                format!("on, since {since}"),
+                format!("on; its state changed {since}"),
                 description,
             ));
         } else if !alarm.is_enabled {
-            let to_do = "`aws cloudwatch enable-alarm-actions`, once it is to be told again";
+            let to_do = "`aws cloudwatch enable-alarm-actions` turns them on again";
             found.push(Finding::warning(
                 CHECK,
                 &alarm.name,
-                "its actions are off: it notifies no one",
+                "its actions are off: it does not notify the topic",
                 to_do,
             ));
         }
     }
     if found.is_empty() {
-        let what = format!("none of {} is on", alarms.len());
+        let what = format!("none of {} alarms is on", alarms.len());
         found.push(Finding::ok(CHECK, "all", what));
     }
     found
@@ -172,7 +172,7 @@ mod tests {
         };
         let found = alarms(&[alarm(true, true), alarm(false, true)], false, now);
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].what, "on, since 3h ago");
+        assert_eq!(found[0].what, "on; its state changed 3h ago");
         assert_eq!(found[0].to_do.as_deref(), Some("redrive them"));
         assert_eq!(levels(found), [Wrong]);
         assert_eq!(

@@ -1,5 +1,5 @@
-//! Whether what waits for something waits longer than that takes, as it is deployed: the functions, the
-//! queues, and the schedules of the endpoints.
+//! Whether the timeouts fit together as they are deployed: those of the functions and the queues, and the
+//! schedules of the endpoints.
 
 use super::super::facts::Queue;
 use super::super::finding::Finding;
@@ -14,28 +14,29 @@ const CHECK: &str = "timing";
 /// The longest that an HTTP API waits for a function.
 const API_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What to do about a number of the stack.
-const DEPLOY: &str = "somebody changed it since: deploy the template again, by `sam deploy`";
+/// The advice about a number of the stack.
+const DEPLOY: &str =
+    "it was changed after the deployment: deploy the template again with `sam deploy`";
 
-/// A slow request ends with the function's own log line.
+/// The function ends before the API stops waiting for it.
 pub(crate) fn ingress(timeout: Duration) -> Vec<Finding> {
     let what = format!(
-        "it may take {}, and the API waits {}",
+        "its timeout is {}, and the API waits {}",
         rough(timeout),
         rough(API_TIMEOUT)
     );
     vec![judged(timeout < API_TIMEOUT, "ingress", what, DEPLOY)]
 }
 
-/// A batch ends before its messages show again, and after the slowest endpoint.
+/// A batch ends before its messages are visible again, and lasts longer than the slowest endpoint.
 pub(crate) fn delivery(timeout: Duration, queue: &Queue) -> Vec<Finding> {
     let slowest = format!(
-        "it may take {}, and an endpoint {}",
+        "its timeout is {}, and that of an endpoint up to {}",
         rough(timeout),
         rough(MAX_TIMEOUT)
     );
     let visible = format!(
-        "a message shows again after {}, which is to be 6 times what the function may take, {}",
+        "a message is visible again after {}; this must be at least 6 times the function's timeout of {}",
         rough(queue.visibility),
         rough(timeout)
     );
@@ -50,10 +51,10 @@ pub(crate) fn delivery(timeout: Duration, queue: &Queue) -> Vec<Finding> {
     ]
 }
 
-/// What the delivery queue gives up has time left as a dead letter, and is not given up too soon.
+/// Dead letters are kept longer than messages, and a message is not given up too soon.
 pub(crate) fn queues(queue: &Queue, dead: &Queue) -> Vec<Finding> {
     let kept = format!(
-        "a message is forgotten after {}, and a dead letter {} after it was first sent",
+        "the queue keeps a message for {}, and a dead letter for {} after it was first sent",
         rough(queue.retention),
         rough(dead.retention)
     );
@@ -63,20 +64,21 @@ pub(crate) fn queues(queue: &Queue, dead: &Queue) -> Vec<Finding> {
         None => judged(
             false,
             "deliveries",
-            "what cannot be handled has no dead-letter queue".to_owned(),
+            "it has no dead-letter queue".to_owned(),
             DEPLOY,
         ),
         Some((target, _)) if *target != dead.arn => judged(
             false,
             "deliveries",
-            format!("what cannot be handled goes to another queue: {target}"),
+            format!("its dead-letter queue is another one: {target}"),
             DEPLOY,
         ),
         Some((_, receives)) => judged(
             *receives >= 2 * u64::from(REPLACE_MESSAGE_AFTER_RECEIVES),
             "deliveries",
             format!(
-                "a message is given up after {receives} receives, and sent anew after {REPLACE_MESSAGE_AFTER_RECEIVES}"
+                "a message is given up after {receives} receives, and replaced after \
+                    {REPLACE_MESSAGE_AFTER_RECEIVES}"
             ),
             DEPLOY,
         ),
@@ -84,7 +86,7 @@ pub(crate) fn queues(queue: &Queue, dead: &Queue) -> Vec<Finding> {
     found
 }
 
-/// The last attempt comes before the queue forgets the message.
+/// The last attempt comes before the queue deletes the message.
 pub(crate) fn schedules<'a>(
     endpoints: impl Iterator<Item = &'a Endpoint>,
     timeout: Duration,
@@ -106,14 +108,14 @@ fn schedule(endpoint: &Endpoint, timeout: Duration, queue: &Queue) -> Vec<Findin
     let attempts = u32::try_from(endpoint.retry.len() + 1).unwrap_or(u32::MAX);
     let last = longest.sum::<Duration>() + endpoint.timeout() * attempts;
     let what = format!(
-        "its {attempts} attempts take up to {}, and the queue forgets a message after {}",
+        "its {attempts} attempts take up to {}, and the queue keeps a message for {}",
         rough(last),
         rough(queue.retention)
     );
     let mut found = vec![judged(last < queue.retention, name, what, &update)];
     if endpoint.timeout() >= timeout {
         let what = format!(
-            "an attempt may take {}, and the function only {}",
+            "an attempt may take {}, but the function only {}",
             rough(endpoint.timeout()),
             rough(timeout)
         );

@@ -1,4 +1,4 @@
-//! The alarms of a stack: those that notify its topic.
+//! The alarms of a stack. They notify its topic.
 
 use super::{Fact, read};
 use crate::Result;
@@ -13,9 +13,9 @@ pub(crate) struct Alarm {
     pub(crate) name: String,
     pub(crate) description: Option<String>,
     pub(crate) is_on: bool,
-    /// Since when it is in its state.
+    /// The time of its last change of state.
     pub(crate) since: Option<Timestamp>,
-    /// Whether it tells anybody.
+    /// Whether it notifies the topic.
     pub(crate) is_enabled: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The endpoints, how each is doing, and how much is held for it.
+//! The endpoints, with their circuits and the numbers of their held deliveries.
 
 use super::{Fact, read};
 use crate::Result;

@@ -1,4 +1,4 @@
-//! The functions as they are deployed: how long they may take, and what starts them.
+//! The functions as they are deployed: their timeouts, and the streams and queues that start them.
 
 use super::{Fact, name_of, read};
 use crate::Result;
@@ -12,9 +12,9 @@ use webhook_gateway::aws::error::AwsError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EventSource {
     pub(crate) name: String,
-    /// `Enabled`, `Disabled`, or on the way to one of them.
+    /// `Enabled`, `Disabled`, or a state between them.
     pub(crate) state: String,
-    /// Why it is in that state, or what came of the last batch.
+    /// The reason for the state, or the result of the last batch.
     pub(crate) last: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What only CloudWatch knows: the age of the oldest message of each queue, and the lag of the stream path.
+//! Ages that only CloudWatch has: that of the oldest message of each queue, and the lag of the stream path.
 
 use super::{Fact, name_of, read};
 use crate::Result;
@@ -6,13 +6,13 @@ use crate::metrics::{Query, Values, ask};
 use crate::stack::Stack;
 use jiff::{SignedDuration, Timestamp};
 
-/// Within how long the last value may have come: SQS tells its own every few minutes.
+/// The time span of the last value: SQS reports one every few minutes.
 const SPAN: SignedDuration = SignedDuration::from_mins(15);
 
-/// Ages, as far as there is anything that has one.
+/// The ages. An empty queue has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Gauges {
-    /// How old the last change was that the stream path was given.
+    /// The age of the last change that the stream path received.
     pub(crate) lag: Option<SignedDuration>,
     pub(crate) events: Option<SignedDuration>,
     pub(crate) quarantine: Option<SignedDuration>,

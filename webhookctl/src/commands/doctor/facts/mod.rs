@@ -1,4 +1,4 @@
-//! What is known of a stack: read from AWS, and judged elsewhere. What cannot be read hides nothing else.
+//! The state of a stack, read from AWS. A part that cannot be read does not hide the others.
 
 mod alarms;
 mod endpoints;
@@ -24,20 +24,20 @@ use std::collections::HashMap;
 use std::time::Duration;
 use webhook_gateway::store::journal::SourceActivity;
 
-/// What was read, or why it was not.
+/// A part of the state, or why it could not be read.
 pub(crate) type Fact<T> = std::result::Result<T, Unread>;
 
-/// Something was not read.
+/// A part of the state that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unread {
     pub(crate) subject: &'static str,
     pub(crate) why: String,
     pub(crate) kind: Kind,
-    /// The permissions that it takes.
+    /// The permissions that are needed.
     pub(crate) needs: &'static str,
 }
 
-/// All that is judged.
+/// The state of a stack.
 pub(crate) struct Facts {
     pub(crate) now: Timestamp,
     pub(crate) is_local: bool,
@@ -45,10 +45,10 @@ pub(crate) struct Facts {
     pub(crate) policy: Option<String>,
     pub(crate) sources: Fact<Sources>,
     pub(crate) heard: Fact<HashMap<String, SourceActivity>>,
-    /// How long the functions may take.
+    /// The timeouts of the functions.
     pub(crate) ingress_timeout: Fact<Duration>,
     pub(crate) delivery_timeout: Fact<Duration>,
-    /// What starts them.
+    /// The streams and queues that start the functions.
     pub(crate) ingress_sources: Fact<Vec<EventSource>>,
     pub(crate) delivery_sources: Fact<Vec<EventSource>>,
     pub(crate) events: Fact<Queue>,
@@ -62,7 +62,7 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Reads all of it.
+    /// Reads the state of a stack.
     pub(crate) async fn of(stack: &Stack) -> Self {
         let (functions, queues) = (functions::Functions::of(stack), Queues::of(stack));
         let (ingress, delivery) = (|| stack.ingress_function(), || stack.delivery_function());
@@ -91,7 +91,7 @@ impl Facts {
     }
 }
 
-/// What was read of a subject, or why not, with the permissions that it takes.
+/// The fact about a subject. An error becomes a fact too, with the permissions that are needed.
 fn read<T>(subject: &'static str, needs: &'static str, read: Result<T>) -> Fact<T> {
     read.map_err(|error| {
         let kind = Kind::of(&*error);

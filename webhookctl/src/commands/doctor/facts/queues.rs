@@ -1,4 +1,4 @@
-//! The queues as they are deployed, and how much is on them.
+//! The queues as they are deployed, and the numbers of their messages.
 
 use super::{Fact, read};
 use crate::Result;
@@ -15,18 +15,18 @@ pub(crate) struct Queue {
     pub(crate) arn: String,
     pub(crate) visibility: Duration,
     pub(crate) retention: Duration,
-    /// The ARN of the queue that gets what is given up, and after how many receives that is.
+    /// The ARN of the dead-letter queue, and the number of receives after which a message goes there.
     pub(crate) redrive: Option<(String, u64)>,
-    /// How many messages can be received.
+    /// The messages that can be received.
     pub(crate) waiting: u64,
-    /// How many were received, or are put off.
+    /// The messages that were received or postponed.
     pub(crate) in_flight: u64,
-    /// How many are kept back at first.
+    /// The messages with a delay that is not over.
     pub(crate) delayed: u64,
 }
 
 impl Queue {
-    /// How many messages it has.
+    /// The number of all messages.
     pub(crate) fn depth(&self) -> u64 {
         self.waiting + self.in_flight + self.delayed
     }
@@ -81,7 +81,7 @@ impl Queues {
 fn redrive(policy: &str) -> Option<(String, u64)> {
     let policy: Value = serde_json::from_str(policy).ok()?;
     let receives = &policy["maxReceiveCount"];
-    // SQS gives the number that it was given as a text, too.
+    // SQS returns the number as text if it was set as text.
     let receives = receives
         .as_u64()
         .or_else(|| receives.as_str()?.parse().ok());

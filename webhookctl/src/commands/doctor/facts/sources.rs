@@ -1,4 +1,4 @@
-//! The sources as they are configured, with the ids of their secrets, and when each was heard of.
+//! The sources as they are configured, with the ids of their secrets, and the times of their last webhooks.
 
 use super::{Fact, read};
 use crate::Result;
@@ -14,7 +14,7 @@ use webhook_gateway::store::sources::{self, Authentication, SourceError};
 /// The sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sources {
-    /// When any of them was last changed.
+    /// The time of the last change to any of them.
     pub(crate) changed_at: Option<Timestamp>,
     pub(crate) all: Vec<Source>,
 }
@@ -24,18 +24,18 @@ pub(crate) struct Sources {
 pub(crate) struct Source {
     pub(crate) name: String,
     pub(crate) url: String,
-    /// How many of its secrets are blank.
+    /// The number of its blank secrets.
     pub(crate) blank: usize,
-    /// Whose it is and what makes its webhooks authentic, or why it is disabled.
+    /// Its provider and secrets, or why it is disabled.
     pub(crate) usable: std::result::Result<(Provider, Secrets), SourceError>,
 }
 
-/// What makes the webhooks of a source authentic.
+/// The secrets of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Secrets {
-    /// Secrets of these ids, the newest first.
+    /// The ids of its secrets, the newest first.
     Signed(Vec<String>),
-    /// Nothing.
+    /// It has none: its webhooks are not signed.
     Unsigned,
 }
 

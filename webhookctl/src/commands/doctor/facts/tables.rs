@@ -1,4 +1,4 @@
-//! The tables as they are deployed: what they forget, and what they tell.
+//! The tables as they are deployed: their expiry and their streams.
 
 use super::{Fact, read};
 use crate::Result;
@@ -10,9 +10,9 @@ use webhook_gateway::aws::error::AwsError;
 /// A table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Table {
-    /// What its stream tells of a change, if it has one.
+    /// The view type of its stream, if it has one.
     pub(crate) stream: Option<String>,
-    /// The attribute by which it forgets, if it does.
+    /// The attribute with the time of expiry, if items expire.
     pub(crate) forgets_by: Option<String>,
 }
 

@@ -1,5 +1,5 @@
-//! What became of everything: each event that was accepted, and each delivery that is owed, counted once.
-//! Pure: from what the ledger, the journal, the endpoints, the records and the delivery queue say.
+//! The balance: every accepted event and every owed delivery is counted once. Pure: from the ledger, the
+//! journal, the endpoints, the deliveries and the delivery queue.
 
 use jiff::SignedDuration;
 use std::collections::HashMap;
@@ -8,13 +8,13 @@ use webhook_gateway::store::deliveries::{Delivery, RETENTION, State};
 use webhook_gateway::store::endpoints::{Endpoint, delivery_id};
 use webhook_gateway::store::ledger::ItemSummary;
 
-/// A delivery that is this far beyond its time is not waited for any more.
+/// A delivery that is overdue by this much is missing.
 const OVERDUE: SignedDuration = SignedDuration::from_hours(1);
 
-/// Up to this long before its time a record may be forgotten.
+/// A record may be deleted up to this long before its expiry.
 const MARGIN: SignedDuration = SignedDuration::from_hours(24);
 
-/// When it is, and how long anything may be on its way; in milliseconds.
+/// The present time, and the longest time between two steps, in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     pub(crate) now: i64,
@@ -25,12 +25,12 @@ pub(crate) struct Clock {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Publication {
     pub(crate) event: EventMeta,
-    /// When, the last time, in milliseconds.
+    /// The time of the last publication, in milliseconds.
     pub(crate) at: i64,
     pub(crate) quarantined: bool,
 }
 
-/// What was published, each event once: by its key, and when it was accepted under that key.
+/// The published events, each once: by key and time of acceptance.
 pub(crate) type Published = HashMap<(String, i64), Publication>;
 
 /// Accepted = published + quarantined + in flight + missing.
@@ -40,7 +40,7 @@ pub(crate) struct Events {
     pub(crate) published: usize,
     pub(crate) quarantined: usize,
     pub(crate) in_flight: usize,
-    /// What was recorded, and never published.
+    /// Events that were recorded but never published.
     pub(crate) missing: Vec<ItemSummary>,
 }
 
@@ -53,41 +53,41 @@ pub(crate) struct Deliveries {
     pub(crate) exhausted: usize,
     pub(crate) skipped: usize,
     pub(crate) in_flight: usize,
-    /// What nothing is known of, while there are messages on the queue that it may be.
+    /// Deliveries without a record, while the queue has messages that may be theirs.
     pub(crate) doubtful: usize,
-    /// How many of these are missing at least, as there are too few messages.
+    /// The number of these that must be missing: the queue has too few messages for all.
     pub(crate) surely_missing: usize,
     pub(crate) missing: Vec<Missing>,
 }
 
-/// A delivery that nobody works on.
+/// A missing delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Missing {
     pub(crate) endpoint: String,
     pub(crate) endpoint_name: String,
     pub(crate) id: String,
     pub(crate) event: EventMeta,
-    /// Whether it was tried, and its next attempt never came.
+    /// Whether it had an attempt, and the next one is overdue.
     pub(crate) is_overdue: bool,
 }
 
-/// Where a delivery stands, as its record says.
+/// The state of a delivery, by its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct DeliveryState {
     event: EventMeta,
     state: State,
-    /// When something is to happen, in milliseconds.
+    /// The time of its next step, in milliseconds.
     due: i64,
 }
 
 impl Clock {
-    /// Whether what happened then may still be on its way.
+    /// Whether a step at this time may still have its next one ahead.
     fn is_recent(self, at: i64) -> bool {
         at.saturating_add(self.grace) > self.now
     }
 }
 
-impl Standing {
+impl DeliveryState {
     pub(crate) fn of(record: Delivery) -> Self {
         Self {
             due: record.next_attempt_at.unwrap_or(record.updated_at),
@@ -98,7 +98,7 @@ impl Standing {
 }
 
 impl Events {
-    /// What became of what is in the ledger. An event that came again, or was published again, is one event.
+    /// Counts the items of the ledger. An event that came again or was published again is one event.
     pub(crate) fn of(lines: Vec<ItemSummary>, published: &Published, clock: Clock) -> Self {
         let mut events = Self {
             accepted: lines.len(),
@@ -113,7 +113,7 @@ impl Events {
             match published.get(&name) {
                 Some(published) if published.quarantined => events.quarantined += 1,
                 Some(_) => events.published += 1,
-                // What it became is an event of its own.
+                // The released event is an item of its own.
                 None if line.state == "released" => events.quarantined += 1,
                 None if clock.is_recent(last) => events.in_flight += 1,
                 None => events.missing.push(line),
@@ -127,12 +127,12 @@ impl Events {
 }
 
 impl Deliveries {
-    /// Adds what became of everything for an endpoint: of what there are records of, and of what it is owed.
+    /// Counts the deliveries of an endpoint: those with a record, and those that it is owed.
     pub(crate) fn add(
         &mut self,
         endpoint: &Endpoint,
         published: &Published,
-        mut records: HashMap<String, Standing>,
+        mut records: HashMap<String, DeliveryState>,
         clock: Clock,
     ) {
         for publication in published
@@ -141,7 +141,7 @@ impl Deliveries {
         {
             let id = delivery_id(&endpoint.id, &publication.event);
             match records.remove(&id) {
-                Some(standing) => self.count(endpoint, id, standing, clock),
+                Some(state_of) => self.count(endpoint, id, state_of, clock),
                 None if clock.is_recent(publication.at) => {
                     self.all += 1;
                     self.in_flight += 1;
@@ -149,22 +149,22 @@ impl Deliveries {
                 None => self.miss(endpoint, id, publication.event.clone(), false),
             }
         }
-        // Such as what was replayed to an endpoint that was created later.
-        for (id, standing) in records {
-            self.count(endpoint, id, standing, clock);
+        // Such as an event that was replayed to an endpoint that was created later.
+        for (id, state_of) in records {
+            self.count(endpoint, id, state_of, clock);
         }
     }
 
-    fn count(&mut self, endpoint: &Endpoint, id: String, standing: Standing, clock: Clock) {
-        let counter = match standing.state {
+    fn count(&mut self, endpoint: &Endpoint, id: String, state_of: DeliveryState, clock: Clock) {
+        let counter = match state_of.state {
             State::Delivered => &mut self.delivered,
             State::Held => &mut self.held,
             State::Exhausted => &mut self.exhausted,
             State::Skipped => &mut self.skipped,
             State::Pending => {
-                let late = clock.now.saturating_sub(standing.due);
+                let late = clock.now.saturating_sub(state_of.due);
                 if i128::from(late) > OVERDUE.as_millis() {
-                    return self.miss(endpoint, id, standing.event, true);
+                    return self.miss(endpoint, id, state_of.event, true);
                 }
                 &mut self.in_flight
             }
@@ -184,9 +184,10 @@ impl Deliveries {
         });
     }
 
-    /// What it comes to, with so many messages on the queue before the records were read.
+    /// Ends the count, with the number of messages that were on the queue before the records were read.
     ///
-    /// Each delivery that is on its way is a message. While there are any, nobody knows whose they are.
+    /// Each delivery in flight is a message. While there are messages, it is not known which deliveries
+    /// they are.
     pub(crate) fn close(&mut self, messages: u64) {
         self.missing
             .sort_by(|a, b| (place(&a.event), &a.id).cmp(&(place(&b.event), &b.id)));
@@ -201,14 +202,14 @@ impl Deliveries {
     }
 }
 
-/// Whether an event was published for an endpoint, and is still told of.
+/// Whether an endpoint is owed a delivery of an event whose record is still kept.
 fn is_owed(publication: &Publication, endpoint: &Endpoint, clock: Clock) -> bool {
     let event = &publication.event;
-    let told_of = (RETENTION - MARGIN).as_millis();
+    let kept = (RETENTION - MARGIN).as_millis();
     !publication.quarantined
         && endpoint.matches(&event.event_type, &event.source)
         && endpoint.wants_since() <= publication.at
-        && i128::from(clock.now.saturating_sub(publication.at)) < told_of
+        && i128::from(clock.now.saturating_sub(publication.at)) < kept
 }
 
 /// The oldest first.

@@ -40,12 +40,12 @@ fn publish(published: &mut Published, event: &EventMeta, quarantined: bool) {
     published.insert((event.key.clone(), event.accepted_at), publication);
 }
 
-fn record(event: &EventMeta, state: State, due: Option<i64>) -> (String, Standing) {
+fn record(event: &EventMeta, state: State, due: Option<i64>) -> (String, DeliveryState) {
     let id = delivery_id("ep_1", event);
     let mut record = Delivery::new("ep_1", id.clone(), event.clone());
     record.state = state;
     record.next_attempt_at = due;
-    (id, Standing::of(record))
+    (id, DeliveryState::of(record))
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn random(seed: &mut u64) -> u64 {
 struct Past {
     lines: Vec<ItemSummary>,
     published: Published,
-    records: HashMap<String, Standing>,
+    records: HashMap<String, DeliveryState>,
     quarantined: usize,
     lost: Vec<String>,
     undelivered: Vec<String>,
