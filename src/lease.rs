@@ -17,6 +17,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What a message says of the lease that it claims.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,17 @@ pub struct Lease<'a> {
     pub owner: Option<&'a str>,
     /// When that message is due.
     pub due_at: Option<Timestamp>,
+}
+
+/// What happens to a message that reschedules itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reschedule {
+    /// It ends.
+    Done,
+    /// It comes again after so long.
+    After(Duration),
+    /// Something failed by the gateway's own fault: it comes again.
+    Again,
 }
 
 /// The attributes that hold a lease in an item.
@@ -56,6 +68,18 @@ impl Claim {
     /// The owner that this claim may take the lease from: itself, if it supersedes no other.
     pub(crate) fn superseded(&self) -> &str {
         self.replaces.as_deref().unwrap_or(&self.id)
+    }
+}
+
+impl Reschedule {
+    /// The message comes again after so long if it has the lease for that time. Otherwise another message owns
+    /// the lease, and this one ends.
+    pub(crate) fn by_lease(has_lease: bool, wait: Duration) -> Self {
+        if has_lease {
+            Self::After(wait)
+        } else {
+            Self::Done
+        }
     }
 }
 

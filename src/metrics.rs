@@ -152,7 +152,7 @@ pub struct SilentLine {
     timestamp: SystemTime,
     /// The name of the source.
     pub source: String,
-    /// When it was last heard of.
+    /// When a webhook of it was last accepted.
     pub last_accepted_at: Option<String>,
     silent: u64,
 }

@@ -47,21 +47,21 @@ pub enum SilenceError {
 
 /// The time at which a source counts as silent: its threshold after its last activity, or after the threshold
 /// was set, plus the interval between two writes of its activity.
-pub fn due_at(heard: &SourceActivity) -> Option<Timestamp> {
-    let silent_after = heard.silent_after?;
-    let since = heard.last_accepted_at.max(heard.declared_at)?;
+pub fn due_at(activity: &SourceActivity) -> Option<Timestamp> {
+    let silent_after = activity.silent_after?;
+    let since = activity.last_accepted_at.max(activity.declared_at)?;
     let lag = SignedDuration::try_from(record_interval(silent_after)).ok()?;
     since.checked_add(silent_after.checked_add(lag)?).ok()
 }
 
 /// Decides on a check whose message comes now.
-pub fn check(check: &SilenceCheck, heard: &SourceActivity, now: Timestamp) -> CheckStep {
-    let lease = heard.lease();
+pub fn check(check: &SilenceCheck, activity: &SourceActivity, now: Timestamp) -> CheckStep {
+    let lease = activity.lease();
     // Nobody has the lease: the check was sent and has not acquired it yet, or it is a copy of one that has
     // found the source silent.
-    let may_act =
-        lease.is_open_to(&check.claim) && (lease.owner.is_some() || heard.silent_since.is_none());
-    match due_at(heard).filter(|_| may_act) {
+    let may_act = lease.is_open_to(&check.claim)
+        && (lease.owner.is_some() || activity.silent_since.is_none());
+    match due_at(activity).filter(|_| may_act) {
         None => CheckStep::End,
         Some(due) => match left(due, now) {
             Duration::ZERO => CheckStep::Silent,
@@ -72,20 +72,20 @@ pub fn check(check: &SilenceCheck, heard: &SourceActivity, now: Timestamp) -> Ch
 
 /// Whether a check is to be started: the source has a threshold, and no check has the lease, or the check is
 /// lost, or it will come too late, as the threshold was longer when it was rescheduled.
-pub fn is_wanted(heard: &SourceActivity, now: Timestamp) -> bool {
-    let Some(due) = due_at(heard) else {
+pub fn is_wanted(activity: &SourceActivity, now: Timestamp) -> bool {
+    let Some(due) = due_at(activity) else {
         return false;
     };
-    let lease = heard.lease();
+    let lease = activity.lease();
     let is_late = |comes: Timestamp| comes.duration_since(due) > SLACK;
     lease.owner.is_none() || lease.is_lost(now, OVERDUE) || lease.due_at.is_some_and(is_late)
 }
 
 /// Whether a source has a threshold, is not known to be silent, and has no check: it never began, or is lost.
-pub fn is_lost(heard: &SourceActivity, now: Timestamp) -> bool {
-    let lease = heard.lease();
-    due_at(heard).is_some()
-        && heard.silent_since.is_none()
+pub fn is_lost(activity: &SourceActivity, now: Timestamp) -> bool {
+    let lease = activity.lease();
+    due_at(activity).is_some()
+        && activity.silent_since.is_none()
         && (lease.owner.is_none() || lease.is_lost(now, OVERDUE))
 }
 
@@ -97,19 +97,19 @@ pub fn left(until: Timestamp, now: Timestamp) -> Duration {
 /// Starts a silence check, in the place of the one that has the lease.
 pub async fn begin(
     source: &str,
-    heard: &SourceActivity,
+    activity: &SourceActivity,
     now: Timestamp,
     journal: &Journal,
     queues: &Queues,
     queue_url: &str,
 ) -> Result<(), SilenceError> {
-    let Some(due) = due_at(heard) else {
+    let Some(due) = due_at(activity) else {
         return Ok(());
     };
     let seconds = visibility(left(due, now), Duration::ZERO).min(MAX_DELAY);
     let check = SilenceCheck {
         source: source.to_owned(),
-        claim: Claim::new(heard.watch.clone()),
+        claim: Claim::new(activity.watch.clone()),
     };
     let message = Message::SilenceCheck(check.clone()).queued(seconds)?;
     // The message first: a lease without a message would stop all checks until it is overdue.
@@ -129,7 +129,7 @@ mod tests {
     }
 
     /// A source that was active at 0, may be silent for ten minutes, and is recorded a minute late.
-    fn heard() -> SourceActivity {
+    fn activity() -> SourceActivity {
         SourceActivity {
             last_accepted_at: Some(at(0)),
             silent_after: Some(SignedDuration::from_mins(10)),
@@ -151,10 +151,10 @@ mod tests {
 
     #[test]
     fn a_source_is_silent_a_threshold_after_its_activity_or_after_it_was_set() {
-        assert_eq!(due_at(&heard()), Some(at(660)));
+        assert_eq!(due_at(&activity()), Some(at(660)));
         let declared = SourceActivity {
             declared_at: Some(at(100)),
-            ..heard()
+            ..activity()
         };
         assert_eq!(due_at(&declared), Some(at(760)));
         let never = SourceActivity {
@@ -173,7 +173,7 @@ mod tests {
             },
             SourceActivity {
                 last_accepted_at: Some(Timestamp::MAX),
-                ..heard()
+                ..activity()
             },
         ] {
             assert_eq!(due_at(&none), None, "{none:?}");
@@ -188,7 +188,7 @@ mod tests {
             (660, CheckStep::Silent),
             (100_000, CheckStep::Silent),
         ] {
-            let step = check(&message("w", None), &heard(), at(second));
+            let step = check(&message("w", None), &activity(), at(second));
             assert_eq!(step, expected, "{second}");
         }
     }
@@ -197,7 +197,7 @@ mod tests {
     fn one_message_has_the_lease_and_copies_of_it_end() {
         let owned = |id: Option<&str>| SourceActivity {
             watch: id.map(str::to_owned),
-            ..heard()
+            ..activity()
         };
         let silent = SourceActivity {
             silent_since: Some(at(660)),
@@ -205,9 +205,9 @@ mod tests {
         };
         let undeclared = SourceActivity {
             silent_after: None,
-            ..heard()
+            ..activity()
         };
-        for (message, heard, expected) in [
+        for (message, activity, expected) in [
             (message("w", None), owned(Some("w")), CheckStep::Silent),
             (message("x", Some("w")), owned(Some("w")), CheckStep::Silent),
             (message("x", None), owned(None), CheckStep::Silent),
@@ -222,9 +222,9 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                check(&message, &heard, at(700)),
+                check(&message, &activity, at(700)),
                 expected,
-                "{message:?} {heard:?}"
+                "{message:?} {activity:?}"
             );
         }
     }
@@ -233,18 +233,18 @@ mod tests {
     fn a_check_is_started_where_none_is_or_it_is_lost_or_would_come_too_late() {
         let comes = |second: i64| SourceActivity {
             watch_due_at: Some(at(second)),
-            ..heard()
+            ..activity()
         };
         let nobody = SourceActivity {
             watch: None,
-            ..heard()
+            ..activity()
         };
         let undeclared = SourceActivity {
             silent_after: None,
             ..nobody.clone()
         };
-        for (heard, now, expected) in [
-            (heard(), 0, false),
+        for (activity, now, expected) in [
+            (activity(), 0, false),
             (nobody, 0, true),
             (undeclared, 0, false),
             (comes(-3_600), 0, false),
@@ -252,7 +252,7 @@ mod tests {
             (comes(720), 0, false),
             (comes(721), 0, true),
         ] {
-            assert_eq!(is_wanted(&heard, at(now)), expected, "{heard:?}");
+            assert_eq!(is_wanted(&activity, at(now)), expected, "{activity:?}");
         }
     }
 
@@ -262,7 +262,7 @@ mod tests {
             watch: None,
             watch_due_at: None,
             silent_since: Some(at(660)),
-            ..heard()
+            ..activity()
         };
         let never_begun = SourceActivity {
             silent_since: None,
@@ -270,16 +270,16 @@ mod tests {
         };
         let undeclared = SourceActivity {
             silent_after: None,
-            ..heard()
+            ..activity()
         };
-        for (heard, now, expected) in [
-            (heard(), 660 + 3_600, false),
-            (heard(), 660 + 3_601, true),
+        for (activity, now, expected) in [
+            (activity(), 660 + 3_600, false),
+            (activity(), 660 + 3_601, true),
             (silent, 100_000, false),
             (never_begun, 0, true),
             (undeclared, 100_000, false),
         ] {
-            assert_eq!(is_lost(&heard, at(now)), expected, "{heard:?}");
+            assert_eq!(is_lost(&activity, at(now)), expected, "{activity:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use super::hanging::{CLAIMED_FOR, HANGS_AFTER, Reported, deferral};
 use super::lifecycle::{Disposition, Step, apply_resend, before};
 use super::settle::Settled;
 use super::{DeliveryFunction, Received, random};
-use crate::aws::sqs::Waits;
+use crate::aws::sqs::VisibilityChanges;
 use crate::backoff;
 use crate::messages::{DeliverEvent, MAX_DELAY, Message, early_by};
 use crate::store::deliveries::Delivery;
@@ -41,7 +41,7 @@ struct Batch<'a> {
     /// Messages that are not due for so long that other messages take their place.
     replaced: Vec<(&'a Received, DeliverEvent)>,
     /// Messages that come again, untouched.
-    visibility: Waits,
+    visibility: VisibilityChanges,
     /// The ids of these.
     unfinished: Vec<String>,
 }

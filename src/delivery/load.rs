@@ -5,7 +5,7 @@ use super::attempt::Attempts;
 use super::lifecycle::SkipReason;
 use crate::aws::error::AwsError;
 use crate::event::EventMeta;
-use crate::store::ledger::{LedgerItem, StoredBody};
+use crate::store::ledger::{RecordedBody, StoredBody};
 use crate::store::payloads::{Object, PayloadError};
 use futures_util::future::join_all;
 use std::collections::{BTreeSet, HashMap};
@@ -81,7 +81,7 @@ impl Attempts {
     /// answer. As many as fit into the memory are read, the first at least.
     pub(super) async fn load(&self, events: &[EventMeta]) -> Result<Loads, AwsError> {
         let keys: BTreeSet<_> = events.iter().map(|event| &*event.key).collect();
-        let stored = self.ledger.get_many(&keys).await?;
+        let stored = self.ledger.bodies(&keys).await?;
         // Endpoints share their events: each is downloaded once.
         let mut deliveries: Vec<(&EventMeta, usize)> = Vec::new();
         for event in events {
@@ -130,8 +130,8 @@ impl Attempts {
     }
 
     /// Finds a body, and its content type.
-    async fn find(&self, stored: LedgerItem) -> Result<(Found, String), Loaded> {
-        let content_type = stored.content_type().to_owned();
+    async fn find(&self, stored: RecordedBody) -> Result<(Found, String), Loaded> {
+        let content_type = stored.content_type;
         let key = match stored.body {
             StoredBody::Inline(bytes) => return Ok((Found::Bytes(bytes), content_type)),
             StoredBody::InBucket(key) => key,

@@ -45,10 +45,10 @@ impl DeliveryFunction {
 
     async fn look_at_sources(&self) -> Result<(), SilenceError> {
         let now = Timestamp::now();
-        for (source, heard) in self.journal.activity().await? {
-            if silence::is_lost(&heard, now) {
+        for (source, activity) in self.journal.activity().await? {
+            if silence::is_lost(&activity, now) {
                 tracing::warn!(source, "the silence check is lost: another takes its place");
-                self.start_check(&source, &heard, now).await?;
+                self.start_check(&source, &activity, now).await?;
             }
         }
         Ok(())

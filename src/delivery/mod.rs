@@ -36,6 +36,7 @@ use crate::aws::clients::{DynamoDbClient, KmsClient, S3Client, SnsClient, SqsCli
 use crate::aws::kms::Seal;
 use crate::aws::sns::Topic;
 use crate::aws::sqs::Queues;
+use crate::lease::Reschedule;
 use crate::messages::Message;
 use crate::metrics::Metrics;
 use crate::silence::left;
@@ -54,7 +55,6 @@ use http::guard::Policy;
 use http::sender::Sender;
 use jiff::Timestamp;
 use notification::Notices;
-use probe::Reschedule;
 use queue::DeliveryQueue;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -122,10 +122,10 @@ impl Notice {
         }
     }
 
-    /// That a source is silent which declares its longest gap, since it was due to be heard.
-    pub fn of_silence(source: &str, heard: &SourceActivity, due: Timestamp) -> Self {
-        let gap = format!("{:#}", heard.silent_after.unwrap_or_default());
-        let last = heard.last_accepted_at.map(|at| format!("{at:.3}"));
+    /// That a source is silent which declares its longest gap, since it was due to be activity.
+    pub fn of_silence(source: &str, activity: &SourceActivity, due: Timestamp) -> Self {
+        let gap = format!("{:#}", activity.silent_after.unwrap_or_default());
+        let last = activity.last_accepted_at.map(|at| format!("{at:.3}"));
         let since = match &last {
             Some(at) => format!("has sent nothing since {at}"),
             None => "has never sent anything".to_owned(),
@@ -242,18 +242,18 @@ mod tests {
 
     #[test]
     fn silence_is_told_with_its_gap_and_the_last_that_was_heard() {
-        let mut heard = SourceActivity {
+        let mut activity = SourceActivity {
             silent_after: Some(SignedDuration::from_hours(2)),
             ..SourceActivity::default()
         };
-        let notice = Notice::of_silence("studio", &heard, Timestamp::UNIX_EPOCH);
+        let notice = Notice::of_silence("studio", &activity, Timestamp::UNIX_EPOCH);
         assert!(notice.text.contains("never sent"), "{}", notice.text);
         assert_eq!(
             event(&notice)["data"],
             json!({"source": "studio", "last_accepted_at": null, "silent_after": "2h"})
         );
-        heard.last_accepted_at = Some("2026-11-22T10:00:00Z".parse().unwrap());
-        let notice = Notice::of_silence("studio", &heard, Timestamp::UNIX_EPOCH);
+        activity.last_accepted_at = Some("2026-11-22T10:00:00Z".parse().unwrap());
+        let notice = Notice::of_silence("studio", &activity, Timestamp::UNIX_EPOCH);
         assert!(notice.text.contains("since 2026-11-22"), "{}", notice.text);
         let event = event(&notice);
         assert_eq!(event["type"], "io.webhook-gateway.source.silent");

@@ -14,7 +14,7 @@ use super::settle::Settled;
 use super::{DeliveryFunction, Received};
 use crate::aws::error::AwsError;
 use crate::backoff::{OLDEST, stay};
-use crate::lease::Claim;
+use crate::lease::{Claim, Reschedule};
 use crate::messages::{Probe, early_by};
 use crate::store::deliveries::{Delivery, HeldEntry, Write};
 use crate::store::endpoints::circuit::Circuit;
@@ -40,17 +40,6 @@ const WINDOW: u32 = 10;
 /// From so many receives on, another message takes the place of a probe: the queue gives up on a message
 /// after 50.
 pub const REPLACE_MESSAGE_AFTER_RECEIVES: u32 = 20;
-
-/// What happens to a message that reschedules itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reschedule {
-    /// It ends.
-    Done,
-    /// It comes again after so long.
-    After(Duration),
-    /// Something failed by the gateway's own fault: it comes again.
-    Again,
-}
 
 /// Why a probe is not sure to be under way.
 #[derive(Debug, thiserror::Error)]
@@ -114,8 +103,7 @@ impl DeliveryFunction {
             return Reschedule::After(wait);
         }
         match self.health.acquire_lease(probe, due).await {
-            Ok(false) => Reschedule::Done,
-            Ok(true) => Reschedule::After(wait),
+            Ok(has_lease) => Reschedule::by_lease(has_lease, wait),
             Err(error) => {
                 // Another may take its place too early. This one then ends when it comes.
                 tracing::warn!(endpoint.id = probe.endpoint, %error, "probe");

@@ -1,7 +1,7 @@
 //! The delivery queue, from which this function receives and onto which it sends, and its dead-letter queue.
 
 use super::Received;
-use crate::aws::sqs::{self, Queues, Refused, SendError, Waits};
+use crate::aws::sqs::{self, Queues, Refused, SendError, VisibilityChanges};
 use crate::messages::Message;
 use std::sync::Arc;
 
@@ -49,8 +49,8 @@ impl DeliveryQueue {
     }
 
     /// Has messages come again after so many seconds each.
-    pub(super) async fn change_visibility(&self, changes: Waits) {
-        let left = self.queues.put_off(&self.url, changes).await;
+    pub(super) async fn change_visibility(&self, changes: VisibilityChanges) {
+        let left = self.queues.change_visibility(&self.url, changes).await;
         if left > 0 {
             tracing::warn!(
                 messages = left,

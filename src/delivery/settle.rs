@@ -7,7 +7,7 @@ use super::lifecycle::{Change, Disposition, HoldReason, Origin, after, apply};
 use super::line::{line, outcome};
 use super::{DeliveryFunction, Received, random};
 use crate::aws::error::AwsError;
-use crate::aws::sqs::{MAX_ENTRIES, Waits};
+use crate::aws::sqs::{MAX_ENTRIES, VisibilityChanges};
 use crate::backoff::visibility;
 use crate::messages::{DeliverEvent, MAX_DELAY, Message};
 use crate::metrics::DeliveryLine;
@@ -235,7 +235,7 @@ impl<'a> Changes<'a> {
 struct Done {
     /// The ids of the messages that are not done with.
     unfinished: Vec<String>,
-    visibility: Waits,
+    visibility: VisibilityChanges,
     /// Entries that are removed.
     releases: Vec<Write>,
 }

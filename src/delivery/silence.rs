@@ -5,10 +5,10 @@
 //! same notice under the same id; a copy that comes after it ends.
 
 use super::notification::{Notice, NoticeError};
-use super::probe::Reschedule;
 use super::{DeliveryFunction, Received};
 use crate::aws::error::AwsError;
 use crate::backoff;
+use crate::lease::Reschedule;
 use crate::messages::SilenceCheck;
 use crate::metrics::SilentLine;
 use crate::silence::{self, CheckStep, SilenceError};
@@ -51,21 +51,21 @@ impl DeliveryFunction {
         received: &Received,
     ) -> Result<Reschedule, CheckError> {
         let now = Timestamp::now();
-        let heard = self.journal.activity_of(&check.source).await?;
+        let activity = self.journal.activity_of(&check.source).await?;
         let is_old = received.receives >= REPLACE_MESSAGE_AFTER_RECEIVES;
-        match silence::check(check, &heard, now) {
+        match silence::check(check, &activity, now) {
             CheckStep::End => Ok(Reschedule::Done),
             // It may come early, as it is rescheduled for less than it has to wait. Then it is rescheduled
             // once more.
             CheckStep::Reschedule(wait) => match backoff::stay(wait, received.age) {
                 Some(wait) if !is_old => self.keep_check(check, wait, now).await,
-                _ => self.replace_check(check, &heard, now).await,
+                _ => self.replace_check(check, &activity, now).await,
             },
-            CheckStep::Silent => match self.notify_of_silence(check, &heard, now).await {
+            CheckStep::Silent => match self.notify_of_silence(check, &activity, now).await {
                 // It would come again until the queue gives up on it, and with it on the source.
                 Err(error) if is_old => {
                     tracing::error!(source = check.source, %error, "silence check failed");
-                    self.replace_check(check, &heard, now).await
+                    self.replace_check(check, &activity, now).await
                 }
                 next => next,
             },
@@ -84,20 +84,17 @@ impl DeliveryFunction {
         let lease = self
             .journal
             .acquire_lease(&check.source, &check.claim, comes);
-        Ok(match lease.await? {
-            true => Reschedule::After(wait),
-            false => Reschedule::Done,
-        })
+        Ok(Reschedule::by_lease(lease.await?, wait))
     }
 
     /// Sends another message in the place of this one, on which the queue would give up some day.
     async fn replace_check(
         &self,
         check: &SilenceCheck,
-        heard: &SourceActivity,
+        activity: &SourceActivity,
         now: Timestamp,
     ) -> Result<Reschedule, CheckError> {
-        self.start_check(&check.source, heard, now).await?;
+        self.start_check(&check.source, activity, now).await?;
         Ok(Reschedule::Done)
     }
 
@@ -105,32 +102,32 @@ impl DeliveryFunction {
     pub(super) async fn start_check(
         &self,
         source: &str,
-        heard: &SourceActivity,
+        activity: &SourceActivity,
         now: Timestamp,
     ) -> Result<(), SilenceError> {
         let (queues, url) = (&self.queue.queues, &self.queue.url);
-        silence::begin(source, heard, now, &self.journal, queues, url).await
+        silence::begin(source, activity, now, &self.journal, queues, url).await
     }
 
     /// Notifies the operator, and ends.
     async fn notify_of_silence(
         &self,
         check: &SilenceCheck,
-        heard: &SourceActivity,
+        activity: &SourceActivity,
         now: Timestamp,
     ) -> Result<Reschedule, CheckError> {
         let SilenceCheck { source, claim } = check;
-        let due = silence::due_at(heard).unwrap_or(now);
-        let notice = Notice::of_silence(source, heard, due);
+        let due = silence::due_at(activity).unwrap_or(now);
+        let notice = Notice::of_silence(source, activity, due);
         self.health
             .notices
             .give(&self.queue.queues, &notice, now)
             .await?;
         self.metrics
-            .silent(SilentLine::of(source, heard.last_accepted_at));
+            .silent(SilentLine::of(source, activity.last_accepted_at));
         // The notice first: a source that is marked as silent has no check, and its notice would never be
         // given.
-        let is_marked = self.journal.mark_silent(source, claim, heard, now);
+        let is_marked = self.journal.mark_silent(source, claim, activity, now);
         Ok(match is_marked.await? {
             true => Reschedule::Done,
             // A webhook was accepted meanwhile.

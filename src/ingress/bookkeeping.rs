@@ -22,7 +22,7 @@ const SETTLED: SignedDuration = SignedDuration::from_mins(1);
 pub(super) struct BatchRecord {
     published: Vec<Published>,
     /// When each source was last active, by its name and the id of the secret that matched.
-    heard: BTreeMap<(String, Option<String>), Timestamp>,
+    activity: BTreeMap<(String, Option<String>), Timestamp>,
     pub(super) candidates: DriftCandidates,
 }
 
@@ -31,7 +31,7 @@ impl BatchRecord {
     pub(super) fn add(&mut self, published: Published, secret: Option<String>) {
         let event = &published.event;
         if let Ok(at) = Timestamp::from_millisecond(event.accepted_at) {
-            let last = self.heard.entry((event.source.clone(), secret));
+            let last = self.activity.entry((event.source.clone(), secret));
             last.and_modify(|last| *last = at.max(*last)).or_insert(at);
         }
         self.published.push(published);
@@ -43,8 +43,8 @@ impl BatchRecord {
         let published = part.published.into_iter();
         self.published
             .extend(published.filter(|published| !nowhere.contains(&published.event.key)));
-        for (who, at) in part.heard {
-            let last = self.heard.entry(who);
+        for (who, at) in part.activity {
+            let last = self.activity.entry(who);
             last.and_modify(|last| *last = at.max(*last)).or_insert(at);
         }
         self.candidates.extend(part.candidates);
@@ -73,24 +73,24 @@ impl IngressFunction {
                 tracing::error!(%error, "what was published is not noted");
             }
         };
-        let mut heard: Vec<_> = record.heard.into_iter().collect();
+        let mut activity: Vec<_> = record.activity.into_iter().collect();
         // A later time would keep an earlier one, by another secret, from being noted.
-        heard.sort_by_key(|(_, at)| *at);
-        let heard = async {
-            for ((source, secret), at) in heard {
+        activity.sort_by_key(|(_, at)| *at);
+        let activity = async {
+            for ((source, secret), at) in activity {
                 let noted = self.record_activity(&source, secret.as_deref(), at, now);
                 if let Err(error) = noted.await {
-                    tracing::error!(source, %error, "that a source was heard is not noted");
+                    tracing::error!(source, %error, "the activity of a source is not recorded");
                     // The others would fail as well, each in its own time.
                     break;
                 }
             }
         };
-        join(published, heard).await;
+        join(published, activity).await;
         self.check_drift(record.candidates).await;
     }
 
-    /// Notes that a source was heard, if that was not noted a moment ago, and sees to it that it is watched.
+    /// Records the activity of a source, unless it was recorded a moment ago, and sees to it that it is watched.
     async fn record_activity(
         &self,
         source: &str,
@@ -101,32 +101,37 @@ impl IngressFunction {
         if self.journal.is_recently_recorded(source, secret, now).await {
             return Ok(());
         }
-        let heard = self
+        let activity = self
             .journal
             .record_activity(source, secret, at, now)
             .await?;
-        let Some(mut heard) = heard else {
+        let Some(mut activity) = activity else {
             return Ok(());
         };
         let sources = self.sources.current(now).await;
         let now = Timestamp::now();
         match sources.map_or(Change::None, |sources| {
-            change(source, &sources, &heard, now)
+            change(source, &sources, &activity, now)
         }) {
             Change::None => {}
-            Change::Set(gap) => heard = self.journal.set_threshold(source, gap, now).await?,
+            Change::Set(gap) => activity = self.journal.set_threshold(source, gap, now).await?,
             Change::Clear => return Ok(self.journal.clear_threshold(source, now).await?),
         }
-        if silence::is_wanted(&heard, now) {
+        if silence::is_wanted(&activity, now) {
             let queue = &self.delivery_queue_url;
-            silence::begin(source, &heard, now, &self.journal, &self.queues, queue).await?;
+            silence::begin(source, &activity, now, &self.journal, &self.queues, queue).await?;
         }
         Ok(())
     }
 }
 
 /// The change that the configuration of a source asks for.
-fn change(source: &str, sources: &SourceTable, heard: &SourceActivity, now: Timestamp) -> Change {
+fn change(
+    source: &str,
+    sources: &SourceTable,
+    activity: &SourceActivity,
+    now: Timestamp,
+) -> Change {
     let declared = match sources.get(source) {
         None => None,
         Some(Ok(source)) => source.silent_after,
@@ -134,10 +139,10 @@ fn change(source: &str, sources: &SourceTable, heard: &SourceActivity, now: Time
         Some(Err(_)) => return Change::None,
     };
     let is_settled = |at: Timestamp| now.duration_since(at) >= SETTLED;
-    if !heard.declared_at.is_none_or(is_settled) {
+    if !activity.declared_at.is_none_or(is_settled) {
         return Change::None;
     }
-    match (declared, heard.silent_after) {
+    match (declared, activity.silent_after) {
         (None, Some(_)) => Change::Clear,
         (Some(gap), known) if known != Some(gap) => Change::Set(gap),
         _ => Change::None,
@@ -169,13 +174,13 @@ mod tests {
             ("removed", Some(hours(2)), None, Change::Clear),
             ("broken", Some(hours(1)), None, Change::None),
         ] {
-            let heard = SourceActivity {
+            let activity = SourceActivity {
                 silent_after: known,
                 declared_at: ago.map(|ago| now - SignedDuration::from_secs(ago)),
                 ..SourceActivity::default()
             };
-            let change = change(source, &sources, &heard, now);
-            assert_eq!(change, expected, "{source} {heard:?}");
+            let change = change(source, &sources, &activity, now);
+            assert_eq!(change, expected, "{source} {activity:?}");
         }
     }
 }

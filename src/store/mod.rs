@@ -1,6 +1,7 @@
 //! What the gateway remembers: one file or folder for each table, kind of item, bucket or secret. Nothing
 //! here knows a function.
 
+pub mod cached;
 mod deflate;
 pub mod deliveries;
 pub mod endpoints;

@@ -3,11 +3,11 @@
 
 use crate::aws::dynamodb::{self, Item, Put, put_if, query_all, text, text_of};
 use crate::aws::error::AwsError;
+use crate::store::cached::{Cached, Current};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::Mutex;
 
 /// A change is in force within half a minute; in between, a batch costs no read.
 const MAX_AGE: Duration = Duration::from_secs(30);
@@ -122,11 +122,8 @@ pub fn is_match(pattern: &str, text: &str) -> bool {
 pub struct Subscriptions {
     client: Client,
     table: String,
-    cache: Mutex<Option<(Instant, Current)>>,
+    cached: Cached<Current<Subscription>>,
 }
-
-/// The subscriptions that are readable, and how many are not.
-pub type Current = (Arc<[Subscription]>, usize);
 
 impl Subscriptions {
     /// The subscriptions in the table of this name.
@@ -134,32 +131,26 @@ impl Subscriptions {
         Self {
             client,
             table,
-            cache: Mutex::default(),
+            cached: Cached::new(MAX_AGE),
         }
     }
 
     /// The subscriptions as they were at most half a minute ago.
     ///
     /// There is no going on without them: an event would miss the queues that are subscribed to it.
-    pub async fn current(&self, now: Instant) -> Result<Current, AwsError> {
-        let mut cache = self.cache.lock().await;
-        if let Some((read_at, current)) = &*cache
-            && now.saturating_duration_since(*read_at) < MAX_AGE
-        {
-            return Ok(current.clone());
-        }
-        let (mut subscriptions, mut unreadable) = (Vec::new(), 0);
-        for subscription in self.list().await? {
-            match subscription {
-                Ok(subscription) => subscriptions.push(subscription),
-                Err(error) => {
-                    unreadable += 1;
-                    tracing::error!(%error, "subscription is ignored");
-                }
-            }
-        }
-        let current = (subscriptions.into(), unreadable);
-        Ok(cache.insert((now, current)).1.clone())
+    pub async fn current(&self, now: Instant) -> Result<Current<Subscription>, AwsError> {
+        let current = async {
+            let listed = self.list().await?;
+            let all = listed.len();
+            let log = |error: &_| tracing::error!(%error, "subscription is ignored");
+            let readable = listed
+                .into_iter()
+                .filter_map(|subscription| subscription.inspect_err(log).ok());
+            let subscriptions: Arc<[_]> = readable.collect();
+            let unreadable = all - subscriptions.len();
+            Ok((subscriptions, unreadable))
+        };
+        self.cached.get(now, current).await
     }
 
     /// All subscriptions, by name. One that is not readable is an error of its own, and does not hide the

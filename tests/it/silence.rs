@@ -61,7 +61,7 @@ async fn note(world: &DeliveryHarness, members: &Value) {
 }
 
 /// Moves the source's last activity and its threshold back by the time after which it counts as silent.
-async fn fall_silent(world: &DeliveryHarness) {
+async fn become_silent(world: &DeliveryHarness) {
     let at = now_ms() - DUE * 1_000;
     note(world, &json!({"last_accepted_at": at, "declared_at": at})).await;
 }
@@ -130,7 +130,7 @@ async fn a_source_is_watched_while_it_is_heard_and_told_of_once_when_it_is_not()
     assert_eq!(world.queued().await, [("watch/1".to_owned(), 1)].into());
     assert_eq!(told(&world).await.len(), 0);
 
-    fall_silent(&world).await;
+    become_silent(&world).await;
     let batch = world.receive().await;
     assert_eq!(world.run(&mut function, batch.clone()).await.len(), 0);
     let events = told(&world).await;
@@ -161,7 +161,7 @@ async fn a_source_is_watched_while_it_is_heard_and_told_of_once_when_it_is_not()
     let heard = noted(&world).await;
     assert!(heard.get("silent_since").is_none() && heard["watch"].is_string());
     assert_eq!(world.queued().await, [("watch/1".to_owned(), 1)].into());
-    fall_silent(&world).await;
+    become_silent(&world).await;
     assert!(!look(&world, &mut function, 1).await);
     assert_eq!(told(&world).await.len(), 1);
 }
@@ -170,7 +170,7 @@ async fn a_source_is_watched_while_it_is_heard_and_told_of_once_when_it_is_not()
 async fn silence_that_cannot_be_told_is_told_later() {
     let mut world = world(json!("2h")).await;
     hear(&mut world, "a").await;
-    fall_silent(&world).await;
+    become_silent(&world).await;
     let proxy = Proxy::start(world.aws.url()).await;
     let mut function = world.function_behind(&proxy.url()).await;
     for receives in [1, 10] {

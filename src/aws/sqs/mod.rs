@@ -380,44 +380,44 @@ impl Offered {
     }
 }
 
-/// Messages that were received: when each is to be visible again.
-pub type Waits = Vec<(String, i32)>;
+/// Receipt handles of messages, and in how many seconds each message is to be visible again.
+pub type VisibilityChanges = Vec<(String, i32)>;
 
 impl Queues {
-    /// Puts messages off, by their receipt handles, for so many seconds each; how many were not.
-    /// A message that is not put off comes again after the queue's own visibility timeout: nothing is lost.
-    pub async fn put_off(&self, queue: &str, mut waits: Waits) -> usize {
+    /// Changes the visibility timeouts of messages; how many were not changed. A message whose timeout is not
+    /// changed comes again after the queue's own: nothing is lost.
+    pub async fn change_visibility(&self, queue: &str, mut changes: VisibilityChanges) -> usize {
         let mut refused = 0;
         for tried in 0..TRIES {
             if tried > 0 {
                 tokio::time::sleep(PAUSE * 2_u32.pow(tried)).await;
             }
             let mut left = Vec::new();
-            for batch in waits.chunks(MAX_ENTRIES) {
-                match self.put_off_batch(queue, batch, &mut refused).await {
+            for batch in changes.chunks(MAX_ENTRIES) {
+                match self.change_batch(queue, batch, &mut refused).await {
                     Ok(again) => left.extend(again),
                     Err(error) => {
-                        tracing::warn!(%error, "messages were not put off");
-                        return waits.len() + refused;
+                        tracing::warn!(%error, "visibility timeouts were not changed");
+                        return changes.len() + refused;
                     }
                 }
             }
-            waits = left;
-            if waits.is_empty() {
+            changes = left;
+            if changes.is_empty() {
                 break;
             }
         }
-        waits.len() + refused
+        changes.len() + refused
     }
 
-    /// Puts a batch off, and counts the messages that SQS refuses to put off. Gives those that failed and may
-    /// succeed the next time.
-    async fn put_off_batch(
+    /// Changes a batch, and counts the changes that SQS refuses. Gives those that failed and may succeed the
+    /// next time.
+    async fn change_batch(
         &self,
         queue: &str,
         batch: &[(String, i32)],
         refused: &mut usize,
-    ) -> Result<Waits, AwsError> {
+    ) -> Result<VisibilityChanges, AwsError> {
         let entry = |(id, (receipt, seconds)): (usize, &(String, i32))| {
             ChangeMessageVisibilityBatchRequestEntry::builder()
                 .id(id.to_string())
@@ -433,8 +433,8 @@ impl Queues {
         let request = self.client.change_message_visibility_batch();
         let request = request.queue_url(queue).set_entries(Some(entries?));
         let answer = request.send().await?;
-        let mut again = Waits::new();
-        for (id, wait) in batch.iter().enumerate() {
+        let mut again = VisibilityChanges::new();
+        for (id, change) in batch.iter().enumerate() {
             let id = id.to_string();
             let failure = answer.failed().iter().find(|failed| failed.id() == id);
             match failure.filter(|failed| failed.sender_fault()) {
@@ -443,10 +443,15 @@ impl Queues {
                 // long.
                 Some(failure) => {
                     *refused += 1;
-                    let (code, reason, seconds) = (failure.code(), failure.message(), wait.1);
-                    tracing::warn!(code, reason, seconds, "a message cannot be put off");
+                    let (code, reason, seconds) = (failure.code(), failure.message(), change.1);
+                    tracing::warn!(
+                        code,
+                        reason,
+                        seconds,
+                        "a visibility timeout cannot be changed"
+                    );
                 }
-                None => again.push(wait.clone()),
+                None => again.push(change.clone()),
             }
         }
         Ok(again)

@@ -8,7 +8,7 @@ pub mod circuit;
 mod table;
 
 pub(crate) use table::key;
-pub use table::{Current, EndpointError, Endpoints};
+pub use table::{EndpointError, Endpoints};
 
 use crate::event::EventMeta;
 use crate::store::subscriptions::is_selected;

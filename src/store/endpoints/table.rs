@@ -4,6 +4,7 @@
 use super::{Endpoint, EndpointStatus, MAX_AGE};
 use crate::aws::dynamodb::{self, Item, Put, number, put_if, query_all, read_batch, text};
 use crate::aws::error::AwsError;
+use crate::store::cached::{Cached, Current};
 use crate::store::endpoints::circuit::{Circuit, Transition};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
@@ -12,7 +13,6 @@ use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem, Update};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::Mutex;
 
 /// The `kind` of an endpoint among the items of the endpoints table.
 const KIND: &str = "endpoint";
@@ -45,11 +45,8 @@ fn not_removed(error: impl Into<AwsError>) -> AwsError {
 pub struct Endpoints {
     client: Client,
     table: String,
-    cache: Mutex<Option<(Instant, Current)>>,
+    cached: Cached<Current<Endpoint>>,
 }
-
-/// The endpoints that are readable, and how many are not.
-pub type Current = (Arc<[Endpoint]>, usize);
 
 impl Endpoints {
     /// The endpoints in the table of this name.
@@ -57,25 +54,22 @@ impl Endpoints {
         Self {
             client,
             table,
-            cache: Mutex::default(),
+            cached: Cached::new(MAX_AGE),
         }
     }
 
     /// The endpoints as they were at most half a minute ago, for the fan-out.
     ///
     /// There is no going on without them: an event would miss the endpoints that want it.
-    pub async fn current(&self, now: Instant) -> Result<Current, AwsError> {
-        let mut cache = self.cache.lock().await;
-        if let Some((read_at, current)) = &*cache
-            && now.saturating_duration_since(*read_at) < MAX_AGE
-        {
-            return Ok(current.clone());
-        }
-        let items = self.items().await?;
-        let all = items.len();
-        let endpoints: Arc<[Endpoint]> = items.into_iter().filter_map(read).collect();
-        let unreadable = all - endpoints.len();
-        Ok(cache.insert((now, (endpoints, unreadable))).1.clone())
+    pub async fn current(&self, now: Instant) -> Result<Current<Endpoint>, AwsError> {
+        let current = async {
+            let items = self.items().await?;
+            let all = items.len();
+            let endpoints: Arc<[_]> = items.into_iter().filter_map(read).collect();
+            let unreadable = all - endpoints.len();
+            Ok((endpoints, unreadable))
+        };
+        self.cached.get(now, current).await
     }
 
     /// All endpoints, by id; one that is not as the tool writes them is left out, and logged.

@@ -54,8 +54,8 @@ impl Journal {
         secret: Option<&str>,
         now: Instant,
     ) -> bool {
-        let heard = (source.to_owned(), secret.map(str::to_owned));
-        let until = self.noted.lock().await.get(&heard).copied();
+        let recorded = (source.to_owned(), secret.map(str::to_owned));
+        let until = self.noted.lock().await.get(&recorded).copied();
         until.is_some_and(|until| now < until)
     }
 
@@ -81,13 +81,13 @@ impl Journal {
                 "attribute_not_exists(last_accepted_at) OR last_accepted_at <= :at",
             )
             .expression_attribute_values(":at", number(accepted_at.as_millisecond()));
-        let heard = updated(update).await?;
-        if let Some(heard) = &heard {
+        let activity = updated(update).await?;
+        if let Some(activity) = &activity {
             let noted = (source.to_owned(), secret.map(str::to_owned));
-            let until = now + heard.silent_after.map_or(INTERVAL, record_interval);
+            let until = now + activity.silent_after.map_or(INTERVAL, record_interval);
             self.noted.lock().await.insert(noted, until);
         }
-        Ok(heard)
+        Ok(activity)
     }
 
     /// The activity of each source, by its name.

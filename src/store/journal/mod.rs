@@ -33,7 +33,7 @@ use tokio::sync::Mutex;
 pub struct Journal {
     client: Client,
     table: String,
-    /// Until when each source, with each of its secrets, need not be noted as heard again.
+    /// Until when the activity of each source, with each of its secrets, need not be recorded again.
     noted: Mutex<HashMap<(String, Option<String>), Instant>>,
     /// How many more rejected requests may be kept.
     allowance: Mutex<rejected::Allowance>,

@@ -144,12 +144,7 @@ impl LedgerItem {
     ///
     /// Where the key is the hash of the body, every item under it has the same body.
     pub fn is_of(&self, event: &EventMeta) -> bool {
-        let is_hash = |digest| {
-            event
-                .key
-                .ends_with(&format!("#sha256:{}", hex::encode(digest)))
-        };
-        self.event.accepted_at == event.accepted_at || self.digest.is_some_and(is_hash)
+        is_of(Some(self.event.accepted_at), self.digest, event)
     }
 
     pub(super) fn read(item: &Item) -> Result<Self, UnreadableItem> {
@@ -223,7 +218,21 @@ impl ItemSummary {
     }
 }
 
-fn required(item: &Item, name: &'static str) -> Result<String, UnreadableItem> {
+/// Whether what was accepted at this time, with a body of this hash, is the webhook of an event.
+pub(super) fn is_of(
+    accepted_at: Option<i64>,
+    digest: Option<Digest256>,
+    event: &EventMeta,
+) -> bool {
+    let is_hash = |digest| {
+        event
+            .key
+            .ends_with(&format!("#sha256:{}", hex::encode(digest)))
+    };
+    accepted_at == Some(event.accepted_at) || digest.is_some_and(is_hash)
+}
+
+pub(super) fn required(item: &Item, name: &'static str) -> Result<String, UnreadableItem> {
     let text = text_of(item, name).ok_or(UnreadableItem(name))?;
     Ok(text.to_owned())
 }

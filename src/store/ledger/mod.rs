@@ -4,11 +4,13 @@
 mod item;
 mod new_item;
 mod read;
+mod recorded_body;
 mod release;
 mod scan;
 mod stream;
 
 pub use item::{ItemSummary, LedgerItem, NewItem};
+pub use recorded_body::RecordedBody;
 pub use scan::Page;
 pub use stream::{Change, StreamItem};
 

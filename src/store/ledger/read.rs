@@ -1,4 +1,4 @@
-//! Recorded webhooks read back by their keys: to deliver, show, release or replay them.
+//! Recorded webhooks read back by their keys: to show, release or replay them.
 
 use super::{ItemSummary, Ledger, LedgerItem, UnreadableItem, unreadable};
 use crate::aws::dynamodb::{Item, key, read_batch};
@@ -34,7 +34,7 @@ impl Ledger {
         Ok(items.map(|item| (item.event.key.clone(), item)).collect())
     }
 
-    async fn items(
+    pub(super) async fn items(
         &self,
         keys: impl IntoIterator<Item = impl AsRef<str>>,
         attributes: &[&str],
@@ -46,7 +46,7 @@ impl Ledger {
     }
 }
 
-fn logged<T>(item: &Item, read: Result<T, UnreadableItem>) -> Option<T> {
+pub(super) fn logged<T>(item: &Item, read: Result<T, UnreadableItem>) -> Option<T> {
     let log =
         |error: &_| tracing::error!(key = ?item.get("pk"), %error, "the item is not readable");
     read.inspect_err(log).ok()

@@ -21,7 +21,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use std::net::{IpAddr, SocketAddr};
 use std::{collections::HashMap, io, pin::pin, sync::Arc, time::Duration};
-use stream::{Listening, SourceActivity, Stream};
+use stream::{ReceivedBytes, Recorded, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, Notify, OnceCell};
@@ -173,7 +173,7 @@ impl<N: Network> Sender<N> {
                 }
                 // The endpoint closed it, at the latest while this was sent, and said nothing: a new one will
                 // tell.
-                Err(_) if reused && connection.heard.is_empty() => {}
+                Err(_) if reused && connection.received.is_empty() => {}
                 Err(error) if error.is_parse() => {
                     let reply = connection.salvage().await;
                     return reply.map(Answer::Whole).ok_or(error.into());
@@ -400,7 +400,7 @@ fn tls(roots: RootCertStore) -> Result<TlsConnector, SendError> {
 }
 
 /// What makes a connection go on.
-type Driver = http1::Connection<TokioIo<Listening>, Full<Bytes>>;
+type Driver = http1::Connection<TokioIo<Recorded>, Full<Bytes>>;
 
 /// A connection to an endpoint. No task of its own drives it, so that it ends with the attempt that uses it.
 struct Connection {
@@ -410,15 +410,15 @@ struct Connection {
     /// None when it is at its end.
     driver: Option<Driver>,
     /// The stream that it was driven over, then.
-    rest: Option<Listening>,
+    rest: Option<Recorded>,
     /// What was received since the last message began to be sent.
-    heard: SourceActivity,
+    received: ReceivedBytes,
 }
 
 impl Connection {
     async fn over(peer: SocketAddr, stream: Box<dyn Stream>) -> Result<Self, SendError> {
-        let heard = SourceActivity::default();
-        let stream = Listening::new(stream, heard.clone());
+        let received = ReceivedBytes::default();
+        let stream = Recorded::new(stream, received.clone());
         let mut http = http1::Builder::new();
         let http = http.max_header_size(MAX_HEADER_BYTES);
         let (sender, driver) = http.handshake(TokioIo::new(stream)).await?;
@@ -428,7 +428,7 @@ impl Connection {
             sender,
             driver: Some(driver),
             rest: None,
-            heard,
+            received,
         })
     }
 
@@ -437,7 +437,7 @@ impl Connection {
         &mut self,
         message: http::Request<Full<Bytes>>,
     ) -> hyper::Result<Response<Incoming>> {
-        self.heard.clear();
+        self.received.clear();
         let response = self.sender.send_request(message);
         drive(&mut self.driver, &mut self.rest, response).await
     }
@@ -449,10 +449,10 @@ impl Connection {
         let mut stream = stream.or(self.rest.take())?;
         let mut buffer = vec![0; 4096];
         let (head, body) = loop {
-            if let Some(head) = self.heard.head() {
+            if let Some(head) = self.received.head() {
                 break head;
             }
-            let is_too_long = self.heard.is_full();
+            let is_too_long = self.received.is_full();
             if is_too_long || stream.read(&mut buffer).await.ok()? == 0 {
                 return None;
             }
@@ -498,7 +498,7 @@ impl Connection {
 /// Waits for what a connection does, and has it do it. At its end it lets go of what it was asked for.
 async fn drive<T>(
     driver: &mut Option<Driver>,
-    rest: &mut Option<Listening>,
+    rest: &mut Option<Recorded>,
     work: impl Future<Output = T>,
 ) -> T {
     let work = pin!(work);
@@ -514,7 +514,7 @@ async fn drive<T>(
     }
 }
 
-fn stream_of(driver: Driver) -> Listening {
+fn stream_of(driver: Driver) -> Recorded {
     driver.into_parts().io.into_inner()
 }
 

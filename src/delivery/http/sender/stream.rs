@@ -1,5 +1,5 @@
-//! A stream that remembers what it received: hyper does not tell what a head says that it refuses, nor
-//! whether an endpoint said anything at all.
+//! A stream that records what it receives: hyper does not tell what a head says that it refuses, nor whether
+//! an endpoint said anything at all.
 
 use super::head::{self, Head};
 use super::{MAX_BODY_BYTES, MAX_HEADER_BYTES};
@@ -14,11 +14,11 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// What was received, as much as a head may be long.
+/// The bytes that were received, as many as a head may have.
 #[derive(Clone, Default)]
-pub(super) struct SourceActivity(Arc<Mutex<Vec<u8>>>);
+pub(super) struct ReceivedBytes(Arc<Mutex<Vec<u8>>>);
 
-impl SourceActivity {
+impl ReceivedBytes {
     pub(super) fn clear(&self) {
         self.bytes().clear();
     }
@@ -40,10 +40,10 @@ impl SourceActivity {
         Some((head, body))
     }
 
-    fn add(&self, received: &[u8]) {
+    fn add(&self, read: &[u8]) {
         let mut bytes = self.bytes();
         let room = MAX_HEADER_BYTES - bytes.len();
-        bytes.extend(received.iter().take(room));
+        bytes.extend(read.iter().take(room));
     }
 
     fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
@@ -51,19 +51,19 @@ impl SourceActivity {
     }
 }
 
-/// A stream whose reads are remembered.
-pub(super) struct Listening {
+/// A stream whose reads are recorded.
+pub(super) struct Recorded {
     stream: Box<dyn Stream>,
-    heard: SourceActivity,
+    received: ReceivedBytes,
 }
 
-impl Listening {
-    pub(super) fn new(stream: Box<dyn Stream>, heard: SourceActivity) -> Self {
-        Self { stream, heard }
+impl Recorded {
+    pub(super) fn new(stream: Box<dyn Stream>, received: ReceivedBytes) -> Self {
+        Self { stream, received }
     }
 }
 
-impl AsyncRead for Listening {
+impl AsyncRead for Recorded {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -71,13 +71,13 @@ impl AsyncRead for Listening {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.heard
+        self.received
             .add(buffer.filled().get(before..).unwrap_or_default());
         read
     }
 }
 
-impl AsyncWrite for Listening {
+impl AsyncWrite for Recorded {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
