@@ -1,5 +1,5 @@
-//! The structure of the library: which module may use which, by the rules in docs/architecture.md. Also the form of
-//! all Rust files.
+//! The structure of the library: which module may use which, by the rules in docs/architecture.md. Also the
+//! form of all Rust files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
