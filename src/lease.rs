@@ -72,8 +72,8 @@ impl Claim {
 }
 
 impl Reschedule {
-    /// The message comes again after so long if it has the lease for that time. Otherwise another message owns
-    /// the lease, and this one ends.
+    /// The message comes again after so long if it has the lease for that time. Otherwise another message
+    /// owns the lease, and this one ends.
     pub(crate) fn by_lease(has_lease: bool, wait: Duration) -> Self {
         if has_lease {
             Self::After(wait)

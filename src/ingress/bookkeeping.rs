@@ -90,7 +90,8 @@ impl IngressFunction {
         self.check_drift(record.candidates).await;
     }
 
-    /// Records the activity of a source, unless it was recorded a moment ago, and sees to it that it is watched.
+    /// Records the activity of a source, unless it was recorded a moment ago, and sees to it that it is
+    /// watched.
     async fn record_activity(
         &self,
         source: &str,
