@@ -19,7 +19,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo up e2e test: port := $(PORT)
-check: ## whether this machine has what the other targets need
+check: ## check that this machine has all that the other targets need
 	@command -v python3 > /dev/null || \
 		{ echo "error: there is no python3 on PATH; 3.11.5 or later is needed" >&2; exit 1; }
 	@python3 infra/local/check.py $(port)

@@ -44,7 +44,7 @@ EVENTS_WHILE_DOWN = 500
 PATIENCE = 900  # seconds for anything to happen; most of it takes a few
 NAME = f"smoke-{secrets.token_hex(4)}"
 
-# The endpoint on AWS. Whether it is down is in its environment.
+# The endpoint on AWS. Its environment says whether it is down.
 ENDPOINT = """
 import os
 def handler(event, context):
@@ -241,7 +241,7 @@ class Smoke:
             "the quarantined webhook is listed",
         )
         check(quarantined[0]["state"] == "quarantined", "it is quarantined", quarantined)
-        say("each kind of webhook is answered, and what was accepted is on the encrypted queue")
+        say("each kind of webhook is answered, and the accepted ones are on the encrypted queue")
 
     def an_endpoint_that_is_down(self):
         url, answer = self.endpoint()
@@ -288,7 +288,7 @@ class Smoke:
             finding for finding in findings if finding["level"] == "wrong" and finding["check"] != "alarms"
         ]
         check(findings and not wrong, "doctor finds nothing wrong", wrong)
-        time.sleep(125)  # what is younger than two minutes counts as in flight
+        time.sleep(125)  # an event younger than two minutes counts as in flight
         self.tool("reconcile", "--since", since)
         say("doctor finds nothing wrong, and nothing is missing")
 
@@ -370,7 +370,7 @@ def eventually(attempt, what, every=5):
 
 def check(holds, what, found):
     if not holds:
-        raise SystemExit(f"error: not so: {what}. Found: {found}")
+        raise SystemExit(f"error: expected that {what}. Found: {found}")
 
 
 def say(text):

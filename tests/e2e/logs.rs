@@ -255,13 +255,18 @@ async fn a_request_is_one_line_with_its_source_event_outcome_and_duration() {
         .await;
     assert_eq!(refused.status, 401);
 
-    let lines = gateway.log("IngressFunctionName").await;
-    let lines = lines
-        .iter()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    // A function that did not know the source yet has rejected the request before.
-    let of_source = lines.filter(|line| line["source"] == source.name);
-    let lines: Vec<Value> = of_source.collect();
+    // The log has a line a moment after the answer.
+    let lines = eventually("a line of each request", || async {
+        let lines = gateway.log("IngressFunctionName").await;
+        let lines = lines
+            .iter()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        // A function that did not know the source yet has rejected the request before.
+        let of_source = lines.filter(|line| line["source"] == source.name);
+        let lines: Vec<Value> = of_source.collect();
+        (lines.len() >= 5).then_some(lines)
+    })
+    .await;
     let told: Vec<_> = lines
         .iter()
         .map(|line| (line["outcome"].as_str().unwrap(), line["event.id"].as_str()))

@@ -43,8 +43,8 @@ pub(crate) fn endpoint<'e>(wanted: &str, endpoints: &'e [Endpoint]) -> Result<&'
     Ok(endpoint.ok_or_else(|| Unknown::Endpoint(wanted.to_owned()))?)
 }
 
-/// The endpoint of an id or a name among these; `None` for an id that none of them has: its deliveries outlive
-/// an endpoint.
+/// The endpoint of an id or a name among these; `None` for an id that none of them has. Deliveries outlive
+/// their endpoint.
 pub(crate) fn endpoint_or_deleted<'e>(
     wanted: &str,
     endpoints: &'e [Endpoint],

@@ -1,4 +1,4 @@
-//! What the unit tests of several commands are about: one endpoint, one event, its delivery and its item.
+//! The samples of unit tests: an endpoint, an event, its item in the ledger and its delivery.
 
 use crate::commands::endpoint::blank;
 use jiff::Timestamp;

@@ -12,6 +12,7 @@ use crate::Result;
 use crate::output::Output;
 use crate::stack::Stack;
 use clap::Subcommand;
+pub(crate) use select::Pages;
 pub(crate) use sending::PacedSender;
 use std::collections::BTreeSet;
 pub(crate) use view::DeliveryRow;

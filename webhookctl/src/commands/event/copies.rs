@@ -84,10 +84,10 @@ fn pattern(id: &str) -> Result<String> {
 
 /// The time of a copy, if a line of the log is about one.
 fn copy(line: &FilteredLogEvent, event: &EventMeta) -> Option<i64> {
-    let told: Value = serde_json::from_str(line.message()?).ok()?;
-    let is_copy = told["outcome"] == "duplicate"
-        && told["event.id"] == *event.id
-        && told["source"] == *event.source;
+    let members: Value = serde_json::from_str(line.message()?).ok()?;
+    let is_copy = members["outcome"] == "duplicate"
+        && members["event.id"] == *event.id
+        && members["source"] == *event.source;
     line.timestamp().filter(|_| is_copy)
 }
 

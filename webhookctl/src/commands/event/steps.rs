@@ -128,8 +128,8 @@ pub(crate) fn copied(copies: Result<Copies>) -> Vec<Step> {
         }
     };
     let copy = "a copy came and was answered 200 as a duplicate";
-    let told = copies.at.iter().take(MAX_COPIES);
-    let mut steps: Vec<_> = told.map(|at| Step::at(*at, copy)).collect();
+    let first = copies.at.iter().take(MAX_COPIES);
+    let mut steps: Vec<_> = first.map(|at| Step::at(*at, copy)).collect();
     if let Some(last) = copies.at.get(MAX_COPIES..).and_then(<[i64]>::last) {
         let more = copies.at.len() - MAX_COPIES;
         steps.push(Step::at(

@@ -4,6 +4,7 @@
 
 use super::balance::{DeliveryState, Publication, Published};
 use crate::Result;
+use crate::commands::delivery::Pages;
 use crate::commands::event::index::{Filter, Index};
 use crate::output::Output;
 use crate::progress::Progress;
@@ -77,17 +78,12 @@ pub(crate) async fn records(
 ) -> Result<HashMap<String, DeliveryState>> {
     let until = accepted.end.as_millisecond();
     let mut records = HashMap::new();
-    let mut after = None;
-    loop {
-        let page = deliveries.page(endpoint, Some(accepted.start), after.as_deref());
-        let (page, last) = page.await?;
+    let mut pages = Pages::new(deliveries, endpoint, None, Some(accepted.start));
+    while let Some(page) = pages.next().await? {
         let page = page.into_iter();
         let page =
             page.filter(|record| !record.event.is_ping() && record.event.accepted_at < until);
         records.extend(page.map(|record| (record.id.clone(), DeliveryState::of(record))));
-        after = last;
-        if after.is_none() {
-            return Ok(records);
-        }
     }
+    Ok(records)
 }

@@ -246,7 +246,7 @@ mod tests {
                 assert_eq!(queue_problem(&queue, &stack).is_none(), is_own, "{queue}");
             }
         }
-        // Whose region nobody can tell is left to the operator.
+        // The operator has to know the region of other hosts.
         let odd = "https://sqs.example.com/123456789012/search";
         assert_eq!(queue_problem(odd, &stack), None);
     }

@@ -104,13 +104,13 @@ async fn update(arguments: Update, source: Option<Moved>, output: Output) -> Res
         wanted.triggers = chosen(&arguments.triggers, &server.trigger_options().await?)?;
     }
     // The registration that is read back decides, whatever the answer was.
-    let told = server.update(&wanted).await;
+    let answer = server.update(&wanted).await;
     let read_back = server.get(&id).await.map_err(|error| {
-        let why = told.as_ref().err().unwrap_or(&error);
+        let why = answer.as_ref().err().unwrap_or(&error);
         format!("it is not known whether the registration {id} was changed: {why}")
     })?;
     output.details(&read_back, Registration::COLUMNS)?;
-    match (read_back == wanted, told) {
+    match (read_back == wanted, answer) {
         (true, _) => Ok(()),
         (false, Err(error)) => Err(error),
         (false, Ok(())) => {

@@ -8,7 +8,7 @@ use crate::output::header_value;
 use crate::time::{ago, rough};
 use jiff::Timestamp;
 use std::time::Duration;
-use webhook_gateway::store::endpoints::Endpoint;
+use webhook_gateway::store::endpoints::{Endpoint, EndpointStatus};
 
 const CHECK: &str = "endpoints";
 
@@ -32,36 +32,49 @@ pub(crate) fn endpoints(endpoints: &[HeldEndpoint], now: Timestamp) -> Vec<Findi
 
 /// Whether it gets its deliveries.
 fn condition(endpoint: &HeldEndpoint, now: Timestamp) -> Finding {
-    let (status, held) = (&endpoint.status, held(endpoint.held));
-    let (id, name, circuit) = (&status.endpoint.id, &status.endpoint.name, &status.circuit);
-    let warning = |what: String, to_do: String| Finding::warning(CHECK, name, what, to_do);
+    let status = &endpoint.status;
+    let (name, held) = (&status.endpoint.name, held(endpoint.held));
+    let is_disabled = Condition::of(status, now) == Condition::Disabled;
+    match problem(endpoint, now) {
+        Some((what, to_do)) if is_disabled => {
+            Finding::wrong(CHECK, name, format!("{what}; {held}"), to_do)
+        }
+        Some((what, to_do)) => Finding::warning(CHECK, name, format!("{what}; {held}"), to_do),
+        None => Finding::ok(CHECK, name, format!("{}; {held}", no_problem(status, now))),
+    }
+}
+
+/// The reason why an endpoint gets no deliveries or few, and the advice about it.
+fn problem(endpoint: &HeldEndpoint, now: Timestamp) -> Option<(String, String)> {
+    let EndpointStatus {
+        endpoint: settings,
+        circuit,
+    } = &endpoint.status;
+    let id = &settings.id;
     let since = |at: i64| Timestamp::from_millisecond(at).map_or("?".to_owned(), |at| ago(at, now));
-    let changed = since(status.endpoint.updated_at);
-    let reason = status.endpoint.reason.as_ref();
+    let changed = since(settings.updated_at);
+    let reason = settings.reason.as_ref();
     let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
-    let condition = Condition::of(status, now);
-    let is_active = held_by_state(&status.endpoint).is_none();
+    let is_active = held_by_state(settings).is_none();
     if is_active && endpoint.held > 0 && circuit.is_probe_lost(now) {
         let due = circuit.probe_due_at.map_or("?".to_owned(), since);
-        return warning(
-            format!("its probe was due {due} and is lost; {held}"),
+        return Some((
+            format!("its probe was due {due} and is lost"),
             format!("`webhookctl endpoint resume {id}` sends another"),
-        );
+        ));
     }
-    match condition {
-        Condition::Disabled => Finding::wrong(
-            CHECK,
-            name,
-            format!("disabled {changed}{reason}; {held}"),
+    Some(match Condition::of(&endpoint.status, now) {
+        Condition::Disabled => (
+            format!("disabled {changed}{reason}"),
             format!("fix the receiver, then `webhookctl endpoint enable {id}`"),
         ),
-        Condition::Paused => warning(
-            format!("paused {changed}{reason}; {held}"),
+        Condition::Paused => (
+            format!("paused {changed}{reason}"),
             format!("`webhookctl endpoint resume {id}` when it can take its deliveries"),
         ),
-        Condition::Open => warning(
+        Condition::Open => (
             format!(
-                "its circuit opened {} after {} failures in a row; {held}",
+                "its circuit opened {} after {} failures in a row",
                 since(circuit.opened_at.unwrap_or_default()),
                 circuit.failures
             ),
@@ -70,39 +83,33 @@ fn condition(endpoint: &HeldEndpoint, now: Timestamp) -> Finding {
                  it at once"
             ),
         ),
-        Condition::Waiting(wait) if wait > LONG_WAIT => warning(
-            format!(
-                "it asked for a wait, which lasts another {}; {held}",
-                rough(wait)
-            ),
+        Condition::Waiting(wait) if wait > LONG_WAIT => (
+            format!("it asked for a wait, which lasts another {}", rough(wait)),
             format!(
                 "check that its Retry-After is a number of seconds or a date. The gateway waits 12h at most; \
                  `webhookctl endpoint enable {id}` tries the endpoint at once"
             ),
         ),
-        Condition::Waiting(_) => Finding::ok(CHECK, name, format!("it asked for a wait; {held}")),
-        Condition::Slow => warning(
+        Condition::Slow => (
             format!(
-                "it became slow {}: one delivery at a time is sent; {held}",
+                "it became slow {}: one delivery at a time is sent",
                 since(circuit.slow_since.unwrap_or_default())
             ),
             format!(
-                "let it answer first and work later, or raise its rate: with `webhookctl endpoint update \
-                    {id} \
+                "let it answer first and work later, or raise its rate: with `webhookctl endpoint update {id} \
                  --rate N`, N deliveries a second are sent at the same time"
             ),
         ),
-        Condition::Hanging(_) | Condition::Active if circuit.failures > 0 => Finding::ok(
-            CHECK,
-            name,
-            format!(
-                "active, with {} failures in a row; {held}",
-                circuit.failures
-            ),
-        ),
-        Condition::Hanging(_) | Condition::Active => {
-            Finding::ok(CHECK, name, format!("active; {held}"))
-        }
+        Condition::Waiting(_) | Condition::Hanging(_) | Condition::Active => return None,
+    })
+}
+
+/// The condition of an endpoint without a problem, in words.
+fn no_problem(status: &EndpointStatus, now: Timestamp) -> String {
+    match (Condition::of(status, now), status.circuit.failures) {
+        (Condition::Waiting(_), _) => "it asked for a wait".to_owned(),
+        (_, 0) => "active".to_owned(),
+        (_, failures) => format!("active, with {failures} failures in a row"),
     }
 }
 
@@ -153,7 +160,7 @@ mod tests {
     use super::*;
     use crate::commands::doctor::finding::Level::{self, Ok as Right, Warning, Wrong};
     use crate::samples;
-    use webhook_gateway::store::endpoints::{EndpointStatus, SealedSecret, State};
+    use webhook_gateway::store::endpoints::{SealedSecret, State};
 
     /// 2026-09-21T14:13:20Z
     const NOW: i64 = 1_790_000_000;
