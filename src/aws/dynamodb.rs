@@ -32,6 +32,10 @@ pub const TRIES: u32 = 5;
 /// The pause before the rest of a batch is asked for; it doubles with each answer without progress.
 pub const PAUSE: Duration = Duration::from_millis(50);
 
+/// The bytes of a [write
+/// unit](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html).
+pub(crate) const WRITE_UNIT: usize = 1024;
+
 /// An item of a table, or its key.
 pub type Item = HashMap<String, AttributeValue>;
 
@@ -76,6 +80,28 @@ pub fn time_of(item: &Item, name: &str) -> Option<Timestamp> {
 /// The bytes that an attribute is.
 pub fn binary_of<'i>(item: &'i Item, name: &str) -> Option<&'i [u8]> {
     Some(item.get(name)?.as_b().ok()?.as_ref())
+}
+
+/// The [size of an
+/// item](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html) in
+/// bytes, at most.
+pub(crate) fn item_size(item: &Item) -> usize {
+    let members = item
+        .iter()
+        .map(|(name, value)| name.len() + value_size(value));
+    members.sum()
+}
+
+fn value_size(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(digits) => digits.len() + 1,
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
+        AttributeValue::Bool(_) => 1,
+        AttributeValue::M(members) => 3 + members.len() + item_size(members),
+        // No other is kept in an item whose size matters.
+        _ => WRITE_UNIT,
+    }
 }
 
 /// What became of a write with a condition.

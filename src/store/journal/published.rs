@@ -22,6 +22,9 @@ pub struct Published {
     pub quarantined: bool,
 }
 
+/// The size of the item of a batch without its events, in bytes.
+const REST: usize = 128;
+
 /// What was published at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
@@ -46,7 +49,7 @@ impl Journal {
         }
         let json = serde_json::to_vec(events).map_err(AwsError::other);
         let json = json.map_err(unwritten)?;
-        let (name, bytes) = match deflate(&json) {
+        let (name, bytes) = match deflate(&json, REST) {
             Some(deflated) => ("events_z", deflated),
             None => ("events", json),
         };
@@ -176,7 +179,7 @@ mod tests {
             quarantined: number % 10 == 0,
         };
         let events: Vec<_> = (0..100).map(published).collect();
-        let deflated = deflate(&serde_json::to_vec(&events).unwrap()).unwrap();
+        let deflated = deflate(&serde_json::to_vec(&events).unwrap(), REST).unwrap();
         // A write unit is a kilobyte, of a hundred events.
         assert!(deflated.len() < 100 * 80, "{}", deflated.len());
         let item = Item::from([

@@ -10,7 +10,8 @@
 
 use super::{Journal, key, unreadable, unwritten};
 use crate::aws::dynamodb::{
-    Item, binary, binary_of, number, number_of, query_all, text, text_of, time_of, update_if,
+    Item, WRITE_UNIT, binary, binary_of, item_size, number, number_of, query_all, text, text_of,
+    time_of, update_if,
 };
 use crate::aws::error::AwsError;
 use crate::crypto::mac::{Digest256, sha256};
@@ -46,9 +47,6 @@ const RINGS: u32 = 4;
 
 /// For so long a new process waits for DynamoDB before it takes its first request.
 const CONNECT: Duration = Duration::from_secs(1);
-
-/// A write unit of DynamoDB, in bytes.
-const UNIT: usize = 1024;
 
 /// A longer body is not worth compressing: it hardly ever fits into what a write unit has left.
 const MAX_DEFLATED: usize = 8 * 1024;
@@ -410,7 +408,7 @@ fn item(rejected: &Rejected, place: &str, body: &[u8]) -> (Item, bool) {
     set("headers", AttributeValue::M(bounded(&rejected.headers)));
     set("expires_at", expires_at(rejected.at));
     let deflated = if body.len() <= MAX_DEFLATED {
-        deflate(body)
+        deflate(body, item_size(&item))
     } else {
         None
     };
@@ -418,7 +416,7 @@ fn item(rejected: &Rejected, place: &str, body: &[u8]) -> (Item, bool) {
         Some(deflated) => ("body_z", &deflated[..]),
         None => ("body", body),
     };
-    if size(&item) + name.len() + bytes.len() <= UNIT {
+    if item_size(&item) + name.len() + bytes.len() <= WRITE_UNIT {
         item.insert(name.to_owned(), binary(bytes));
         return (item, true);
     }
@@ -443,27 +441,6 @@ fn bounded(headers: &[(String, String)]) -> Item {
 
 fn beginning(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
-}
-
-/// The [size of an
-/// item](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html) in
-/// bytes, at most.
-fn size(item: &Item) -> usize {
-    let members = item
-        .iter()
-        .map(|(name, value)| name.len() + value_size(value));
-    members.sum()
-}
-
-fn value_size(value: &AttributeValue) -> usize {
-    match value {
-        AttributeValue::S(text) => text.len(),
-        AttributeValue::N(digits) => digits.len() + 1,
-        AttributeValue::B(bytes) => bytes.as_ref().len(),
-        AttributeValue::M(members) => 3 + members.len() + size(members),
-        // No other is kept here.
-        _ => UNIT,
-    }
 }
 
 fn read(item: &Item, source: &str, day: Date) -> Option<KeptRejected> {
@@ -556,7 +533,12 @@ mod tests {
         ] {
             let (mut item, is_kept) = item(request, &place, &body);
             assert_eq!(is_kept, is_whole, "{} bytes", body.len());
-            assert!(size(&item) <= UNIT, "{} bytes: {}", body.len(), size(&item));
+            assert!(
+                item_size(&item) <= WRITE_UNIT,
+                "{} bytes: {}",
+                body.len(),
+                item_size(&item)
+            );
             item.insert("released_as".to_owned(), text("e"));
             let kept = read(&item, &request.source, day(request.at)).unwrap();
             assert_eq!((kept.place(), kept.at), (&*place, request.at));

@@ -2,7 +2,7 @@
 //! release it.
 
 use super::{StoredBody, UnreadableItem};
-use crate::aws::dynamodb::{Item, binary, binary_of, number, number_of, text, text_of};
+use crate::aws::dynamodb::{Item, binary, binary_of, item_size, number, number_of, text, text_of};
 use crate::crypto::mac::Digest256;
 use crate::crypto::secret::Matched;
 use crate::event::{EventMeta, QUARANTINED, UNKNOWN_CONTENT_TYPE};
@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 
 /// The attribute that says when the operator had a webhook published again.
 pub(super) const REPUBLISHED_AT: &str = "republished_at";
+
+/// The attribute with the compressed body.
+const BODY_DEFLATED: &str = "body_z";
 
 /// A webhook that is to be recorded.
 #[derive(Debug, Clone)]
@@ -82,20 +85,12 @@ impl NewItem {
         let dedupe_until = self.came_at.as_second() + self.dedupe_window.min(retention).as_secs();
         let headers = self.headers.iter();
         let headers = headers.map(|(name, value)| (name.clone(), text(value)));
-        let (body, stored) = match body {
-            StoredBody::Inline(body) => match deflate(body) {
-                Some(deflated) => ("body_z", binary(deflated)),
-                None => ("body", binary(&body[..])),
-            },
-            StoredBody::InBucket(key) => ("body_s3", text(key)),
-        };
         let mut item = Item::with_capacity(16);
         let mut set = |name: &str, value| drop(item.insert(name.to_owned(), value));
         set("pk", text(&event.key));
         set("accepted_at", number(event.accepted_at));
         set("dedupe_until", number(dedupe_until));
         set("expires_at", number(accepted_at + retention.as_secs()));
-        set(body, stored);
         set("body_sha256", binary(self.digest));
         set("id", text(&event.id));
         set("gatewaysource", text(&event.source));
@@ -117,6 +112,15 @@ impl NewItem {
         if event.conflict {
             set("conflict", AttributeValue::Bool(true));
         }
+        let rest = item_size(&item) + BODY_DEFLATED.len();
+        let (name, stored) = match body {
+            StoredBody::Inline(body) => match deflate(body, rest) {
+                Some(deflated) => (BODY_DEFLATED, binary(deflated)),
+                None => ("body", binary(&body[..])),
+            },
+            StoredBody::InBucket(key) => ("body_s3", text(key)),
+        };
+        item.insert(name.to_owned(), stored);
         item
     }
 }
