@@ -1,11 +1,17 @@
-//! A JSON object whose names and values are found, but not read: one that cannot be read spoils no other.
+//! JSON that is read in place: an object whose names and values are found, but not read, so that one that
+//! cannot be read spoils no other, and a string.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::fmt;
 
 /// The members of an object in the order they stand in, each name as it is written.
 pub(crate) struct RawObject<'a>(pub(crate) Vec<(&'a RawValue, &'a RawValue)>);
+
+/// A string that is borrowed where it has no escapes; serde borrows no `Cow` in an `Option` by itself.
+#[derive(Debug, PartialEq, Eq, serde::Deserialize)]
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for RawObject<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

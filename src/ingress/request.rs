@@ -6,8 +6,7 @@ use super::IngressError;
 use crate::raw::RawObject;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
 use serde_json::value::RawValue;
 
 /// A request.
@@ -26,7 +25,7 @@ pub struct Request {
 }
 
 /// What of the event is of use. A part that is not as it should be is found all the same.
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Event<'a> {
     #[serde(borrow)]
@@ -39,6 +38,17 @@ struct Event<'a> {
     body: Option<&'a RawValue>,
     #[serde(borrow)]
     is_base64_encoded: Option<&'a RawValue>,
+    #[serde(rename = "Records")]
+    _records: Option<OfAStream>,
+}
+
+/// The records of a batch, which no request has: to meet them ends the reading.
+struct OfAStream;
+
+impl<'de> Deserialize<'de> for OfAStream {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(D::Error::custom("not a request"))
+    }
 }
 
 impl Request {

@@ -1,6 +1,7 @@
 //! Looks into a provider's JSON without taking it apart: members are found, their text stays as it was sent.
 
 use super::NormalizeError;
+use crate::raw::Text;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::{borrow::Cow, collections::HashSet, fmt};
@@ -110,10 +111,6 @@ impl<'a> Object<'a> {
         members
     }
 }
-
-/// A string that is borrowed where it has no escapes; serde borrows no `Cow` by itself.
-#[derive(serde::Deserialize)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 

@@ -5,7 +5,8 @@
 //! each path. Elements of an array have one path, and so have the members of an object that are named by
 //! data: ids, addresses.
 
-use super::json::{Text, without_byte_order_mark};
+use super::json::without_byte_order_mark;
+use crate::raw::Text;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};

@@ -1,17 +1,16 @@
 //! What the stream of the ledger says was recorded. Its records are read in place, without a copy of what is
 //! not used.
 
-use super::item::REPUBLISHED_AT;
 use super::{StoredBody, UnreadableItem};
 use crate::crypto::secret::Matched;
 use crate::event::{EventMeta, QUARANTINED, UNKNOWN_CONTENT_TYPE};
 use crate::providers::{Provider, is_name};
+use crate::raw::Text;
 use crate::store::sources::is_source_name;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 /// A change of the ledger, as its stream has it.
 #[derive(Debug, Deserialize)]
@@ -25,27 +24,81 @@ struct Images<'a> {
     #[serde(borrow, default, rename = "NewImage")]
     new: Option<Image<'a>>,
     #[serde(borrow, default, rename = "OldImage")]
-    old: Option<Image<'a>>,
+    old: Option<Recording<'a>>,
 }
 
-type Image<'a> = HashMap<Cow<'a, str>, Attribute<'a>>;
+/// The attributes of an item that are read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Image<'a> {
+    #[serde(borrow)]
+    pk: Attribute<'a>,
+    #[serde(borrow)]
+    id: Attribute<'a>,
+    #[serde(borrow, rename = "type")]
+    event_type: Attribute<'a>,
+    #[serde(borrow)]
+    gatewaysource: Attribute<'a>,
+    #[serde(borrow)]
+    provider: Attribute<'a>,
+    #[serde(borrow)]
+    reason: Attribute<'a>,
+    #[serde(borrow)]
+    secret: Attribute<'a>,
+    #[serde(borrow)]
+    conflict: Attribute<'a>,
+    #[serde(borrow)]
+    headers: Headers<'a>,
+    #[serde(borrow)]
+    body: Attribute<'a>,
+    #[serde(borrow)]
+    body_z: Attribute<'a>,
+    #[serde(borrow)]
+    body_s3: Attribute<'a>,
+    #[serde(borrow)]
+    accepted_at: Attribute<'a>,
+    #[serde(borrow)]
+    republished_at: Attribute<'a>,
+}
+
+/// The attributes that change whenever a webhook is to be published.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct Recording<'a> {
+    #[serde(borrow)]
+    accepted_at: Attribute<'a>,
+    #[serde(borrow)]
+    republished_at: Attribute<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Headers<'a> {
+    #[serde(borrow, rename = "M")]
+    map: KeptHeaders<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct KeptHeaders<'a> {
+    #[serde(borrow, rename = "content-type")]
+    content_type: Attribute<'a>,
+}
 
 /// An attribute in [DynamoDB
 /// JSON](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html), of the
 /// types that the ledger has.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 struct Attribute<'a> {
     #[serde(borrow, rename = "S")]
-    text: Option<Cow<'a, str>>,
+    text: Option<Text<'a>>,
     #[serde(borrow, rename = "N")]
-    number: Option<Cow<'a, str>>,
+    number: Option<Text<'a>>,
     #[serde(borrow, rename = "B")]
-    binary: Option<Cow<'a, str>>,
+    binary: Option<Text<'a>>,
     #[serde(rename = "BOOL")]
     boolean: bool,
-    #[serde(borrow, rename = "M")]
-    map: Option<Image<'a>>,
 }
 
 /// A webhook that was recorded.
@@ -71,74 +124,84 @@ impl Change<'_> {
     /// A put over an item past its window is a modification, and records a webhook like an insertion. So does
     /// the operator who has a webhook published again.
     pub fn recorded(&self) -> Option<Result<StreamItem, UnreadableItem>> {
-        let recorded_at = |image: &Image<'_>| {
-            ["accepted_at", REPUBLISHED_AT].map(|name| {
-                let attribute = image.get(name)?;
-                attribute.number.as_deref().map(str::to_owned)
-            })
-        };
         let new = self.images.new.as_ref()?;
-        let before = self.images.old.as_ref().map(recorded_at);
-        (before != Some(recorded_at(new))).then(|| StreamItem::read(new))
+        let is_recorded = self.images.old.as_ref().is_none_or(|old| {
+            (&old.accepted_at, &old.republished_at) != (&new.accepted_at, &new.republished_at)
+        });
+        is_recorded.then(|| StreamItem::read(new))
+    }
+}
+
+impl Attribute<'_> {
+    fn text(&self) -> Option<&str> {
+        self.text.as_ref().map(|Text(text)| &**text)
     }
 }
 
 impl StreamItem {
     fn read(image: &Image<'_>) -> Result<Self, UnreadableItem> {
-        let optional = |name: &str| {
-            image
-                .get(name)
-                .and_then(|attribute| attribute.text.as_deref())
-        };
-        // An empty text names nothing: no event, no source, no object.
-        let text = |name: &'static str| {
-            let text = optional(name).filter(|text| !text.is_empty());
-            text.ok_or(UnreadableItem(name))
-        };
-        let named = |name: &'static str, is_valid: fn(&str) -> bool| match is_valid(text(name)?) {
-            true => Ok(text(name)?.to_owned()),
-            false => Err(UnreadableItem(name)),
-        };
-        let binary = |name: &'static str| {
-            let digits = image.get(name)?.binary.as_deref()?;
-            let bytes = STANDARD.decode(digits).map_err(|_| UnreadableItem(name));
-            Some(bytes.map(Cow::Owned))
-        };
-        let body = StoredBody::read(binary, || text("body_s3").map(str::to_owned))?;
-        let (key, id) = (text("pk")?.to_owned(), named("id", is_name)?);
-        let source = named("gatewaysource", is_source_name)?;
-        let provider: Result<Provider, _> = text("provider")?.parse();
+        let body = StoredBody::read(
+            |name| {
+                let attribute = if name == "body" {
+                    &image.body
+                } else {
+                    &image.body_z
+                };
+                let Text(digits) = attribute.binary.as_ref()?;
+                let bytes = STANDARD.decode(&**digits).map_err(|_| UnreadableItem(name));
+                Some(bytes.map(Cow::Owned))
+            },
+            || required("body_s3", &image.body_s3).map(str::to_owned),
+        )?;
+        let key = required("pk", &image.pk)?.to_owned();
+        let id = named("id", &image.id, is_name)?.to_owned();
+        let source = named("gatewaysource", &image.gatewaysource, is_source_name)?.to_owned();
+        let provider: Result<Provider, _> = required("provider", &image.provider)?.parse();
         let provider = provider.map_err(|_| UnreadableItem("provider"))?;
-        let headers = image
-            .get("headers")
-            .and_then(|headers| headers.map.as_ref());
-        let content_type = headers.and_then(|headers| headers.get("content-type")?.text.as_deref());
+        let event_type = image.event_type.text().filter(|text| !text.is_empty());
+        let content_type = image.headers.map.content_type.text();
         Ok(Self {
             event: EventMeta {
                 key,
                 id,
-                event_type: text("type").unwrap_or(QUARANTINED).to_owned(),
+                event_type: event_type.unwrap_or(QUARANTINED).to_owned(),
                 source,
                 provider: provider.name().to_owned(),
                 accepted_at: accepted_at(image).ok_or(UnreadableItem("accepted_at"))?,
-                conflict: image
-                    .get("conflict")
-                    .is_some_and(|attribute| attribute.boolean),
+                conflict: image.conflict.boolean,
                 replayed: false,
             },
             provider,
-            reason: optional("reason").map(str::to_owned),
+            reason: image.reason.text().map(str::to_owned),
             body,
             content_type: content_type.unwrap_or(UNKNOWN_CONTENT_TYPE).to_owned(),
-            matched: optional("secret").and_then(|secret| secret.parse().ok()),
+            matched: image.secret.text().and_then(|secret| secret.parse().ok()),
         })
     }
+}
+
+/// A text that names something. An empty one names no event, no source and no object.
+fn required<'i>(
+    name: &'static str,
+    attribute: &'i Attribute<'_>,
+) -> Result<&'i str, UnreadableItem> {
+    let text = attribute.text().filter(|text| !text.is_empty());
+    text.ok_or(UnreadableItem(name))
+}
+
+fn named<'i>(
+    name: &'static str,
+    attribute: &'i Attribute<'_>,
+    is_valid: fn(&str) -> bool,
+) -> Result<&'i str, UnreadableItem> {
+    let text = required(name, attribute)?;
+    is_valid(text).then_some(text).ok_or(UnreadableItem(name))
 }
 
 /// When an item was accepted, in milliseconds. A time without a year of four digits is none to readers of the
 /// event.
 fn accepted_at(image: &Image<'_>) -> Option<i64> {
-    let number = image.get("accepted_at")?.number.as_deref()?;
+    let Text(number) = image.accepted_at.number.as_ref()?;
     let number = number.parse().ok().filter(|number| *number >= 0)?;
     Timestamp::from_millisecond(number).ok().map(|_| number)
 }
