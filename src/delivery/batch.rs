@@ -10,7 +10,7 @@ use crate::backoff;
 use crate::messages::{DeliverEvent, MAX_DELAY, Message, early_by};
 use crate::store::deliveries::Delivery;
 use crate::store::endpoints::{Endpoint, EndpointStatus, delivery_id};
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::stream::{FuturesUnordered, Stream, StreamExt};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -75,7 +75,7 @@ impl DeliveryFunction {
         unfinished.extend(self.replace_messages(batch.replaced).await);
         let Settled {
             unfinished: left, ..
-        } = self.settle(Vec::new(), batch.without_attempt).await;
+        } = self.settle(Vec::new(), batch.without_attempt, &[]).await;
         unfinished.extend(left);
         unfinished.extend(self.attempt_all(batch.trials).await);
         unfinished
@@ -145,6 +145,8 @@ impl DeliveryFunction {
             .map(|trial| (trial.received.receipt.clone(), 0));
         self.queue.change_visibility(receipts.collect()).await;
         let reported = Reported::default();
+        // The endpoints of the attempts that are not settled yet, one for each attempt.
+        let mut under_way: Vec<&str> = now.iter().map(|trial| &*trial.status.endpoint.id).collect();
         let attempts = now.into_iter().map(async |mut trial| {
             let (sent, endpoint) = (Notify::new(), &trial.status.endpoint);
             let attempt = self
@@ -154,7 +156,7 @@ impl DeliveryFunction {
                 .health
                 .report_while_hanging(attempt, &sent, trial.status, &reported)
                 .await;
-            match tried {
+            let attempted = match tried {
                 Some(tried) => Ok(Attempted {
                     delivery: trial.delivery,
                     status: trial.status,
@@ -162,27 +164,38 @@ impl DeliveryFunction {
                     tried,
                 }),
                 None => Err(trial.received.id.clone()),
-            }
+            };
+            (&*trial.status.endpoint.id, attempted)
         });
         let mut pending: FuturesUnordered<_> = attempts.collect();
-        // Settled in windows: a delivery that is done does not wait for a slow one, and deliveries that are
-        // done at about the same time share one update of their circuit and one call for their messages.
-        while let Some(first) = pending.next().await {
-            let (mut done, mut failed) = (Vec::new(), Vec::new());
-            let mut sort = |attempt| match attempt {
-                Ok(tried) => done.push(tried),
-                Err(id) => failed.push(id),
-            };
-            sort(first);
-            let end = tokio::time::Instant::now() + SETTLE_WINDOW;
-            while let Ok(Some(next)) = timeout_at(end, pending.next()).await {
-                sort(next);
+        while let Some(window) = next_window(&mut pending).await {
+            let mut done = Vec::new();
+            for (endpoint, attempted) in window {
+                if let Some(place) = under_way.iter().position(|one| *one == endpoint) {
+                    under_way.swap_remove(place);
+                }
+                match attempted {
+                    Ok(attempted) => done.push(attempted),
+                    Err(id) => unfinished.push(id),
+                }
             }
-            unfinished.extend(failed);
-            unfinished.extend(self.settle(done, Vec::new()).await.unfinished);
+            let settled = self.settle(done, Vec::new(), &under_way).await;
+            unfinished.extend(settled.unfinished);
         }
         unfinished
     }
+}
+
+/// The attempts that are done next: the first, and those within a window after it. A delivery that is done
+/// does not wait for a slow one, and deliveries that are done at about the same time share one update of
+/// their circuit and one call for their messages.
+async fn next_window<T>(attempts: &mut (impl Stream<Item = T> + Unpin)) -> Option<Vec<T>> {
+    let mut window = vec![attempts.next().await?];
+    let end = tokio::time::Instant::now() + SETTLE_WINDOW;
+    while let Ok(Some(next)) = timeout_at(end, attempts.next()).await {
+        window.push(next);
+    }
+    Some(window)
 }
 
 /// Whether an attempt ends before the invocation does.

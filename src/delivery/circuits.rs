@@ -45,16 +45,24 @@ struct Tally {
 
 impl EndpointHealth {
     /// Updates the circuits by these attempts; opens or closes them, or disables an endpoint. The endpoints
-    /// as they are then.
+    /// as they are then. Of the endpoints that are `under_way`, further attempts of the batch are not done.
     pub(super) async fn update_circuits(
         &self,
         attempted: &[Attempted<'_>],
+        under_way: &[&str],
         now: Timestamp,
     ) -> HashMap<String, EndpointStatus> {
         let mut after = HashMap::new();
         for (before, tally) in tally(attempted) {
             let id = before.endpoint.id.clone();
-            let updated = self.update_circuit(before, &tally, now).await;
+            let circuit = &before.circuit;
+            let pace = if under_way.contains(&&*id) && !tally.is_slow {
+                // The trial is not over: an attempt that is under way may still be slow.
+                Pace::AsKnown
+            } else {
+                pace(tally.is_slow, tally.succeeded, circuit, now)
+            };
+            let updated = self.update_circuit(before, &tally, pace, now).await;
             let updated = updated.unwrap_or_else(|error| {
                 // Better a failure too few than a delivery that is not settled.
                 tracing::error!(endpoint.id = id, %error, "circuit is not updated");
@@ -69,11 +77,11 @@ impl EndpointHealth {
         &self,
         before: &EndpointStatus,
         tally: &Tally,
+        pace: Pace,
         now: Timestamp,
     ) -> Result<EndpointStatus, AwsError> {
         let EndpointStatus { endpoint, circuit } = before;
         let id = &endpoint.id;
-        let pace = pace(tally.is_slow, tally.succeeded, circuit, now);
         let mut after = before.clone();
         // Most successes clear nothing and cost no write.
         let has_nothing_to_clear =

@@ -299,7 +299,7 @@ impl DeliveryFunction {
         let tried = join_all(attempts).await;
         let is_whole = tried.iter().all(Option::is_some);
         let settled = self
-            .settle(tried.into_iter().flatten().collect(), Vec::new())
+            .settle(tried.into_iter().flatten().collect(), Vec::new(), &[])
             .await;
         let is_done = is_whole && settled.is_written;
         Ok((tries, is_done.then_some(settled)))

@@ -44,15 +44,20 @@ struct Changes<'a> {
 
 impl DeliveryFunction {
     /// Settles deliveries that were attempted, in the order of their attempts, and others without an attempt.
+    /// Of the endpoints that are `under_way`, further attempts of this batch are not done.
     pub(super) async fn settle(
         &self,
         attempted: Vec<Attempted<'_>>,
         decided: Vec<Decided<'_>>,
+        under_way: &[&str],
     ) -> Settled {
         let now = Timestamp::now();
         // The circuits first: what becomes of a delivery depends on whether its endpoint still takes
         // deliveries.
-        let after = self.health.update_circuits(&attempted, now).await;
+        let after = self
+            .health
+            .update_circuits(&attempted, under_way, now)
+            .await;
         let mut changes = Changes::default();
         for one in attempted {
             // An attempt that says nothing of its endpoint updates no circuit.

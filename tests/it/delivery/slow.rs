@@ -164,6 +164,36 @@ async fn one_invocation_has_the_turn_at_an_endpoint_of_which_nothing_is_known() 
 }
 
 #[tokio::test]
+async fn a_turn_lasts_until_the_last_of_its_attempts_is_done() {
+    let (world, receiver) = world().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let open = Arc::clone(&gate);
+    receiver.answer(move |request| match request.has("\"p-2\"") {
+        true => Reply::Gated(Arc::clone(&open), 200),
+        false => Reply::status(200),
+    });
+    let (one, mut other) = (world.function().await, world.function().await);
+    world.offer("ep_a", 1).await;
+    world.offer("ep_a", 2).await;
+    let (batch, answer) = begin(&world, &one).await;
+    eventually("the quick delivery is settled", || async {
+        world.record("ep_a", 1).await["state"] == "delivered"
+    })
+    .await;
+    // The other attempt may still prove to be slow: nobody else tries the endpoint.
+    world.offer("ep_a", 3).await;
+    world.pump_kind(&mut other, "delivery/1").await;
+    assert_eq!(receiver.requests().len(), 2);
+    gate.add_permits(1);
+    end(&world, batch, answer).await;
+    world.drain(&mut other).await;
+    assert_eq!(
+        world.states("ep_a").await,
+        [("delivered".to_owned(), 3)].into()
+    );
+}
+
+#[tokio::test]
 async fn a_turn_ends_with_its_invocation() {
     let (world, receiver) = world().await;
     receiver.always(Reply::status(500));
