@@ -200,8 +200,6 @@ def dynamodb_violations(operation, request):
             return batch_get_violations(request)
         case "BatchWriteItem":
             return batch_write_violations(request)
-        case "BatchExecuteStatement":
-            return statement_violations(request)
         case "TransactWriteItems":
             return transaction_violations(request)
     return []
@@ -250,30 +248,6 @@ def batch_write_violations(request):
     if not 1 <= count <= 25:
         found.append(f"{count} writes, not 1 to 25")
     return found
-
-
-# The form of statement that the gateway uses. Any other is reported: the checks do not know it.
-INSERT = re.compile(r"""INSERT INTO "(?P<table>[\w.-]{3,255})" VALUE \{(?P<members>'\w+': \?(, '\w+': \?)*)\}""")
-
-
-def statement_violations(request):
-    """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.multiplestatements.batching.html"""
-    found, written = [], {}
-    for statement in request["Statements"]:
-        insert, values = INSERT.fullmatch(statement["Statement"]), statement.get("Parameters", [])
-        if not insert:
-            found.append(f"the statement is no INSERT of members: {statement['Statement'][:80]!r}")
-            continue
-        names, table = re.findall(r"'(\w+)'", insert["members"]), insert["table"]
-        if len(names) != len(values) or len(names) != len(set(names)):
-            found.append(f"{len(names)} members and {len(values)} parameters: {', '.join(names)}")
-            continue
-        item = dict(zip(names, values))
-        found += item_violations(table, item)
-        written.setdefault(table, []).append(item)
-    if not 1 <= len(request["Statements"]) <= 25:
-        found.append(f"{len(request['Statements'])} statements, not 1 to 25")
-    return found + [text for table, items in written.items() for text in duplicate_violations(table, items)]
 
 
 def transaction_violations(request):

@@ -32,25 +32,6 @@ def authorize_batches_as_single_calls():
     iam_actions.extract_iam_action = action
 
 
-def authorize_statements_as_inserts():
-    """AWS authorizes each statement of BatchExecuteStatement by its kind, on its table. The call has no action
-    of its own: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-iam.html"""
-    action_of, tables_of = iam_actions.extract_iam_action, iam_actions.dynamodb_resource_arns
-
-    def action(service, *request):
-        name = action_of(service, *request)
-        return "dynamodb:PartiQLInsert" if name == "dynamodb:BatchExecuteStatement" else name
-
-    def tables(body, region, account):
-        statements = json.loads(body or b"{}").get("Statements", [])
-        names = {aws_rules.INSERT.match(one["Statement"])["table"] for one in statements}
-        return tables_of(body, region, account) + [
-            iam_actions._dynamodb_table_arn(name, region, account) for name in sorted(names)
-        ]
-
-    iam_actions.extract_iam_action, iam_actions.dynamodb_resource_arns = action, tables
-
-
 def take_loopback_for_tls():
     """The emulator speaks plain HTTP on loopback. The TLS-only policies of the stack would deny that."""
     original = app.pin_request_origin
@@ -311,7 +292,6 @@ if __name__ == "__main__":
     if "BROKEN_RULES" in os.environ:
         check_requests(os.environ["BROKEN_RULES"])
     authorize_batches_as_single_calls()
-    authorize_statements_as_inserts()
     take_loopback_for_tls()
     route_options_without_cors()
     tell_functions_their_log_format()

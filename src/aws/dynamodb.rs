@@ -7,11 +7,12 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, BatchStatementRequest, KeysAndAttributes, ReturnValuesOnConditionCheckFailure,
+    AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
     WriteRequest,
 };
 use jiff::Timestamp;
@@ -23,8 +24,11 @@ use std::time::Duration;
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>.
 pub(crate) const MAX_READS: usize = 100;
 
-/// The most items that one batch writes or inserts.
-pub(crate) const MAX_WRITES: usize = 25;
+/// The most items that one batch writes.
+const MAX_WRITES: usize = 25;
+
+/// The most items that one transaction writes.
+pub(crate) const MAX_TRANSACTION: usize = 100;
 
 /// How often in a row a batch may come back without any progress.
 pub const TRIES: u32 = 5;
@@ -213,37 +217,40 @@ pub async fn write_batch(
     Ok(())
 }
 
-/// Inserts at most [`MAX_WRITES`] items in one call, each unless another has its key; whether each is
-/// inserted. An item that is not, for whatever reason, keeps none of the others out.
+/// Inserts at most [`MAX_TRANSACTION`] items that have an `id`, all of them or none; false if the key of one
+/// is taken.
 ///
-/// `BatchWriteItem` would replace the items that are there. Only an `INSERT` has this condition.
-pub async fn insert_batch(
-    client: &Client,
-    table: &str,
-    items: Vec<Item>,
-) -> Result<Vec<bool>, AwsError> {
-    let statements = items.into_iter().map(|item| insert(table, item));
-    let statements = statements.collect::<Result<Vec<_>, _>>()?;
-    let wanted = statements.len();
-    let request = client.batch_execute_statement();
-    let answer = request.set_statements(Some(statements)).send().await?;
-    // They are in the order of the statements.
-    let responses = answer.responses.unwrap_or_default().into_iter();
-    let mut inserted: Vec<_> = responses.map(|response| response.error.is_none()).collect();
-    inserted.resize(wanted, false);
-    Ok(inserted)
+/// `BatchWriteItem` would replace the items that are there: only a transaction has this condition. It [costs
+/// two write units](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html)
+/// for each kilobyte.
+pub async fn insert_all(client: &Client, table: &str, items: Vec<Item>) -> Result<bool, AwsError> {
+    let mut transaction = client.transact_write_items();
+    for item in items {
+        let put = aws_sdk_dynamodb::types::Put::builder().table_name(table);
+        let put = put
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(id)");
+        let write = TransactWriteItem::builder().put(put.build()?);
+        transaction = transaction.transact_items(write.build());
+    }
+    match transaction.send().await {
+        Ok(_) => Ok(true),
+        Err(error) if is_unmet(&error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
-fn insert(table: &str, item: Item) -> Result<BatchStatementRequest, AwsError> {
-    let (members, values): (Vec<_>, Vec<_>) = item
-        .into_iter()
-        .map(|(name, value)| (format!("'{name}': ?"), value))
-        .unzip();
-    let members = members.join(", ");
-    let statement = BatchStatementRequest::builder()
-        .statement(format!("INSERT INTO \"{table}\" VALUE {{{members}}}"))
-        .set_parameters(Some(values));
-    Ok(statement.build()?)
+/// Whether a transaction was not made because of a condition.
+pub fn is_unmet(error: &SdkError<TransactWriteItemsError>) -> bool {
+    let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
+        error.as_service_error()
+    else {
+        return false;
+    };
+    let reasons = canceled.cancellation_reasons();
+    reasons
+        .iter()
+        .any(|reason| reason.code() == Some("ConditionalCheckFailed"))
 }
 
 /// DynamoDB left a part of a batch undone each time.

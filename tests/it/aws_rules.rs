@@ -40,13 +40,6 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
     let write = |id: &str| json!({"PutRequest": {"Item": {"kind": {"S": "k"}, "id": {"S": id}}}});
     let get = json!({"kind": {"S": "k"}, "id": {"S": "i"}});
     let put = |keys: Vec<Value>| json!({"RequestItems": {"journal": keys}});
-    let inserts = |statements: Vec<Value>| json!({"Statements": statements});
-    let insert = |id: &str| {
-        json!({
-            "Statement": "INSERT INTO \"journal\" VALUE {'kind': ?, 'id': ?}",
-            "Parameters": [{"S": "k"}, {"S": id}],
-        })
-    };
     vec![
         ("DynamoDB_20120810.PutThing", json!({}), "no such operation"),
         (
@@ -141,33 +134,6 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
             "DynamoDB_20120810.BatchWriteItem",
             put((0..26).map(|id| write(&id.to_string())).collect()),
             "above 25",
-        ),
-        (
-            "DynamoDB_20120810.BatchExecuteStatement",
-            inserts((0..26).map(|id| insert(&id.to_string())).collect()),
-            "a length of 26, above 25",
-        ),
-        (
-            "DynamoDB_20120810.BatchExecuteStatement",
-            inserts(vec![insert("i"), insert("i")]),
-            "twice",
-        ),
-        (
-            "DynamoDB_20120810.BatchExecuteStatement",
-            inserts(vec![insert("")]),
-            "0 bytes, not 1 to 1024",
-        ),
-        (
-            "DynamoDB_20120810.BatchExecuteStatement",
-            inserts(vec![json!({
-                "Statement": "INSERT INTO \"journal\" VALUE {'kind': ?, 'id': ?}", "Parameters": [{"S": "k"}],
-            })]),
-            "2 members and 1 parameters",
-        ),
-        (
-            "DynamoDB_20120810.BatchExecuteStatement",
-            inserts(vec![json!({"Statement": "DELETE FROM \"journal\""})]),
-            "no INSERT of members",
         ),
         (
             "AmazonSQS.SendMessageBatch",

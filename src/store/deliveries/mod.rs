@@ -10,7 +10,7 @@ pub use held::HeldEntry;
 pub use record::{Attempt, Delivery, RETENTION, Sent, State, UNREAD};
 
 use crate::aws::dynamodb::{
-    self, Item, MAX_WRITES, PAUSE, Put, TRIES, insert_batch, number, put_if, read_batch, text,
+    self, Item, MAX_TRANSACTION, PAUSE, Put, TRIES, insert_all, number, put_if, read_batch, text,
     text_of, write_batch,
 };
 use crate::aws::error::AwsError;
@@ -21,7 +21,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// How much of a response is kept, in bytes.
 pub const MAX_RESPONSE: usize = 1024;
@@ -99,13 +99,21 @@ impl Deliveries {
 
     /// Writes each record as [`record`](Self::record) does; the results are in the order of the records.
     ///
-    /// The first records of several deliveries share a call. A record that this call does not write is
-    /// written by itself. Therefore a record that is throttled, or that another invocation wrote too, does
-    /// not bring back the rest.
+    /// The first records of several deliveries share a transaction. If it is not made, each record is written
+    /// by itself. Therefore a record that is throttled, or that another invocation wrote too, does not bring
+    /// back the rest.
     pub async fn record_all(&self, records: &[&Delivery]) -> Vec<Result<bool, AwsError>> {
-        let inserted = self.insert(records).await;
+        let first = records.iter().filter(|record| record.seen.is_none());
+        let first: Vec<&Delivery> = first.copied().collect();
+        let mut is_inserted = false;
+        if (2..=MAX_TRANSACTION).contains(&first.len()) {
+            is_inserted = self.insert(&first).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "records are written one by one");
+                false
+            });
+        }
         let writes = records.iter().map(async |record| {
-            if inserted.contains(&*record.id) {
+            if is_inserted && record.seen.is_none() {
                 return Ok(true);
             }
             self.record(record).await
@@ -113,30 +121,10 @@ impl Deliveries {
         join_all(writes).await
     }
 
-    /// Inserts the first records of deliveries; the ids of those that are inserted for sure.
-    async fn insert<'r>(&self, records: &[&'r Delivery]) -> HashSet<&'r str> {
-        let mut first = records.to_vec();
-        first.retain(|record| record.seen.is_none());
-        let mut inserted = HashSet::new();
-        if first.len() < 2 {
-            return inserted;
-        }
-        for some in first.chunks(MAX_WRITES) {
-            match self.insert_some(some).await {
-                Ok(ids) => inserted.extend(ids),
-                Err(error) => tracing::warn!(%error, "records are written one by one"),
-            }
-        }
-        inserted
-    }
-
-    async fn insert_some<'r>(&self, records: &[&'r Delivery]) -> Result<Vec<&'r str>, AwsError> {
+    /// Inserts the first records of deliveries, all of them or none.
+    async fn insert(&self, records: &[&Delivery]) -> Result<bool, AwsError> {
         let items = records.iter().map(item).collect::<Result<_, _>>()?;
-        let is_inserted = insert_batch(&self.client, &self.table, items).await?;
-        let inserted = records.iter().zip(is_inserted);
-        Ok(inserted
-            .filter_map(|(record, is_inserted)| is_inserted.then_some(&*record.id))
-            .collect())
+        insert_all(&self.client, &self.table, items).await
     }
 
     /// Writes a record of a delivery that others may try at the same time: no attempt of theirs is lost.

@@ -2,13 +2,12 @@
 
 use super::*;
 use crate::store::endpoints::test::event;
-use aws_sdk_dynamodb::operation::batch_execute_statement::{
-    BatchExecuteStatementError, BatchExecuteStatementOutput,
-};
 use aws_sdk_dynamodb::operation::put_item::PutItemOutput;
-use aws_sdk_dynamodb::types::{
-    BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementResponse,
+use aws_sdk_dynamodb::operation::transact_write_items::{
+    TransactWriteItemsError, TransactWriteItemsOutput,
 };
+use aws_sdk_dynamodb::types::CancellationReason;
+use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_smithy_mocks::{Rule, mock};
 
 /// A record of this delivery that was not read from the table.
@@ -18,28 +17,37 @@ fn first(id: &str) -> Delivery {
     record
 }
 
-/// The answer to a call of as many statements as there are codes: each fails with its code, if it has one.
-fn answer(codes: &'static [Option<BatchStatementErrorCodeEnum>]) -> Rule {
-    mock!(Client::batch_execute_statement)
-        .match_requests(|request| {
-            let mut statements = request.statements().iter();
-            request.statements().len() == codes.len()
-                && statements.all(|one| {
-                    one.statement()
-                        .starts_with("INSERT INTO \"deliveries\" VALUE {'")
-                        && one.statement().matches('?').count() == one.parameters().len()
-                })
+/// Matches a transaction that inserts these records.
+macro_rules! transactions {
+    ($ids:expr) => {
+        mock!(Client::transact_write_items).match_requests(|request| {
+            let writes = request.transact_items().iter();
+            let puts = writes.map(|write| write.put().unwrap());
+            let is_insert = |condition: Option<&str>| condition == Some(NEW);
+            puts.clone()
+                .all(|put| is_insert(put.condition_expression()))
+                && puts
+                    .map(|put| text_of(put.item(), "id").unwrap())
+                    .eq($ids.iter().copied())
         })
-        .then_output(|| {
-            let responses = codes.iter().map(|code| {
-                let error = code
-                    .clone()
-                    .map(|code| BatchStatementError::builder().code(code).build());
-                BatchStatementResponse::builder().set_error(error).build()
-            });
-            let answer = BatchExecuteStatementOutput::builder();
-            answer.set_responses(Some(responses.collect())).build()
-        })
+    };
+}
+
+/// A transaction that inserts these records.
+fn transaction(ids: &'static [&str]) -> Rule {
+    transactions!(ids).then_output(|| TransactWriteItemsOutput::builder().build())
+}
+
+/// The same, which DynamoDB cancels: each write for its reason.
+fn canceled(ids: &'static [&str], reasons: &'static [&str]) -> Rule {
+    transactions!(ids).then_error(|| {
+        let reasons = reasons
+            .iter()
+            .map(|code| CancellationReason::builder().code(*code).build());
+        let canceled = TransactionCanceledException::builder();
+        let canceled = canceled.set_cancellation_reasons(Some(reasons.collect()));
+        TransactWriteItemsError::TransactionCanceledException(canceled.build())
+    })
 }
 
 /// The write of one record by itself.
@@ -69,23 +77,24 @@ async fn write(records: &[Delivery], calls: &[&Rule]) {
 }
 
 #[tokio::test]
-async fn a_record_that_is_not_inserted_is_written_by_itself() {
-    use BatchStatementErrorCodeEnum::{DuplicateItem, ThrottlingError};
-    let records = ["a", "b", "c"].map(first);
-    write(&records, &[&answer(&[None, None, None])]).await;
-    let inserted = answer(&[Some(DuplicateItem), None, Some(ThrottlingError)]);
-    write(&records, &[&inserted, &put("a", NEW), &put("c", NEW)]).await;
-}
-
-#[tokio::test]
-async fn if_the_call_fails_each_record_is_written_by_itself() {
-    let failed = mock!(Client::batch_execute_statement).then_error(|| {
+async fn if_a_transaction_is_not_made_each_record_is_written_by_itself() {
+    let records = ["a", "b"].map(first);
+    write(&records, &[&transaction(&["a", "b"])]).await;
+    for reasons in [
+        ["ConditionalCheckFailed", "None"],
+        ["None", "TransactionConflict"],
+        ["None", "ThrottlingError"],
+    ] {
+        let reasons: &'static [&str] = Vec::leak(reasons.to_vec());
+        let failed = canceled(&["a", "b"], reasons);
+        write(&records, &[&failed, &put("a", NEW), &put("b", NEW)]).await;
+    }
+    let denied = transactions!(["a", "b"]).then_error(|| {
         let denied =
             aws_sdk_dynamodb::error::ErrorMetadata::builder().code("AccessDeniedException");
-        BatchExecuteStatementError::generic(denied.build())
+        TransactWriteItemsError::generic(denied.build())
     });
-    let calls = [&failed, &put("a", NEW), &put("b", NEW)];
-    write(&["a", "b"].map(first), &calls).await;
+    write(&records, &[&denied, &put("a", NEW), &put("b", NEW)]).await;
 }
 
 #[tokio::test]
@@ -93,13 +102,6 @@ async fn only_first_records_are_inserted_and_one_alone_is_put() {
     let seen = first("a").read();
     let calls = [&put("a", SEEN), &put("b", NEW)];
     write(&[seen.clone(), first("b")], &calls).await;
-    let calls = [&answer(&[None, None]), &put("a", SEEN)];
+    let calls = [&transaction(&["b", "c"]), &put("a", SEEN)];
     write(&[first("b"), seen, first("c")], &calls).await;
-}
-
-#[tokio::test]
-async fn a_call_inserts_as_many_as_aws_allows() {
-    const MANY: [Option<BatchStatementErrorCodeEnum>; MAX_WRITES] = [const { None }; MAX_WRITES];
-    let records: Vec<_> = (0..=MAX_WRITES).map(|id| first(&id.to_string())).collect();
-    write(&records, &[&answer(&MANY), &answer(&[None])]).await;
 }

@@ -2,13 +2,13 @@
 //! overwriting each other.
 
 use super::{Endpoint, EndpointStatus, MAX_AGE};
-use crate::aws::dynamodb::{self, Item, Put, number, put_if, query_all, read_batch, text};
+use crate::aws::dynamodb::{
+    self, Item, Put, is_unmet, number, put_if, query_all, read_batch, text,
+};
 use crate::aws::error::AwsError;
 use crate::store::cached::{Cached, Current};
 use crate::store::endpoints::circuit::{Circuit, Transition};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem, Update};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -177,7 +177,7 @@ impl Endpoints {
         }
         match transaction.send().await {
             Ok(_) => Ok(true),
-            Err(error) if is_refused(&error) => Ok(false),
+            Err(error) if is_unmet(&error) => Ok(false),
             Err(error) => Err(unwritten(error)),
         }
     }
@@ -197,19 +197,6 @@ impl Endpoints {
         let answer = delete.send().await.map_err(not_removed)?;
         Ok(answer.attributes.is_some())
     }
-}
-
-/// Whether a transaction was not made because of a condition.
-fn is_refused(error: &SdkError<TransactWriteItemsError>) -> bool {
-    let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
-        error.as_service_error()
-    else {
-        return false;
-    };
-    let reasons = canceled.cancellation_reasons();
-    reasons
-        .iter()
-        .any(|reason| reason.code() == Some("ConditionalCheckFailed"))
 }
 
 fn read(item: Item) -> Option<Endpoint> {

@@ -290,7 +290,7 @@ async fn first_attempts_of_a_batch_share_their_calls() {
     let called = world.tap.called().into_iter();
     let called: Vec<_> = called.map(|call| call.operation).collect();
     let read = "DynamoDB_20120810.BatchGetItem";
-    let written = "DynamoDB_20120810.BatchExecuteStatement";
+    let written = "DynamoDB_20120810.TransactWriteItems";
     assert_eq!(called, [read, read, read, written]);
     let delivered = [("delivered".to_owned(), 10)].into();
     assert_eq!(world.states("ep_a").await, delivered);

@@ -148,7 +148,7 @@ async fn no_error_of_aws_tells_it_either() {
         "BatchGetItem",
         "Query",
         "BatchWriteItem",
-        "BatchExecuteStatement",
+        "TransactWriteItems",
         "PutItem",
         "UpdateItem",
     ];

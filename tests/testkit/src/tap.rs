@@ -329,7 +329,6 @@ fn action(target: &str, method: &Method, uri: &Uri) -> String {
     // IAM has no actions for SQS batches; the names of DynamoDB's batch actions begin with the word.
     let operation = match operation {
         "TransactWriteItems" => "UpdateItem",
-        "BatchExecuteStatement" => "PartiQLInsert",
         other => other.strip_suffix("Batch").unwrap_or(other),
     };
     format!("{service}:{operation}")

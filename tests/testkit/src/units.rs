@@ -31,16 +31,6 @@ pub fn units(operation: &str, request: &Value, answer: &Value) -> Units {
             };
             units.writes = requests.map(one).sum();
         }
-        // The names of an item's attributes are in the statement, in quotes.
-        "BatchExecuteStatement" => {
-            let one = |statement: &Value| {
-                let names = statement["Statement"].as_str().unwrap().split('\'');
-                let names: usize = names.skip(1).step_by(2).map(str::len).sum();
-                let values: usize = items(&statement["Parameters"]).map(value_size).sum();
-                (names + values).div_ceil(1024) as f64
-            };
-            units.writes = items(&request["Statements"]).map(one).sum();
-        }
         "BatchGetItem" => {
             let is_consistent =
                 members(&request["RequestItems"]).all(|table| table["ConsistentRead"] == true);
