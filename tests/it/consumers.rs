@@ -63,11 +63,12 @@ impl World {
     }
 }
 
+/// The ids of events, sorted: a standard queue promises no order.
 fn ids(messages: &[Message]) -> Vec<String> {
-    messages
-        .iter()
-        .map(|message| attribute(message, "ce-id"))
-        .collect()
+    let ids = messages.iter().map(|message| attribute(message, "ce-id"));
+    let mut ids: Vec<_> = ids.collect();
+    ids.sort();
+    ids
 }
 
 fn attribute(message: &Message, name: &str) -> String {
