@@ -6,6 +6,9 @@ use icu_properties::props::GeneralCategory;
 use std::fmt;
 use std::str::FromStr;
 
+/// A key of fewer bytes can be guessed.
+const MIN_BYTES: usize = 16;
+
 /// The shared secret of a source, exactly the bytes that key the MAC.
 ///
 /// Not even `Debug` shows it: no log line and no error can.
@@ -20,6 +23,17 @@ impl Secret {
     pub fn new(configured: &str) -> Option<Self> {
         let secret = trimmed(configured);
         (!secret.is_empty()).then(|| Self(secret.as_bytes().into()))
+    }
+
+    /// The secret that a configured text stands for, or `None` if it has no bytes.
+    pub(crate) fn from_bytes(key: impl Into<Box<[u8]>>) -> Option<Self> {
+        let key = key.into();
+        (!key.is_empty()).then_some(Self(key))
+    }
+
+    /// Whether it is so short that it can be guessed, which is worth a warning.
+    pub fn is_short(&self) -> bool {
+        self.0.len() < MIN_BYTES
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

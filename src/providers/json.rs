@@ -17,7 +17,7 @@ pub(super) const MAX_DIGITS: usize = 1_000;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The first bytes of a [gzip](https://www.rfc-editor.org/rfc/rfc1952#section-2.3) file.
-const GZIP: &[u8] = b"\x1f\x8b";
+pub(super) const GZIP: &[u8] = b"\x1f\x8b";
 
 /// A JSON object whose values have been found, and found to be valid, but not read.
 #[derive(Debug)]
@@ -26,31 +26,122 @@ pub(super) struct Object<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
+/// A JSON text that is an object or an array. Its outermost values have been found, and found to be valid.
+#[derive(Debug)]
+pub(super) enum Document<'a> {
+    Object(Object<'a>),
+    Array(Array<'a>),
+}
+
+/// A JSON array whose values have been found, and found to be valid, but not read.
+#[derive(Debug)]
+pub(super) struct Array<'a> {
+    text: &'a str,
+    items: Vec<&'a RawValue>,
+}
+
+impl<'a> Document<'a> {
+    /// The object or array that a text holds.
+    pub(super) fn from_body(body: &'a [u8]) -> Result<Self, NormalizeError> {
+        let text = text(body)?;
+        if !trimmed(text).starts_with('[') {
+            return Object::from_text(text)
+                .map(Self::Object)
+                .map_err(|error| not_json(&error, NormalizeError::NotADocument));
+        }
+        let items = serde_json::from_str(text);
+        let items = items.map_err(|error| not_json(&error, NormalizeError::NotADocument))?;
+        Ok(Self::Array(Array { text, items }))
+    }
+
+    /// The whole text, without the white space around it.
+    pub(super) fn text(&self) -> &'a str {
+        match self {
+            Self::Object(object) => object.text(),
+            Self::Array(array) => trimmed(array.text),
+        }
+    }
+
+    /// The value of a member, if it is an object.
+    pub(super) fn member(&self, name: &str) -> Option<&'a RawValue> {
+        match self {
+            Self::Object(object) => object.get(name),
+            Self::Array(_) => None,
+        }
+    }
+
+    /// The items, if it is an array.
+    pub(super) fn items(&self) -> Option<&[&'a RawValue]> {
+        match self {
+            Self::Object(_) => None,
+            Self::Array(array) => Some(&array.items),
+        }
+    }
+}
+
+/// The value of a member, if the value is an object that has it.
+pub(super) fn member_of<'a>(value: &'a RawValue, name: &str) -> Option<&'a RawValue> {
+    Object::from_text(value.get()).ok()?.get(name)
+}
+
+/// The items of a value, if it is an array.
+pub(super) fn items_of(value: &RawValue) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(value.get()).ok()
+}
+
+/// The value as a text, if it is one.
+pub(super) fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
+    let Text(text) = serde_json::from_str(value.get()).ok()?;
+    Some(text)
+}
+
+/// The value as a text, if it is a string or a number.
+pub(super) fn scalar_of(value: &RawValue) -> Option<Cow<'_, str>> {
+    let number = value.get();
+    let is_number = number.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    text_of(value).or_else(|| is_number.then_some(number.into()))
+}
+
+/// The text of a body that every parser of JSON reads, if it is JSON.
+fn text(body: &[u8]) -> Result<&str, NormalizeError> {
+    if body.starts_with(GZIP) {
+        return Err(NormalizeError::Compressed);
+    }
+    let json = without_byte_order_mark(body);
+    let skipped = body.len() - json.len();
+    let text = std::str::from_utf8(json).map_err(|error| NormalizeError::NotUtf8 {
+        offset: skipped + error.valid_up_to(),
+    })?;
+    let Extent { depth, digits } = extent(json);
+    if depth > MAX_DEPTH {
+        return Err(NormalizeError::TooDeep);
+    }
+    if digits > MAX_DIGITS {
+        return Err(NormalizeError::TooManyDigits);
+    }
+    Ok(text)
+}
+
+/// `other` if the text is JSON, and otherwise the place where it is none.
+fn not_json(error: &serde_json::Error, other: NormalizeError) -> NormalizeError {
+    match error.classify() {
+        serde_json::error::Category::Data => other,
+        _ => NormalizeError::NotJson {
+            line: error.line(),
+            column: error.column(),
+        },
+    }
+}
+
+fn trimmed(json: &str) -> &str {
+    json.trim_matches([' ', '\t', '\n', '\r'])
+}
+
 impl<'a> Object<'a> {
     /// The object that a body holds.
     pub(super) fn from_body(body: &'a [u8]) -> Result<Self, NormalizeError> {
-        if body.starts_with(GZIP) {
-            return Err(NormalizeError::Compressed);
-        }
-        let json = without_byte_order_mark(body);
-        let skipped = body.len() - json.len();
-        let text = std::str::from_utf8(json).map_err(|error| NormalizeError::NotUtf8 {
-            offset: skipped + error.valid_up_to(),
-        })?;
-        let Extent { depth, digits } = extent(json);
-        if depth > MAX_DEPTH {
-            return Err(NormalizeError::TooDeep);
-        }
-        if digits > MAX_DIGITS {
-            return Err(NormalizeError::TooManyDigits);
-        }
-        Self::from_text(text).map_err(|error| match error.classify() {
-            serde_json::error::Category::Data => NormalizeError::NotAnObject,
-            _ => NormalizeError::NotJson {
-                line: error.line(),
-                column: error.column(),
-            },
-        })
+        Self::from_text(text(body)?)
+            .map_err(|error| not_json(&error, NormalizeError::NotAnObject))
     }
 
     fn from_text(text: &'a str) -> Result<Self, serde_json::Error> {
@@ -60,7 +151,7 @@ impl<'a> Object<'a> {
 
     /// The text of the whole object, without the white space around it.
     pub(super) fn text(&self) -> &'a str {
-        self.text.trim_matches([' ', '\t', '\n', '\r'])
+        trimmed(self.text)
     }
 
     /// The value of a member; of several with one name the last, as most parsers have it.
@@ -74,19 +165,12 @@ impl<'a> Object<'a> {
 
     /// The value of a member that is a string.
     pub(super) fn string(&self, name: &str) -> Option<Cow<'a, str>> {
-        serde_json::from_str(self.get(name)?.get())
-            .ok()
-            .map(|Text(text)| text)
+        text_of(self.get(name)?)
     }
 
     /// The value of a member that is a string or a number: providers change their minds between the two.
     pub(super) fn scalar(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.string(name).or_else(|| {
-            let value = self.get(name)?.get();
-            value
-                .starts_with(|c: char| c == '-' || c.is_ascii_digit())
-                .then_some(value.into())
-        })
+        scalar_of(self.get(name)?)
     }
 
     /// The value of a member that is an object.

@@ -6,9 +6,19 @@
 pub(crate) mod attribute;
 mod creads;
 mod creative_force;
+mod form;
+pub mod handshake;
 mod json;
+pub mod mapping;
+mod path;
 mod people_force;
+pub mod presets;
+pub mod recipe;
+mod reference;
 pub mod shape;
+pub mod template;
+pub mod time;
+pub mod verify;
 mod woodwing;
 
 pub use creative_force::payload_url_problem;
@@ -16,6 +26,7 @@ pub use creative_force::payload_url_problem;
 use crate::crypto::mac::{hmac_sha256, sha256};
 use crate::crypto::secret::Secret;
 use crate::crypto::signature::{self, VerifyError};
+use http::HeaderMap;
 use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt, str::FromStr};
 
@@ -36,6 +47,19 @@ pub enum Provider {
     Creads,
     /// PeopleForce, human resources.
     PeopleForce,
+}
+
+/// A request as it came in, of which nothing is proven yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Incoming<'a> {
+    /// Its method, such as `POST`.
+    pub method: &'a str,
+    /// What follows the question mark of its URL, as it was sent.
+    pub query: &'a str,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// The exact bytes of its body.
+    pub body: &'a [u8],
 }
 
 /// The raw body of a webhook that is authentic: what [`Provider::verify`] made, or what was recorded.
@@ -127,6 +151,21 @@ pub enum NormalizeError {
     /// The body is JSON, but none of the provider's payloads.
     #[error("the body is JSON, but not an object")]
     NotAnObject,
+    /// The body is JSON, but a text, a number or the like.
+    #[error("the body is JSON, but neither an object nor an array")]
+    NotADocument,
+    /// The form has more fields than a form has.
+    #[error("the body is a form of more than {} fields", form::MAX_FIELDS)]
+    TooManyFields,
+    /// The form does not have the field that should hold the JSON.
+    #[error("the body is a form without the field of the JSON")]
+    NoField,
+    /// A part of the type is missing.
+    #[error("the type of the event is not known: {placeholder} is missing or not usable")]
+    NoPart {
+        /// As it stands in the recipe.
+        placeholder: String,
+    },
     /// The member that identifies the delivery is missing, empty, or not a string.
     #[error("{member} is not a usable id")]
     NoId {
@@ -350,6 +389,9 @@ fn words(name: &str) -> Vec<String> {
     }
     words
 }
+
+#[cfg(test)]
+mod checks;
 
 #[cfg(test)]
 mod tests {

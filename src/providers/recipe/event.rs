@@ -1,0 +1,215 @@
+//! Reads what a recipe says of the event, and of the answer.
+
+use super::error::{contradiction, invalid, missing};
+use super::fields::Fields;
+use super::read::template_error;
+use super::{Authenticity, Dedupe, Events, Recipe, RecipeError, Response, Scheme, TokenPlace};
+use crate::providers::Provider;
+use crate::providers::attribute::{is_extension_name, is_media_type};
+use crate::providers::mapping::{BodyKind, Mapping};
+use crate::providers::reference::{EventTemplate, Place};
+use crate::providers::time::TimeFormat;
+use http::HeaderName;
+use http::header::AUTHORIZATION;
+use serde_json::Value;
+
+const MEMBERS: [&str; 6] = ["type", "id", "time", "time_format", "subject", "actor"];
+
+const MAX_FORWARDED: usize = 10;
+
+/// A longer answer is none; a provider that insists on one insists on a short one.
+const MAX_RESPONSE_BYTES: usize = 4_096;
+
+/// The attributes of events that no forwarded header takes the place of.
+const RESERVED: [&str; 18] = [
+    "id",
+    "source",
+    "specversion",
+    "type",
+    "subject",
+    "time",
+    "data",
+    "datacontenttype",
+    "dataschema",
+    "provider",
+    "gatewaysource",
+    "recordedtime",
+    "conflict",
+    "replayed",
+    "partitionkey",
+    "actorid",
+    "reason",
+    "authenticity",
+];
+
+pub(super) fn body(fields: &Fields<'_>) -> Result<BodyKind, RecipeError> {
+    let expected = "json, form, form:FIELD with the name of a field, or any";
+    match fields.text("body")? {
+        None | Some("json") => Ok(BodyKind::Json),
+        Some("form") => Ok(BodyKind::Form),
+        Some("any") => Ok(BodyKind::Any),
+        Some(text) => match text.strip_prefix("form:") {
+            Some(field) if !field.is_empty() => Ok(BodyKind::FormField(field.to_owned())),
+            _ => Err(invalid("body", expected)),
+        },
+    }
+}
+
+impl BodyKind {
+    /// Whether it is a form.
+    pub(super) fn is_form(&self) -> bool {
+        matches!(self, Self::Form | Self::FormField(_))
+    }
+
+    fn has(&self, place: &Place) -> bool {
+        match place {
+            Place::Header(_) => true,
+            Place::Json(_) => matches!(self, Self::Json | Self::FormField(_)),
+            Place::Field(_) => self.is_form(),
+        }
+    }
+}
+
+pub(super) fn mapping(fields: &Fields<'_>, body: &BodyKind) -> Result<Mapping, RecipeError> {
+    let because = "a recipe says what its events are, at least event.type";
+    let event = fields.get("event").ok_or_else(|| missing("event", because))?;
+    let expected = "an object with type, id, time, time_format, subject and actor";
+    let event = event.as_object().ok_or_else(|| invalid("event", expected))?;
+    let event = Fields::of("event", event, &MEMBERS)?;
+    let template = |member: &str| -> Result<Option<EventTemplate>, RecipeError> {
+        let Some(text) = event.text(member)? else {
+            return Ok(None);
+        };
+        let field = event.name(member);
+        let template = EventTemplate::parse(text).map_err(|error| template_error(&field, error))?;
+        if !template.places().all(|place| body.has(place)) {
+            let because = "the body has no such place: {$.path} needs body json or form:FIELD, and {form:FIELD} a \
+                           form";
+            return Err(contradiction(&field, because));
+        }
+        Ok(Some(template))
+    };
+    let because = "each event has a type, such as com.example.{$.type}";
+    let event_type = template("type")?.ok_or_else(|| missing("event.type", because))?;
+    let id = template("id")?;
+    if id.as_ref().is_some_and(|id| id.places().next().is_none()) {
+        let expected = "different for each event: {header:NAME}, {$.path} or {form:FIELD}";
+        return Err(invalid("event.id", expected));
+    }
+    let formats = [
+        ("seconds", TimeFormat::Seconds),
+        ("milliseconds", TimeFormat::Milliseconds),
+        ("rfc3339", TimeFormat::Rfc3339),
+    ];
+    let expected = "seconds, milliseconds or rfc3339";
+    let time_format = event.one_of("time_format", &formats, expected)?;
+    let time = template("time")?;
+    if time.is_none() {
+        event.forbid(&["time_format"], "there is no event.time to read")?;
+    }
+    Ok(Mapping {
+        event_type,
+        id,
+        time,
+        time_format,
+        subject: template("subject")?,
+        actor: template("actor")?,
+    })
+}
+
+/// The forwarded headers, each with the name of its attribute.
+pub(super) fn forwarded(
+    fields: &Fields<'_>,
+    scheme: &Scheme,
+) -> Result<Vec<(HeaderName, String)>, RecipeError> {
+    const FIELD: &str = "forward_headers";
+    match fields.get(FIELD) {
+        None => return Ok(Vec::new()),
+        Some(Value::Array(names)) if names.is_empty() => return Ok(Vec::new()),
+        Some(Value::Array(names)) if names.len() <= MAX_FORWARDED => {}
+        Some(_) => return Err(invalid(FIELD, "a list of up to 10 names of headers")),
+    }
+    let mut forwarded: Vec<(HeaderName, String)> = Vec::new();
+    for header in fields.headers(FIELD)? {
+        let letters = header.as_str().chars().filter(char::is_ascii_alphanumeric);
+        let name: String = letters.collect();
+        let is_free = !RESERVED.contains(&&*name) && forwarded.iter().all(|(_, other)| *other != name);
+        if !is_extension_name(&name) || !is_free {
+            let expected = "headers whose letters and digits make up to 64 characters, each different, and no \
+                            attribute that events have anyway";
+            return Err(invalid(FIELD, expected));
+        }
+        if is_secret(scheme, &header) {
+            return Err(contradiction(FIELD, "a header with a secret must not get into events"));
+        }
+        forwarded.push((header, name));
+    }
+    Ok(forwarded)
+}
+
+/// No event may show the token or the password of its source.
+pub(super) fn forbid_secret_headers(recipe: &Recipe) -> Result<(), RecipeError> {
+    let Events::Mapped(mapping) = &recipe.events else {
+        return Ok(());
+    };
+    let mut places = mapping.templates().flat_map(EventTemplate::places);
+    let shows = |place: &Place| matches!(place, Place::Header(name) if is_secret(&recipe.scheme, name));
+    match places.any(shows) {
+        true => Err(contradiction("event", "a header with a secret must not get into events")),
+        false => Ok(()),
+    }
+}
+
+fn is_secret(scheme: &Scheme, header: &HeaderName) -> bool {
+    let is_token = matches!(scheme, Scheme::Token(TokenPlace::Header { name, .. }) if name == header);
+    is_token || *header == AUTHORIZATION
+}
+
+pub(super) fn dedupe(fields: &Fields<'_>, recipe: &Recipe) -> Result<Dedupe, RecipeError> {
+    let names = [("id", Dedupe::Id), ("body", Dedupe::Body)];
+    let chosen = fields.one_of("dedupe", &names, "id or body")?;
+    let (has_id, is_covered) = match &recipe.events {
+        Events::Code(provider) => {
+            let has_id = matches!(provider, Provider::CreativeForce | Provider::WoodWing);
+            (has_id, recipe.authenticity() == Authenticity::Signature)
+        }
+        Events::Mapped(mapping) => match &mapping.id {
+            Some(id) => (true, recipe.covers_all(id)),
+            None => (false, false),
+        },
+    };
+    match chosen {
+        Some(Dedupe::Id) if !has_id => {
+            let because = "there is no event.id to know copies by";
+            Err(contradiction("dedupe", because))
+        }
+        Some(chosen) => Ok(chosen),
+        None if has_id && is_covered => Ok(Dedupe::Id),
+        None => Ok(Dedupe::Body),
+    }
+}
+
+pub(super) fn response(fields: &Fields<'_>) -> Result<Option<Response>, RecipeError> {
+    let expected = "an object with a status from 200 to 299, a content_type such as text/plain, and a body of up \
+                    to 4,096 bytes";
+    let wrong = || invalid("response", expected);
+    let Some(response) = fields.get("response") else {
+        return Ok(None);
+    };
+    let response = response.as_object().ok_or_else(wrong)?;
+    let response = Fields::of("response", response, &["status", "content_type", "body"])?;
+    let status = response.get("status").and_then(Value::as_u64);
+    let status = status.filter(|status| (200..300).contains(status));
+    let status = status.and_then(|status| u16::try_from(status).ok());
+    let text = |field, default| match response.get(field) {
+        None => Some(default),
+        Some(value) => value.as_str(),
+    };
+    let content_type = text("content_type", "text/plain").filter(|text| is_media_type(text));
+    let body = text("body", "").filter(|body| body.len() <= MAX_RESPONSE_BYTES);
+    Ok(Some(Response {
+        status: status.ok_or_else(wrong)?,
+        content_type: content_type.ok_or_else(wrong)?.to_owned(),
+        body: body.ok_or_else(wrong)?.to_owned(),
+    }))
+}
