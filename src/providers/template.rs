@@ -131,6 +131,11 @@ impl SignedTemplate {
         self.has(&Piece::Body) || self.has(&Piece::Form)
     }
 
+    /// Whether it has `{body}`.
+    pub fn has_body(&self) -> bool {
+        self.has(&Piece::Body)
+    }
+
     /// Whether it has `{timestamp}`.
     pub fn has_timestamp(&self) -> bool {
         self.has(&Piece::Timestamp)
@@ -247,12 +252,11 @@ pub(super) fn only_value<'h>(
     name: &HeaderName,
 ) -> Result<&'h [u8], VerifyError> {
     let mut values = headers.get_all(name).iter();
-    let value = values.next().map(HeaderValue::as_bytes);
-    let value = value.filter(|value| !value.is_empty());
-    let value = value.ok_or_else(|| VerifyError::Missing(name.clone()))?;
+    let value = values.next().ok_or_else(|| VerifyError::Missing(name.clone()))?;
     match values.next() {
         Some(_) => Err(VerifyError::Repeated(name.clone())),
-        None => Ok(value),
+        None if value.is_empty() => Err(VerifyError::Malformed(name.clone())),
+        None => Ok(value.as_bytes()),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::json::Document;
 use super::path::Path;
-use super::recipe::{Kind, Recipe, Scheme, Signing, TimestampRule, TokenPlace};
+use super::recipe::{Kind, Recipe, Scheme, Signing, TimestampPlace, TokenPlace};
 use super::template::{Values, only_value};
+use super::time::TimeFormat;
 use super::{Incoming, Verified};
 use crate::crypto::secret::Secret;
 use base64::Engine;
@@ -33,6 +34,9 @@ pub enum VerifyError {
     /// A signed header has the text that separates it from what follows.
     #[error("the header {0} has the text that follows it in what is signed")]
     Ambiguous(HeaderName),
+    /// The body has no time where the recipe has it.
+    #[error("the body has no time of the format that the recipe says")]
+    NoTime,
     /// The body has no token where the recipe has it.
     #[error("the body has no token")]
     NoToken,
@@ -94,19 +98,21 @@ impl Signing {
         now: Timestamp,
     ) -> Result<usize, VerifyError> {
         self.check_signatures(incoming)?;
-        let timestamp = self.timestamp.as_ref();
-        let timestamp = timestamp.map(|rule| self.timestamp(rule, incoming)).transpose()?;
-        let told = timestamp.map(|(rule, value, _)| (&rule.header, value));
-        let values = self.template.values(Values::of(incoming, url, told))?;
+        let told = self.told_time(incoming)?;
+        let values = Values::of(incoming, url, told.map(|(name, value, _)| (name, value)));
+        let values = self.template.values(values)?;
         let secret = match self.kind {
             Kind::PublicKey(_) => self.verify_by_key(incoming, secrets, &values),
             Kind::Hmac(_) | Kind::Hash(_) => self.verify_digest(incoming, secrets, &values),
         };
         let secret = secret.ok_or(VerifyError::Mismatch)?;
         // Only now, as the time of a forged request tells nothing.
-        match timestamp {
-            Some((rule, _, time)) => within(rule.tolerance, now.duration_since(time))?,
-            None => {}
+        if let Some(rule) = &self.timestamp {
+            let time = match (&rule.place, told) {
+                (TimestampPlace::Body(path), _) => time_of_body(&path.0, rule.format, incoming.body),
+                (TimestampPlace::Header { .. }, told) => told.map(|(_, _, time)| time),
+            };
+            within(rule.tolerance, now.duration_since(time.ok_or(VerifyError::NoTime)?))?;
         }
         Ok(secret)
     }
@@ -151,6 +157,10 @@ impl Signing {
                     missing.get_or_insert(name);
                     continue;
                 }
+                Err(VerifyError::Malformed(_)) => {
+                    malformed.get_or_insert(name);
+                    continue;
+                }
                 Err(repeated) => return Err(repeated),
             };
             let is_joined = self.delimiter.is_none()
@@ -185,29 +195,34 @@ impl Signing {
         }
     }
 
-    /// The signed timestamp, as it is written and as a time.
-    fn timestamp<'s>(
+    /// The timestamp in a header, as it is written and as a time.
+    fn told_time<'s>(
         &'s self,
-        rule: &'s TimestampRule,
-        incoming: &'s Incoming<'_>,
-    ) -> Result<(&'s TimestampRule, &'s [u8], Timestamp), VerifyError> {
-        let name = &rule.header;
+        incoming: &Incoming<'s>,
+    ) -> Result<Option<(&'s HeaderName, &'s [u8], Timestamp)>, VerifyError> {
+        let Some(rule) = &self.timestamp else {
+            return Ok(None);
+        };
+        let TimestampPlace::Header { name, prefix } = &rule.place else {
+            return Ok(None);
+        };
         let value = only_value(incoming.headers, name)?;
         let is_list = self.delimiter.is_some() && self.headers.contains(name);
         let told = if is_list {
-            let mut times = self.parts(value).filter_map(|part| part.strip_prefix(rule.prefix.as_bytes()));
+            let parts = self.parts(value);
+            let mut times = parts.filter_map(|part| part.strip_prefix(prefix.as_bytes()));
             let told = times.next();
             if times.next().is_some() {
                 return Err(VerifyError::Repeated(name.clone()));
             }
             told
         } else {
-            value.strip_prefix(rule.prefix.as_bytes())
+            value.strip_prefix(prefix.as_bytes())
         };
         let malformed = || VerifyError::Malformed(name.clone());
         let told = told.ok_or_else(malformed)?;
         let time = rule.format.signed(told).ok_or_else(malformed)?;
-        Ok((rule, told, time))
+        Ok(Some((name, told, time)))
     }
 
     fn verify_digest(
@@ -260,6 +275,12 @@ impl Signing {
 fn last_first(secrets: &[Secret]) -> impl Iterator<Item = (u32, &Secret)> {
     let positions = secrets.iter().enumerate().rev();
     positions.filter_map(|(position, secret)| Some((u32::try_from(position).ok()?, secret)))
+}
+
+/// The time at a path of a JSON body.
+fn time_of_body(path: &Path, format: TimeFormat, body: &[u8]) -> Option<Timestamp> {
+    let document = Document::from_body(body).ok()?;
+    format.signed(path.scalar(&document)?.as_bytes())
 }
 
 fn within(tolerance: Option<SignedDuration>, skew: SignedDuration) -> Result<(), VerifyError> {

@@ -8,14 +8,16 @@ mod read;
 mod scheme;
 
 pub use error::{Problem, RecipeError, SecretError};
-pub use scheme::{Encoding, Kind, Scheme, SecretEncoding, Signing, TimestampRule, TokenPlace};
+pub use scheme::{
+    BodyPath, Encoding, Kind, Scheme, SecretEncoding, Signing, TimestampPlace, TimestampRule, TokenPlace,
+};
 
 use super::Provider;
 use super::handshake::Handshake;
 use super::mapping::{BodyKind, Content, Mapping};
 use super::reference::{EventTemplate, Place};
 use super::{NormalizeError, Normalized, Verified, presets};
-use crate::crypto::secret::Secret;
+use crate::crypto::secret::{Secret, trimmed};
 use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
 
@@ -185,7 +187,7 @@ impl Recipe {
 
     /// The key that a configured text stands for.
     pub fn secret(&self, configured: &str) -> Result<Secret, SecretError> {
-        if self.handshake.as_ref().and_then(Handshake::verify_token) == Some(configured) {
+        if self.handshake.as_ref().and_then(Handshake::verify_token) == Some(trimmed(configured)) {
             return Err(SecretError::VerifyToken);
         }
         self.scheme.secret(configured)

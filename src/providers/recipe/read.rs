@@ -3,10 +3,10 @@
 use super::error::{contradiction, invalid, missing};
 use super::event;
 use super::fields::Fields;
-use super::scheme::TokenPath;
+use super::scheme::BodyPath;
 use super::{
     Dedupe, Encoding, Events, Kind, Problem, Recipe, RecipeError, Scheme, SecretEncoding, Signing,
-    TimestampRule, TokenPlace,
+    TimestampPlace, TimestampRule, TokenPlace,
 };
 use crate::crypto::mac::Hash;
 use crate::crypto::public_key::PublicKeyAlgorithm;
@@ -19,7 +19,7 @@ use crate::providers::time::TimeFormat;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde_json::{Map, Value};
 
-const FIELDS: [&str; 22] = [
+const FIELDS: [&str; 23] = [
     "auth",
     "algorithm",
     "encoding",
@@ -27,6 +27,7 @@ const FIELDS: [&str; 22] = [
     "signature_prefix",
     "delimiter",
     "timestamp_header",
+    "timestamp_path",
     "timestamp_prefix",
     "timestamp_format",
     "timestamp_tolerance",
@@ -45,13 +46,14 @@ const FIELDS: [&str; 22] = [
 ];
 
 /// The fields of how a provider authenticates. Another `auth` has use for none of them.
-const OF_AUTH: [&str; 14] = [
+const OF_AUTH: [&str; 15] = [
     "algorithm",
     "encoding",
     "signature_header",
     "signature_prefix",
     "delimiter",
     "timestamp_header",
+    "timestamp_path",
     "timestamp_prefix",
     "timestamp_format",
     "timestamp_tolerance",
@@ -63,12 +65,13 @@ const OF_AUTH: [&str; 14] = [
 ];
 
 /// The fields of signatures alone.
-const OF_SIGNATURES: [&str; 10] = [
+const OF_SIGNATURES: [&str; 11] = [
     "algorithm",
     "encoding",
     "signature_header",
     "delimiter",
     "timestamp_header",
+    "timestamp_path",
     "timestamp_prefix",
     "timestamp_format",
     "timestamp_tolerance",
@@ -196,7 +199,7 @@ fn token(fields: &Fields<'_>) -> Result<TokenPlace, RecipeError> {
     fields.forbid(&["signature_prefix"], "a token in the body has no prefix")?;
     let expected = "a path such as $.token or $.value[*].clientState";
     let path = Path::parse_with_each(path).ok_or_else(|| invalid("token_path", expected))?;
-    Ok(TokenPlace::Body(TokenPath(path)))
+    Ok(TokenPlace::Body(BodyPath(path)))
 }
 
 fn signing(fields: &Fields<'_>, auth: Auth) -> Result<Signing, RecipeError> {
@@ -288,21 +291,56 @@ fn timestamp(
     let expected = "seconds, milliseconds or rfc3339";
     let format = fields.one_of("timestamp_format", &formats, expected)?;
     let tolerance = tolerance(fields)?;
-    if !signing.template.has_timestamp() {
-        let because = "the timestamp is not signed; put {timestamp} into signed";
-        let names = [
-            "timestamp_header",
-            "timestamp_prefix",
-            "timestamp_format",
-            "timestamp_tolerance",
-        ];
-        return fields.forbid(&names, because).map(|()| None);
+    let has_timestamp = signing.template.has_timestamp();
+    let place = match fields.text("timestamp_path")? {
+        Some(path) => timestamp_path(fields, path, signing)?,
+        None if has_timestamp => timestamp_header(fields, signing)?,
+        None => {
+            let because = "the timestamp is not signed; put {timestamp} into signed, or name timestamp_path";
+            let names = [
+                "timestamp_header",
+                "timestamp_prefix",
+                "timestamp_format",
+                "timestamp_tolerance",
+            ];
+            return fields.forbid(&names, because).map(|()| None);
+        }
+    };
+    Ok(Some(TimestampRule {
+        place,
+        format: format.unwrap_or(TimeFormat::Seconds),
+        tolerance: tolerance.unwrap_or(Some(TOLERANCE)),
+    }))
+}
+
+fn timestamp_path(
+    fields: &Fields<'_>,
+    path: &str,
+    signing: &Signing,
+) -> Result<TimestampPlace, RecipeError> {
+    let because = "a timestamp is in one place, a header or the body";
+    fields.forbid(&["timestamp_header", "timestamp_prefix"], because)?;
+    if signing.template.has_timestamp() {
+        return Err(contradiction("timestamp_path", "the {timestamp} of signed is in a header"));
     }
+    let is_json = matches!(fields.text("body")?, None | Some("json"));
+    if !is_json || !signing.template.has_body() {
+        let because = "the timestamp is in a body that is signed and JSON, and this one is not";
+        return Err(contradiction("timestamp_path", because));
+    }
+    let path = Path::parse(path).map(|path| TimestampPlace::Body(BodyPath(path)));
+    path.ok_or_else(|| invalid("timestamp_path", "a path such as $.webhookTimestamp"))
+}
+
+fn timestamp_header(
+    fields: &Fields<'_>,
+    signing: &Signing,
+) -> Result<TimestampPlace, RecipeError> {
     let header = fields.header("timestamp_header")?;
     let because = "the {timestamp} of signed is in a header; name it";
-    let header = header.ok_or_else(|| missing("timestamp_header", because))?;
-    let prefix = fields.text("timestamp_prefix")?.unwrap_or_default();
-    if signing.headers.contains(&header) {
+    let name = header.ok_or_else(|| missing("timestamp_header", because))?;
+    let prefix = fields.text("timestamp_prefix")?.unwrap_or_default().to_owned();
+    if signing.headers.contains(&name) {
         let because = "a header with a signature and a timestamp needs a delimiter between them";
         signing.delimiter.as_ref().ok_or_else(|| missing("delimiter", because))?;
         if prefix.is_empty() {
@@ -310,12 +348,7 @@ fn timestamp(
             return Err(missing("timestamp_prefix", because));
         }
     }
-    Ok(Some(TimestampRule {
-        header,
-        prefix: prefix.to_owned(),
-        format: format.unwrap_or(TimeFormat::Seconds),
-        tolerance: tolerance.unwrap_or(Some(TOLERANCE)),
-    }))
+    Ok(TimestampPlace::Header { name, prefix })
 }
 
 /// The tolerance, `None` within if the check is off.

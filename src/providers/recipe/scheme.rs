@@ -46,13 +46,13 @@ pub enum TokenPlace {
         /// The prefix, such as `Bearer `.
         prefix: String,
     },
-    /// In the JSON of the body.
-    Body(TokenPath),
+    /// At this path of the body; of several tokens all must equal one secret.
+    Body(BodyPath),
 }
 
-/// A path to the tokens of a body. All of them must equal one secret.
+/// A path into the JSON of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenPath(pub(in crate::providers) Path);
+pub struct BodyPath(pub(in crate::providers) Path);
 
 /// How a signature is made, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,14 +111,26 @@ pub enum SecretEncoding {
 /// Where the signed timestamp is, and how old it may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimestampRule {
-    /// The header that it is in.
-    pub header: HeaderName,
-    /// What stands before it.
-    pub prefix: String,
+    /// Where it is.
+    pub place: TimestampPlace,
     /// How it is written.
     pub format: TimeFormat,
     /// How far it may be from the clock; `None` if any time will do.
     pub tolerance: Option<SignedDuration>,
+}
+
+/// Where a signed timestamp is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TimestampPlace {
+    /// In a header.
+    Header {
+        /// The header.
+        name: HeaderName,
+        /// What stands before it.
+        prefix: String,
+    },
+    /// At this path of the signed body.
+    Body(BodyPath),
 }
 
 impl Encoding {
@@ -153,11 +165,15 @@ impl Encoding {
 impl Signing {
     /// Whether the signature covers a header.
     pub fn covers(&self, header: &HeaderName) -> bool {
-        let is_timestamp = self
-            .timestamp
-            .as_ref()
-            .is_some_and(|rule| rule.header == *header && !self.headers.contains(header));
+        let is_timestamp = self.timestamp_header() == Some(header) && !self.headers.contains(header);
         is_timestamp || self.template.covers(header)
+    }
+
+    fn timestamp_header(&self) -> Option<&HeaderName> {
+        match &self.timestamp.as_ref()?.place {
+            TimestampPlace::Header { name, .. } => Some(name),
+            TimestampPlace::Body(_) => None,
+        }
     }
 
     fn secret(&self, configured: &str) -> Result<Secret, SecretError> {
@@ -200,8 +216,7 @@ impl Scheme {
             Self::Basic => vec![&AUTHORIZATION],
             Self::Token(TokenPlace::Header { name, .. }) => vec![name],
             Self::Signed(signing) => {
-                let timestamp = signing.timestamp.as_ref().map(|rule| &rule.header);
-                let names = signing.headers.iter().chain(timestamp);
+                let names = signing.headers.iter().chain(signing.timestamp_header());
                 names.chain(signing.template.headers()).collect()
             }
         }

@@ -24,7 +24,7 @@ def code_hosts():
         '{"action":"opened","issue":{"number":1347,"title":"Found a'
         ' bug"},"repository":{"id":1296269,"full_name":"octocat/Hello-World"},"sender":{"login":"octocat"}}',
         {
-            "type": "com.github.issues",
+            "type": "com.github.issues.opened",
             "id": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
             "subject": "octocat/Hello-World",
             "actor": "octocat",
@@ -40,6 +40,16 @@ def code_hosts():
         github.with_signatures_of(github.plain, github.sign()).with_header(
             "X-Hub-Signature-256", "sha1=" + hmac(github.secrets[0].encode(), github.plain.body, "sha1").hex()
         ),
+    )
+    push = replace(
+        github.plain.with_header("X-GitHub-Event", "push"),
+        body=b'{"ref":"refs/heads/main","repository":{"full_name":"octocat/Hello-World"},"sender":{"login":"octocat"}}',
+    )
+    github.accepted(
+        "an event without an action",
+        "its type is the event alone",
+        github.sign(push),
+        event={"type": "com.github.push"},
     )
     github.accepted(
         "X-GitHub-Event missing",

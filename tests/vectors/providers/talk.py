@@ -3,7 +3,12 @@
 import base64
 from dataclasses import replace
 
-from kit import HOST, Request, SENT, Signed, b64, hmac, plain_hmac, rfc3339, stamp_header, stamped
+from kit import HOST, NOW, Request, SENT, Signed, b64, hmac, plain_hmac, rfc3339, stamp_header, stamped
+
+
+def sent_at(request, seconds):
+    """A request of Linear that was sent at a time, which is in its body."""
+    return replace(request, body=request.body.replace(b"1764244769508", b"%d508" % seconds))
 
 
 def talk():
@@ -61,7 +66,14 @@ def talk():
     other = replace(
         slack.plain, body=b'{"type":"app_rate_limited","team_id":"T123456","minute_rate_limited":1518467820}'
     )
-    slack.accepted("without event.type", "it is quarantined", slack.sign(other), event=nothing)
+    slack.accepted(
+        "without event.type",
+        "its type is that of the envelope",
+        slack.sign(other),
+        event=nothing | {"type": "com.slack.app_rate_limited"},
+    )
+    for name, body in [("no type at all", b'{"team_id":"T123456"}'), ("a type of null", b'{"type":null}')]:
+        slack.accepted(name, "it is quarantined", slack.sign(replace(slack.plain, body=body)), event=nothing)
     slack.write()
 
     zoom = Signed(
@@ -130,6 +142,27 @@ def talk():
         headers=[["Linear-Delivery", "234d1a4e-b617-4388-90fe-adc3633d6b72"], ["Linear-Event", "Issue"]],
         id_header="Linear-Delivery",
     )
+    for name, offset in [("almost too old", -59), ("almost too far ahead", 59)]:
+        linear.accepted(
+            f"webhookTimestamp {name}",
+            "within the minute that Linear advises",
+            linear.sign(sent_at(linear.plain, NOW + offset)),
+        )
+    for name, offset in [("too old", -61), ("too far ahead", 61), ("of a year ago", -31536000)]:
+        linear.rejected(
+            f"webhookTimestamp {name}",
+            "a captured request is sent again",
+            linear.sign(sent_at(linear.plain, NOW + offset)),
+        )
+    for name, value in [
+        ("missing", b'"other":1'),
+        ("a text", b'"webhookTimestamp":"soon"'),
+        ("null", b'"webhookTimestamp":null'),
+    ]:
+        request = replace(
+            linear.plain, body=linear.plain.body.replace(b'"webhookTimestamp":1764244769508', value)
+        )
+        linear.rejected(f"webhookTimestamp {name}", "an age is known only of a time", linear.sign(request))
     linear.write()
 
     plain_hmac(

@@ -47,7 +47,7 @@ def tokens():
 
     first, second = graph.secrets
     graph.accepted("authentic", "clientState equals the secret", notification(first))
-    graph.accepted("two notifications", "clientState of the first is compared", notification(first, first))
+    graph.accepted("two notifications", "each has the clientState", notification(first, first))
     graph.accepted(
         "rotation: the second secret",
         "a subscription of before",
@@ -64,7 +64,10 @@ def tokens():
         ("missing", "nothing is verified without it", [None]),
         ("a number", "it is a text", [12345]),
         ("an array", "it is a text", [[first]]),
-        ("only in the second notification", "clientState of the first is compared", [None, first]),
+        ("only in the second notification", "each notification must have it", [None, first]),
+        ("only in the first notification", "each notification must have it", [first, None]),
+        ("wrong in the second notification", "each notification must have it", [first, first[:-1]]),
+        ("of two secrets", "one secret must vouch for all", [first, second]),
     ]:
         graph.rejected(f"clientState: {name}", why, notification(*states))
     graph.rejected("no notification", "nothing is verified without it", notification())
