@@ -34,7 +34,8 @@ impl PublicKeyAlgorithm {
     }
 
     /// The bytes of a key as a provider shows it: Base64 or PEM of its `SubjectPublicKeyInfo`, and for
-    /// Ed25519 also the 32 bytes of the key in Base64 or hexadecimal. `None` if it is no key of this algorithm.
+    /// Ed25519 also the 32 bytes of the key in Base64 or hexadecimal. `None` if it is no key of this
+    /// algorithm.
     pub(crate) fn key(self, text: &str) -> Option<Vec<u8>> {
         let text = text.trim().trim_start_matches(STANDARD_WEBHOOKS_PREFIX);
         let is_hex = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());

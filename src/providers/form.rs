@@ -33,14 +33,16 @@ impl<'a> Form<'a> {
             .map(|(_, value)| &**value)
     }
 
-    /// As Twilio signs it: the fields sorted by name, each name before its value, nothing between. Of a field that
-    /// is repeated, each value stands once, and they are sorted too.
+    /// As Twilio signs it: the fields sorted by name, each name before its value, nothing between. Of a
+    /// field that is repeated, each value stands once, and they are sorted too.
     pub(super) fn sorted(&self) -> String {
         let mut fields: Vec<_> = self.0.iter().collect();
         fields.sort();
         fields.dedup();
         let pairs = fields.into_iter();
-        pairs.flat_map(|(name, value)| [&**name, &**value]).collect()
+        pairs
+            .flat_map(|(name, value)| [&**name, &**value])
+            .collect()
     }
 }
 

@@ -1,9 +1,11 @@
-//! The handshakes by which providers check a URL before they send webhooks to it, and from time to time after it.
+//! The handshakes by which providers check a URL before they send webhooks to it, and from time to time
+//! after it.
 //!
-//! An answer is a pure function of the request and of its source. It calls nobody, and nothing of the request is
-//! recorded. A paused source answers too.
+//! An answer is a pure function of the request and of its source. It calls nobody, and nothing of the
+//! request is recorded. A paused source answers too.
 
-use super::json::{self, Document};
+use super::document::{self, Document};
+use super::json;
 use super::recipe::{Recipe, Scheme, TokenPlace};
 use super::{Incoming, Verified};
 use crate::crypto::mac::Hash;
@@ -159,13 +161,16 @@ impl Handshake {
 impl Recipe {
     /// What becomes of a request if it is a handshake; `None` if it is a webhook, or nothing known.
     ///
-    /// A `POST` is verified before: what a provider signed is a webhook, whatever else it looks like, unless the
-    /// handshake itself is signed.
+    /// A `POST` is verified before: what a provider signed is a webhook, whatever else it looks like,
+    /// unless the handshake itself is signed.
     pub fn answer(&self, incoming: &Incoming<'_>, facts: Facts<'_>) -> Option<Reply> {
         let is_get = incoming.method == "GET";
         let is_post = incoming.method == "POST";
         // Bodies and headers of a POST that a secret vouches for are those of a webhook.
-        let is_unsigned = facts.verified.and_then(|webhook| webhook.secret()).is_none();
+        let is_unsigned = facts
+            .verified
+            .and_then(|webhook| webhook.secret())
+            .is_none();
         match self.handshake()? {
             Handshake::Challenge if is_get => query(incoming, "challenge").map(in_text),
             Handshake::Hub { verify_token } if is_get => hub(incoming, &verify_token.0),
@@ -176,15 +181,19 @@ impl Recipe {
             Handshake::Zoom if is_post => zoom(incoming, facts.verified?, facts.secrets),
             Handshake::EchoChallenge if is_post && is_unsigned => {
                 let challenge = only_member(incoming.body, "challenge")?;
-                Some(reply(challenge, |text| in_json(&json!({"challenge": text}))))
+                Some(reply(challenge, |text| {
+                    in_json(&json!({"challenge": text}))
+                }))
             }
             Handshake::Okta if is_get => {
                 let challenge = header(incoming, &OKTA_CHALLENGE)?;
-                Some(reply(challenge, |text| in_json(&json!({"verification": text}))))
+                Some(reply(challenge, |text| {
+                    in_json(&json!({"verification": text}))
+                }))
             }
             Handshake::HookSecret if is_post && facts.waits && facts.secrets.is_empty() => {
                 let value = header(incoming, &HOOK_SECRET)?;
-                Some(reply(value, |text| secret_of_header(text)))
+                Some(reply(value, secret_of_header))
             }
             Handshake::VerificationToken if is_post && facts.waits && facts.secrets.is_empty() => {
                 let token = only_member(incoming.body, "verification_token")?;
@@ -207,8 +216,8 @@ impl Recipe {
         }
     }
 
-    /// The header that every answer repeats, that to a webhook too, if the handshake is `header-echo` and the header
-    /// equals a secret.
+    /// The header that every answer repeats, that to a webhook too, if the handshake is `header-echo` and
+    /// the header equals a secret.
     pub fn echo(
         &self,
         incoming: &Incoming<'_>,
@@ -224,7 +233,9 @@ impl Recipe {
         let value = incoming.headers.get(name)?;
         let equals = |secret: &Secret| bool::from(secret.as_bytes().ct_eq(value.as_bytes()));
         // Without a lazy `any`, as the time must not tell secrets apart.
-        let equal = secrets.iter().fold(false, |found, secret| found | equals(secret));
+        let equal = secrets
+            .iter()
+            .fold(false, |found, secret| found | equals(secret));
         equal.then(|| (name.clone(), value.clone()))
     }
 }
@@ -291,10 +302,17 @@ fn zoom(incoming: &Incoming<'_>, webhook: Verified<'_>, secrets: &[Secret]) -> O
         return None;
     }
     let payload = document.member("payload");
-    let token = payload.and_then(|payload| json::member_of(payload, "plainToken"));
+    let token = payload.and_then(|payload| document::member_of(payload, "plainToken"));
     let token = token.and_then(json::text_of).ok_or(400);
-    // The same secret signs `v0:<time>:<body>`: the answer to such a token would be the signature of a webhook.
-    let token = token.and_then(|text| if text.contains(':') { Err(400) } else { Ok(text) });
+    // The same secret signs `v0:<time>:<body>`: the answer to such a token would be the signature of a
+    // webhook.
+    let token = token.and_then(|text| {
+        if text.contains(':') {
+            Err(400)
+        } else {
+            Ok(text)
+        }
+    });
     Some(reply(token, |text| {
         let tag = Hash::Sha256.hmac(secret.as_bytes(), |sink| sink(text.as_bytes()));
         let encrypted = hex::encode(tag.as_bytes());
@@ -303,7 +321,9 @@ fn zoom(incoming: &Incoming<'_>, webhook: Verified<'_>, secrets: &[Secret]) -> O
 }
 
 fn secret_of_header(text: &str) -> Answer {
-    let echoed = HeaderValue::from_str(text).ok().map(|value| (HOOK_SECRET.clone(), value));
+    let echoed = HeaderValue::from_str(text)
+        .ok()
+        .map(|value| (HOOK_SECRET.clone(), value));
     Answer {
         headers: echoed.into_iter().collect(),
         body: String::new(),
@@ -311,8 +331,8 @@ fn secret_of_header(text: &str) -> Answer {
     }
 }
 
-/// Whether it is a test that a provider is known to send: of HiBob a text, as such or in JSON; of WooCommerce a form
-/// with the number of the webhook; of others a GET or HEAD.
+/// Whether it is a test that a provider is known to send: of `HiBob` a text, as such or in JSON; of
+/// `WooCommerce` a form with the number of the webhook; of others a GET or HEAD.
 fn is_ping(incoming: &Incoming<'_>) -> bool {
     const TEXT: &str = "Ping test";
     let is_number = |id: &[u8]| (1..=20).contains(&id.len()) && id.iter().all(u8::is_ascii_digit);
@@ -361,6 +381,10 @@ fn header<'a>(incoming: &Incoming<'a>, name: &HeaderName) -> Option<Challenge<'a
 
 /// The text of a member, if the body is an object with this member and nothing else.
 fn only_member<'a>(body: &'a [u8], name: &str) -> Option<Challenge<'a>> {
+    // Nobody vouches for it, and it is short.
+    if body.len() > 8 * MAX_CHALLENGE_BYTES {
+        return None;
+    }
     let Document::Object(object) = Document::from_body(body).ok()? else {
         return None;
     };

@@ -26,69 +26,6 @@ pub(super) struct Object<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
-/// A JSON text that is an object or an array. Its outermost values have been found, and found to be valid.
-#[derive(Debug)]
-pub(super) enum Document<'a> {
-    Object(Object<'a>),
-    Array(Array<'a>),
-}
-
-/// A JSON array whose values have been found, and found to be valid, but not read.
-#[derive(Debug)]
-pub(super) struct Array<'a> {
-    text: &'a str,
-    items: Vec<&'a RawValue>,
-}
-
-impl<'a> Document<'a> {
-    /// The object or array that a text holds.
-    pub(super) fn from_body(body: &'a [u8]) -> Result<Self, NormalizeError> {
-        let text = text(body)?;
-        if !trimmed(text).starts_with('[') {
-            return Object::from_text(text)
-                .map(Self::Object)
-                .map_err(|error| not_json(&error, NormalizeError::NotADocument));
-        }
-        let items = serde_json::from_str(text);
-        let items = items.map_err(|error| not_json(&error, NormalizeError::NotADocument))?;
-        Ok(Self::Array(Array { text, items }))
-    }
-
-    /// The whole text, without the white space around it.
-    pub(super) fn text(&self) -> &'a str {
-        match self {
-            Self::Object(object) => object.text(),
-            Self::Array(array) => trimmed(array.text),
-        }
-    }
-
-    /// The value of a member, if it is an object.
-    pub(super) fn member(&self, name: &str) -> Option<&'a RawValue> {
-        match self {
-            Self::Object(object) => object.get(name),
-            Self::Array(_) => None,
-        }
-    }
-
-    /// The items, if it is an array.
-    pub(super) fn items(&self) -> Option<&[&'a RawValue]> {
-        match self {
-            Self::Object(_) => None,
-            Self::Array(array) => Some(&array.items),
-        }
-    }
-}
-
-/// The value of a member, if the value is an object that has it.
-pub(super) fn member_of<'a>(value: &'a RawValue, name: &str) -> Option<&'a RawValue> {
-    Object::from_text(value.get()).ok()?.get(name)
-}
-
-/// The items of a value, if it is an array.
-pub(super) fn items_of(value: &RawValue) -> Option<Vec<&RawValue>> {
-    serde_json::from_str(value.get()).ok()
-}
-
 /// The value as a text, if it is one.
 pub(super) fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
     let Text(text) = serde_json::from_str(value.get()).ok()?;
@@ -103,7 +40,7 @@ pub(super) fn scalar_of(value: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 /// The text of a body that every parser of JSON reads, if it is JSON.
-fn text(body: &[u8]) -> Result<&str, NormalizeError> {
+pub(super) fn text(body: &[u8]) -> Result<&str, NormalizeError> {
     if body.starts_with(GZIP) {
         return Err(NormalizeError::Compressed);
     }
@@ -123,7 +60,7 @@ fn text(body: &[u8]) -> Result<&str, NormalizeError> {
 }
 
 /// `other` if the text is JSON, and otherwise the place where it is none.
-fn not_json(error: &serde_json::Error, other: NormalizeError) -> NormalizeError {
+pub(super) fn not_json(error: &serde_json::Error, other: NormalizeError) -> NormalizeError {
     match error.classify() {
         serde_json::error::Category::Data => other,
         _ => NormalizeError::NotJson {
@@ -133,18 +70,17 @@ fn not_json(error: &serde_json::Error, other: NormalizeError) -> NormalizeError 
     }
 }
 
-fn trimmed(json: &str) -> &str {
+pub(super) fn trimmed(json: &str) -> &str {
     json.trim_matches([' ', '\t', '\n', '\r'])
 }
 
 impl<'a> Object<'a> {
     /// The object that a body holds.
     pub(super) fn from_body(body: &'a [u8]) -> Result<Self, NormalizeError> {
-        Self::from_text(text(body)?)
-            .map_err(|error| not_json(&error, NormalizeError::NotAnObject))
+        Self::from_text(text(body)?).map_err(|error| not_json(&error, NormalizeError::NotAnObject))
     }
 
-    fn from_text(text: &'a str) -> Result<Self, serde_json::Error> {
+    pub(super) fn from_text(text: &'a str) -> Result<Self, serde_json::Error> {
         let Members(members) = serde_json::from_str(text)?;
         Ok(Self { text, members })
     }

@@ -1,7 +1,7 @@
 //! What a webhook says by the recipe of its provider: the fields of the event, from headers, JSON and forms.
 
+use super::document::Document;
 use super::form::{Form, TooManyFields};
-use super::json::Document;
 use super::reference::{EventTemplate, Places};
 use super::time::{self, TimeFormat};
 use super::{MAX_NAME_BYTES, NormalizeError, Normalized, delivery_id, identifier, is_name, json};
@@ -86,10 +86,11 @@ impl Content<'_> {
 }
 
 impl Mapping {
-    /// The event that a webhook is. Its data is the text of the content to the letter; `None` if that is no JSON.
+    /// The event that a webhook is. Its data is the text of the content to the letter; `None` if that is no
+    /// JSON.
     ///
-    /// `Err` says that the webhook is quarantined: it is not as the recipe has it, or its type is not found. All
-    /// other fields may be missing.
+    /// `Err` says that the webhook is quarantined: it is not as the recipe has it, or its type is not
+    /// found. All other fields may be missing.
     pub fn event<'c>(
         &self,
         content: &'c Content<'_>,

@@ -6,6 +6,7 @@
 pub(crate) mod attribute;
 mod creads;
 mod creative_force;
+mod document;
 mod form;
 pub mod handshake;
 mod json;

@@ -1,6 +1,7 @@
 //! A path to a value in a JSON text: `$.data.items[0].id`.
 
-use super::json::{self, Document};
+use super::document::{self, Document};
+use super::json;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -49,7 +50,9 @@ impl Path {
             };
             steps.push(step?);
         }
-        (1..=MAX_STEPS).contains(&steps.len()).then_some(Self(steps))
+        (1..=MAX_STEPS)
+            .contains(&steps.len())
+            .then_some(Self(steps))
     }
 
     /// The text or number at the path; `None` for anything else, and for a path that leads nowhere.
@@ -72,16 +75,16 @@ impl Path {
         let (first, rest) = self.0.split_first()?;
         let mut values = match first {
             Step::Member(name) => vec![document.member(name)?],
-            Step::Item(place) => vec![*document.items()?.get(*place)?],
-            Step::Each => document.items()?.to_vec(),
+            Step::Item(place) => vec![document.items()?.get(*place)?],
+            Step::Each => document.items()?.all()?.to_vec(),
         };
         for step in rest {
             let mut next = Vec::with_capacity(values.len());
             for value in values {
                 match step {
-                    Step::Member(name) => next.push(json::member_of(value, name)?),
-                    Step::Item(place) => next.push(*json::items_of(value)?.get(*place)?),
-                    Step::Each => next.extend(json::items_of(value)?),
+                    Step::Member(name) => next.push(document::member_of(value, name)?),
+                    Step::Item(place) => next.push(document::items_of(value)?.get(*place)?),
+                    Step::Each => next.extend(document::items_of(value)?.all()?),
                 }
             }
             values = next;

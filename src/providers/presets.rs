@@ -1,5 +1,5 @@
-//! The presets: the recipes of known providers, and what to tell about them. Each is a JSON file in `presets/`, and
-//! is read when a source or the tool names it.
+//! The presets: the recipes of known providers, and what to tell about them. Each is a JSON file in
+//! `presets/`, and is read when a source or the tool names it.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -17,10 +17,13 @@ const ABOUT: [&str; 6] = [
 /// The files by the names of their presets, in alphabetical order.
 const FILES: &[(&str, &str)] = &[
     ("acrobat-sign", include_str!("presets/acrobat-sign.json")),
-    ("adyen-platform", include_str!("presets/adyen-platform.json")),
+    (
+        "adyen-platform",
+        include_str!("presets/adyen-platform.json"),
+    ),
     ("airtable", include_str!("presets/airtable.json")),
-    ("akeneo-events", include_str!("presets/akeneo-events.json")),
     ("akeneo", include_str!("presets/akeneo.json")),
+    ("akeneo-events", include_str!("presets/akeneo-events.json")),
     ("asana", include_str!("presets/asana.json")),
     ("ashby", include_str!("presets/ashby.json")),
     ("bamboohr", include_str!("presets/bamboohr.json")),
@@ -30,7 +33,10 @@ const FILES: &[(&str, &str)] = &[
     ("contentful", include_str!("presets/contentful.json")),
     ("contentstack", include_str!("presets/contentstack.json")),
     ("creads", include_str!("presets/creads.json")),
-    ("creative-force", include_str!("presets/creative-force.json")),
+    (
+        "creative-force",
+        include_str!("presets/creative-force.json"),
+    ),
     ("docusign", include_str!("presets/docusign.json")),
     ("dropbox", include_str!("presets/dropbox.json")),
     ("frame-io", include_str!("presets/frame-io.json")),
@@ -45,7 +51,10 @@ const FILES: &[(&str, &str)] = &[
     ("lemon-squeezy", include_str!("presets/lemon-squeezy.json")),
     ("linear", include_str!("presets/linear.json")),
     ("meta", include_str!("presets/meta.json")),
-    ("microsoft-graph", include_str!("presets/microsoft-graph.json")),
+    (
+        "microsoft-graph",
+        include_str!("presets/microsoft-graph.json"),
+    ),
     ("notion", include_str!("presets/notion.json")),
     ("okta", include_str!("presets/okta.json")),
     ("paddle", include_str!("presets/paddle.json")),
@@ -55,7 +64,10 @@ const FILES: &[(&str, &str)] = &[
     ("shopify", include_str!("presets/shopify.json")),
     ("slack", include_str!("presets/slack.json")),
     ("square", include_str!("presets/square.json")),
-    ("standard-webhooks", include_str!("presets/standard-webhooks.json")),
+    (
+        "standard-webhooks",
+        include_str!("presets/standard-webhooks.json"),
+    ),
     ("stripe", include_str!("presets/stripe.json")),
     ("svix", include_str!("presets/svix.json")),
     ("twilio", include_str!("presets/twilio.json")),

@@ -1,10 +1,10 @@
 //! Templates of event fields: `com.github.{header:X-GitHub-Event}.{$.action?}`.
 //!
-//! A placeholder may name several places, `{$.event.type|$.type}`: the first one that holds something counts. One
-//! with a question mark may be missing, and the literal before it goes with it.
+//! A placeholder may name several places, `{$.event.type|$.type}`: the first one that holds something
+//! counts. One with a question mark may be missing, and the literal before it goes with it.
 
+use super::document::Document;
 use super::form::Form;
-use super::json::Document;
 use super::path::Path;
 use super::template::{self, TemplateError, Token};
 use super::{is_name, is_zeros};
@@ -113,7 +113,9 @@ fn value(placeholder: &str) -> Result<Part, TemplateError> {
     let any_of = required.unwrap_or(placeholder).split('|').map(place);
     Ok(Part::Value {
         placeholder: format!("{{{placeholder}}}"),
-        any_of: any_of.collect::<Option<_>>().ok_or(TemplateError::Reference)?,
+        any_of: any_of
+            .collect::<Option<_>>()
+            .ok_or(TemplateError::Reference)?,
         optional: required.is_some(),
     })
 }

@@ -1,5 +1,5 @@
-//! The text that a provider signs, as a template: `v0:{timestamp}:{body}`. It is parsed once, and its pieces are
-//! fed to the digest one after the other. The body is not copied.
+//! The text that a provider signs, as a template: `v0:{timestamp}:{body}`. It is parsed once, and its
+//! pieces are fed to the digest one after the other. The body is not copied.
 
 use super::form::{Form, TooManyFields};
 use super::verify::VerifyError;
@@ -164,11 +164,11 @@ impl SignedTemplate {
         })
     }
 
-    /// Whether it covers a header to the letter. Of two that stand side by side, the end of one could become the
-    /// beginning of the other.
+    /// Whether it covers a header to the letter. Of two that stand side by side, the end of one could
+    /// become the beginning of the other.
     pub fn covers(&self, header: &HeaderName) -> bool {
-        let is_free = |piece: &Piece| matches!(piece, Piece::Header(_) | Piece::Timestamp);
-        let joins = |at: Option<usize>| at.and_then(|at| self.0.get(at)).is_some_and(is_free);
+        let joins =
+            |at: Option<usize>| at.and_then(|at| self.0.get(at)).is_some_and(is_of_a_header);
         self.0.iter().enumerate().any(|(at, piece)| {
             matches!(piece, Piece::Header(name) if name == header)
                 && !joins(at.checked_sub(1))
@@ -176,10 +176,21 @@ impl SignedTemplate {
         })
     }
 
+    /// Whether two values of headers stand side by side.
+    pub fn joins_headers(&self) -> bool {
+        let mut pairs = self.0.windows(2);
+        pairs.any(|pair| pair.iter().all(is_of_a_header))
+    }
+
+    /// Whether it begins with `{secret}`.
+    pub fn begins_with_secret(&self) -> bool {
+        self.0.first() == Some(&Piece::Secret)
+    }
+
     /// The values of a request, if each header is there once and no join is ambiguous.
     ///
-    /// A value with the literal that follows it could be cut elsewhere, and a signature would hold for another
-    /// request too.
+    /// A value with the literal that follows it could be cut elsewhere, and a signature would hold for
+    /// another request too.
     pub(super) fn values<'r>(&self, mut values: Values<'r>) -> Result<Values<'r>, VerifyError> {
         for (at, piece) in self.0.iter().enumerate() {
             let (name, value) = match piece {
@@ -241,6 +252,10 @@ impl<'r> Values<'r> {
     }
 }
 
+fn is_of_a_header(piece: &Piece) -> bool {
+    matches!(piece, Piece::Header(_) | Piece::Timestamp)
+}
+
 /// The header that `header:NAME` names.
 pub(super) fn header(placeholder: &str) -> Option<HeaderName> {
     HeaderName::from_bytes(placeholder.strip_prefix("header:")?.as_bytes()).ok()
@@ -252,7 +267,9 @@ pub(super) fn only_value<'h>(
     name: &HeaderName,
 ) -> Result<&'h [u8], VerifyError> {
     let mut values = headers.get_all(name).iter();
-    let value = values.next().ok_or_else(|| VerifyError::Missing(name.clone()))?;
+    let value = values
+        .next()
+        .ok_or_else(|| VerifyError::Missing(name.clone()))?;
     match values.next() {
         Some(_) => Err(VerifyError::Repeated(name.clone())),
         None if value.is_empty() => Err(VerifyError::Malformed(name.clone())),
@@ -261,7 +278,5 @@ pub(super) fn only_value<'h>(
 }
 
 fn contains(value: &[u8], literal: &[u8]) -> bool {
-    value
-        .windows(literal.len())
-        .any(|window| window == literal)
+    value.windows(literal.len()).any(|window| window == literal)
 }

@@ -1,6 +1,6 @@
 //! Whether a request is authentic, by the recipe of its source and one of its secrets.
 
-use super::json::Document;
+use super::document::Document;
 use super::path::Path;
 use super::recipe::{Kind, Recipe, Scheme, Signing, TimestampPlace, TokenPlace};
 use super::template::{Values, only_value};
@@ -43,9 +43,11 @@ pub enum VerifyError {
     /// The signature is of a form, and the body is none.
     #[error("the body is a form of too many fields")]
     TooManyFields,
-    /// The signature is right, and the timestamp is not within the tolerance: the request is old, or a clock is
-    /// wrong.
-    #[error("the signed timestamp is {skew:#} from the clock, beyond the tolerance of {tolerance:#}")]
+    /// The signature is right, and the timestamp is not within the tolerance: the request is old, or a
+    /// clock is wrong.
+    #[error(
+        "the signed timestamp is {skew:#} from the clock, beyond the tolerance of {tolerance:#}"
+    )]
     Timestamp {
         /// The clock minus the timestamp: positive for a request of the past.
         skew: SignedDuration,
@@ -57,11 +59,14 @@ pub enum VerifyError {
     Mismatch,
 }
 
+/// A timestamp in a header: the header, the value as it is written, and the time that it is.
+type Told<'s> = (&'s HeaderName, &'s [u8], Timestamp);
+
 impl Recipe {
     /// The webhook as authentic, if one of the secrets makes its signature or is its token.
     ///
-    /// All secrets are tried and the comparison is constant in time: neither the one that matched nor how close a
-    /// forgery came can be measured. The secrets are those of [`Recipe::secret`].
+    /// All secrets are tried and the comparison is constant in time: neither the one that matched nor how
+    /// close a forgery came can be measured. The secrets are those of [`Recipe::secret`].
     pub fn verify<'a>(
         &self,
         incoming: &Incoming<'a>,
@@ -77,10 +82,15 @@ impl Recipe {
                 let value = only_value(incoming.headers, name)?;
                 let token = value.strip_prefix(prefix.as_bytes());
                 let token = token.filter(|token| !token.is_empty());
-                matching(secrets, token.ok_or_else(|| VerifyError::Malformed(name.clone()))?)?
+                matching(
+                    secrets,
+                    token.ok_or_else(|| VerifyError::Malformed(name.clone()))?,
+                )?
             }
             Scheme::Token(TokenPlace::Body(path)) => matching(secrets, &token(&path.0, body)?)?,
-            Scheme::Signed(signing) => signing.verify(incoming, secrets, self.url(payload_url), now)?,
+            Scheme::Signed(signing) => {
+                signing.verify(incoming, secrets, self.url(payload_url), now)?
+            }
         };
         Ok(Verified {
             body,
@@ -99,27 +109,43 @@ impl Signing {
     ) -> Result<usize, VerifyError> {
         self.check_signatures(incoming)?;
         let told = self.told_time(incoming)?;
-        let values = Values::of(incoming, url, told.map(|(name, value, _)| (name, value)));
-        let values = self.template.values(values)?;
-        let secret = match self.kind {
-            Kind::PublicKey(_) => self.verify_by_key(incoming, secrets, &values),
-            Kind::Hmac(_) | Kind::Hash(_) => self.verify_digest(incoming, secrets, &values),
+        let told_text = told.map(|(name, value, _)| (name, value));
+        let matching = |url: &str| {
+            let values = Values::of(incoming, url, told_text);
+            let values = self.template.values(values)?;
+            Ok(match self.kind {
+                Kind::PublicKey(_) => self.verify_by_key(incoming, secrets, &values),
+                Kind::Hmac(_) | Kind::Hash(_) => self.verify_digest(incoming, secrets, &values),
+            })
         };
+        let mut secret = matching(url)?;
+        // Some providers sign the URL with its port, whether it was entered with it or not.
+        if secret.is_none() && self.template.has_url() {
+            secret = matching(&with_other_port(url))?;
+        }
         let secret = secret.ok_or(VerifyError::Mismatch)?;
         // Only now, as the time of a forged request tells nothing.
         if let Some(rule) = &self.timestamp {
             let time = match (&rule.place, told) {
-                (TimestampPlace::Body(path), _) => time_of_body(&path.0, rule.format, incoming.body),
+                (TimestampPlace::Body(path), _) => {
+                    time_of_body(&path.0, rule.format, incoming.body)
+                }
                 (TimestampPlace::Header { .. }, told) => told.map(|(_, _, time)| time),
             };
-            within(rule.tolerance, now.duration_since(time.ok_or(VerifyError::NoTime)?))?;
+            within(
+                rule.tolerance,
+                now.duration_since(time.ok_or(VerifyError::NoTime)?),
+            )?;
         }
         Ok(secret)
     }
 
     /// The signature texts of a request, in the order they stand in.
     fn signatures<'s>(&'s self, incoming: &'s Incoming<'_>) -> impl Iterator<Item = &'s [u8]> {
-        let values = self.headers.iter().filter_map(|name| incoming.headers.get(name));
+        let values = self
+            .headers
+            .iter()
+            .filter_map(|name| incoming.headers.get(name));
         let parts = values.flat_map(|value| self.parts(value.as_bytes()));
         let signatures = parts.filter_map(|part| part.strip_prefix(self.prefix.as_bytes()));
         signatures.take(MAX_SIGNATURES)
@@ -134,7 +160,9 @@ impl Signing {
             let Some(delimiter) = delimiter else {
                 return Some(value);
             };
-            let at = value.windows(delimiter.len()).position(|window| window == delimiter);
+            let at = value
+                .windows(delimiter.len())
+                .position(|window| window == delimiter);
             let part = match at {
                 None => value,
                 Some(at) => {
@@ -164,7 +192,10 @@ impl Signing {
                 Err(repeated) => return Err(repeated),
             };
             let is_joined = self.delimiter.is_none()
-                && value.strip_prefix(self.prefix.as_bytes()).unwrap_or(value).contains(&b',');
+                && value
+                    .strip_prefix(self.prefix.as_bytes())
+                    .unwrap_or(value)
+                    .contains(&b',');
             if is_joined {
                 return Err(VerifyError::Repeated(name.clone()));
             }
@@ -186,7 +217,9 @@ impl Signing {
         match self.kind {
             Kind::Hmac(hash) | Kind::Hash(hash) => {
                 let length = hash.digest_bytes();
-                self.encoding.decode_into(signature, length, buffer).is_some()
+                self.encoding
+                    .decode_into(signature, length, buffer)
+                    .is_some()
             }
             Kind::PublicKey(_) => {
                 let signature = self.encoding.decode(signature);
@@ -196,10 +229,7 @@ impl Signing {
     }
 
     /// The timestamp in a header, as it is written and as a time.
-    fn told_time<'s>(
-        &'s self,
-        incoming: &Incoming<'s>,
-    ) -> Result<Option<(&'s HeaderName, &'s [u8], Timestamp)>, VerifyError> {
+    fn told_time<'s>(&'s self, incoming: &Incoming<'s>) -> Result<Option<Told<'s>>, VerifyError> {
         let Some(rule) = &self.timestamp else {
             return Ok(None);
         };
@@ -261,11 +291,15 @@ impl Signing {
             return None;
         };
         let mut message = Vec::new();
-        self.template.feed(values, &[], &mut |piece| message.extend_from_slice(piece));
-        let signatures = self.signatures(incoming).filter_map(|text| self.encoding.decode(text));
+        self.template
+            .feed(values, &[], &mut |piece| message.extend_from_slice(piece));
+        let signatures = self
+            .signatures(incoming)
+            .filter_map(|text| self.encoding.decode(text));
         let signatures: Vec<_> = signatures.collect();
         keys.iter().position(|key| {
-            let verifies = |signature: &Vec<u8>| algorithm.verifies(key.as_bytes(), &message, signature);
+            let verifies =
+                |signature: &Vec<u8>| algorithm.verifies(key.as_bytes(), &message, signature);
             signatures.iter().any(verifies)
         })
     }
@@ -275,6 +309,19 @@ impl Signing {
 fn last_first(secrets: &[Secret]) -> impl Iterator<Item = (u32, &Secret)> {
     let positions = secrets.iter().enumerate().rev();
     positions.filter_map(|(position, secret)| Some((u32::try_from(position).ok()?, secret)))
+}
+
+/// The URL without its port, or with that of its scheme if it has none.
+fn with_other_port(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    match authority.rsplit_once(':').filter(|(_, port)| is_port(port)) {
+        Some((host, _)) => format!("{scheme}://{host}{path}"),
+        None if scheme == "http" => format!("{scheme}://{authority}:80{path}"),
+        None => format!("{scheme}://{authority}:443{path}"),
+    }
 }
 
 /// The time at a path of a JSON body.
@@ -311,7 +358,9 @@ fn credentials(incoming: &Incoming<'_>) -> Result<Vec<u8>, VerifyError> {
     let (scheme, encoded) = value.split_at_checked(6).ok_or_else(malformed)?;
     let is_basic = scheme.eq_ignore_ascii_case(b"basic ");
     let decoded = STANDARD.decode(encoded.trim_ascii()).ok();
-    decoded.filter(|text| is_basic && text.contains(&b':')).ok_or_else(malformed)
+    decoded
+        .filter(|text| is_basic && text.contains(&b':'))
+        .ok_or_else(malformed)
 }
 
 /// The token of a body. If it has several, they must be equal: no item may come without its token.
@@ -319,7 +368,9 @@ fn token(path: &Path, body: &[u8]) -> Result<Vec<u8>, VerifyError> {
     let document = Document::from_body(body).map_err(|_| VerifyError::NoToken)?;
     let tokens = path.texts(&document).ok_or(VerifyError::NoToken)?;
     let (first, others) = tokens.split_first().ok_or(VerifyError::NoToken)?;
-    let are_equal = others.iter().all(|other| bool::from(other.as_bytes().ct_eq(first.as_bytes())));
+    let are_equal = others
+        .iter()
+        .all(|other| bool::from(other.as_bytes().ct_eq(first.as_bytes())));
     match are_equal {
         true if first.is_empty() => Err(VerifyError::NoToken),
         true => Ok(first.as_bytes().to_vec()),

@@ -58,7 +58,9 @@ fn outcome(case: &Case, recipe: &Recipe) -> Outcome {
             (Some(reply), _) => Outcome::Replied(reply),
             (None, _) if incoming.method != "POST" => Outcome::NotAllowed,
             (None, None) => Outcome::Rejected,
-            (None, Some(_)) => Outcome::Recorded(recipe.echo(incoming, &secrets).into_iter().collect()),
+            (None, Some(_)) => {
+                Outcome::Recorded(recipe.echo(incoming, &secrets).into_iter().collect())
+            }
         }
     })
 }
@@ -122,9 +124,18 @@ fn each_handshake_is_answered_as_its_cases_say() {
                 Outcome::NotAllowed => "not allowed".to_owned(),
                 Outcome::Recorded(headers) => format!("recorded {headers:?}"),
             };
-            faults.push(format!("{} ({}): {got}\n  {}", case.name, case.why, case.expect));
+            faults.push(format!(
+                "{} ({}): {got}\n  {}",
+                case.name, case.why, case.expect
+            ));
         }
     }
-    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), cases.len(), faults.join("\n"));
+    assert!(
+        faults.is_empty(),
+        "{} of {}:\n{}",
+        faults.len(),
+        cases.len(),
+        faults.join("\n")
+    );
     assert!(cases.len() > 150);
 }

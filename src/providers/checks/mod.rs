@@ -1,13 +1,15 @@
 //! Tries the recipes on the cases of `tests/vectors`, which are made outside of this code.
 
+mod events;
 mod handshakes;
 mod presets;
+mod properties;
 mod recipes;
 mod rules;
 mod vectors;
 
-use super::recipe::{Recipe, RecipeError};
 use super::Incoming;
+use super::recipe::{Recipe, RecipeError};
 use super::verify::VerifyError;
 use crate::crypto::secret::Secret;
 use base64::Engine;
@@ -16,7 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// A request and what becomes of it.
 #[derive(Deserialize)]
@@ -58,10 +60,61 @@ fn headers(pairs: &[(String, String)]) -> HeaderMap {
     headers
 }
 
-/// A recipe of its JSON.
-fn recipe(json: Value) -> Result<Recipe, RecipeError> {
-    Recipe::from_fields(json.as_object().unwrap())
+/// A recipe of its JSON, with a signature header and an event type if it has none.
+fn recipe(mut json: Value) -> Result<Recipe, RecipeError> {
+    let fields = json.as_object_mut().unwrap();
+    fields
+        .entry("event")
+        .or_insert(json!({"type": "com.example"}));
+    if matches!(
+        fields.get("auth").and_then(Value::as_str),
+        None | Some("hmac" | "hash" | "public-key")
+    ) {
+        fields
+            .entry("signature_header")
+            .or_insert(json!("X-Signature"));
+    }
+    Recipe::from_fields(fields)
 }
+
+/// A request with a body and headers.
+struct Posted {
+    headers: HeaderMap,
+    body: Vec<u8>,
+    now: Timestamp,
+}
+
+impl Posted {
+    fn new(body: &[u8], pairs: &[(&str, &str)]) -> Self {
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self {
+            headers: headers(&pairs.collect::<Vec<_>>()),
+            body: body.to_vec(),
+            now: Timestamp::from_second(NOW).unwrap(),
+        }
+    }
+
+    fn verify(&self, recipe: &Recipe, secrets: &[&str]) -> Result<Option<usize>, VerifyError> {
+        let secrets: Vec<Secret> = secrets
+            .iter()
+            .map(|text| recipe.secret(text).unwrap())
+            .collect();
+        let incoming = Incoming {
+            method: "POST",
+            query: "",
+            headers: &self.headers,
+            body: &self.body,
+        };
+        let verified = recipe.verify(&incoming, &secrets, URL, self.now)?;
+        assert_eq!(verified.body(), self.body);
+        Ok(verified.secret())
+    }
+}
+
+const NOW: i64 = 1_764_244_800;
+const URL: &str = "https://hooks.example.com/webhooks/source";
 
 impl Case {
     fn body(&self) -> Vec<u8> {
@@ -75,7 +128,9 @@ impl Case {
     /// The secrets that the recipe can use.
     fn secrets(&self, recipe: &Recipe) -> Vec<Secret> {
         let secrets = self.secrets.iter();
-        secrets.filter_map(|text| recipe.secret(text).ok()).collect()
+        secrets
+            .filter_map(|text| recipe.secret(text).ok())
+            .collect()
     }
 
     fn query(&self) -> &str {

@@ -1,1 +1,595 @@
+//! The rules that no case of a provider shows: what a recipe may be, and what its signatures are proof of.
 
+use super::{NOW, Posted, recipe};
+use crate::crypto::mac::{Hash, hmac_sha256};
+use crate::providers::presets;
+use crate::providers::recipe::{Authenticity, Caution, Dedupe, Problem, Recipe, SecretError};
+use crate::providers::verify::VerifyError;
+use http::HeaderName;
+use jiff::SignedDuration;
+use serde_json::{Map, Value, json};
+
+const SECRET: &str = "a-secret-of-the-source-1";
+
+fn hmac(text: &str) -> String {
+    hex::encode(hmac_sha256(SECRET.as_bytes(), text.as_bytes()))
+}
+
+fn name(header: &'static str) -> HeaderName {
+    HeaderName::from_static(header)
+}
+
+/// How a request of this header and a body `{}` is refused, signed over a text.
+fn refusal(recipe: &Recipe, header: (&str, &str), signed: &str) -> VerifyError {
+    let request = Posted::new(b"{}", &[("X-Signature", &hmac(signed)), header]);
+    request.verify(recipe, &[SECRET]).unwrap_err()
+}
+
+#[test]
+fn only_a_signature_over_the_content_is_a_signature() {
+    for (fields, expected) in [
+        (json!({}), Authenticity::Signature),
+        (
+            json!({"signed": "{form}", "body": "form"}),
+            Authenticity::Signature,
+        ),
+        (json!({"signed": "{header:X-Id}"}), Authenticity::Token),
+        (json!({"signed": "{url}{method}"}), Authenticity::Token),
+        (
+            json!({"auth": "hash", "signed": "{secret}{header:X-Id}"}),
+            Authenticity::Token,
+        ),
+        (
+            json!({"auth": "token", "token_header": "X-Token"}),
+            Authenticity::Token,
+        ),
+        (json!({"auth": "basic"}), Authenticity::Token),
+        (json!({"auth": "none"}), Authenticity::None),
+        (
+            json!({"auth": "public-key", "algorithm": "ed25519", "signed": "{header:X-Id}"}),
+            Authenticity::Token,
+        ),
+    ] {
+        let recipe = recipe(fields.clone()).unwrap();
+        assert_eq!(recipe.authenticity(), expected, "{fields}");
+        let says = recipe.cautions().contains(&Caution::BodyNotBound);
+        assert_eq!(says, expected == Authenticity::Token, "{fields}");
+    }
+}
+
+#[test]
+fn a_value_with_the_literal_that_follows_it_is_refused_though_it_is_signed() {
+    let recipe = recipe(json!({"signed": "{header:X-Id}.{body}"})).unwrap();
+    let good = Posted::new(b"{}", &[("X-Signature", &hmac("1.{}")), ("X-Id", "1")]);
+    assert_eq!(good.verify(&recipe, &[SECRET]), Ok(Some(0)));
+    // The same signed text, cut elsewhere.
+    let moved = Posted::new(b"b.{}", &[("X-Signature", &hmac("a.b.{}")), ("X-Id", "a")]);
+    assert_eq!(moved.verify(&recipe, &[SECRET]), Ok(Some(0)));
+    let refused = refusal(&recipe, ("X-Id", "a.b"), "a.b.{}");
+    assert_eq!(refused, VerifyError::Ambiguous(name("x-id")));
+    let timed = super::recipe(json!({
+        "signed": "{timestamp}:{body}", "timestamp_header": "X-Time", "timestamp_format": "rfc3339",
+    }));
+    let time = "2025-11-27T12:00:00Z";
+    let refused = refusal(&timed.unwrap(), ("X-Time", time), &format!("{time}:{{}}"));
+    assert_eq!(refused, VerifyError::Ambiguous(name("x-time")));
+}
+
+#[test]
+fn a_header_is_covered_where_it_is_signed_and_cut_by_a_literal() {
+    let covers = |signed: &str, header| {
+        let fields = json!({"signed": signed, "timestamp_header": "X-Time"});
+        let without = json!({"signed": signed});
+        let recipe = recipe(if signed.contains("{timestamp}") {
+            fields
+        } else {
+            without
+        });
+        recipe.unwrap().covers(&name(header))
+    };
+    assert!(covers("{header:X-Id}.{body}", "x-id"));
+    assert!(covers("{body}{header:X-Id}", "x-id"));
+    assert!(covers("{timestamp}.{body}", "x-time"));
+    assert!(!covers("{header:X-Id}.{body}", "x-type"));
+    assert!(!covers("{header:X-Id}{header:X-Type}.{body}", "x-id"));
+    assert!(!covers("{header:X-Id}{header:X-Type}.{body}", "x-type"));
+    assert!(!covers("{timestamp}{header:X-Id}.{body}", "x-id"));
+    assert!(!covers("{body}", "x-id"));
+}
+
+#[test]
+fn copies_are_known_by_the_id_only_if_the_signature_covers_it() {
+    let dedupe = |fields: Value| recipe(fields).unwrap().dedupe();
+    let id = |id: &str| json!({"type": "a", "id": id});
+    let signed = "{header:X-Id}.{body}";
+    assert_eq!(dedupe(json!({"event": id("{$.id}")})), Dedupe::Id);
+    assert_eq!(dedupe(json!({"event": id("{header:X-Id}")})), Dedupe::Body);
+    assert_eq!(
+        dedupe(json!({"event": id("{header:X-Id}"), "signed": signed})),
+        Dedupe::Id
+    );
+    // Any place may be the one that is read.
+    let either = id("{$.id|header:X-Id}");
+    assert_eq!(dedupe(json!({"event": either})), Dedupe::Body);
+    assert_eq!(
+        dedupe(json!({"event": id("{$.id}"), "signed": "{header:X-Id}"})),
+        Dedupe::Body
+    );
+    assert_eq!(
+        dedupe(json!({"event": id("{$.id}"), "auth": "none"})),
+        Dedupe::Body
+    );
+    let token = json!({"event": id("{$.id}"), "auth": "token", "token_header": "X-Token"});
+    assert_eq!(dedupe(token), Dedupe::Body);
+    let chosen = json!({"event": id("{header:X-Id}"), "dedupe": "id"});
+    assert_eq!(dedupe(chosen.clone()), Dedupe::Id);
+    let cautions = recipe(chosen).unwrap().cautions();
+    let uncovered = Caution::Uncovered(name("x-id"));
+    assert_eq!(cautions, [uncovered, Caution::UncoveredDedupe]);
+}
+
+#[test]
+fn a_secret_that_could_be_no_key_is_refused() {
+    let secret = |fields: Value, text: &str| recipe(fields).unwrap().secret(text).map(|_| ());
+    let base64 = json!({"secret_encoding": "base64"});
+    for (fields, text, expected) in [
+        (json!({}), " \n", SecretError::Empty),
+        (base64.clone(), "whsec_", SecretError::Empty),
+        (base64.clone(), "", SecretError::Empty),
+        (base64.clone(), "a-b", SecretError::NotBase64),
+        (json!({"secret_encoding": "hex"}), "", SecretError::Empty),
+        (json!({"secret_encoding": "hex"}), "0g", SecretError::NotHex),
+        (json!({"auth": "basic"}), "user", SecretError::NoPassword),
+        (json!({"auth": "basic"}), ":", SecretError::Empty),
+        (
+            json!({"auth": "public-key", "algorithm": "ed25519"}),
+            SECRET,
+            SecretError::NotAPublicKey,
+        ),
+        (
+            json!({"handshake": "hub", "verify_token": "the-token"}),
+            " the-token\n",
+            SecretError::VerifyToken,
+        ),
+    ] {
+        assert_eq!(secret(fields.clone(), text), Err(expected), "{fields}");
+    }
+    let decoded = recipe(base64).unwrap().secret("whsec_AAECAw==").unwrap();
+    assert_eq!(decoded.as_bytes(), [0, 1, 2, 3]);
+    assert!(decoded.is_short());
+    let raw = recipe(json!({})).unwrap();
+    assert_eq!(
+        raw.secret("whsec_AAECAw==").unwrap().as_bytes(),
+        b"whsec_AAECAw=="
+    );
+    assert!(!raw.secret("0123456789abcdef").unwrap().is_short());
+}
+
+#[test]
+fn a_public_key_is_taken_as_providers_show_it() {
+    let ed25519 = recipe(json!({"auth": "public-key", "algorithm": "ed25519"})).unwrap();
+    let raw = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    let hex = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    let spki = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    let pem = format!("-----BEGIN PUBLIC KEY-----\n{spki}\n-----END PUBLIC KEY-----\n");
+    // RFC 8032, section 7.1, test 2 has this key's sibling; test 1 signs nothing at all.
+    let signature = "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bac\
+                     c61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b";
+    let request = Posted::new(b"", &[("X-Signature", signature)]);
+    for text in [raw, hex, spki, &pem, &format!("whpk_{raw}")] {
+        assert_eq!(request.verify(&ed25519, &[text]), Ok(Some(0)), "{text}");
+    }
+    let ecdsa = recipe(json!({"auth": "public-key", "algorithm": "ecdsa-p256-sha256"})).unwrap();
+    assert_eq!(
+        ecdsa.secret(spki).map(|_| ()),
+        Err(SecretError::NotAPublicKey)
+    );
+}
+
+#[test]
+fn the_first_secret_that_matches_counts_and_all_are_tried() {
+    let hmacs = recipe(json!({})).unwrap();
+    let request = Posted::new(b"{}", &[("X-Signature", &hmac("{}"))]);
+    for (secrets, expected) in [
+        (&["x", SECRET, "y"][..], Ok(Some(1))),
+        (&["x", "y", SECRET], Ok(Some(2))),
+        (&[SECRET, SECRET], Ok(Some(0))),
+        (&["x"], Err(VerifyError::Mismatch)),
+        (&[], Err(VerifyError::Mismatch)),
+    ] {
+        assert_eq!(request.verify(&hmacs, secrets), expected, "{secrets:?}");
+    }
+    let tokens = recipe(json!({
+        "auth": "token", "token_header": "Authorization", "signature_prefix": "Bearer ",
+    }));
+    let tokens = tokens.unwrap();
+    let request = |value: &str| Posted::new(b"{}", &[("Authorization", value)]);
+    let good = request("Bearer a-secret-of-the-source-1");
+    assert_eq!(good.verify(&tokens, &["x", SECRET, SECRET]), Ok(Some(1)));
+    for malformed in [SECRET, "Bearer ", "bearer a-secret-of-the-source-1"] {
+        let expected = VerifyError::Malformed(name("authorization"));
+        assert_eq!(request(malformed).verify(&tokens, &[SECRET]), Err(expected));
+    }
+}
+
+#[test]
+fn an_old_request_is_told_from_a_forged_one() {
+    let recipe = recipe(json!({
+        "signed": "{timestamp}.{body}", "timestamp_header": "X-Time", "timestamp_tolerance": "90s",
+    }));
+    let recipe = recipe.unwrap();
+    let request = |time: i64, signed: String| {
+        let request = Posted::new(
+            b"{}",
+            &[
+                ("X-Signature", &hmac(&signed)),
+                ("X-Time", &time.to_string()),
+            ],
+        );
+        request.verify(&recipe, &[SECRET])
+    };
+    for (time, skew) in [
+        (NOW - 91, 91),
+        (NOW + 91, -91),
+        (NOW - 31_536_000, 31_536_000),
+    ] {
+        let expected = VerifyError::Timestamp {
+            skew: SignedDuration::from_secs(skew),
+            tolerance: SignedDuration::from_secs(90),
+        };
+        assert_eq!(request(time, format!("{time}.{{}}")), Err(expected));
+        assert_eq!(
+            request(time, "forged".to_owned()),
+            Err(VerifyError::Mismatch)
+        );
+    }
+    for time in [NOW - 90, NOW + 90] {
+        assert_eq!(request(time, format!("{time}.{{}}")), Ok(Some(0)));
+    }
+}
+
+#[test]
+fn a_tolerance_of_nothing_switches_the_check_off() {
+    for (tolerance, checks) in [
+        (json!("0"), false),
+        (json!("0s"), false),
+        (json!(0), false),
+        (json!("1s"), true),
+        (Value::Null, true),
+    ] {
+        let recipe = recipe(json!({
+            "signed": "{timestamp}{body}", "timestamp_header": "X-Time", "timestamp_tolerance": tolerance,
+        }));
+        let request = Posted::new(b"{}", &[("X-Signature", &hmac("7{}")), ("X-Time", "7")]);
+        let verdict = request.verify(&recipe.unwrap(), &[SECRET]);
+        assert_eq!(verdict.is_err(), checks, "{tolerance}");
+    }
+}
+
+#[test]
+fn a_signed_time_is_digits_or_rfc_3339_and_nothing_else() {
+    for (format, times) in [
+        (
+            "seconds",
+            &[
+                "+1764244800",
+                "1764244800.0",
+                "1764244800 ",
+                "-1",
+                "１７",
+                "99999999999999999999",
+            ][..],
+        ),
+        ("milliseconds", &["1764244800000.5", "0x1", "1e12"]),
+        (
+            "rfc3339",
+            &[
+                "2025-11-27",
+                "2025-11-27 12:00:00Z",
+                "2025-11-27T12:00:00",
+                "1764244800",
+            ],
+        ),
+    ] {
+        let recipe = recipe(json!({
+            "signed": "{timestamp}{body}", "timestamp_header": "X-Time", "timestamp_format": format,
+            "timestamp_tolerance": "0",
+        }));
+        let recipe = recipe.unwrap();
+        for time in times {
+            let refused = refusal(&recipe, ("X-Time", time), &format!("{time}{{}}"));
+            assert_eq!(refused, VerifyError::Malformed(name("x-time")), "{time}");
+        }
+    }
+}
+
+#[test]
+fn a_header_that_decides_is_sent_once() {
+    let listed = recipe(json!({
+        "signed": "{timestamp}.{header:X-Id}.{body}", "timestamp_header": "X-Signature", "timestamp_prefix": "t=",
+        "signature_prefix": "v1=", "delimiter": ",", "timestamp_tolerance": "0",
+    }));
+    let listed = listed.unwrap();
+    let signature = hmac("7.1.{}");
+    let value = format!("t=7,v1={signature}");
+    let request = |pairs: &[(&str, &str)]| Posted::new(b"{}", pairs).verify(&listed, &[SECRET]);
+    assert_eq!(
+        request(&[("X-Signature", &value), ("X-Id", "1")]),
+        Ok(Some(0))
+    );
+    let twice = format!("t=8,{value}");
+    let repeated = |header| Err(VerifyError::Repeated(name(header)));
+    assert_eq!(
+        request(&[("X-Signature", &twice), ("X-Id", "1")]),
+        repeated("x-signature")
+    );
+    let both = [
+        ("X-Signature", &*value),
+        ("X-Signature", &value),
+        ("X-Id", "1"),
+    ];
+    assert_eq!(request(&both), repeated("x-signature"));
+    let both = [("X-Signature", &*value), ("X-Id", "1"), ("X-Id", "2")];
+    assert_eq!(request(&both), repeated("x-id"));
+    let expected = Err(VerifyError::Missing(name("x-id")));
+    assert_eq!(request(&[("X-Signature", &value)]), expected);
+}
+
+#[test]
+fn no_more_signatures_are_looked_at_than_providers_send() {
+    let listed = recipe(json!({"delimiter": ","})).unwrap();
+    let signature = hmac("{}");
+    let among = |others: usize| {
+        let value = "00,".repeat(others) + &signature;
+        Posted::new(b"{}", &[("X-Signature", &value)]).verify(&listed, &[SECRET])
+    };
+    assert_eq!(among(99), Ok(Some(0)));
+    assert_eq!(among(100), Err(VerifyError::Malformed(name("x-signature"))));
+}
+
+#[test]
+fn each_item_of_a_batch_must_have_the_token() {
+    let recipe = recipe(json!({"auth": "token", "token_path": "$[*].token"})).unwrap();
+    let verdict =
+        |body: &str| Posted::new(body.as_bytes(), &[]).verify(&recipe, &[SECRET, "other"]);
+    let item = |token: &str| format!(r#"{{"token":"{token}"}}"#);
+    let all = |tokens: &[&str]| {
+        let items: Vec<String> = tokens.iter().map(|token| item(token)).collect();
+        verdict(&format!("[{}]", items.join(",")))
+    };
+    assert_eq!(all(&[SECRET]), Ok(Some(0)));
+    assert_eq!(all(&[SECRET, SECRET]), Ok(Some(0)));
+    assert_eq!(all(&["other", "other"]), Ok(Some(1)));
+    assert_eq!(all(&[SECRET, "other"]), Err(VerifyError::Mismatch));
+    assert_eq!(all(&[SECRET, ""]), Err(VerifyError::Mismatch));
+    assert_eq!(all(&[""]), Err(VerifyError::NoToken));
+    assert_eq!(all(&[]), Err(VerifyError::NoToken));
+    for body in [
+        "{}",
+        "",
+        "x",
+        r#"[{"token":1}]"#,
+        r#"[{"token":"a"},{}]"#,
+        r#"{"token":"a"}"#,
+    ] {
+        assert_eq!(verdict(body), Err(VerifyError::NoToken), "{body}");
+    }
+    // One that is not looked at could have any token.
+    let many = format!("[{}]", vec![item(SECRET); 10_001].join(","));
+    assert_eq!(verdict(&many), Err(VerifyError::NoToken));
+}
+
+#[test]
+fn a_form_of_too_many_fields_is_not_read_to_verify_it() {
+    let recipe = recipe(json!({"signed": "{form}", "body": "form"})).unwrap();
+    let verdict = |fields: usize| {
+        let body = vec!["a"; fields].join("&");
+        Posted::new(body.as_bytes(), &[("X-Signature", &hmac("a"))]).verify(&recipe, &[SECRET])
+    };
+    assert_eq!(verdict(1_000), Ok(Some(0)));
+    assert_eq!(verdict(1_001), Err(VerifyError::TooManyFields));
+}
+
+#[test]
+fn a_hash_has_the_secret_where_the_template_has_it() {
+    for (signed, text) in [
+        ("{secret}{body}", "a-secret-of-the-source-1{}"),
+        ("{body}-{secret}", "{}-a-secret-of-the-source-1"),
+    ] {
+        let recipe =
+            recipe(json!({"auth": "hash", "algorithm": "sha512", "signed": signed})).unwrap();
+        let tag = Hash::Sha512.digest(|sink| sink(text.as_bytes()));
+        let request = Posted::new(b"{}", &[("X-Signature", &hex::encode(tag.as_bytes()))]);
+        assert_eq!(request.verify(&recipe, &["x", SECRET]), Ok(Some(1)));
+        let is_first = recipe.cautions().contains(&Caution::SecretFirst);
+        assert_eq!(is_first, signed.starts_with("{secret}"));
+    }
+}
+
+#[test]
+fn a_source_changes_single_fields_of_a_preset() {
+    let of = |preset: &str, fields: Value| Recipe::of_source(preset, fields.as_object().unwrap());
+    let github = of(
+        "github",
+        json!({"event": {"type": "x.{header:X-Kind}", "actor": null}}),
+    )
+    .unwrap();
+    let headers: Vec<&str> = github
+        .event_headers()
+        .iter()
+        .map(|name| name.as_str())
+        .collect();
+    assert_eq!(headers, ["x-github-delivery", "x-kind"]);
+    // How the preset authenticates goes with it.
+    let token = json!({"auth": "token", "token_header": "X-Token"});
+    assert_eq!(
+        of("stripe", token).unwrap().authenticity(),
+        Authenticity::Token
+    );
+    let hash = of("cloudinary", json!({"algorithm": "sha256"})).unwrap();
+    assert_eq!(hash.cautions(), []);
+    let same = of("stripe", json!({"auth": "hmac"})).unwrap();
+    assert_eq!(same, of("stripe", json!({})).unwrap());
+    let without = of("slack", json!({"handshake": null})).unwrap();
+    assert!(without.handshake().is_none());
+    let error = of("github", json!({"event": {"type": null}})).unwrap_err();
+    assert_eq!(error.field, "event.type");
+    let error = of("github", json!({"event": "x"})).unwrap_err();
+    assert_eq!(error.field, "event");
+    for (field, value) in [("event", json!({"type": "x"})), ("body", json!("form"))] {
+        let error = of("creads", json!({field: value})).unwrap_err();
+        assert_eq!(error.field, field);
+        assert!(matches!(error.problem, Problem::Contradiction { .. }));
+    }
+    assert_eq!(of("acme", json!({})).unwrap_err().field, "provider");
+    let error = of("custom", json!({"title": "x"})).unwrap_err();
+    assert_eq!(error.problem, Problem::Unknown);
+}
+
+#[test]
+fn what_does_not_go_together_is_an_error_of_its_field() {
+    let list = |header: &str| json!({"forward_headers": [header]});
+    let token = |event: Value| json!({"auth": "token", "token_header": "X-Token", "event": event});
+    for (fields, field) in [
+        (json!({"auth": "none", "encoding": "hex"}), "encoding"),
+        (
+            json!({"auth": "basic", "token_header": "X"}),
+            "token_header",
+        ),
+        (
+            json!({"auth": "basic", "signature_prefix": "X"}),
+            "signature_prefix",
+        ),
+        (
+            json!({"auth": "token", "token_path": "$.a", "signature_prefix": "x"}),
+            "signature_prefix",
+        ),
+        (
+            json!({"auth": "token", "token_header": "X", "secret_encoding": "hex"}),
+            "secret_encoding",
+        ),
+        (json!({"timestamp_tolerance": "5m"}), "timestamp_tolerance"),
+        (json!({"timestamp_format": "seconds"}), "timestamp_format"),
+        (
+            json!({"timestamp_path": "$.at", "timestamp_header": "X"}),
+            "timestamp_header",
+        ),
+        (
+            json!({"timestamp_path": "$.at", "signed": "{header:X}"}),
+            "timestamp_path",
+        ),
+        (
+            json!({"timestamp_path": "$.at", "body": "any"}),
+            "timestamp_path",
+        ),
+        (json!({"timestamp_path": "at"}), "timestamp_path"),
+        (
+            json!({"signed": "{timestamp}{body}", "timestamp_header": "X-Signature", "delimiter": ","}),
+            "timestamp_prefix",
+        ),
+        (json!({"event": {"type": "a", "id": "b"}}), "event.id"),
+        (
+            json!({"event": {"type": "a", "time_format": "seconds"}}),
+            "event.time_format",
+        ),
+        (json!({"event": {"type": "a.{$.b?}"}}), "event.type"),
+        (
+            json!({"event": {"type": "a", "subject": "{$.a}"}, "body": "form"}),
+            "event.subject",
+        ),
+        (
+            json!({"event": {"type": "a", "subject": "{$.a}"}, "body": "any"}),
+            "event.subject",
+        ),
+        (
+            json!({"event": {"type": "a", "subject": "{form:a}"}, "body": "any"}),
+            "event.subject",
+        ),
+        (list("Content Type"), "forward_headers"),
+        (list("Authorization"), "forward_headers"),
+        (list("Data"), "forward_headers"),
+        (list("Partition-Key"), "forward_headers"),
+        (list("Authenticity"), "forward_headers"),
+        (list("---"), "forward_headers"),
+        (
+            json!({"forward_headers": ["X-A", "X-a"]}),
+            "forward_headers",
+        ),
+        (json!({"forward_headers": "X-A"}), "forward_headers"),
+        (token(json!({"type": "{header:x-token}"})), "event"),
+        (
+            json!({"event": {"type": "a", "actor": "{header:authorization}"}}),
+            "event",
+        ),
+        (
+            json!({"response": {"status": 204, "headers": {}}}),
+            "response.headers",
+        ),
+        (
+            json!({"response": {"status": 200, "content_type": "a\r\nb: c"}}),
+            "response",
+        ),
+        (json!({"public_url": "ftp://example.com"}), "public_url"),
+        (
+            json!({"handshake": "hub", "verify_token": " "}),
+            "verify_token",
+        ),
+    ] {
+        let error = recipe(fields.clone()).expect_err(&fields.to_string());
+        assert_eq!(error.field, field, "{fields}: {error}");
+    }
+}
+
+#[test]
+fn an_error_shows_no_value() {
+    for field in [
+        "auth",
+        "signed",
+        "public_url",
+        "delimiter",
+        "body",
+        "event",
+        "response",
+        "dedupe",
+        "verify_token",
+    ] {
+        for value in [
+            json!("hunter2{"),
+            json!(["hunter2"]),
+            json!({"hunter2": "hunter2"}),
+            json!(2),
+        ] {
+            if let Err(error) = recipe(json!({field: value.clone()})) {
+                let names_it = error.field.ends_with(".hunter2");
+                assert!(
+                    names_it || !format!("{error} {error:?}").contains("hunter2"),
+                    "{error:?}"
+                );
+            }
+        }
+    }
+    let hub = recipe(json!({"handshake": "hub", "verify_token": "hunter2"})).unwrap();
+    assert!(!format!("{hub:?}").contains("hunter2"));
+}
+
+#[test]
+fn an_empty_object_is_told_what_it_lacks() {
+    let error = Recipe::from_fields(&Map::new()).unwrap_err();
+    let text = error.to_string();
+    assert_eq!(
+        text,
+        "signature_header: it is missing: a signature is in a header; name it"
+    );
+}
+
+#[test]
+fn the_headers_that_a_rejected_request_is_kept_with_are_those_of_its_recipe() {
+    let recipe = Recipe::of_source("standard-webhooks", &Map::new()).unwrap();
+    let names = recipe.authenticating_headers();
+    let names: Vec<&str> = names.into_iter().map(HeaderName::as_str).collect();
+    assert_eq!(
+        names,
+        ["webhook-id", "webhook-signature", "webhook-timestamp"]
+    );
+    assert!(presets::all().count() > 40);
+}

@@ -10,11 +10,18 @@ fn said(case: &Case, recipe: &Recipe, secret: Option<usize>) -> Value {
     let body = case.body();
     let headers = super::headers(&case.headers);
     let content = recipe.content(Verified::recorded(&body));
-    let event = content.as_ref().ok().map(|content| recipe.event(content, &headers));
+    let event = content
+        .as_ref()
+        .ok()
+        .map(|content| recipe.event(content, &headers));
     let event = event.and_then(Result::ok);
     let field = |field: Option<&str>| field.map_or(Value::Null, Value::from);
     let id = event.as_ref().and_then(|event| event.id.as_deref());
-    let dedupe = if id.is_some() { recipe.dedupe() } else { Dedupe::Body };
+    let dedupe = if id.is_some() {
+        recipe.dedupe()
+    } else {
+        Dedupe::Body
+    };
     json!({
         "verified": true,
         "secret": secret,
@@ -43,7 +50,12 @@ fn fault(case: &Case, recipe: &Recipe) -> Option<String> {
             expected[field] = got[field].clone();
         }
     }
-    (got != expected).then(|| format!("{} ({}): {verdict:?}\n  {got}\n  {expected}", case.name, case.why))
+    (got != expected).then(|| {
+        format!(
+            "{} ({}): {verdict:?}\n  {got}\n  {expected}",
+            case.name, case.why
+        )
+    })
 }
 
 #[test]
@@ -53,7 +65,11 @@ fn each_preset_verifies_and_reads_its_cases() {
         let name = preset.name();
         // The verify token of a handshake is the source's.
         let handshake = preset.recipe_fields().get("handshake") == Some(&json!("hub"));
-        let fields = if handshake { json!({"verify_token": "a-token"}) } else { json!({}) };
+        let fields = if handshake {
+            json!({"verify_token": "a-token"})
+        } else {
+            json!({})
+        };
         let recipe = Recipe::of_source(name, fields.as_object().unwrap());
         let recipe = recipe.unwrap_or_else(|error| panic!("{name}: {error}"));
         let of_preset: Vec<Case> = read(&format!("providers/{name}.json"));
@@ -61,7 +77,12 @@ fn each_preset_verifies_and_reads_its_cases() {
         faults.extend(found.map(|fault| format!("{name}: {fault}")));
         cases += of_preset.len();
     }
-    assert!(faults.is_empty(), "{} of {cases}:\n{}", faults.len(), faults.join("\n"));
+    assert!(
+        faults.is_empty(),
+        "{} of {cases}:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
     assert!(cases > 1_300, "{cases}");
 }
 
@@ -74,7 +95,13 @@ fn each_recipe_verifies_and_reads_its_cases() {
         let recipe = recipe.unwrap_or_else(|error| panic!("{}: {error}", case.name));
         faults.extend(fault(case, &recipe));
     }
-    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), cases.len(), faults.join("\n"));
+    assert!(
+        faults.is_empty(),
+        "{} of {}:\n{}",
+        faults.len(),
+        cases.len(),
+        faults.join("\n")
+    );
     assert!(cases.len() > 200);
 }
 

@@ -2,8 +2,8 @@
 
 use crate::providers::template::TemplateError;
 
-/// A field of a recipe is not as it should be. The text names the field and says what to do, and shows no value:
-/// that may be a secret in the wrong place.
+/// A field of a recipe is not as it should be. The text names the field and says what to do, and shows no
+/// value: that may be a secret in the wrong place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct RecipeError {
@@ -49,7 +49,9 @@ pub enum SecretError {
     #[error("a secret is empty, or has nothing but a prefix: enter it again")]
     Empty,
     /// The recipe decodes it, and it cannot be decoded.
-    #[error("a secret is not Base64, as secret_encoding says: copy all of it, or set secret_encoding to raw")]
+    #[error(
+        "a secret is not Base64, as secret_encoding says: copy all of it, or set secret_encoding to raw"
+    )]
     NotBase64,
     /// The recipe decodes it, and it cannot be decoded.
     #[error(
@@ -57,13 +59,17 @@ pub enum SecretError {
     )]
     NotHex,
     /// The recipe needs a public key.
-    #[error("a secret is not a public key of the algorithm: enter the provider's key in Base64 or PEM")]
+    #[error(
+        "a secret is not a public key of the algorithm: enter the provider's key in Base64 or PEM"
+    )]
     NotAPublicKey,
     /// The recipe needs a user and a password.
     #[error("a secret is not of the form user:password")]
     NoPassword,
     /// Whoever knows the verify token could sign with it.
-    #[error("a secret is the same as verify_token: a verify token is never a secret; choose another one")]
+    #[error(
+        "a secret is the same as verify_token: a verify token is never a secret; choose another one"
+    )]
     VerifyToken,
 }
 

@@ -1,11 +1,11 @@
-//! Reads what a recipe says of the event, and of the answer.
+//! Reads what a recipe says of the event.
 
 use super::error::{contradiction, invalid, missing};
 use super::fields::Fields;
 use super::read::template_error;
-use super::{Authenticity, Dedupe, Events, Recipe, RecipeError, Response, Scheme, TokenPlace};
+use super::{Authenticity, Dedupe, Events, Recipe, RecipeError, Scheme, TokenPlace};
 use crate::providers::Provider;
-use crate::providers::attribute::{is_extension_name, is_media_type};
+use crate::providers::attribute::is_extension_name;
 use crate::providers::mapping::{BodyKind, Mapping};
 use crate::providers::reference::{EventTemplate, Place};
 use crate::providers::time::TimeFormat;
@@ -16,9 +16,6 @@ use serde_json::Value;
 const MEMBERS: [&str; 6] = ["type", "id", "time", "time_format", "subject", "actor"];
 
 const MAX_FORWARDED: usize = 10;
-
-/// A longer answer is none; a provider that insists on one insists on a short one.
-const MAX_RESPONSE_BYTES: usize = 4_096;
 
 /// The attributes of events that no forwarded header takes the place of.
 const RESERVED: [&str; 18] = [
@@ -72,9 +69,13 @@ impl BodyKind {
 
 pub(super) fn mapping(fields: &Fields<'_>, body: &BodyKind) -> Result<Mapping, RecipeError> {
     let because = "a recipe says what its events are, at least event.type";
-    let event = fields.get("event").ok_or_else(|| missing("event", because))?;
+    let event = fields
+        .get("event")
+        .ok_or_else(|| missing("event", because))?;
     let expected = "an object with type, id, time, time_format, subject and actor";
-    let event = event.as_object().ok_or_else(|| invalid("event", expected))?;
+    let event = event
+        .as_object()
+        .ok_or_else(|| invalid("event", expected))?;
     let event = Fields::of("event", event, &MEMBERS)?;
     let template = |member: &str| -> Result<Option<EventTemplate>, RecipeError> {
         let Some(text) = event.text(member)? else {
@@ -83,8 +84,7 @@ pub(super) fn mapping(fields: &Fields<'_>, body: &BodyKind) -> Result<Mapping, R
         let field = event.name(member);
         let template = EventTemplate::parse(text).map_err(|error| template_error(&field, error))?;
         if !template.places().all(|place| body.has(place)) {
-            let because = "the body has no such place: {$.path} needs body json or form:FIELD, and {form:FIELD} a \
-                           form";
+            let because = "{$.path} needs body json or form:FIELD, and {form:FIELD} needs a form";
             return Err(contradiction(&field, because));
         }
         Ok(Some(template))
@@ -133,14 +133,17 @@ pub(super) fn forwarded(
     for header in fields.headers(FIELD)? {
         let letters = header.as_str().chars().filter(char::is_ascii_alphanumeric);
         let name: String = letters.collect();
-        let is_free = !RESERVED.contains(&&*name) && forwarded.iter().all(|(_, other)| *other != name);
+        let is_free =
+            !RESERVED.contains(&&*name) && forwarded.iter().all(|(_, other)| *other != name);
         if !is_extension_name(&name) || !is_free {
-            let expected = "headers whose letters and digits make up to 64 characters, each different, and no \
-                            attribute that events have anyway";
+            let expected = "headers of different names, and none of an attribute that events have";
             return Err(invalid(FIELD, expected));
         }
         if is_secret(scheme, &header) {
-            return Err(contradiction(FIELD, "a header with a secret must not get into events"));
+            return Err(contradiction(
+                FIELD,
+                "a header with a secret must not get into events",
+            ));
         }
         forwarded.push((header, name));
     }
@@ -153,15 +156,20 @@ pub(super) fn forbid_secret_headers(recipe: &Recipe) -> Result<(), RecipeError> 
         return Ok(());
     };
     let mut places = mapping.templates().flat_map(EventTemplate::places);
-    let shows = |place: &Place| matches!(place, Place::Header(name) if is_secret(&recipe.scheme, name));
+    let shows =
+        |place: &Place| matches!(place, Place::Header(name) if is_secret(&recipe.scheme, name));
     match places.any(shows) {
-        true => Err(contradiction("event", "a header with a secret must not get into events")),
+        true => Err(contradiction(
+            "event",
+            "a header with a secret must not get into events",
+        )),
         false => Ok(()),
     }
 }
 
 fn is_secret(scheme: &Scheme, header: &HeaderName) -> bool {
-    let is_token = matches!(scheme, Scheme::Token(TokenPlace::Header { name, .. }) if name == header);
+    let is_token =
+        matches!(scheme, Scheme::Token(TokenPlace::Header { name, .. }) if name == header);
     is_token || *header == AUTHORIZATION
 }
 
@@ -187,29 +195,4 @@ pub(super) fn dedupe(fields: &Fields<'_>, recipe: &Recipe) -> Result<Dedupe, Rec
         None if has_id && is_covered => Ok(Dedupe::Id),
         None => Ok(Dedupe::Body),
     }
-}
-
-pub(super) fn response(fields: &Fields<'_>) -> Result<Option<Response>, RecipeError> {
-    let expected = "an object with a status from 200 to 299, a content_type such as text/plain, and a body of up \
-                    to 4,096 bytes";
-    let wrong = || invalid("response", expected);
-    let Some(response) = fields.get("response") else {
-        return Ok(None);
-    };
-    let response = response.as_object().ok_or_else(wrong)?;
-    let response = Fields::of("response", response, &["status", "content_type", "body"])?;
-    let status = response.get("status").and_then(Value::as_u64);
-    let status = status.filter(|status| (200..300).contains(status));
-    let status = status.and_then(|status| u16::try_from(status).ok());
-    let text = |field, default| match response.get(field) {
-        None => Some(default),
-        Some(value) => value.as_str(),
-    };
-    let content_type = text("content_type", "text/plain").filter(|text| is_media_type(text));
-    let body = text("body", "").filter(|body| body.len() <= MAX_RESPONSE_BYTES);
-    Ok(Some(Response {
-        status: status.ok_or_else(wrong)?,
-        content_type: content_type.ok_or_else(wrong)?.to_owned(),
-        body: body.ok_or_else(wrong)?.to_owned(),
-    }))
 }

@@ -97,11 +97,7 @@ impl<'a> Fields<'a> {
     }
 
     /// An error for the first of some fields that is there, as they go with something else only.
-    pub(super) fn forbid(
-        &self,
-        fields: &[&str],
-        because: &'static str,
-    ) -> Result<(), RecipeError> {
+    pub(super) fn forbid(&self, fields: &[&str], because: &'static str) -> Result<(), RecipeError> {
         match fields.iter().find(|field| self.get(field).is_some()) {
             Some(field) => Err(contradiction(&self.name(field), because)),
             None => Ok(()),

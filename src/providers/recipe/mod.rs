@@ -1,15 +1,20 @@
-//! A recipe: what is to be known of a provider to verify its webhooks and to read them, as data. It is made of the
-//! preset of the provider and the fields of a source, and is valid once it is made.
+//! A recipe: what is to be known of a provider to verify its webhooks and to read them, as data. It is made
+//! of the preset of the provider and the fields of a source, and is valid once it is made.
 
+mod answer;
+mod caution;
 mod error;
 mod event;
 mod fields;
 mod read;
 mod scheme;
+mod timestamp;
 
+pub use caution::Caution;
 pub use error::{Problem, RecipeError, SecretError};
 pub use scheme::{
-    BodyPath, Encoding, Kind, Scheme, SecretEncoding, Signing, TimestampPlace, TimestampRule, TokenPlace,
+    BodyPath, Encoding, Kind, Scheme, SecretEncoding, Signing, TimestampPlace, TimestampRule,
+    TokenPlace,
 };
 
 use super::Provider;
@@ -101,8 +106,8 @@ impl Dedupe {
 impl Recipe {
     /// The recipe of a source: the preset of the provider with the fields of the source, or those alone.
     ///
-    /// A field of the source replaces that of the preset, a member of `event` its member, and null removes it. An
-    /// `auth` of another kind removes how the preset authenticates.
+    /// A field of the source replaces that of the preset, a member of `event` its member, and null removes
+    /// it. An `auth` of another kind removes how the preset authenticates.
     pub fn of_source(provider: &str, fields: &Map<String, Value>) -> Result<Self, RecipeError> {
         if provider == CUSTOM {
             return Self::from_fields(fields);
@@ -197,6 +202,7 @@ impl Recipe {
     pub fn authenticating_headers(&self) -> Vec<&HeaderName> {
         let mut names = self.scheme.headers();
         names.extend(self.handshake.as_ref().and_then(Handshake::header));
+        names.sort_by_key(|name| name.as_str());
         names.dedup();
         names
     }
@@ -222,12 +228,18 @@ impl Recipe {
             return Vec::new();
         };
         let templates = [Some(&mapping.event_type), mapping.id.as_ref()];
-        let places = templates.into_iter().flatten().flat_map(EventTemplate::places);
+        let places = templates
+            .into_iter()
+            .flatten()
+            .flat_map(EventTemplate::places);
         let names = places.filter_map(|place| match place {
             Place::Header(name) if !self.covers(name) => Some(name),
             _ => None,
         });
-        names.collect()
+        let mut names: Vec<_> = names.collect();
+        names.sort_by_key(|name| name.as_str());
+        names.dedup();
+        names
     }
 
     /// The content of a webhook, which its event borrows from. `Err` says that it is quarantined.
@@ -247,7 +259,8 @@ impl Recipe {
         }
     }
 
-    /// The extension attributes that forwarded headers become. Values that no attribute may have are left out.
+    /// The extension attributes that forwarded headers become. Values that no attribute may have are left
+    /// out.
     pub fn extensions<'h>(&'h self, headers: &'h HeaderMap) -> Vec<(&'h str, &'h str)> {
         let mut extensions = Vec::new();
         for (header, name) in &self.forwarded {

@@ -1,22 +1,19 @@
 //! Reads a recipe, and refuses fields that do not go together.
 
 use super::error::{contradiction, invalid, missing};
-use super::event;
 use super::fields::Fields;
 use super::scheme::BodyPath;
 use super::{
     Dedupe, Encoding, Events, Kind, Problem, Recipe, RecipeError, Scheme, SecretEncoding, Signing,
-    TimestampPlace, TimestampRule, TokenPlace,
+    TokenPlace,
 };
+use super::{answer, event, timestamp};
 use crate::crypto::mac::Hash;
 use crate::crypto::public_key::PublicKeyAlgorithm;
 use crate::crypto::secret::trimmed;
 use crate::providers::Provider;
-use crate::providers::handshake::Handshake;
 use crate::providers::path::Path;
 use crate::providers::template::{SignedTemplate, TemplateError};
-use crate::providers::time::TimeFormat;
-use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde_json::{Map, Value};
 
 const FIELDS: [&str; 23] = [
@@ -81,9 +78,6 @@ const OF_SIGNATURES: [&str; 11] = [
 
 const OF_TOKENS: [&str; 2] = ["token_header", "token_path"];
 
-/// How far a signed timestamp may be from the clock, if a recipe says nothing else.
-const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Auth {
     Hmac,
@@ -99,7 +93,12 @@ pub(super) fn merged(
     mut preset: Map<String, Value>,
     source: &Map<String, Value>,
 ) -> Map<String, Value> {
-    let auth = |fields: &Map<String, Value>| fields.get("auth").and_then(Value::as_str).map(str::to_owned);
+    let auth = |fields: &Map<String, Value>| {
+        fields
+            .get("auth")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     let kind = auth(source);
     if kind.is_some() && kind.as_deref() != Some(auth(&preset).as_deref().unwrap_or("hmac")) {
         preset.retain(|name, _| !OF_AUTH.contains(&name.as_str()));
@@ -142,10 +141,10 @@ pub(super) fn recipe(
         }
     };
     let mut recipe = Recipe {
-        handshake: handshake(&fields)?,
+        handshake: answer::handshake(&fields)?,
         forwarded: event::forwarded(&fields, &scheme)?,
         public_url: public_url(&fields)?,
-        response: event::response(&fields)?,
+        response: answer::response(&fields)?,
         dedupe: Dedupe::Body,
         scheme,
         body,
@@ -166,7 +165,9 @@ fn scheme(fields: &Fields<'_>) -> Result<Scheme, RecipeError> {
         ("none", Auth::None),
     ];
     let expected = "hmac, hash, token, basic, public-key or none";
-    let auth = fields.one_of("auth", &kinds, expected)?.unwrap_or(Auth::Hmac);
+    let auth = fields
+        .one_of("auth", &kinds, expected)?
+        .unwrap_or(Auth::Hmac);
     match auth {
         Auth::Token => token(fields).map(Scheme::Token),
         Auth::Basic | Auth::None => {
@@ -174,7 +175,11 @@ fn scheme(fields: &Fields<'_>) -> Result<Scheme, RecipeError> {
             fields.forbid(&OF_SIGNATURES, because)?;
             fields.forbid(&OF_TOKENS, because)?;
             fields.forbid(&["signature_prefix"], because)?;
-            Ok(if auth == Auth::Basic { Scheme::Basic } else { Scheme::Open })
+            Ok(if auth == Auth::Basic {
+                Scheme::Basic
+            } else {
+                Scheme::Open
+            })
         }
         Auth::Hmac | Auth::Hash | Auth::PublicKey => {
             fields.forbid(&OF_TOKENS, "it goes with auth token only")?;
@@ -184,12 +189,20 @@ fn scheme(fields: &Fields<'_>) -> Result<Scheme, RecipeError> {
 }
 
 fn token(fields: &Fields<'_>) -> Result<TokenPlace, RecipeError> {
-    fields.forbid(&OF_SIGNATURES, "it goes with signatures, not with auth token")?;
+    fields.forbid(
+        &OF_SIGNATURES,
+        "it goes with signatures, not with auth token",
+    )?;
     let Some(path) = fields.text("token_path")? else {
         let because = "auth token needs token_header or token_path, where the token is";
         return Ok(TokenPlace::Header {
-            name: fields.header("token_header")?.ok_or_else(|| missing("token_header", because))?,
-            prefix: fields.text("signature_prefix")?.unwrap_or_default().to_owned(),
+            name: fields
+                .header("token_header")?
+                .ok_or_else(|| missing("token_header", because))?,
+            prefix: fields
+                .text("signature_prefix")?
+                .unwrap_or_default()
+                .to_owned(),
         });
     };
     let because = "a token is in one place, token_header or token_path";
@@ -224,15 +237,21 @@ fn signing(fields: &Fields<'_>, auth: Auth) -> Result<Signing, RecipeError> {
     let signing = Signing {
         kind: kind(fields, auth)?,
         encoding: encoding.unwrap_or(Encoding::Hex),
-        prefix: fields.text("signature_prefix")?.unwrap_or_default().to_owned(),
+        prefix: fields
+            .text("signature_prefix")?
+            .unwrap_or_default()
+            .to_owned(),
         delimiter: fields.some_text("delimiter")?.map(str::to_owned),
         timestamp: None,
         secret_encoding: secret_encoding.unwrap_or(SecretEncoding::Raw),
         headers,
         template,
     };
-    let timestamp = timestamp(fields, &signing)?;
-    Ok(Signing { timestamp, ..signing })
+    let timestamp = timestamp::rule(fields, &signing)?;
+    Ok(Signing {
+        timestamp,
+        ..signing
+    })
 }
 
 fn kind(fields: &Fields<'_>, auth: Auth) -> Result<Kind, RecipeError> {
@@ -245,7 +264,9 @@ fn kind(fields: &Fields<'_>, auth: Auth) -> Result<Kind, RecipeError> {
         let expected = "ed25519, ecdsa-p256-sha256 or rsa-sha256 for a public key";
         let algorithm = fields.one_of("algorithm", &algorithms, expected)?;
         let because = "a public key needs ed25519, ecdsa-p256-sha256 or rsa-sha256";
-        return algorithm.map(Kind::PublicKey).ok_or_else(|| missing("algorithm", because));
+        return algorithm
+            .map(Kind::PublicKey)
+            .ok_or_else(|| missing("algorithm", because));
     }
     let hashes = [
         ("sha256", Hash::Sha256),
@@ -253,7 +274,9 @@ fn kind(fields: &Fields<'_>, auth: Auth) -> Result<Kind, RecipeError> {
         ("sha512", Hash::Sha512),
     ];
     let expected = "sha256, sha1 or sha512; other algorithms need auth public-key";
-    let hash = fields.one_of("algorithm", &hashes, expected)?.unwrap_or(Hash::Sha256);
+    let hash = fields
+        .one_of("algorithm", &hashes, expected)?
+        .unwrap_or(Hash::Sha256);
     Ok(match auth {
         Auth::Hash => Kind::Hash(hash),
         _ => Kind::Hmac(hash),
@@ -263,143 +286,21 @@ fn kind(fields: &Fields<'_>, auth: Auth) -> Result<Kind, RecipeError> {
 fn template(fields: &Fields<'_>, auth: Auth) -> Result<SignedTemplate, RecipeError> {
     let template = match fields.text("signed")? {
         None => SignedTemplate::body(),
-        Some(text) => SignedTemplate::parse(text).map_err(|error| template_error("signed", error))?,
+        Some(text) => {
+            SignedTemplate::parse(text).map_err(|error| template_error("signed", error))?
+        }
     };
     match (auth, template.has_secret()) {
         (Auth::Hash, false) => {
-            let because = "a hash has no key, so the text must have the secret; put {secret} where the provider \
-                           does";
+            let because = "a hash has no key; put {secret} where the provider puts the secret";
             Err(missing("signed", because))
         }
         (Auth::Hmac | Auth::PublicKey, true) => {
-            let because = "the secret is the key, and no part of the text; {secret} needs auth hash";
+            let because =
+                "the secret is the key, and no part of the text; {secret} needs auth hash";
             Err(contradiction("signed", because))
         }
         _ => Ok(template),
-    }
-}
-
-fn timestamp(
-    fields: &Fields<'_>,
-    signing: &Signing,
-) -> Result<Option<TimestampRule>, RecipeError> {
-    let formats = [
-        ("seconds", TimeFormat::Seconds),
-        ("milliseconds", TimeFormat::Milliseconds),
-        ("rfc3339", TimeFormat::Rfc3339),
-    ];
-    let expected = "seconds, milliseconds or rfc3339";
-    let format = fields.one_of("timestamp_format", &formats, expected)?;
-    let tolerance = tolerance(fields)?;
-    let has_timestamp = signing.template.has_timestamp();
-    let place = match fields.text("timestamp_path")? {
-        Some(path) => timestamp_path(fields, path, signing)?,
-        None if has_timestamp => timestamp_header(fields, signing)?,
-        None => {
-            let because = "the timestamp is not signed; put {timestamp} into signed, or name timestamp_path";
-            let names = [
-                "timestamp_header",
-                "timestamp_prefix",
-                "timestamp_format",
-                "timestamp_tolerance",
-            ];
-            return fields.forbid(&names, because).map(|()| None);
-        }
-    };
-    Ok(Some(TimestampRule {
-        place,
-        format: format.unwrap_or(TimeFormat::Seconds),
-        tolerance: tolerance.unwrap_or(Some(TOLERANCE)),
-    }))
-}
-
-fn timestamp_path(
-    fields: &Fields<'_>,
-    path: &str,
-    signing: &Signing,
-) -> Result<TimestampPlace, RecipeError> {
-    let because = "a timestamp is in one place, a header or the body";
-    fields.forbid(&["timestamp_header", "timestamp_prefix"], because)?;
-    if signing.template.has_timestamp() {
-        return Err(contradiction("timestamp_path", "the {timestamp} of signed is in a header"));
-    }
-    let is_json = matches!(fields.text("body")?, None | Some("json"));
-    if !is_json || !signing.template.has_body() {
-        let because = "the timestamp is in a body that is signed and JSON, and this one is not";
-        return Err(contradiction("timestamp_path", because));
-    }
-    let path = Path::parse(path).map(|path| TimestampPlace::Body(BodyPath(path)));
-    path.ok_or_else(|| invalid("timestamp_path", "a path such as $.webhookTimestamp"))
-}
-
-fn timestamp_header(
-    fields: &Fields<'_>,
-    signing: &Signing,
-) -> Result<TimestampPlace, RecipeError> {
-    let header = fields.header("timestamp_header")?;
-    let because = "the {timestamp} of signed is in a header; name it";
-    let name = header.ok_or_else(|| missing("timestamp_header", because))?;
-    let prefix = fields.text("timestamp_prefix")?.unwrap_or_default().to_owned();
-    if signing.headers.contains(&name) {
-        let because = "a header with a signature and a timestamp needs a delimiter between them";
-        signing.delimiter.as_ref().ok_or_else(|| missing("delimiter", because))?;
-        if prefix.is_empty() {
-            let because = "it tells the timestamp from the signatures in the same header, such as t=";
-            return Err(missing("timestamp_prefix", because));
-        }
-    }
-    Ok(TimestampPlace::Header { name, prefix })
-}
-
-/// The tolerance, `None` within if the check is off.
-fn tolerance(fields: &Fields<'_>) -> Result<Option<Option<SignedDuration>>, RecipeError> {
-    let Some(value) = fields.get("timestamp_tolerance") else {
-        return Ok(None);
-    };
-    let span = value.as_str().and_then(|text| text.parse::<Span>().ok());
-    let duration = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
-    match duration {
-        _ if matches!(value.as_str(), Some("0")) || *value == 0 => Ok(Some(None)),
-        Some(SignedDuration::ZERO) => Ok(Some(None)),
-        Some(duration) if duration.is_positive() => Ok(Some(Some(duration))),
-        _ => {
-            let expected = "a duration such as 5m, or 0 for no check";
-            Err(invalid("timestamp_tolerance", expected))
-        }
-    }
-}
-
-fn handshake(fields: &Fields<'_>) -> Result<Option<Handshake>, RecipeError> {
-    let verify_token = fields.some_text("verify_token")?;
-    if let Some("hub") = fields.text("handshake")? {
-        let because = "the handshake hub compares it; choose a text and enter it at the provider too";
-        let token = verify_token.map(trimmed).filter(|token| !token.is_empty());
-        let verify_token = token.ok_or_else(|| missing("verify_token", because))?.into();
-        return Ok(Some(Handshake::Hub { verify_token }));
-    }
-    fields.forbid(&["verify_token"], "it goes with the handshake hub only")?;
-    let names = [
-        ("challenge", Handshake::Challenge),
-        ("validation-token", Handshake::ValidationToken),
-        ("slack", Handshake::Slack),
-        ("echo-challenge", Handshake::EchoChallenge),
-        ("zoom", Handshake::Zoom),
-        ("okta", Handshake::Okta),
-        ("hook-secret", Handshake::HookSecret),
-        ("verification-token", Handshake::VerificationToken),
-        ("header-echo", Handshake::HeaderEcho),
-        ("ping", Handshake::Ping),
-        ("cloudevents", Handshake::CloudEvents),
-    ];
-    let Some(text) = fields.text("handshake")? else {
-        return Ok(None);
-    };
-    let named = names.into_iter().find(|(name, _)| *name == text);
-    let expected = "challenge, hub, validation-token, slack, echo-challenge, zoom, okta, hook-secret, \
-                    verification-token, header-echo, ping or cloudevents";
-    match named {
-        Some((_, handshake)) => Ok(Some(handshake)),
-        None => Err(invalid("handshake", expected)),
     }
 }
 
@@ -411,7 +312,10 @@ fn public_url(fields: &Fields<'_>) -> Result<Option<String>, RecipeError> {
     let is_http = url.is_some_and(|url| matches!(url.scheme(), "https" | "http"));
     match is_http && text == trimmed(text) {
         true => Ok(Some(text.to_owned())),
-        false => Err(invalid("public_url", "the whole URL as the provider calls it, from https://")),
+        false => Err(invalid(
+            "public_url",
+            "the whole URL as the provider calls it, from https://",
+        )),
     }
 }
 

@@ -165,7 +165,8 @@ impl Encoding {
 impl Signing {
     /// Whether the signature covers a header.
     pub fn covers(&self, header: &HeaderName) -> bool {
-        let is_timestamp = self.timestamp_header() == Some(header) && !self.headers.contains(header);
+        let is_timestamp =
+            self.timestamp_header() == Some(header) && !self.headers.contains(header);
         is_timestamp || self.template.covers(header)
     }
 

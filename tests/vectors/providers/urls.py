@@ -133,6 +133,17 @@ def twilio():
     suite.rejected(
         "a field less", "all fields are signed", replace(suite.sign(), body=body.rsplit("&", 1)[0].encode())
     )
+    with_port = url.replace(".com/", ".com:443/")
+    for name, signed, configured in [
+        ("signed with the port", with_port, url),
+        ("signed without the port", url, with_port),
+    ]:
+        request = suite.sign(replace(suite.plain, public_url=signed))
+        suite.accepted(name, "Twilio signs either", replace(request, public_url=configured))
+    other = suite.sign(replace(suite.plain, public_url=url.replace(".com/", ".com:8443/")))
+    suite.rejected(
+        "signed with another port", "it is another URL", replace(other, public_url=suite.plain.public_url)
+    )
     suite.rejected(
         "the raw body signed",
         "the fields are signed, not the bytes",
