@@ -110,7 +110,7 @@ impl Signing {
         self.check_signatures(incoming)?;
         let told = self.told_time(incoming)?;
         let told_text = told.map(|(name, value, _)| (name, value));
-        let matching = |url: &str| {
+        let made_for = |url: &str| {
             let values = Values::of(incoming, url, told_text);
             let values = self.template.values(values)?;
             Ok(match self.kind {
@@ -118,10 +118,10 @@ impl Signing {
                 Kind::Hmac(_) | Kind::Hash(_) => self.verify_digest(incoming, secrets, &values),
             })
         };
-        let mut secret = matching(url)?;
+        let mut secret = made_for(url)?;
         // Some providers sign the URL with its port, whether it was entered with it or not.
         if secret.is_none() && self.template.has_url() {
-            secret = matching(&with_other_port(url))?;
+            secret = made_for(&with_other_port(url))?;
         }
         let secret = secret.ok_or(VerifyError::Mismatch)?;
         // Only now, as the time of a forged request tells nothing.

@@ -1,4 +1,5 @@
-//! The presets as files: each is complete, in the table, and has the cases that the contributing guide asks for.
+//! The presets as files: each is complete, in the table, and has the cases that the contributing guide asks
+//! for.
 
 use super::{Case, read};
 use crate::providers::presets::{self, Evidence};
