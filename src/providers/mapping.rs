@@ -6,7 +6,9 @@ use super::reference::{EventTemplate, Places};
 use super::time::{self, TimeFormat};
 use super::{MAX_NAME_BYTES, NormalizeError, Normalized, delivery_id, identifier, is_name, json};
 use http::HeaderMap;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::{fmt, str::FromStr};
 
 /// What the types of the gateway's own events begin with.
 const GATEWAY_TYPE: &str = "io.webhook-gateway.";
@@ -23,9 +25,11 @@ pub struct Mapping {
 }
 
 /// What a body is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum BodyKind {
     /// JSON.
+    #[default]
     Json,
     /// A form; the data of the event is a JSON object of its fields.
     Form,
@@ -43,6 +47,16 @@ pub struct Content<'a> {
 }
 
 impl BodyKind {
+    /// Whether it is JSON.
+    pub fn is_json(&self) -> bool {
+        *self == Self::Json
+    }
+
+    /// Whether it is a form.
+    pub fn is_form(&self) -> bool {
+        matches!(self, Self::Form | Self::FormField(_))
+    }
+
     /// Decodes a body, as far as that is no matter of JSON.
     ///
     /// `Err` says that the webhook is quarantined.
@@ -79,9 +93,57 @@ impl BodyKind {
 }
 
 impl Content<'_> {
-    /// The JSON, or nothing if the body is none.
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.json.as_deref().unwrap_or_default()
+    /// The JSON, if the body is any. It need not be valid.
+    pub(super) fn json(&self) -> Option<&[u8]> {
+        self.json.as_deref()
+    }
+}
+
+/// As in the configuration: `json`, `form`, `form:FIELD` or `any`.
+impl fmt::Display for BodyKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json => formatter.write_str("json"),
+            Self::Form => formatter.write_str("form"),
+            Self::FormField(field) => write!(formatter, "form:{field}"),
+            Self::Any => formatter.write_str("any"),
+        }
+    }
+}
+
+/// A text says of no body what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not json, form, form:FIELD or any")]
+pub struct NotABodyKind;
+
+impl FromStr for BodyKind {
+    type Err = NotABodyKind;
+
+    fn from_str(text: &str) -> Result<Self, NotABodyKind> {
+        match text {
+            "json" => Ok(Self::Json),
+            "form" => Ok(Self::Form),
+            "any" => Ok(Self::Any),
+            _ => {
+                let field = text.strip_prefix("form:").filter(|field| !field.is_empty());
+                let field = field.ok_or(NotABodyKind)?;
+                Ok(Self::FormField(field.to_owned()))
+            }
+        }
+    }
+}
+
+impl TryFrom<String> for BodyKind {
+    type Error = NotABodyKind;
+
+    fn try_from(text: String) -> Result<Self, NotABodyKind> {
+        text.parse()
+    }
+}
+
+impl From<BodyKind> for String {
+    fn from(kind: BodyKind) -> Self {
+        kind.to_string()
     }
 }
 

@@ -15,6 +15,7 @@ mod path;
 mod people_force;
 pub mod presets;
 pub mod recipe;
+pub mod recorded;
 mod reference;
 pub mod shape;
 pub mod template;

@@ -237,8 +237,8 @@ impl Signing {
             return Ok(None);
         };
         let value = only_value(incoming.headers, name)?;
-        let is_list = self.delimiter.is_some() && self.headers.contains(name);
-        let told = if is_list {
+        // A header with signatures in it is a list.
+        let told = if self.headers.contains(name) {
             let parts = self.parts(value);
             let mut times = parts.filter_map(|part| part.strip_prefix(prefix.as_bytes()));
             let told = times.next();
@@ -316,7 +316,8 @@ fn with_other_port(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
-    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    // A colon may also be within the brackets of an address.
+    let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
     match authority.rsplit_once(':').filter(|(_, port)| is_port(port)) {
         Some((host, _)) => format!("{scheme}://{host}{path}"),
         None if scheme == "http" => format!("{scheme}://{authority}:80{path}"),

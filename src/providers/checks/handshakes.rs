@@ -1,10 +1,11 @@
 //! `tests/vectors/handshakes.json`: requests, and the exact answers.
 
 use super::{Case, read};
-use crate::providers::Verified;
+use crate::crypto::secret::Secret;
 use crate::providers::handshake::{Answer, Effect, Facts, Reply};
 use crate::providers::recipe::Recipe;
-use http::HeaderMap;
+use crate::providers::{Incoming, Verified};
+use http::{HeaderMap, HeaderName};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -138,4 +139,194 @@ fn each_handshake_is_answered_as_its_cases_say() {
         faults.join("\n")
     );
     assert!(cases.len() > 150);
+}
+
+/// The reply to a request of a source that has a secret, or waits for it.
+fn reply(
+    handshake: &str,
+    request: (&str, &str, &[u8]),
+    verified_by: Option<usize>,
+    waits: bool,
+) -> Option<Reply> {
+    let (method, query, body) = request;
+    let recipe = recipe_with(handshake, Some("a-token"));
+    let mut headers = HeaderMap::new();
+    for name in [
+        "x-okta-verification-challenge",
+        "x-hook-secret",
+        "x-adobesign-clientid",
+    ] {
+        headers.insert(name, "a-secret".parse().unwrap());
+    }
+    let secrets: Vec<Secret> = ["another", "a-secret"]
+        .into_iter()
+        .filter_map(Secret::new)
+        .collect();
+    let incoming = Incoming {
+        method,
+        query,
+        headers: &headers,
+        body,
+    };
+    let verified = verified_by.map(|position| Verified {
+        body,
+        secret: Some(position),
+    });
+    let facts = Facts {
+        secrets: if waits { &[] } else { &secrets },
+        waits,
+        verified,
+    };
+    recipe.answer(&incoming, facts)
+}
+
+const QUERY: &str =
+    "challenge=a&validationToken=a&hub.mode=subscribe&hub.challenge=a&hub.verify_token=a-token";
+const CHALLENGE: &[u8] = br#"{"challenge":"a"}"#;
+const PING: &[u8] = b"webhook_id=1";
+
+#[test]
+fn a_handshake_has_its_methods_and_no_other() {
+    for (handshake, body, methods) in [
+        ("challenge", &b""[..], &["GET"][..]),
+        ("hub", b"", &["GET"]),
+        ("validation-token", b"", &["GET", "POST"]),
+        ("echo-challenge", CHALLENGE, &["POST"]),
+        ("okta", b"", &["GET"]),
+        (
+            "header-echo",
+            b"",
+            &["GET", "HEAD", "PUT", "OPTIONS", "get"],
+        ),
+        ("ping", PING, &["GET", "HEAD", "POST"]),
+        ("cloudevents", b"", &[]),
+        ("none", CHALLENGE, &[]),
+    ] {
+        for method in ["GET", "HEAD", "POST", "PUT", "OPTIONS", "get"] {
+            let reply = reply(handshake, (method, QUERY, body), None, false);
+            let is_answered = matches!(reply, Some(Reply::Answer(_)));
+            assert_eq!(
+                is_answered,
+                methods.contains(&method),
+                "{handshake} {method}"
+            );
+        }
+    }
+    let token = br#"{"verification_token":"a"}"#;
+    for method in ["GET", "HEAD", "PUT"] {
+        assert_eq!(reply("hook-secret", (method, "", b""), None, true), None);
+        assert_eq!(
+            reply("verification-token", (method, "", token), None, true),
+            None
+        );
+        let slack = br#"{"type":"url_verification","challenge":"a"}"#;
+        assert_eq!(reply("slack", (method, "", slack), Some(1), false), None);
+        let zoom = br#"{"event":"endpoint.url_validation","payload":{"plainToken":"a"}}"#;
+        assert_eq!(reply("zoom", (method, "", zoom), Some(1), false), None);
+    }
+}
+
+#[test]
+fn what_a_secret_vouches_for_is_a_webhook() {
+    for (handshake, body) in [
+        ("validation-token", &b"{}"[..]),
+        ("echo-challenge", CHALLENGE),
+        ("ping", PING),
+    ] {
+        let request = ("POST", QUERY, body);
+        assert!(
+            reply(handshake, request, None, false).is_some(),
+            "{handshake}"
+        );
+        assert_eq!(
+            reply(handshake, request, Some(1), false),
+            None,
+            "{handshake}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_is_taken_only_while_the_source_waits_and_has_none() {
+    let token = br#"{"verification_token":"a"}"#;
+    for (handshake, body) in [("hook-secret", &b""[..]), ("verification-token", token)] {
+        let request = ("POST", "", body);
+        assert!(
+            reply(handshake, request, None, true).is_some(),
+            "{handshake}"
+        );
+        assert_eq!(reply(handshake, request, None, false), None, "{handshake}");
+        let recipe = recipe_with(handshake, None);
+        let secrets = [Secret::new("a").unwrap()];
+        let headers = HeaderMap::from_iter([(
+            HeaderName::from_static("x-hook-secret"),
+            "b".parse().unwrap(),
+        )]);
+        let incoming = Incoming {
+            method: "POST",
+            query: "",
+            headers: &headers,
+            body,
+        };
+        let facts = Facts {
+            secrets: &secrets,
+            waits: true,
+            verified: None,
+        };
+        assert_eq!(recipe.answer(&incoming, facts), None, "{handshake}");
+    }
+}
+
+#[test]
+fn a_refusal_has_the_form_of_the_handshake_and_nothing_to_repeat() {
+    let status = |handshake, query: &str, body: &[u8], verified| {
+        let method = if body.is_empty() { "GET" } else { "POST" };
+        match reply(handshake, (method, query, body), verified, false) {
+            Some(Reply::Refused(status)) => Some(status),
+            Some(Reply::Answer(_)) => Some(200),
+            None => None,
+        }
+    };
+    assert_eq!(
+        status("challenge", "challenge=a&challenge=b", b"", None),
+        Some(400)
+    );
+    assert_eq!(status("challenge", "challenge", b"", None), Some(400));
+    assert_eq!(status("challenge", "Challenge=a", b"", None), None);
+    assert_eq!(
+        status("hub", "hub.mode=subscribe&hub.challenge=a", b"", None),
+        Some(403)
+    );
+    assert_eq!(
+        status("hub", "hub.challenge=a&hub.verify_token=a-token", b"", None),
+        None
+    );
+    let long = format!(r#"{{"challenge":"a"{}}}"#, " ".repeat(9_000));
+    assert_eq!(status("echo-challenge", "", long.as_bytes(), None), None);
+    let zoom = |token: &str| {
+        format!(r#"{{"event":"endpoint.url_validation","payload":{{"plainToken":"{token}"}}}}"#)
+    };
+    assert_eq!(
+        status("zoom", "", zoom("v0:1:{}").as_bytes(), Some(1)),
+        Some(400)
+    );
+    assert_eq!(status("zoom", "", zoom("a").as_bytes(), Some(1)), Some(200));
+    assert_eq!(status("zoom", "", zoom("a").as_bytes(), None), None);
+    assert_eq!(status("zoom", "", zoom("a").as_bytes(), Some(9)), None);
+    for body in [
+        &b"webhook_id="[..],
+        b"webhook_id=123456789012345678901",
+        b"webhook_id=1a",
+        b"Ping tests",
+        br#"{"text":1}"#,
+    ] {
+        assert_eq!(status("ping", "", body, None), None);
+    }
+    for body in [
+        &b"webhook_id=12345678901234567890"[..],
+        b" Ping test\n",
+        b"\"Ping test\"",
+    ] {
+        assert_eq!(status("ping", "", body, None), Some(200));
+    }
 }

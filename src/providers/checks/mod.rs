@@ -5,6 +5,7 @@ mod handshakes;
 mod presets;
 mod properties;
 mod recipes;
+mod recorded;
 mod rules;
 mod vectors;
 

@@ -50,7 +50,7 @@ fn a_secret_that_could_be_no_key_is_refused() {
         (json!({}), " \n", SecretError::Empty),
         (base64.clone(), "whsec_", SecretError::Empty),
         (base64.clone(), "", SecretError::Empty),
-        (base64.clone(), "a-b", SecretError::NotBase64),
+        (base64.clone(), "a-b!", SecretError::NotBase64),
         (json!({"secret_encoding": "hex"}), "", SecretError::Empty),
         (json!({"secret_encoding": "hex"}), "0g", SecretError::NotHex),
         (json!({"auth": "basic"}), "user", SecretError::NoPassword),
@@ -67,6 +67,10 @@ fn a_secret_that_could_be_no_key_is_refused() {
         ),
     ] {
         assert_eq!(secret(fields.clone(), text), Err(expected), "{fields}");
+    }
+    for text in ["-_-_", "+/+/"] {
+        let decoded = recipe(base64.clone()).unwrap().secret(text).unwrap();
+        assert_eq!(decoded.as_bytes(), [0xfb, 0xff, 0xbf], "{text}");
     }
     let decoded = recipe(base64).unwrap().secret("whsec_AAECAw==").unwrap();
     assert_eq!(decoded.as_bytes(), [0, 1, 2, 3]);
@@ -169,6 +173,8 @@ fn a_tolerance_of_nothing_switches_the_check_off() {
         (json!("0s"), false),
         (json!(0), false),
         (json!("1s"), true),
+        (json!("300"), true),
+        (json!(300), true),
         (Value::Null, true),
     ] {
         let recipe = recipe(json!({
@@ -220,8 +226,8 @@ fn a_signed_time_is_digits_or_rfc_3339_and_nothing_else() {
 #[test]
 fn a_header_that_decides_is_sent_once() {
     let listed = recipe(json!({
-        "signed": "{timestamp}.{header:X-Id}.{body}", "timestamp_header": "X-Signature", "timestamp_prefix": "t=",
-        "signature_prefix": "v1=", "delimiter": ",", "timestamp_tolerance": "0",
+        "signed": "{timestamp}.{header:X-Id}.{body}", "timestamp_header": "X-Signature",
+        "timestamp_prefix": "t=", "signature_prefix": "v1=", "delimiter": ",", "timestamp_tolerance": "0",
     }));
     let listed = listed.unwrap();
     let signature = hmac("7.1.{}");
@@ -317,5 +323,69 @@ fn a_hash_has_the_secret_where_the_template_has_it() {
         assert_eq!(request.verify(&recipe, &["x", SECRET]), Ok(Some(1)));
         let is_first = recipe.cautions().contains(&Caution::SecretFirst);
         assert_eq!(is_first, signed.starts_with("{secret}"));
+    }
+}
+
+#[test]
+fn a_url_is_signed_with_its_port_or_without_it() {
+    for (configured, signed) in [
+        ("https://a.example/x?y#z", "https://a.example:443/x?y#z"),
+        ("https://a.example:443/x", "https://a.example/x"),
+        ("https://a.example:8443", "https://a.example"),
+        ("https://a.example?b", "https://a.example:443?b"),
+        ("http://a.example/x:1", "http://a.example:80/x:1"),
+        ("https://[::1]/x", "https://[::1]:443/x"),
+        ("https://[::1]:443/x", "https://[::1]/x"),
+    ] {
+        let fields = json!({"signed": "{url}{body}", "public_url": configured});
+        let recipe = recipe(fields).unwrap();
+        let verdict = |url: &str| {
+            let signature = hmac(&format!("{url}{{}}"));
+            Posted::new(b"{}", &[("X-Signature", &signature)]).verify(&recipe, &[SECRET])
+        };
+        assert_eq!(verdict(configured), Ok(Some(0)), "{configured}");
+        assert_eq!(verdict(signed), Ok(Some(0)), "{configured}");
+        // The URL of the source is not the one that is configured.
+        for other in [
+            super::URL,
+            "https://a.example:8444/x",
+            "https://b.example/x",
+        ] {
+            assert_eq!(verdict(other), Err(VerifyError::Mismatch), "{configured}");
+        }
+    }
+}
+
+#[test]
+fn any_of_several_signatures_by_a_key_is_enough() {
+    let fields = json!({"auth": "public-key", "algorithm": "ed25519", "delimiter": " "});
+    let recipe = recipe(fields).unwrap();
+    let key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    let right = "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bac\
+                 c61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b";
+    let wrong = "00".repeat(64);
+    let verdict =
+        |value: String| Posted::new(b"", &[("X-Signature", &value)]).verify(&recipe, &[key]);
+    assert_eq!(verdict(format!("{wrong} {right}")), Ok(Some(0)));
+    assert_eq!(verdict(format!("{right} {wrong} junk")), Ok(Some(0)));
+    assert_eq!(
+        verdict(format!("{wrong} {wrong}")),
+        Err(VerifyError::Mismatch)
+    );
+    let malformed = VerifyError::Malformed(name("x-signature"));
+    assert_eq!(verdict("junk".to_owned()), Err(malformed));
+}
+
+#[test]
+fn credentials_may_have_several_spaces_before_them() {
+    let recipe = recipe(json!({"auth": "basic"})).unwrap();
+    let verdict = |value: &str| {
+        Posted::new(b"", &[("Authorization", value)]).verify(&recipe, &["x:y", "user:pass"])
+    };
+    assert_eq!(verdict("Basic dXNlcjpwYXNz"), Ok(Some(1)));
+    assert_eq!(verdict("BASIC   dXNlcjpwYXNz"), Ok(Some(1)));
+    let malformed = Err(VerifyError::Malformed(name("authorization")));
+    for value in ["Basic", "Basic x", "Digest dXNlcjpwYXNz", "Basic dXNlcg=="] {
+        assert_eq!(verdict(value), malformed, "{value}");
     }
 }

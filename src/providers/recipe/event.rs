@@ -42,22 +42,12 @@ const RESERVED: [&str; 18] = [
 pub(super) fn body(fields: &Fields<'_>) -> Result<BodyKind, RecipeError> {
     let expected = "json, form, form:FIELD with the name of a field, or any";
     match fields.text("body")? {
-        None | Some("json") => Ok(BodyKind::Json),
-        Some("form") => Ok(BodyKind::Form),
-        Some("any") => Ok(BodyKind::Any),
-        Some(text) => match text.strip_prefix("form:") {
-            Some(field) if !field.is_empty() => Ok(BodyKind::FormField(field.to_owned())),
-            _ => Err(invalid("body", expected)),
-        },
+        None => Ok(BodyKind::Json),
+        Some(text) => text.parse().map_err(|_| invalid("body", expected)),
     }
 }
 
 impl BodyKind {
-    /// Whether it is a form.
-    pub(super) fn is_form(&self) -> bool {
-        matches!(self, Self::Form | Self::FormField(_))
-    }
-
     fn has(&self, place: &Place) -> bool {
         match place {
             Place::Header(_) => true,

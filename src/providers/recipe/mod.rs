@@ -254,7 +254,10 @@ impl Recipe {
         headers: &HeaderMap,
     ) -> Result<Normalized<'c>, NormalizeError> {
         match &self.events {
-            Events::Code(provider) => provider.normalize(Verified::recorded(content.bytes())),
+            Events::Code(provider) => {
+                let body = content.json().unwrap_or_default();
+                provider.normalize(Verified::recorded(body))
+            }
             Events::Mapped(mapping) => mapping.event(content, headers),
         }
     }

@@ -187,7 +187,8 @@ impl Signing {
             SecretEncoding::Raw => text.as_bytes().to_vec(),
             SecretEncoding::Base64 => {
                 let base64 = text.strip_prefix(STANDARD_WEBHOOKS_PREFIX).unwrap_or(text);
-                BASE64.decode(base64).map_err(|_| SecretError::NotBase64)?
+                let key = BASE64.decode(base64).or_else(|_| BASE64_URL.decode(base64));
+                key.map_err(|_| SecretError::NotBase64)?
             }
             SecretEncoding::Hex => hex::decode(text).map_err(|_| SecretError::NotHex)?,
         };

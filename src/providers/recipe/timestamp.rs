@@ -92,17 +92,20 @@ fn in_header(fields: &Fields<'_>, signing: &Signing) -> Result<TimestampPlace, R
     Ok(TimestampPlace::Header { name, prefix })
 }
 
-/// The tolerance, `None` within if the check is off.
+/// The tolerance, `None` within if the check is off. A number without a unit is seconds.
 fn tolerance(fields: &Fields<'_>) -> Result<Option<Option<SignedDuration>>, RecipeError> {
     let Some(value) = fields.get("timestamp_tolerance") else {
         return Ok(None);
     };
-    let span = value.as_str().and_then(|text| text.parse::<Span>().ok());
-    let duration = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
-    match duration {
-        _ if matches!(value.as_str(), Some("0")) || *value == 0 => Ok(Some(None)),
+    let text = value.as_str().unwrap_or_default();
+    let seconds = value.as_i64().or_else(|| text.parse().ok());
+    let tolerance = seconds.map(SignedDuration::from_secs).or_else(|| {
+        let span: Span = text.parse().ok()?;
+        span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
+    });
+    match tolerance {
         Some(SignedDuration::ZERO) => Ok(Some(None)),
-        Some(duration) if duration.is_positive() => Ok(Some(Some(duration))),
+        Some(tolerance) if tolerance.is_positive() => Ok(Some(Some(tolerance))),
         _ => {
             let expected = "a duration such as 5m, or 0 for no check";
             Err(invalid("timestamp_tolerance", expected))
