@@ -188,8 +188,10 @@ fn what_only_decides_knows_neither_aws_nor_tokio() {
     ];
     for source in sources() {
         if pure.iter().any(|prefix| source.path.starts_with(prefix)) {
+            // The library of cryptography talks to nobody.
+            let code = source.code.replace("aws_lc_rs", "");
             for word in ["aws_", "tokio"] {
-                assert!(!source.code.contains(word), "{} names {word}", source.path);
+                assert!(!code.contains(word), "{} names {word}", source.path);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod events;
 mod handshakes;
+mod names;
 mod presets;
 mod properties;
 mod recipes;
