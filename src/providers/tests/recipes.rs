@@ -304,3 +304,52 @@ fn the_headers_that_a_rejected_request_is_kept_with_are_those_of_its_recipe() {
         ["webhook-id", "webhook-signature", "webhook-timestamp"]
     );
 }
+
+/// Schemes of the field that have no preset: an operator can write each of them.
+#[test]
+fn the_schemes_of_the_field_can_be_written() {
+    let list = |fields: Value| {
+        let mut all = json!({"timestamp_header": "X-Signature", "timestamp_prefix": "t=",
+            "signature_prefix": "v1="});
+        all.as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        all
+    };
+    for fields in [
+        list(json!({"delimiter": ",", "signed": "{timestamp}.{body}"})),
+        list(json!({"delimiter": ", ", "signed": "{timestamp}.{body}",
+                "timestamp_format": "milliseconds"})),
+        json!({"delimiter": ",", "signature_prefix": "v1="}),
+        json!({"algorithm": "sha1"}),
+        json!({"algorithm": "sha512"}),
+        json!({"encoding": "base64", "signed": "{body}.{header:X-Nonce}.{timestamp}",
+            "timestamp_header": "X-Time"}),
+        json!({"signed": "{timestamp}:{body}", "timestamp_header": "X-Time",
+            "timestamp_format": "milliseconds"}),
+        json!({"signed": "{body}{timestamp}", "timestamp_header": "X-Time",
+            "timestamp_format": "rfc3339"}),
+        json!({"signed": "{header:X-Time}{body}"}),
+        json!({"signed": "POST{body}"}),
+        json!({"algorithm": "sha1", "encoding": "base64", "signed": "{body}{url}"}),
+        json!({"auth": "public-key", "algorithm": "ed25519", "signed": "{timestamp}{body}",
+            "timestamp_header": "X-Signature-Timestamp"}),
+        json!({"auth": "public-key", "algorithm": "rsa-sha256", "encoding": "base64"}),
+        json!({"auth": "hash", "signed": "{secret}{body}"}),
+        json!({"secret_encoding": "hex", "encoding": "base64"}),
+        json!({"body": "form:payload", "signed": "{body}", "event": {"type": "{$.type}",
+            "subject": "{form:user}"}}),
+    ] {
+        let recipe = recipe(fields.clone()).unwrap_or_else(|error| panic!("{fields}: {error}"));
+        assert_eq!(recipe.authenticity(), Authenticity::Signature, "{fields}");
+    }
+    for fields in [
+        json!({"auth": "token", "token_header": "X-Telegram-Bot-Api-Secret-Token"}),
+        json!({"auth": "token", "token_header": "Authorization", "signature_prefix": "Bearer "}),
+        json!({"auth": "token", "token_path": "$.token"}),
+        json!({"auth": "basic"}),
+    ] {
+        let recipe = recipe(fields.clone()).unwrap_or_else(|error| panic!("{fields}: {error}"));
+        assert_eq!(recipe.authenticity(), Authenticity::Token, "{fields}");
+    }
+}
