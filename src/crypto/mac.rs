@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256, Sha512};
 /// The bytes of a SHA-256 digest, of a MAC as of a body.
 pub type Digest256 = [u8; 32];
 
-/// The longest digest of [`Hash`].
+/// The bytes of the longest digest.
 const MAX_BYTES: usize = 64;
 
 /// A hash function that providers sign with.
@@ -24,7 +24,7 @@ pub enum Hash {
 /// What takes the pieces of a signed text, one after the other.
 pub(crate) type Sink<'s> = &'s mut dyn FnMut(&[u8]);
 
-/// A digest of any [`Hash`].
+/// A digest of any hash function.
 pub(crate) struct Tag {
     bytes: [u8; MAX_BYTES],
     length: usize,
