@@ -18,6 +18,7 @@ pub mod recipe;
 pub mod recorded;
 mod reference;
 pub mod shape;
+pub mod sign;
 pub mod template;
 pub mod time;
 pub mod verify;

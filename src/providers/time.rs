@@ -16,6 +16,15 @@ pub enum TimeFormat {
 }
 
 impl TimeFormat {
+    /// A time as the provider writes it.
+    pub(super) fn write(self, time: Timestamp) -> String {
+        match self {
+            Self::Seconds => time.as_second().to_string(),
+            Self::Milliseconds => time.as_millisecond().to_string(),
+            Self::Rfc3339 => time.to_string(),
+        }
+    }
+
     /// The time that a signed header holds. A number is digits and nothing else.
     pub(super) fn signed(self, value: &[u8]) -> Option<Timestamp> {
         let text = std::str::from_utf8(value).ok()?;

@@ -8,6 +8,7 @@ mod properties;
 mod recipes;
 mod recorded;
 mod rules;
+mod signing;
 mod vectors;
 
 use super::Incoming;
