@@ -84,7 +84,10 @@ fn a_published_signature_is_made_again() {
     ] {
         let recipe = recipe_of(preset);
         let cases: Vec<Case> = read(&format!("providers/{preset}.json"));
-        let case = cases.iter().find(|case| case.name.starts_with("published")).unwrap();
+        let case = cases
+            .iter()
+            .find(|case| case.name.starts_with("published"))
+            .unwrap();
         let headers = super::headers(&case.headers);
         let stamps = ["x-slack-request-timestamp", "webhook-timestamp"];
         let stamp = stamps.iter().find_map(|name| headers.get(*name));
