@@ -384,8 +384,32 @@ fn credentials_may_have_several_spaces_before_them() {
     };
     assert_eq!(verdict("Basic dXNlcjpwYXNz"), Ok(Some(1)));
     assert_eq!(verdict("BASIC   dXNlcjpwYXNz"), Ok(Some(1)));
+    for secret in ["user:", ":pass"] {
+        assert!(recipe.secret(secret).is_ok(), "{secret}");
+    }
     let malformed = Err(VerifyError::Malformed(name("authorization")));
     for value in ["Basic", "Basic x", "Digest dXNlcjpwYXNz", "Basic dXNlcg=="] {
         assert_eq!(verdict(value), malformed, "{value}");
+    }
+}
+
+#[test]
+fn a_signature_of_another_length_is_malformed_in_each_encoding() {
+    for (encoding, signatures) in [
+        ("hex", &["00", "", "0", "zz"][..]),
+        ("base64", &["AAAA", "AA==", "A", "-_-_", "!"]),
+        ("base64url", &["AAAA", "AA", "A", "+/+/", "!"]),
+    ] {
+        let recipe = recipe(json!({"encoding": encoding})).unwrap();
+        let longer = ["00".repeat(33), "A".repeat(46), "A".repeat(2_000)];
+        let signatures = signatures
+            .iter()
+            .copied()
+            .chain(longer.iter().map(String::as_str));
+        for signature in signatures {
+            let request = Posted::new(b"{}", &[("X-Signature", signature)]);
+            let malformed = Err(VerifyError::Malformed(name("x-signature")));
+            assert_eq!(request.verify(&recipe, &[SECRET]), malformed, "{signature}");
+        }
     }
 }

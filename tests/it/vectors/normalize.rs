@@ -55,6 +55,12 @@ fn told(error: &NormalizeError) -> Value {
             json!({"refusal": "NotACloudEvent", "member": member})
         }
         NormalizeError::Foreign { member } => json!({"refusal": "Foreign", "member": member}),
+        NormalizeError::NotADocument
+        | NormalizeError::TooManyFields
+        | NormalizeError::NoField
+        | NormalizeError::NoPart { .. } => {
+            panic!("code does not refuse what a recipe refuses: {error}")
+        }
     }
 }
 
