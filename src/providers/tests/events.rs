@@ -117,6 +117,8 @@ fn a_type_that_is_missing_or_hostile_quarantines_and_says_why() {
             member: "event.type"
         })
     );
+    let longest = format!(r#"{{"a":"{}"}}"#, "x".repeat(256));
+    assert_eq!(type_of("{$.a}", &longest).unwrap().len(), 256);
     // No provider speaks for the gateway.
     let gateways = r#"{"a":"io.webhook-gateway.event.quarantined"}"#;
     assert_eq!(
@@ -223,6 +225,12 @@ fn a_time_of_any_format_becomes_rfc_3339() {
         ),
         ("\"2025-11-27T13:59:29.100+0200\"", "2025-11-27T11:59:29.1Z"),
         ("0", "1970-01-01T00:00:00Z"),
+        ("99999999999", "5138-11-16T09:46:39Z"),
+        ("100000000000", "1973-03-03T09:46:40Z"),
+        ("99999999999999", "5138-11-16T09:46:39.999Z"),
+        ("100000000000000", "1973-03-03T09:46:40Z"),
+        ("99999999999999999", "5138-11-16T09:46:39.999999Z"),
+        ("100000000000000000", "1973-03-03T09:46:40Z"),
     ] {
         assert_eq!(
             time_of(Value::Null, time).as_deref(),
@@ -240,6 +248,7 @@ fn a_time_of_any_format_becomes_rfc_3339() {
         "\"2025-11-27T11:59:29\"",
         "\"2025-11-27T11:59:29Z[UTC]\"",
         "\"2025-11-27T11:59:29+02\"",
+        "\"0001-01-01T00:00:00+2300\"",
         "\"2025-11-27T11:59:29+2\"",
         "\"1764244769.\"",
         "\"1764244769.5.5\"",
@@ -382,4 +391,13 @@ fn a_forwarded_header_becomes_an_extension_attribute() {
         .map(|name| name.as_str())
         .collect();
     assert_eq!(names, ["x-none", "x-shop-domain", "x_other.1"]);
+}
+
+#[test]
+fn ten_headers_are_forwarded_and_no_more() {
+    let names = |count: usize| -> Vec<String> { (0..count).map(|n| format!("X-{n}")).collect() };
+    let of = |count| recipe(json!({"forward_headers": names(count)}));
+    assert_eq!(of(10).unwrap().event_headers().len(), 10);
+    assert_eq!(of(0).unwrap().event_headers().len(), 0);
+    assert_eq!(of(11).unwrap_err().field, "forward_headers");
 }
