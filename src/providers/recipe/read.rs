@@ -78,6 +78,14 @@ const OF_SIGNATURES: [&str; 11] = [
 
 const OF_TOKENS: [&str; 2] = ["token_header", "token_path"];
 
+/// Fields that take the place of others in a preset.
+const EXCLUSIVE: [(&str, &[&str]); 4] = [
+    ("token_path", &["token_header", "signature_prefix"]),
+    ("token_header", &["token_path"]),
+    ("timestamp_path", &["timestamp_header", "timestamp_prefix"]),
+    ("timestamp_header", &["timestamp_path"]),
+];
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Auth {
     Hmac,
@@ -94,14 +102,21 @@ pub(super) fn merged(
     source: &Map<String, Value>,
 ) -> Map<String, Value> {
     let auth = |fields: &Map<String, Value>| {
-        fields
-            .get("auth")
-            .and_then(Value::as_str)
-            .map(str::to_owned)
+        let auth = fields.get("auth").and_then(Value::as_str);
+        auth.map(str::to_owned)
     };
-    let kind = auth(source);
-    if kind.is_some() && kind.as_deref() != Some(auth(&preset).as_deref().unwrap_or("hmac")) {
-        preset.retain(|name, _| !OF_AUTH.contains(&name.as_str()));
+    if let Some(chosen) = auth(source) {
+        let was = auth(&preset).unwrap_or_else(|| "hmac".to_owned());
+        if !(is_signed(&chosen) && is_signed(&was)) && chosen != was {
+            preset.retain(|name, _| !OF_AUTH.contains(&name.as_str()));
+        } else if (chosen == "public-key") != (was == "public-key") {
+            preset.remove("algorithm");
+        }
+    }
+    for (field, others) in EXCLUSIVE {
+        if source.get(field).is_some_and(|value| !value.is_null()) {
+            preset.retain(|name, _| !others.contains(&name.as_str()));
+        }
     }
     for (name, value) in source {
         match (preset.get_mut(name), value) {
@@ -116,6 +131,11 @@ pub(super) fn merged(
     }
     preset.retain(|_, value| !value.is_null());
     preset
+}
+
+/// Whether an `auth` is by signatures, which have most fields in common.
+fn is_signed(auth: &str) -> bool {
+    !matches!(auth, "token" | "basic" | "none")
 }
 
 /// The recipe of merged fields. The events of some providers are made in code.

@@ -142,6 +142,38 @@ fn a_source_changes_single_fields_of_a_preset() {
     assert_eq!(hash.cautions(), []);
     let same = of("stripe", json!({"auth": "hmac"})).unwrap();
     assert_eq!(same, of("stripe", json!({})).unwrap());
+    // Signatures have most fields in common.
+    let by_key = json!({"auth": "public-key", "algorithm": "ed25519", "signature_prefix": "v1a,"});
+    let by_key = of("standard-webhooks", by_key).unwrap();
+    assert!(by_key.covers(&name("webhook-id")));
+    let error = of(
+        "sendgrid",
+        json!({"auth": "public-key", "algorithm": "sha1"}),
+    )
+    .unwrap_err();
+    assert_eq!(error.field, "algorithm");
+    let hmac = of("sendgrid", json!({"auth": "hmac"})).unwrap();
+    assert_eq!(hmac.authenticity(), Authenticity::Signature);
+    // One place takes that of the other.
+    let in_body = of("okta", json!({"token_path": "$.token"})).unwrap();
+    assert!(
+        in_body
+            .authenticating_headers()
+            .iter()
+            .all(|name| name.as_str() != "authorization")
+    );
+    let in_header = json!({"token_header": "X-Token", "token_path": null});
+    assert!(of("microsoft-graph", in_header).is_ok());
+    assert!(of("microsoft-graph", json!({"token_header": "X-Token"})).is_ok());
+    let timed = json!({"timestamp_header": "X-Time", "signed": "{timestamp}{body}"});
+    assert!(of("linear", timed).unwrap().covers(&name("x-time")));
+    assert!(
+        of(
+            "slack",
+            json!({"timestamp_path": "$.event_time", "signed": "{body}"})
+        )
+        .is_ok()
+    );
     let without = of("slack", json!({"handshake": null})).unwrap();
     assert!(without.handshake().is_none());
     let error = of("github", json!({"event": {"type": null}})).unwrap_err();
@@ -352,4 +384,14 @@ fn the_schemes_of_the_field_can_be_written() {
         let recipe = recipe(fields.clone()).unwrap_or_else(|error| panic!("{fields}: {error}"));
         assert_eq!(recipe.authenticity(), Authenticity::Token, "{fields}");
     }
+}
+
+#[test]
+fn an_answer_that_a_provider_insists_on_is_short() {
+    let response = |bytes: usize| json!({"response": {"status": 202, "body": "x".repeat(bytes)}});
+    let accepted = recipe(response(4_096)).unwrap();
+    let answer = accepted.response().unwrap();
+    assert_eq!((answer.status, answer.body.len()), (202, 4_096));
+    assert_eq!(answer.content_type, "text/plain");
+    assert_eq!(recipe(response(4_097)).unwrap_err().field, "response");
 }
