@@ -285,6 +285,14 @@ fn what_does_not_go_together_is_an_error_of_its_field() {
 }
 
 #[test]
+fn a_signature_may_be_in_a_hundred_headers_and_no_more() {
+    let names = |count: usize| -> Vec<String> { (0..count).map(|n| format!("X-{n}")).collect() };
+    let of = |count| recipe(json!({"signature_header": names(count)}));
+    assert_eq!(of(100).unwrap().authenticating_headers().len(), 100);
+    assert_eq!(of(101).unwrap_err().field, "signature_header");
+}
+
+#[test]
 fn an_error_shows_no_value() {
     for field in [
         "auth",

@@ -32,6 +32,8 @@ fn a_value_with_the_literal_that_follows_it_is_refused_though_it_is_signed() {
     // The same signed text, cut elsewhere.
     let moved = Posted::new(b"b.{}", &[("X-Signature", &hmac("a.b.{}")), ("X-Id", "a")]);
     assert_eq!(moved.verify(&recipe, &[SECRET]), Ok(Some(0)));
+    let refused = refusal(&recipe, ("X-Id", ""), ".{}");
+    assert_eq!(refused, VerifyError::Malformed(name("x-id")));
     let refused = refusal(&recipe, ("X-Id", "a.b"), "a.b.{}");
     assert_eq!(refused, VerifyError::Ambiguous(name("x-id")));
     let timed = super::recipe(json!({
