@@ -2,8 +2,11 @@
 //!
 //! The payload goes in as the text it came as: no number, key order or duplicate key of it changes.
 
-use crate::providers::Normalized;
 use crate::providers::attribute::is_media_type;
+use crate::providers::mapping::{BodyKind, Content};
+use crate::providers::recipe::Authenticity;
+use crate::providers::recorded::RecordedFields;
+use crate::providers::{self, NormalizeError, Normalized, UnknownProvider, Verified};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -25,7 +28,7 @@ pub(crate) const UNKNOWN_CONTENT_TYPE: &str = "application/octet-stream";
 
 /// The attributes that only the gateway gives. Those that came with an event are left out, as a provider must
 /// not speak for the gateway or for another source.
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
     "provider",
     "gatewaysource",
     "recordedtime",
@@ -34,6 +37,7 @@ const OWN: [&str; 8] = [
     "partitionkey",
     "actorid",
     "reason",
+    "authenticity",
 ];
 
 /// The type of quarantined events.
@@ -64,6 +68,37 @@ pub struct EventMeta {
     pub replayed: bool,
 }
 
+/// A recorded webhook, of which an event is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Recording<'a> {
+    /// The event that it is.
+    pub event: &'a EventMeta,
+    /// What was recorded with its body.
+    pub fields: &'a RecordedFields,
+    /// The content type that it came with.
+    pub content_type: &'a str,
+    /// The exact bytes of its body.
+    pub body: &'a [u8],
+}
+
+/// Why a recorded webhook is no event.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAnEvent {
+    /// The recorded bytes are none of the provider's payloads.
+    #[error(transparent)]
+    NotUnderstood(#[from] NormalizeError),
+    /// No provider has this name.
+    #[error(transparent)]
+    UnknownProvider(#[from] UnknownProvider),
+}
+
+impl<'a> Recording<'a> {
+    /// The content of its body, which the event borrows from.
+    pub fn content(&self) -> Result<Content<'a>, NormalizeError> {
+        self.fields.content(Verified::recorded(self.body))
+    }
+}
+
 /// An event, ready to be encoded.
 #[derive(Debug)]
 pub struct CloudEvent<'a> {
@@ -75,7 +110,7 @@ pub struct CloudEvent<'a> {
     /// Members as they came with the provider's own CloudEvent, but those of the gateway.
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
     /// Extensions of the gateway.
-    extensions: Vec<(&'static str, Extension<'a>)>,
+    extensions: Vec<(&'a str, Extension<'a>)>,
     data: Data<'a>,
 }
 
@@ -87,6 +122,17 @@ enum Data<'a> {
         content_type: &'a str,
         bytes: &'a [u8],
     },
+}
+
+impl<'a> Data<'a> {
+    /// Bytes of any kind, with the content type that they came with, if it is one.
+    fn bytes(content_type: &'a str, bytes: &'a [u8]) -> Self {
+        let content_type = Some(content_type).filter(|text| is_media_type(text));
+        Self::Base64 {
+            content_type: content_type.unwrap_or(UNKNOWN_CONTENT_TYPE),
+            bytes,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -103,10 +149,41 @@ impl EventMeta {
 }
 
 impl<'a> CloudEvent<'a> {
+    /// The event that a recorded webhook is.
+    pub fn recorded(
+        recording: Recording<'a>,
+        content: &'a Content<'_>,
+    ) -> Result<Self, NotAnEvent> {
+        let Recording { event, fields, .. } = recording;
+        let Some(code) = providers::code_of(&event.provider)? else {
+            return Ok(Self::mapped(recording, content)?);
+        };
+        let normalized = code.normalize(Verified::recorded(recording.body))?;
+        Ok(Self::accepted(event, fields.authenticity, normalized))
+    }
+
+    /// The event of a webhook that a recipe read.
+    fn mapped(recording: Recording<'a>, content: &'a Content<'_>) -> Result<Self, NormalizeError> {
+        let Recording { event, fields, .. } = recording;
+        let normalized = fields.event(Some(&event.id), &event.event_type, content)?;
+        let mut made = Self::accepted(event, fields.authenticity, normalized);
+        let forwarded = fields.extensions.iter();
+        made.extensions
+            .extend(forwarded.map(|(name, value)| (&**name, Extension::Text(value.into()))));
+        if fields.body == BodyKind::Any {
+            made.data = Data::bytes(recording.content_type, recording.body);
+        }
+        Ok(made)
+    }
+
     /// An event that is understood.
-    pub fn accepted(event: &'a EventMeta, normalized: Normalized<'a>) -> Self {
+    pub fn accepted(
+        event: &'a EventMeta,
+        authenticity: Authenticity,
+        normalized: Normalized<'a>,
+    ) -> Self {
         let accepted_at = event.recorded_at().to_string();
-        let mut extensions = extensions(event, &accepted_at);
+        let mut extensions = extensions(event, authenticity, &accepted_at);
         let further = [
             ("partitionkey", normalized.subject.clone()),
             ("actorid", normalized.actor),
@@ -132,14 +209,14 @@ impl<'a> CloudEvent<'a> {
     /// A webhook that is authentic, but not understood: its raw body, and the reason.
     pub fn quarantined(
         event: &'a EventMeta,
+        authenticity: Authenticity,
         reason: &'a str,
         content_type: &'a str,
         body: &'a [u8],
     ) -> Self {
         let accepted_at = event.recorded_at().to_string();
-        let mut extensions = extensions(event, &accepted_at);
+        let mut extensions = extensions(event, authenticity, &accepted_at);
         extensions.push(("reason", Extension::Text(reason.into())));
-        let content_type = Some(content_type).filter(|text| is_media_type(text));
         Self {
             id: &event.id,
             source: source(event),
@@ -148,10 +225,7 @@ impl<'a> CloudEvent<'a> {
             time: accepted_at.into(),
             members: Vec::new(),
             extensions,
-            data: Data::Base64 {
-                content_type: content_type.unwrap_or(UNKNOWN_CONTENT_TYPE),
-                bytes: body,
-            },
+            data: Data::bytes(content_type, body),
         }
     }
 
@@ -200,7 +274,11 @@ fn source(event: &EventMeta) -> Cow<'static, str> {
     format!("urn:webhook:{}", event.source).into()
 }
 
-fn extensions<'a>(event: &'a EventMeta, accepted_at: &str) -> Vec<(&'static str, Extension<'a>)> {
+fn extensions<'a>(
+    event: &'a EventMeta,
+    authenticity: Authenticity,
+    accepted_at: &str,
+) -> Vec<(&'a str, Extension<'a>)> {
     let mut extensions = vec![
         ("provider", Extension::Text(event.provider.as_str().into())),
         (
@@ -211,6 +289,7 @@ fn extensions<'a>(event: &'a EventMeta, accepted_at: &str) -> Vec<(&'static str,
             "recordedtime",
             Extension::Text(accepted_at.to_owned().into()),
         ),
+        ("authenticity", Extension::Text(authenticity.name().into())),
     ];
     if event.conflict {
         extensions.push(("conflict", Extension::True));
@@ -281,6 +360,8 @@ mod tests {
     use super::*;
     use serde_json::Value;
 
+    const SIGNATURE: Authenticity = Authenticity::Signature;
+
     fn meta(conflict: bool) -> EventMeta {
         EventMeta {
             key: "studio#evt-1".to_owned(),
@@ -310,7 +391,7 @@ mod tests {
     #[test]
     fn an_accepted_event_says_all_that_is_known_of_it() {
         let meta = meta(true);
-        let event = CloudEvent::accepted(&meta, normalized("{}"))
+        let event = CloudEvent::accepted(&meta, SIGNATURE, normalized("{}"))
             .encode()
             .unwrap();
         let expected = json!({
@@ -319,7 +400,7 @@ mod tests {
             "time": "2026-11-22T10:00:00.25Z", "datacontenttype": "application/json",
             "provider": "creative-force", "gatewaysource": "studio",
             "recordedtime": "2026-11-22T10:00:00.25Z", "partitionkey": "product/7",
-            "actorid": "ada", "conflict": true, "data": {},
+            "actorid": "ada", "authenticity": "signature", "conflict": true, "data": {},
         });
         assert_eq!(serde_json::from_str::<Value>(&event).unwrap(), expected);
     }
@@ -327,7 +408,7 @@ mod tests {
     #[test]
     fn the_payload_is_the_text_it_came_as() {
         let data = r#"{"b":1.50, "a":1e400,"a":"\u00e9\/" , "big":12345678901234567890123}"#;
-        let event = CloudEvent::accepted(&meta(false), normalized(data))
+        let event = CloudEvent::accepted(&meta(false), SIGNATURE, normalized(data))
             .encode()
             .unwrap();
         assert!(event.ends_with(&format!(",\"data\":{data}}}")), "{event}");
@@ -336,7 +417,7 @@ mod tests {
     #[test]
     fn what_sqs_refuses_is_escaped_and_means_the_same() {
         let data = "{\"a\":\"\u{fffe}\u{ffff}\u{fffd}\u{ffe0}\"}";
-        let event = CloudEvent::accepted(&meta(false), normalized(data))
+        let event = CloudEvent::accepted(&meta(false), SIGNATURE, normalized(data))
             .encode()
             .unwrap();
         assert!(event.contains("\\ufffe\\uffff\u{fffd}\u{ffe0}"), "{event}");
@@ -351,7 +432,9 @@ mod tests {
         let mut normalized = normalized("{}");
         let names = OWN.into_iter().chain(["datacontenttype", "x"]);
         normalized.members = names.map(|name| (name.into(), theirs)).collect();
-        let event = CloudEvent::accepted(&meta, normalized).encode().unwrap();
+        let event = CloudEvent::accepted(&meta, SIGNATURE, normalized)
+            .encode()
+            .unwrap();
         let value: Value = serde_json::from_str(&event).unwrap();
         for member in ["datacontenttype", "x"] {
             assert_eq!(value[member], "theirs");
@@ -370,7 +453,7 @@ mod tests {
     fn a_quarantined_webhook_has_a_content_type_whatever_it_came_with() {
         let meta = meta(false);
         for content_type in ["", " ", "json", "a/b, a/b", "é/é"] {
-            let event = CloudEvent::quarantined(&meta, "not JSON", content_type, b"");
+            let event = CloudEvent::quarantined(&meta, SIGNATURE, "not JSON", content_type, b"");
             let value: Value = serde_json::from_str(&event.encode().unwrap()).unwrap();
             assert_eq!(value["datacontenttype"], UNKNOWN_CONTENT_TYPE);
         }
@@ -379,7 +462,8 @@ mod tests {
     #[test]
     fn a_quarantined_webhook_keeps_its_raw_body() {
         let meta = meta(false);
-        let event = CloudEvent::quarantined(&meta, "not JSON", "text/plain", b"\xff\0hi");
+        let event =
+            CloudEvent::quarantined(&meta, SIGNATURE, "not JSON", "text/plain", b"\xff\0hi");
         let value: Value = serde_json::from_str(&event.encode().unwrap()).unwrap();
         assert_eq!(value["type"], QUARANTINED);
         assert_eq!(value["reason"], "not JSON");

@@ -166,7 +166,7 @@ pub struct DriftLine {
     /// The name of the source.
     pub source: String,
     /// Its provider.
-    pub provider: &'static str,
+    pub provider: String,
     /// The type of the event.
     #[metrics(name = "event.type")]
     pub event_type: String,
@@ -177,11 +177,11 @@ pub struct DriftLine {
 
 impl DriftLine {
     /// The line of what is new at a path of a payload.
-    pub fn of(source: &str, provider: &'static str, event_type: &str, path: &str) -> Self {
+    pub fn of(source: &str, provider: &str, event_type: &str, path: &str) -> Self {
         Self {
             timestamp: SystemTime::now(),
             source: source.to_owned(),
-            provider,
+            provider: provider.to_owned(),
             event_type: event_type.to_owned(),
             path: path.to_owned(),
             drift: 1,

@@ -3,4 +3,3 @@
 pub mod mac;
 pub mod public_key;
 pub mod secret;
-pub mod signature;

@@ -3,7 +3,7 @@
 use super::answer::{answer, remark};
 use super::body::body;
 use super::lifecycle::{HoldReason, NoAnswer, SkipReason, Tried};
-use super::load::{Loaded, Loads};
+use super::load::{Loaded, Loads, Webhook};
 use super::signing::{
     HeaderError, SIGNATURE, UnusableSecret, check_headers, is_reserved, signatures,
 };
@@ -11,6 +11,7 @@ use crate::aws::kms::{Seal, SealError};
 use crate::crypto::secret::Secret;
 use crate::delivery::http::guard::{Policy, Target, without_query};
 use crate::delivery::http::sender::{Reply, Request, SendError, Sender, System};
+use crate::event::Recording;
 use crate::store::deliveries::{Attempt, Delivery, MAX_RESPONSE, Sent, UNREAD};
 use crate::store::endpoints::Endpoint;
 use crate::store::ledger::Ledger;
@@ -87,11 +88,8 @@ impl Attempts {
         loads: &Loads,
         sent: &Notify,
     ) -> Option<Tried> {
-        let (content_type, bytes) = match loads.get(&delivery.event) {
-            Some(Loaded::Body {
-                bytes,
-                content_type,
-            }) => (content_type, bytes),
+        let webhook = match loads.get(&delivery.event) {
+            Some(Loaded::Webhook(webhook)) => webhook,
             Some(Loaded::Gone(reason)) => {
                 return Some(Err(NoAnswer::Undeliverable(reason.clone())));
             }
@@ -101,10 +99,7 @@ impl Attempts {
                 return Some(Err(NoAnswer::Unread));
             }
         };
-        match self
-            .request(endpoint, delivery, content_type, bytes, sent)
-            .await
-        {
+        match self.request(endpoint, delivery, webhook, sent).await {
             Ok(reply) => Some(Ok(answer(&reply, Timestamp::now()))),
             Err(error) => {
                 if !matches!(error, RequestError::NoBody(_)) {
@@ -120,11 +115,16 @@ impl Attempts {
         &self,
         endpoint: &Endpoint,
         delivery: &mut Delivery,
-        content_type: &str,
-        raw: &[u8],
+        webhook: &Webhook,
         sent: &Notify,
     ) -> Result<Result<Reply, SendError>, RequestError> {
-        let (content_type, body) = body(endpoint.format, &delivery.event, content_type, raw)
+        let recording = Recording {
+            event: &delivery.event,
+            fields: &webhook.fields,
+            content_type: &webhook.content_type,
+            body: &webhook.body,
+        };
+        let (content_type, body) = body(endpoint.format, recording)
             .map_err(|error| RequestError::NoBody(SkipReason::NoBody(error.to_string())))?;
         let now = Timestamp::now();
         check_headers(&endpoint.headers)?;

@@ -2,8 +2,8 @@
 //! makes the same bytes, at each attempt and for the operator who asks for them later. Where the recorded
 //! bytes come from is left to others.
 
-use crate::event::{CONTENT_TYPE, CloudEvent, EventMeta};
-use crate::providers::{NormalizeError, Provider, Verified};
+use crate::event::{CONTENT_TYPE, CloudEvent, EventMeta, NotAnEvent, Recording};
+use crate::providers::NormalizeError;
 use crate::store::endpoints::Format;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,11 +19,11 @@ pub const PING: &str = "io.webhook-gateway.endpoint.ping";
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     /// The recorded bytes are none of the provider's payloads.
-    #[error("{0}")]
+    #[error(transparent)]
     NotUnderstood(#[from] NormalizeError),
-    /// No provider has this name.
-    #[error("there is no provider {0:?}")]
-    UnknownProvider(String),
+    /// What was recorded is no event.
+    #[error(transparent)]
+    NotAnEvent(#[from] NotAnEvent),
     /// It was accepted at no time.
     #[error("the event has no valid time of its acceptance: {0}")]
     NoTime(#[from] jiff::Error),
@@ -44,26 +44,22 @@ struct PingEvent<'a> {
     data: Value,
 }
 
-/// The content type and the bytes of the request that takes an event to an endpoint of this format; of the
-/// recorded body, `content_type` and `raw` are what it came as. A ping needs neither.
-pub fn body(
-    format: Format,
-    event: &EventMeta,
-    content_type: &str,
-    raw: &[u8],
-) -> Result<(String, Vec<u8>), BodyError> {
-    if event.is_ping() {
-        return ping(format, event);
+/// The content type and the bytes of the request that takes an event to an endpoint of this format. A ping
+/// has nothing recorded.
+pub fn body(format: Format, recording: Recording<'_>) -> Result<(String, Vec<u8>), BodyError> {
+    if recording.event.is_ping() {
+        return ping(format, recording.event);
     }
     match format {
-        Format::CloudEvents => Ok((CONTENT_TYPE.to_owned(), cloud_event(event, raw)?.into())),
-        Format::Raw => Ok((content_type.to_owned(), raw.to_vec())),
+        Format::CloudEvents => Ok((CONTENT_TYPE.to_owned(), cloud_event(recording)?.into())),
+        Format::Raw => Ok((recording.content_type.to_owned(), recording.body.to_vec())),
     }
 }
 
-fn cloud_event(event: &EventMeta, raw: &[u8]) -> Result<String, BodyError> {
-    let normalized = event.provider()?.normalize(Verified::recorded(raw))?;
-    Ok(CloudEvent::accepted(event, normalized).encode()?)
+fn cloud_event(recording: Recording<'_>) -> Result<String, BodyError> {
+    Timestamp::from_millisecond(recording.event.accepted_at)?;
+    let content = recording.content()?;
+    Ok(CloudEvent::recorded(recording, &content)?.encode()?)
 }
 
 fn ping(format: Format, event: &EventMeta) -> Result<(String, Vec<u8>), BodyError> {
@@ -90,18 +86,13 @@ impl EventMeta {
     pub fn is_ping(&self) -> bool {
         self.provider == GATEWAY && self.event_type == PING
     }
-
-    /// Whose it is, if it can be made again.
-    pub fn provider(&self) -> Result<Provider, BodyError> {
-        Timestamp::from_millisecond(self.accepted_at)?;
-        let unknown = |_| BodyError::UnknownProvider(self.provider.clone());
-        self.provider.parse().map_err(unknown)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::providers::recipe::Authenticity;
+    use crate::providers::recorded::RecordedFields;
 
     fn event(provider: &str, event_type: &str) -> EventMeta {
         EventMeta {
@@ -116,8 +107,19 @@ mod tests {
         }
     }
 
+    fn made(format: Format, event: &EventMeta, raw: &[u8]) -> Result<(String, Vec<u8>), BodyError> {
+        let fields = RecordedFields::proof(Authenticity::Signature);
+        let recording = Recording {
+            event,
+            fields: &fields,
+            content_type: "text/x",
+            body: raw,
+        };
+        body(format, recording)
+    }
+
     fn text(format: Format, event: &EventMeta, raw: &str) -> (String, String) {
-        let (content_type, bytes) = body(format, event, "text/x", raw.as_bytes()).unwrap();
+        let (content_type, bytes) = made(format, event, raw.as_bytes()).unwrap();
         (content_type, String::from_utf8(bytes).unwrap())
     }
 
@@ -131,7 +133,7 @@ mod tests {
         let expected = concat!(
             r#"{"specversion":"1.0","id":"1","source":"urn:webhook:hr","type":"io.peopleforce.employee_hired","#,
             r#""subject":"employee/7","time":"2026-09-21T14:13:20.25Z","provider":"people-force","gatewaysource":"hr","#,
-            r#""recordedtime":"2026-09-21T14:13:20.25Z","conflict":true,"partitionkey":"employee/7","#,
+            r#""recordedtime":"2026-09-21T14:13:20.25Z","authenticity":"signature","conflict":true,"partitionkey":"employee/7","#,
             r#""datacontenttype":"application/json","#,
             r#""data":{"action": "employee_hired", "data":{"id": 7,  "x":1.50}}}"#
         );
@@ -142,7 +144,7 @@ mod tests {
     fn raw_bytes_stay_as_they_came_whatever_they_are() {
         let event = event("people-force", "a.b");
         let raw = b"\xff\0 {";
-        let (content_type, bytes) = body(Format::Raw, &event, "text/x", raw).unwrap();
+        let (content_type, bytes) = made(Format::Raw, &event, raw).unwrap();
         assert_eq!((&*content_type, &*bytes), ("text/x", &raw[..]));
     }
 
@@ -163,7 +165,7 @@ mod tests {
     #[test]
     fn what_makes_no_event_says_why() {
         let of = |event: &EventMeta, raw: &str| {
-            let body = body(Format::CloudEvents, event, "", raw.as_bytes());
+            let body = made(Format::CloudEvents, event, raw.as_bytes());
             body.unwrap_err().to_string()
         };
         let unknown = of(&event("nobody", PING), "{}");

@@ -5,6 +5,7 @@ use super::attempt::Attempts;
 use super::lifecycle::SkipReason;
 use crate::aws::error::AwsError;
 use crate::event::EventMeta;
+use crate::providers::recorded::RecordedFields;
 use crate::store::ledger::{RecordedBody, StoredBody};
 use crate::store::payloads::{Object, PayloadError};
 use futures_util::future::join_all;
@@ -25,17 +26,25 @@ const MAX_OBJECTS: usize = 10;
 /// What was recorded of an event.
 #[derive(Debug)]
 pub(super) enum Loaded {
-    /// The exact bytes, and the content type that they came with.
-    Body {
-        bytes: Vec<u8>,
-        content_type: String,
-    },
+    /// All of it.
+    Webhook(Box<Webhook>),
     /// It is not there any more.
     Gone(SkipReason),
     /// It was not read, by the gateway's own fault.
     Failed,
     /// It was not read, as others take up the memory. It is to be loaded after them.
     Later,
+}
+
+/// A webhook as it was recorded; a ping has none.
+#[derive(Debug, Default)]
+pub(super) struct Webhook {
+    /// The exact bytes of its body.
+    pub(super) body: Vec<u8>,
+    /// The content type that it came with.
+    pub(super) content_type: String,
+    /// What else its event is made of.
+    pub(super) fields: RecordedFields,
 }
 
 /// What was recorded of some events.
@@ -48,6 +57,9 @@ type Name = (String, i64);
 fn name(event: &EventMeta) -> Name {
     (event.key.clone(), event.accepted_at)
 }
+
+/// The content type of a body, and what else its event is made of.
+type CameWith = (String, RecordedFields);
 
 /// A body that was found, and is perhaps still to be read.
 enum Found {
@@ -112,15 +124,15 @@ impl Attempts {
         let mut budget = MAX_BYTES;
         let mut loads = Vec::new();
         for ((event, count), found) in deliveries.into_iter().zip(found) {
-            let found = found.and_then(|(found, content_type)| {
+            let found = found.and_then(|(found, rest)| {
                 let bytes = found.bytes().saturating_mul(count);
                 let fits = bytes <= budget || budget == MAX_BYTES;
                 budget = budget.saturating_sub(if fits { bytes } else { 0 });
-                fits.then_some((found, content_type)).ok_or(Loaded::Later)
+                fits.then_some((found, rest)).ok_or(Loaded::Later)
             });
             loads.push(async move {
                 let loaded = match found {
-                    Ok((found, content_type)) => read(found, content_type, &event.key).await,
+                    Ok((found, rest)) => read(found, rest, &event.key).await,
                     Err(loaded) => loaded,
                 };
                 (name(event), loaded)
@@ -129,28 +141,29 @@ impl Attempts {
         Ok(Loads(join_all(loads).await.into_iter().collect()))
     }
 
-    /// Finds a body, and its content type.
-    async fn find(&self, stored: RecordedBody) -> Result<(Found, String), Loaded> {
-        let content_type = stored.content_type;
+    /// Finds a body, and what it came with.
+    async fn find(&self, stored: RecordedBody) -> Result<(Found, CameWith), Loaded> {
+        let rest = (stored.content_type, stored.fields);
         let key = match stored.body {
-            StoredBody::Inline(bytes) => return Ok((Found::Bytes(bytes), content_type)),
+            StoredBody::Inline(bytes) => return Ok((Found::Bytes(bytes), rest)),
             StoredBody::InBucket(key) => key,
         };
         let object = downloaded(self.payloads.open(&key), &key).await?;
-        Ok((Found::Object(object), content_type))
+        Ok((Found::Object(object), rest))
     }
 }
 
-async fn read(found: Found, content_type: String, key: &str) -> Loaded {
+async fn read(found: Found, (content_type, fields): CameWith, key: &str) -> Loaded {
     let bytes = match found {
         Found::Bytes(bytes) => Ok(bytes),
         Found::Object(object) => downloaded(object.read(), key).await,
     };
     match bytes {
-        Ok(bytes) => Loaded::Body {
-            bytes,
+        Ok(body) => Loaded::Webhook(Box::new(Webhook {
+            body,
             content_type,
-        },
+            fields,
+        })),
         Err(loaded) => loaded,
     }
 }

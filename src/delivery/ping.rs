@@ -5,6 +5,7 @@ use super::DeliveryFunction;
 use super::answer::answer;
 use super::lifecycle::{Answer, SkipReason, Tried};
 use super::line::{line, outcome};
+use super::load::Webhook;
 use crate::aws::error::AwsError;
 use crate::lease::Reschedule;
 use crate::messages::Ping;
@@ -48,7 +49,7 @@ impl DeliveryFunction {
                 let sent = Notify::new();
                 let reply = self
                     .attempts
-                    .request(endpoint, &mut delivery, "", &[], &sent)
+                    .request(endpoint, &mut delivery, &Webhook::default(), &sent)
                     .await;
                 match reply {
                     Ok(reply) => {

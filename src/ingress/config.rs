@@ -28,6 +28,8 @@ pub struct IngressConfig {
     pub dead_letter_queue_url: String,
     /// `DELIVERY_QUEUE_URL`: the queue for the events that endpoints want.
     pub delivery_queue_url: String,
+    /// `WEBHOOK_URL`: the base of the Payload URLs. That of a source is this base, a slash and its name.
+    pub webhook_url: String,
     /// `PAYLOAD_BUCKET`: the name of the bucket for large bodies and events.
     pub payload_bucket: String,
     /// `SOURCES_SECRET_ARN`: the secret that holds the sources.
@@ -65,6 +67,7 @@ impl IngressConfig {
             quarantine_queue_url: text("QUARANTINE_QUEUE_URL")?,
             dead_letter_queue_url: text("DEAD_LETTER_QUEUE_URL")?,
             delivery_queue_url: text("DELIVERY_QUEUE_URL")?,
+            webhook_url: text("WEBHOOK_URL")?,
             payload_bucket: text("PAYLOAD_BUCKET")?,
             sources_secret_arn: text("SOURCES_SECRET_ARN")?,
             retention: SignedDuration::from_hours(days * 24),
@@ -102,6 +105,7 @@ mod tests {
             ("QUARANTINE_QUEUE_URL", "https://sqs/quarantine"),
             ("DEAD_LETTER_QUEUE_URL", "https://sqs/dead"),
             ("DELIVERY_QUEUE_URL", "https://sqs/deliveries"),
+            ("WEBHOOK_URL", "https://hooks.example.com/webhooks"),
             ("PAYLOAD_BUCKET", "payloads"),
             (
                 "SOURCES_SECRET_ARN",

@@ -8,9 +8,11 @@ use super::IngressFunction;
 use crate::aws::error::AwsError;
 use crate::event::EventMeta;
 use crate::metrics::DriftLine;
-use crate::providers::Provider;
+use crate::providers::recipe::CUSTOM;
 use crate::providers::shape::{KnownHashes, hash_of, is_told};
+use crate::providers::{Provider, code_of};
 use crate::store::journal::ShapeKey;
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use tokio::sync::Mutex;
 
@@ -21,9 +23,9 @@ const MAX_TYPES: usize = 500;
 /// it comes.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// The hashes that this copy of the function knows, by provider.
+/// The hashes that this copy of the function knows, by the [namespace](namespace) of the provider.
 #[derive(Debug, Default)]
-pub(super) struct ShapeCache(Mutex<HashMap<Provider, ProviderShapes>>);
+pub(super) struct ShapeCache(Mutex<HashMap<String, ProviderShapes>>);
 
 #[derive(Debug, Default)]
 struct ProviderShapes {
@@ -37,7 +39,9 @@ struct ProviderShapes {
 #[derive(Debug)]
 struct Candidate {
     source: String,
-    provider: Provider,
+    provider: String,
+    /// As in [`namespace`].
+    namespace: String,
     event_type: String,
     body: Vec<u8>,
 }
@@ -72,19 +76,20 @@ impl IngressFunction {
     /// Keeps an event for later, unless all of it is known.
     pub(super) async fn queue_for_drift_check(
         &self,
-        provider: Provider,
         event: &EventMeta,
         body: Vec<u8>,
         candidates: &mut DriftCandidates,
     ) {
         let known = self.shapes.0.lock().await;
-        let shapes = known.get(&provider).map(|provider| &provider.shapes);
+        let namespace = namespace(event);
+        let shapes = known.get(&*namespace).map(|provider| &provider.shapes);
         let shape = shapes.and_then(|shapes| shapes.get(&event.event_type));
         let is_known = |shape: &KnownHashes| shape.difference(&body).added.is_empty();
         if !shape.is_some_and(is_known) {
             candidates.keep(Candidate {
                 source: event.source.clone(),
-                provider,
+                provider: event.provider.clone(),
+                namespace: namespace.into_owned(),
                 event_type: event.event_type.clone(),
                 body,
             });
@@ -95,8 +100,8 @@ impl IngressFunction {
     pub(super) async fn check_drift(&self, candidates: DriftCandidates) {
         for candidate in candidates.candidates {
             if let Err(error) = self.check(&candidate).await {
-                let provider = candidate.provider;
-                tracing::error!(%provider, %error, "what was seen of payloads is not known");
+                let provider = &candidate.provider;
+                tracing::error!(provider, %error, "what was seen of payloads is not known");
                 // The others would fail as well, each in its own time.
                 return;
             }
@@ -104,20 +109,23 @@ impl IngressFunction {
     }
 
     async fn check(&self, candidate: &Candidate) -> Result<(), AwsError> {
-        let (provider, event_type) = (candidate.provider, &*candidate.event_type);
+        let (namespace, event_type) = (&*candidate.namespace, &*candidate.event_type);
         let mut known = self.shapes.0.lock().await;
-        let ProviderShapes { types, shapes } = known.entry(provider).or_default();
+        let ProviderShapes { types, shapes } = known.entry(namespace.to_owned()).or_default();
         if !shapes.contains_key(event_type) {
-            let is_documented = provider
-                .event_types()
-                .iter()
-                .any(|documented| documented == event_type);
-            if !is_documented && !self.remember_type(candidate, types).await? {
+            // Only code knows the types of its provider.
+            if let Ok(Some(provider)) = code_of(&candidate.provider)
+                && !provider
+                    .event_types()
+                    .iter()
+                    .any(|documented| documented == event_type)
+                && !self.remember_type(candidate, provider, types).await?
+            {
                 return Ok(());
             }
             let shape = self
                 .journal
-                .known_hashes(ShapeKey::Shape(provider, event_type))
+                .known_hashes(ShapeKey::Shape(namespace, event_type))
                 .await?;
             shapes.insert(event_type.to_owned(), shape);
         }
@@ -131,10 +139,11 @@ impl IngressFunction {
     async fn remember_type(
         &self,
         candidate: &Candidate,
+        provider: Provider,
         types: &mut Option<KnownHashes>,
     ) -> Result<bool, AwsError> {
         let (of, hash) = (
-            ShapeKey::Types(candidate.provider),
+            ShapeKey::Types(&candidate.namespace),
             hash_of(&candidate.event_type),
         );
         let types = match types {
@@ -149,10 +158,7 @@ impl IngressFunction {
         }
         let before = self.journal.add_known(of, &BTreeSet::from([hash])).await?;
         if !before.contains(hash) {
-            self.tell(
-                candidate,
-                candidate.provider.type_path(&candidate.event_type),
-            );
+            self.tell(candidate, provider.type_path(&candidate.event_type));
         }
         *types = before;
         types.extend([hash]);
@@ -169,7 +175,7 @@ impl IngressFunction {
         if added.is_empty() {
             return Ok(());
         }
-        let of = ShapeKey::Shape(candidate.provider, &candidate.event_type);
+        let of = ShapeKey::Shape(&candidate.namespace, &candidate.event_type);
         let before = self.journal.add_known(of, &added).await?;
         let path = before.difference(&candidate.body).path;
         if let Some(path) = path.filter(|_| !before.is_empty()) {
@@ -183,11 +189,19 @@ impl IngressFunction {
     fn tell(&self, candidate: &Candidate, path: &str) {
         let line = DriftLine::of(
             &candidate.source,
-            candidate.provider.name(),
+            &candidate.provider,
             &told(&candidate.event_type),
             path,
         );
         self.metrics.drift(line);
+    }
+}
+
+/// Under which name the shapes of a provider's payloads are kept. Custom sources have nothing in common.
+fn namespace(event: &EventMeta) -> Cow<'_, str> {
+    match &*event.provider {
+        CUSTOM => format!("{CUSTOM}#{}", event.source).into(),
+        provider => provider.into(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::aws::error::AwsError;
 use crate::aws::sqs::SendError;
-use crate::crypto::signature::VerifyError;
+use crate::providers::verify::VerifyError;
 use crate::store::ledger::LedgerError;
 use crate::store::payloads::PayloadError;
 use crate::store::sources::{SourceError, SourcesError};
@@ -33,6 +33,14 @@ pub enum IngressError {
     /// `405 Method Not Allowed`: what a handshake without consent is answered with.
     #[error("the origin {0:?} is not among the origins of the source")]
     Origin(String),
+    /// A request for a handshake that is not given.
+    #[error("the request for the handshake {handshake} is refused with {status}")]
+    Handshake {
+        /// Its name.
+        handshake: &'static str,
+        /// `400 Bad Request`, or `403 Forbidden`.
+        status: u16,
+    },
     /// `503 Service Unavailable`: the operator has to fix the source.
     #[error("{0}")]
     SourceDisabled(#[from] SourceError),
@@ -56,6 +64,7 @@ impl IngressError {
             Self::NotAuthentic(_) | Self::Altered(_) => 401,
             Self::UnknownSource(_) => 404,
             Self::Method(_) | Self::Origin(_) => 405,
+            Self::Handshake { status, .. } => *status,
             Self::SourceDisabled(_) | Self::Sources(_) | Self::Payload(_) | Self::Ledger(_) => 503,
         }
     }
@@ -65,6 +74,7 @@ impl IngressError {
         match self.status() {
             400 => "Bad Request",
             401 => "Unauthorized",
+            403 => "Forbidden",
             404 => "Not Found",
             405 => "Method Not Allowed",
             _ => "Service Unavailable",
@@ -110,15 +120,22 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let errors: [(IngressError, u16); 11] = [
+        let errors: [(IngressError, u16); 12] = [
             (IngressError::NotBase64, 400),
             (IngressError::NotReadable, 400),
             (IngressError::Altered("x".to_owned()), 401),
-            (VerifyError::Missing.into(), 401),
+            (VerifyError::NoToken.into(), 401),
             (VerifyError::Mismatch.into(), 401),
             (IngressError::UnknownSource("x".to_owned()), 404),
             (IngressError::Method("GET".to_owned()), 405),
             (IngressError::Origin("x".to_owned()), 405),
+            (
+                IngressError::Handshake {
+                    handshake: "hub",
+                    status: 403,
+                },
+                403,
+            ),
             (SourceError::NoSecret.into(), 503),
             (SourcesError::NotRefreshed.into(), 503),
             (LedgerError::Occupied("x".to_owned()).into(), 503),

@@ -13,10 +13,13 @@ use super::outbox::{Outbox, Progress};
 use super::{Answer, FanoutError, IngressFunction};
 use crate::aws::sqs::Message;
 use crate::crypto::mac::sha256;
-use crate::event::{self, CONTENT_TYPE, CloudEvent, EventMeta, GATEWAY_SOURCE, QUARANTINED};
+use crate::event::{
+    self, CONTENT_TYPE, CloudEvent, EventMeta, GATEWAY_SOURCE, QUARANTINED, Recording,
+};
 use crate::messages::{self as delivery, DeliverEvent};
 use crate::metrics::BatchLine;
-use crate::providers::{Provider, Verified};
+use crate::providers::recipe::Authenticity;
+use crate::providers::recorded::RecordedFields;
 use crate::store::endpoints::Endpoint;
 use crate::store::journal::Published;
 use crate::store::ledger::{Change, StoredBody, StreamItem, UnreadableItem};
@@ -222,21 +225,30 @@ impl IngressFunction {
             Err(error) if error.is_final() => (Vec::new(), Some(error.to_string())),
             body => (body?, record.reason),
         };
-        let body = Arc::new(body);
-        let is_quarantined = match normalize(record.provider, &event, &body, reason).await {
+        let content = Arc::new(Stored {
+            fields: record.fields,
+            content_type: record.content_type,
+            body,
+        });
+        let is_quarantined = match normalize(&event, &content, reason).await {
             Ok((message, event_type)) => {
                 event.event_type = event_type;
                 self.enqueue_event(&event, message, recipients, outbox)
                     .await?;
                 self.enqueue_deliveries(&event, recipients, outbox).await?;
-                let body = Arc::unwrap_or_clone(body);
+                let body = Arc::unwrap_or_clone(content).body;
                 let candidates = &mut outbox.record.candidates;
-                self.queue_for_drift_check(record.provider, &event, body, candidates)
-                    .await;
+                self.queue_for_drift_check(&event, body, candidates).await;
                 false
             }
             Err(reason) => {
-                let message = quarantined(&event, &reason, &record.content_type, &body)?;
+                let Stored {
+                    fields,
+                    content_type,
+                    body,
+                } = &*content;
+                let message =
+                    quarantined(&event, fields.authenticity, &reason, content_type, body)?;
                 let key = Some(event.key.clone());
                 self.enqueue_for_quarantine(message, key, outbox).await?;
                 QUARANTINED.clone_into(&mut event.event_type);
@@ -264,7 +276,8 @@ impl IngressFunction {
         };
         let hours = GIVE_UP_AFTER.as_hours();
         let reason = format!("given up after {hours} hours: {error}");
-        let message = quarantined(&record.event, &reason, &record.content_type, b"")?;
+        let proof = record.fields.authenticity;
+        let message = quarantined(&record.event, proof, &reason, &record.content_type, b"")?;
         self.enqueue_for_quarantine(message, None, outbox).await
     }
 
@@ -374,33 +387,42 @@ fn is_given_up(record: &RawValue) -> bool {
     seconds > 0.0 && Timestamp::now().duration_since(created_at) >= GIVE_UP_AFTER
 }
 
+/// What is stored of a webhook beside the names of its event.
+#[derive(Clone)]
+struct Stored {
+    fields: RecordedFields,
+    content_type: String,
+    body: Vec<u8>,
+}
+
 /// The message and the type of the event that a recorded body is, or why it is no event.
 async fn normalize(
-    provider: Provider,
     event: &EventMeta,
-    body: &Arc<Vec<u8>>,
+    stored: &Arc<Stored>,
     reason: Option<String>,
 ) -> Result<(Message, String), String> {
     if let Some(reason) = reason {
         return Err(reason);
     }
-    if body.len() <= SMALL {
-        return accepted(provider, event, body);
+    if stored.body.len() <= SMALL {
+        return accepted(event, stored);
     }
-    let (event, body) = (event.clone(), Arc::clone(body));
-    let understood = in_time(WORK_TIME, move || accepted(provider, &event, &body)).await;
+    let (event, stored) = (event.clone(), Arc::clone(stored));
+    let understood = in_time(WORK_TIME, move || accepted(&event, &stored)).await;
     let seconds = WORK_TIME.as_secs();
     understood.unwrap_or_else(|| Err(format!("it was not understood within {seconds} s")))
 }
 
-fn accepted(
-    provider: Provider,
-    meta: &EventMeta,
-    body: &[u8],
-) -> Result<(Message, String), String> {
-    let event = provider.normalize(Verified::recorded(body));
+fn accepted(meta: &EventMeta, stored: &Stored) -> Result<(Message, String), String> {
+    let recording = Recording {
+        event: meta,
+        fields: &stored.fields,
+        content_type: &stored.content_type,
+        body: &stored.body,
+    };
+    let content = recording.content().map_err(|error| error.to_string())?;
+    let event = CloudEvent::recorded(recording, &content);
     let event = event.map_err(|error| error.to_string())?;
-    let event = CloudEvent::accepted(meta, event);
     let message = Message::of(meta, &event).map_err(|error| error.to_string())?;
     Ok((message, event.event_type().to_owned()))
 }
@@ -417,11 +439,12 @@ async fn in_time<T: Send + 'static>(
 
 fn quarantined(
     meta: &EventMeta,
+    authenticity: Authenticity,
     reason: &str,
     content_type: &str,
     body: &[u8],
 ) -> Result<Message, serde_json::Error> {
-    let event = CloudEvent::quarantined(meta, reason, content_type, body);
+    let event = CloudEvent::quarantined(meta, authenticity, reason, content_type, body);
     let mut message = Message::of(meta, &event)?;
     message.attributes.push(("reason", reason.to_owned()));
     Ok(message)

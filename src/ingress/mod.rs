@@ -6,6 +6,7 @@ mod config;
 mod drift;
 mod error;
 mod fanout;
+mod handshake;
 mod outbox;
 mod receive;
 mod request;
@@ -54,6 +55,7 @@ pub struct IngressFunction {
     quarantine_queue_url: String,
     dead_letter_queue_url: String,
     delivery_queue_url: String,
+    webhook_url: String,
     retention: SignedDuration,
     rejected_patience: Duration,
     consumer_patience: Duration,
@@ -90,6 +92,7 @@ impl IngressFunction {
             quarantine_queue_url: config.quarantine_queue_url,
             dead_letter_queue_url: config.dead_letter_queue_url,
             delivery_queue_url: config.delivery_queue_url,
+            webhook_url: config.webhook_url,
             retention: config.retention,
             rejected_patience: config.rejected_patience,
             consumer_patience: config.consumer_patience,
@@ -152,6 +155,7 @@ mod tests {
             quarantine_queue_url: any(),
             dead_letter_queue_url: any(),
             delivery_queue_url: any(),
+            webhook_url: any(),
             payload_bucket: any(),
             sources_secret_arn: any(),
             retention: SignedDuration::from_hours(24),

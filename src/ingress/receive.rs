@@ -1,42 +1,55 @@
 //! The HTTP path: a webhook becomes an item of the ledger, and only then gets its answer.
 
-use super::{IngressError, IngressFunction, Request, response};
+use super::{IngressError, IngressFunction, Request, handshake, response};
 use crate::metrics::RequestLine;
-use crate::providers::{Provider, Verified};
+use crate::providers::verify::VerifyError;
+use crate::providers::{Incoming, Verified};
 use crate::store::journal::{Rejected, Ring};
-use crate::store::ledger::{NewItem, Recorded};
-use crate::store::sources::{Authentication, Source, SourceTable};
+use crate::store::ledger::{KEPT_HEADERS, NewItem, Recorded};
+use crate::store::sources::{Source, SourceTable};
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
-use http::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The headers that are kept with a webhook; signatures are not.
-const KEPT_HEADERS: [&str; 4] = [
-    "content-type",
-    "content-encoding",
-    "user-agent",
-    "x-cf-event",
-];
+/// What the names of headers have in them that may authenticate a request.
+const TELLING: [&str; 6] = ["signature", "hmac", "token", "timestamp", "digest", "auth"];
+
+/// A request without its 2xx.
+struct Rejection {
+    error: IngressError,
+    /// Whether the provider insists on an answer without a body.
+    is_bodiless: bool,
+}
+
+impl<E: Into<IngressError>> From<E> for Rejection {
+    fn from(error: E) -> Self {
+        Self {
+            error: error.into(),
+            is_bodiless: false,
+        }
+    }
+}
+
+/// What a source says of a request: the source, and whether the request is authentic.
+type Verdict<'a> = (Arc<Source>, Result<Verified<'a>, VerifyError>);
 
 impl IngressFunction {
     /// Answers a request, and writes one line about it.
     pub(super) async fn receive(&self, request: Request) -> ApiGatewayV2httpResponse {
         let started = Instant::now();
         let mut line = RequestLine::begin();
-        let response = self
-            .answer(request, &mut line)
-            .await
-            .unwrap_or_else(|error| {
-                line.count(if error.status() < 500 {
-                    "rejected"
-                } else {
-                    "failed"
-                });
-                line.reason = Some(error.to_string());
-                response::refusal(&error)
+        let answer = self.answer(request, &mut line).await;
+        let response = answer.unwrap_or_else(|Rejection { error, is_bodiless }| {
+            line.count(if error.status() < 500 {
+                "rejected"
+            } else {
+                "failed"
             });
+            line.reason = Some(error.to_string());
+            response::refusal(&error, is_bodiless)
+        });
         line.status = u16::try_from(response.status_code).unwrap_or_default();
         line.request_ms = started.elapsed();
         self.metrics.request(line);
@@ -47,73 +60,112 @@ impl IngressFunction {
         &self,
         request: Request,
         line: &mut RequestLine,
-    ) -> Result<ApiGatewayV2httpResponse, IngressError> {
+    ) -> Result<ApiGatewayV2httpResponse, Rejection> {
+        if request.method != "POST" {
+            return Ok(self.answer_handshake(&request, line).await?);
+        }
         let Request {
             source: name,
+            target,
+            query,
             headers,
+            body,
+            is_text,
             ..
         } = request;
-        match &*request.method {
-            "POST" => {}
-            "OPTIONS" => return self.answer_validation_request(&name, &headers, line).await,
-            method => return Err(IngressError::Method(shortened(method))),
-        }
-        let body = request.body?;
-        let (source, webhook) = match self.authenticate(&name, &headers, &body, line).await {
-            Ok(authentic) => authentic,
-            Err(error) => {
-                let error = explained(error, &headers, &body, request.is_text);
-                self.record_rejected(name, &headers, body, &error, line)
-                    .await;
-                return Err(error);
-            }
+        let body = body?;
+        let incoming = Incoming {
+            method: "POST",
+            query: &query,
+            headers: &headers,
+            body: &body,
         };
-        line.secret_position = webhook.secret();
-        let headers = selected_headers(&headers, KEPT_HEADERS);
-        let new = NewItem::of(name, &source, webhook, headers, Timestamp::now());
-        self.record(&new, body, line).await
+        let verdict = self.authenticate(&name, &incoming, line).await;
+        let (source, error) = match verdict {
+            Ok((source, verified)) => {
+                let webhook = verified.as_ref().ok().copied();
+                if let Some(answered) =
+                    handshake::answered(&name, &source, &incoming, webhook, line)
+                {
+                    return Ok(answered?);
+                }
+                match verified {
+                    Ok(webhook) => {
+                        line.secret_position = webhook.secret();
+                        let echo = source.recipe.echo(&incoming, source.secrets());
+                        let new = NewItem::of(name, &source, webhook, &headers, Timestamp::now());
+                        let (outcome, id) = self.record(&new, body, line).await?;
+                        return Ok(response::recorded(
+                            outcome,
+                            &id,
+                            source.recipe.response(),
+                            echo,
+                        ));
+                    }
+                    Err(error) => (Some(source), error.into()),
+                }
+            }
+            Err(error) => (None, error),
+        };
+        let error = explained(error, &headers, &body, is_text);
+        let source = source.as_deref();
+        if let Some(ring) = ring(&error, &headers) {
+            let rejected = Rejected {
+                source: name,
+                at: Timestamp::now(),
+                reason: error.to_string(),
+                ring,
+                target,
+                headers: rejected_headers(source, &headers),
+            };
+            self.keep_rejected(rejected, body, line).await;
+        }
+        let response = source.and_then(|source| source.recipe.response());
+        Err(Rejection {
+            error,
+            is_bodiless: response.is_some_and(|response| response.body.is_empty()),
+        })
     }
 
-    /// The webhook as authentic. If it is not, by sources that may be outdated, they are read anew.
+    /// Whether the webhook is authentic. If it is not, by sources that may be outdated, they are read anew.
     async fn authenticate<'a>(
         &self,
         name: &str,
-        headers: &HeaderMap,
-        body: &'a [u8],
+        incoming: &Incoming<'a>,
         line: &mut RequestLine,
-    ) -> Result<(Arc<Source>, Verified<'a>), IngressError> {
+    ) -> Result<Verdict<'a>, IngressError> {
         let now = Instant::now();
         let table = self.sources.current(now).await?;
         label(&table, name, line);
-        let error = match verify(&table, name, headers, body) {
-            Err(error) if is_miss(&error) => error,
-            result => return result,
+        let verdict = self.verify(&table, name, incoming);
+        if !is_miss(&verdict) {
+            return verdict;
+        }
+        let Some(table) = self.sources.after_miss(now).await? else {
+            return verdict;
         };
-        let table = self.sources.after_miss(now).await?.ok_or(error)?;
         label(&table, name, line);
-        verify(&table, name, headers, body)
+        self.verify(&table, name, incoming)
+    }
+
+    /// Whether the webhook is authentic by what a table of sources says.
+    fn verify<'a>(
+        &self,
+        table: &SourceTable,
+        name: &str,
+        incoming: &Incoming<'a>,
+    ) -> Result<Verdict<'a>, IngressError> {
+        let source = find(table, name)?;
+        let payload_url = match source.recipe.signs_url() {
+            true => format!("{}/{name}", self.webhook_url),
+            false => String::new(),
+        };
+        let verified = source.verify(incoming, &payload_url, Timestamp::now());
+        Ok((source, verified))
     }
 
     /// Keeps a request that is rejected by a source that exists: the mistake may be in its configuration.
-    async fn record_rejected(
-        &self,
-        name: String,
-        headers: &HeaderMap,
-        body: Vec<u8>,
-        error: &IngressError,
-        line: &mut RequestLine,
-    ) {
-        let Some(ring) = ring(error, headers) else {
-            return;
-        };
-        let signatures = Provider::ALL.map(Provider::signature_header).into_iter();
-        let rejected = Rejected {
-            source: name,
-            at: Timestamp::now(),
-            reason: error.to_string(),
-            ring,
-            headers: selected_headers(headers, signatures.chain(KEPT_HEADERS)),
-        };
+    async fn keep_rejected(&self, rejected: Rejected, body: Vec<u8>, line: &mut RequestLine) {
         let (patience, now) = (self.rejected_patience, Instant::now());
         let keep = self
             .journal
@@ -123,13 +175,13 @@ impl IngressFunction {
         }
     }
 
-    /// Records the webhook; only after that there is a 2xx.
+    /// Records the webhook; only after that there is a 2xx. Returns the outcome, and the id of the event.
     async fn record(
         &self,
         new: &NewItem,
         body: Vec<u8>,
         line: &mut RequestLine,
-    ) -> Result<ApiGatewayV2httpResponse, IngressError> {
+    ) -> Result<(&'static str, String), IngressError> {
         let body = self.payloads.store_if_large(body, &new.digest).await?;
         let (outcome, id) = match self.ledger.record(new, &body, self.retention).await? {
             Recorded::New if new.reason.is_some() => ("quarantined", new.event.id.clone()),
@@ -139,16 +191,14 @@ impl IngressFunction {
         };
         line.count(outcome);
         line.reason.clone_from(&new.reason);
-        let response = response::recorded(outcome, &id);
-        line.event_id = Some(id);
-        Ok(response)
+        line.event_id = Some(id.clone());
+        Ok((outcome, id))
     }
 }
 
 /// The error, or what makes a right secret make another signature.
 fn explained(error: IngressError, headers: &HeaderMap, body: &[u8], is_text: bool) -> IngressError {
-    use crate::crypto::signature::VerifyError::Mismatch;
-    if !matches!(error, IngressError::NotAuthentic(Mismatch)) {
+    if !matches!(error, IngressError::NotAuthentic(VerifyError::Mismatch)) {
         return error;
     }
     let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
@@ -168,9 +218,7 @@ fn explained(error: IngressError, headers: &HeaderMap, body: &[u8], is_text: boo
 pub(super) fn label(table: &SourceTable, name: &str, line: &mut RequestLine) {
     if let Some(source) = table.get(name) {
         name.clone_into(&mut line.source);
-        line.provider = source
-            .as_ref()
-            .map_or("unknown", |source| source.provider.name());
+        line.provider = source.as_ref().map_or("unknown", |source| source.provider);
     }
 }
 
@@ -182,54 +230,32 @@ pub(super) fn find(table: &SourceTable, name: &str) -> Result<Arc<Source>, Ingre
 }
 
 /// As much of a stranger's text as is fit for a log.
-fn shortened(name: &str) -> String {
+pub(super) fn shortened(name: &str) -> String {
     name.chars().take(64).collect()
 }
 
-/// The webhook as authentic by what a table of sources says.
-fn verify<'a>(
-    table: &SourceTable,
-    name: &str,
-    headers: &HeaderMap,
-    body: &'a [u8],
-) -> Result<(Arc<Source>, Verified<'a>), IngressError> {
-    let source = find(table, name)?;
-    let webhook = match &source.authentication {
-        Authentication::Unsigned => Verified::without_signature(body),
-        Authentication::Signed(secrets) => {
-            let values = headers.get_all(source.provider.signature_header()).iter();
-            source
-                .provider
-                .verify(secrets, values.map(HeaderValue::as_bytes), body)?
-        }
-    };
-    Ok((source, webhook))
-}
-
 /// Whether newer sources could answer otherwise.
-fn is_miss(error: &IngressError) -> bool {
-    use crate::crypto::signature::VerifyError::Mismatch;
-    matches!(
-        error,
-        IngressError::UnknownSource(_)
-            | IngressError::SourceDisabled(_)
-            | IngressError::NotAuthentic(Mismatch)
-    )
+fn is_miss(verdict: &Result<Verdict<'_>, IngressError>) -> bool {
+    match verdict {
+        Ok((_, verified)) => *verified == Err(VerifyError::Mismatch),
+        Err(error) => matches!(
+            error,
+            IngressError::UnknownSource(_) | IngressError::SourceDisabled(_)
+        ),
+    }
 }
 
 /// Where a rejected request is kept, if its source exists. Whoever sends no signature is not taken for its
 /// provider.
 fn ring(error: &IngressError, headers: &HeaderMap) -> Option<Ring> {
-    use crate::crypto::signature::VerifyError::Mismatch;
     let is_signed = match error {
-        IngressError::NotAuthentic(error) => *error == Mismatch,
+        IngressError::NotAuthentic(error) => {
+            matches!(error, VerifyError::Mismatch | VerifyError::Timestamp { .. })
+        }
         // Its signature was well formed, and did not match.
         IngressError::Altered(_) => true,
         // Nobody looked at the signature.
-        IngressError::SourceDisabled(_) => {
-            let mut names = Provider::ALL.into_iter().map(Provider::signature_header);
-            names.any(|name| headers.contains_key(name))
-        }
+        IngressError::SourceDisabled(_) => headers.keys().any(is_telling),
         _ => return None,
     };
     Some(if is_signed {
@@ -239,17 +265,34 @@ fn ring(error: &IngressError, headers: &HeaderMap) -> Option<Ring> {
     })
 }
 
-/// The headers of these names.
-fn selected_headers<'n>(
-    headers: &HeaderMap,
-    names: impl IntoIterator<Item = &'n str>,
-) -> Vec<(String, String)> {
-    let value = |name: &str| {
-        let value = headers.get(name)?;
-        Some((
-            name.to_owned(),
-            String::from_utf8_lossy(value.as_bytes()).into_owned(),
-        ))
-    };
-    names.into_iter().filter_map(value).collect()
+/// Whether a header may be one that authenticates a request, in the recipe of any source.
+fn is_telling(name: &HeaderName) -> bool {
+    TELLING.iter().any(|part| name.as_str().contains(part))
+}
+
+/// The headers of a rejected request, the most important ones first: those that its source looks at, those
+/// that another recipe may look at, and those that the event would be made of.
+fn rejected_headers(source: Option<&Source>, headers: &HeaderMap) -> Vec<(String, String)> {
+    let recipe = source.map(|source| &source.recipe);
+    let authenticating = recipe.map(|recipe| recipe.authenticating_headers());
+    let of_event = recipe.map(|recipe| recipe.event_headers());
+    let telling = headers.keys().filter(|name| is_telling(name));
+    let names = authenticating.into_iter().flatten().chain(telling);
+    let names = names.chain(of_event.into_iter().flatten());
+    let names = names.map(HeaderName::as_str).chain(KEPT_HEADERS);
+    let mut kept: Vec<(String, String)> = Vec::new();
+    for name in names {
+        if let Some(value) = headers.get(name)
+            && kept.iter().all(|(known, _)| known != name)
+        {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            // A user and a password, or a token, may be those of another service.
+            let value = match name == AUTHORIZATION {
+                true => value.split(' ').next().unwrap_or_default().to_owned(),
+                false => value.into_owned(),
+            };
+            kept.push((name.to_owned(), value));
+        }
+    }
+    kept
 }

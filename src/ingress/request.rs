@@ -16,6 +16,10 @@ pub struct Request {
     pub method: String,
     /// The name of the source in its path, which may be none.
     pub source: String,
+    /// Its path, and its query if it has one.
+    pub target: String,
+    /// What follows the question mark of its URL, as it was sent.
+    pub query: String,
     /// Its headers, but for those that HTTP does not allow.
     pub headers: HeaderMap,
     /// The bytes of its body.
@@ -30,6 +34,10 @@ pub struct Request {
 struct Event<'a> {
     #[serde(borrow)]
     request_context: &'a RawValue,
+    #[serde(borrow)]
+    raw_path: Option<&'a RawValue>,
+    #[serde(borrow)]
+    raw_query_string: Option<&'a RawValue>,
     #[serde(borrow)]
     path_parameters: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -63,11 +71,18 @@ impl Request {
             .path_parameters
             .and_then(|parameters| member(parameters, "source"));
         let source: String = source.and_then(value).unwrap_or_default();
+        let query: String = event.raw_query_string.and_then(value).unwrap_or_default();
+        let path: String = event.raw_path.and_then(value).unwrap_or_default();
         let is_base64 = optional(event.is_base64_encoded);
         let body = optional(event.body);
         Some(Self {
             method: method.unwrap_or_default(),
             source: source.trim_end_matches('/').to_owned(),
+            target: match &*query {
+                "" => path,
+                query => format!("{path}?{query}"),
+            },
+            query,
             headers: event.headers.map(headers).unwrap_or_default(),
             is_text: !matches!(is_base64, Ok(Some(true))),
             body: bytes(body, is_base64),

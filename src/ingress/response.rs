@@ -1,6 +1,8 @@
 //! The responses on the HTTP path.
 
 use super::IngressError;
+use crate::providers::handshake::Answer;
+use crate::providers::recipe::Response;
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::encodings::Body;
 use http::header::{self, HeaderName, HeaderValue};
@@ -16,17 +18,53 @@ const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-orig
 const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate");
 
 /// A webhook is recorded. To its provider, one that is in conflict is as good as any.
-pub(super) fn recorded(outcome: &str, id: &str) -> ApiGatewayV2httpResponse {
+///
+/// The provider may insist on an answer of its own, or on a header of its request.
+pub(super) fn recorded(
+    outcome: &str,
+    id: &str,
+    insisted: Option<&Response>,
+    echo: Option<(HeaderName, HeaderValue)>,
+) -> ApiGatewayV2httpResponse {
     let status = if outcome == "conflict" {
         "accepted"
     } else {
         outcome
     };
-    response(
-        200,
-        "application/json",
-        &json!({"status": status, "id": id}),
-    )
+    let mut response = match insisted {
+        Some(insisted) => own(insisted),
+        None => response(
+            200,
+            "application/json",
+            &json!({"status": status, "id": id}),
+        ),
+    };
+    response.headers.extend(echo);
+    response
+}
+
+/// An answer as a provider insists on it.
+fn own(insisted: &Response) -> ApiGatewayV2httpResponse {
+    let mut response = ApiGatewayV2httpResponse::default();
+    response.status_code = insisted.status.into();
+    if !insisted.body.is_empty() {
+        let content_type = HeaderValue::from_str(&insisted.content_type);
+        let content_type = content_type.ok().map(|value| (header::CONTENT_TYPE, value));
+        response.headers.extend(content_type);
+        response.body = Some(Body::Text(insisted.body.clone()));
+    }
+    response
+}
+
+/// A handshake is answered.
+pub(super) fn handshake(answer: Answer) -> ApiGatewayV2httpResponse {
+    let mut response = ApiGatewayV2httpResponse::default();
+    response.status_code = 200;
+    response.headers.extend(answer.headers);
+    response.body = Some(answer.body)
+        .filter(|body| !body.is_empty())
+        .map(Body::Text);
+    response
 }
 
 /// An origin may send webhooks, at any rate.
@@ -41,7 +79,9 @@ pub(super) fn consent(origin: HeaderValue) -> ApiGatewayV2httpResponse {
 }
 
 /// A request is rejected, or fails, in the form of [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457).
-pub(super) fn refusal(error: &IngressError) -> ApiGatewayV2httpResponse {
+///
+/// There are providers that insist on a rejection without a body.
+pub(super) fn refusal(error: &IngressError, is_bodiless: bool) -> ApiGatewayV2httpResponse {
     let status = error.status();
     let problem = json!({"type": "about:blank", "title": error.title(), "status": status});
     let mut response = response(status, "application/problem+json", &problem);
@@ -50,6 +90,10 @@ pub(super) fn refusal(error: &IngressError) -> ApiGatewayV2httpResponse {
         503 => response.headers.insert(header::RETRY_AFTER, RETRY_AFTER),
         _ => None,
     };
+    if is_bodiless {
+        response.headers.remove(header::CONTENT_TYPE);
+        response.body = None;
+    }
     response
 }
 

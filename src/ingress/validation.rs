@@ -2,44 +2,30 @@
 //! [CloudEvents](https://github.com/cloudevents/spec/blob/ce%40v1.0.2/cloudevents/http-webhook.md#4-abuse-protection):
 //! before it sends webhooks, a sender asks by `OPTIONS` whether it may.
 
-use super::receive::{find, label};
-use super::{IngressError, IngressFunction, response};
-use crate::metrics::RequestLine;
+use super::{IngressError, response};
+use crate::store::sources::Source;
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use std::time::Instant;
 
 const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
 
-impl IngressFunction {
-    /// Consents at once or not at all. No callback of the sender's choice is ever called.
-    pub(super) async fn answer_validation_request(
-        &self,
-        name: &str,
-        headers: &HeaderMap,
-        line: &mut RequestLine,
-    ) -> Result<ApiGatewayV2httpResponse, IngressError> {
-        let now = Instant::now();
-        let mut table = self.sources.current(now).await?;
-        if table.get(name).is_none() {
-            table = self.sources.after_miss(now).await?.unwrap_or(table);
-        }
-        label(&table, name, line);
-        let source = find(&table, name)?;
-        let origin = headers
-            .get(REQUEST_ORIGIN)
-            .cloned()
-            .unwrap_or(HeaderValue::from_static(""));
-        // The names of hosts have no case.
-        let allows = |allowed: &String| {
-            allowed == "*" || allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes())
-        };
-        if origin.is_empty() || !source.origins.iter().any(allows) {
-            return Err(IngressError::Origin(
-                String::from_utf8_lossy(origin.as_bytes()).into_owned(),
-            ));
-        }
-        line.outcome = "handshake";
-        Ok(response::consent(origin))
+/// Consents at once or not at all. No callback of the sender's choice is ever called.
+pub(super) fn consent(
+    source: &Source,
+    headers: &HeaderMap,
+) -> Result<ApiGatewayV2httpResponse, IngressError> {
+    let origin = headers
+        .get(REQUEST_ORIGIN)
+        .cloned()
+        .unwrap_or(HeaderValue::from_static(""));
+    // The names of hosts have no case.
+    let allows = |allowed: &String| {
+        allowed == "*" || allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes())
+    };
+    if origin.is_empty() || !source.origins.iter().any(allows) {
+        return Err(IngressError::Origin(
+            String::from_utf8_lossy(origin.as_bytes()).into_owned(),
+        ));
     }
+    Ok(response::consent(origin))
 }

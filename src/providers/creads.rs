@@ -12,8 +12,6 @@
 use super::json::Object;
 use super::{MAX_NAME_BYTES, NormalizeError, Normalized, identifier, words};
 
-pub(super) const SIGNATURE_HEADER: &str = "x-partners-signature";
-
 const CATALOGUE: [(&str, &[&str]); 8] = [
     ("invitation", &["created", "updated", "deleted"]),
     ("organization", &["updated"]),

@@ -14,8 +14,6 @@ use super::{MAX_NAME_BYTES, NormalizeError, Normalized, delivery_id, identifier,
 use jiff::Timestamp;
 use std::borrow::Cow;
 
-pub(super) const SIGNATURE_HEADER: &str = "x-cf-signature";
-
 /// The groups of the document and their actions, without the group's name in front.
 const CATALOGUE: [(&str, &[&str]); 7] = [
     (

@@ -6,7 +6,6 @@ use super::reference::{EventTemplate, Places};
 use super::time::{self, TimeFormat};
 use super::{MAX_NAME_BYTES, NormalizeError, Normalized, delivery_id, identifier, is_name, json};
 use http::HeaderMap;
-use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::{fmt, str::FromStr};
 
@@ -25,8 +24,7 @@ pub struct Mapping {
 }
 
 /// What a body is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum BodyKind {
     /// JSON.
     #[default]
@@ -130,20 +128,6 @@ impl FromStr for BodyKind {
                 Ok(Self::FormField(field.to_owned()))
             }
         }
-    }
-}
-
-impl TryFrom<String> for BodyKind {
-    type Error = NotABodyKind;
-
-    fn try_from(text: String) -> Result<Self, NotABodyKind> {
-        text.parse()
-    }
-}
-
-impl From<BodyKind> for String {
-    fn from(kind: BodyKind) -> Self {
-        kind.to_string()
     }
 }
 

@@ -26,9 +26,7 @@ mod woodwing;
 
 pub use creative_force::payload_url_problem;
 
-use crate::crypto::mac::{hmac_sha256, sha256};
-use crate::crypto::secret::Secret;
-use crate::crypto::signature::{self, VerifyError};
+use crate::crypto::mac::sha256;
 use http::HeaderMap;
 use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt, str::FromStr};
@@ -39,7 +37,8 @@ const MAX_NAME_BYTES: usize = 256;
 /// A longer text is not split into words: no name has so many, and each of them takes memory of its own.
 const MAX_SPELLED_BYTES: usize = 4 * MAX_NAME_BYTES;
 
-/// A company whose webhooks are understood.
+/// A provider whose webhooks are read in code, as no template says what they mean. How they are authenticated
+/// is a [preset](presets), as of any other provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Provider {
     /// Creative Force, photo studio production.
@@ -65,7 +64,8 @@ pub struct Incoming<'a> {
     pub body: &'a [u8],
 }
 
-/// The raw body of a webhook that is authentic: what [`Provider::verify`] made, or what was recorded.
+/// The raw body of a webhook that is authentic: what [`Recipe::verify`](recipe::Recipe::verify) made, or what
+/// was recorded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Verified<'a> {
     body: &'a [u8],
@@ -214,45 +214,6 @@ impl Provider {
         }
     }
 
-    /// The header that carries the signature, in lower case.
-    pub fn signature_header(self) -> &'static str {
-        match self {
-            Self::CreativeForce => creative_force::SIGNATURE_HEADER,
-            Self::WoodWing => woodwing::SIGNATURE_HEADER,
-            Self::Creads => creads::SIGNATURE_HEADER,
-            Self::PeopleForce => people_force::SIGNATURE_HEADER,
-        }
-    }
-
-    /// What stands before the hexadecimal digits in that header.
-    fn signature_prefix(self) -> &'static str {
-        match self {
-            Self::PeopleForce => people_force::SIGNATURE_PREFIX,
-            Self::CreativeForce | Self::WoodWing | Self::Creads => "",
-        }
-    }
-
-    /// The signature header's value for a body, as the provider would send it.
-    pub fn sign(self, secret: &Secret, body: &[u8]) -> String {
-        let digits = hex::encode(hmac_sha256(secret.as_bytes(), body));
-        format!("{}{digits}", self.signature_prefix())
-    }
-
-    /// The webhook as authentic, if one of the secrets makes the only signature among the header's values.
-    pub fn verify<'a, 'b>(
-        self,
-        secrets: &[Secret],
-        signatures: impl Iterator<Item = &'b [u8]>,
-        body: &'a [u8],
-    ) -> Result<Verified<'a>, VerifyError> {
-        let signature = signature::parse(signatures, self.signature_prefix())?;
-        let secret = signature::verify(secrets, &signature, body)?;
-        Ok(Verified {
-            body,
-            secret: Some(secret),
-        })
-    }
-
     /// What the webhook says.
     ///
     /// An unknown type or member is no error: it goes on under the name that the provider's rules give it.
@@ -311,8 +272,17 @@ impl fmt::Display for Provider {
 
 /// There is no provider of this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown provider {0:?}: use creative-force, woodwing, creads or people-force")]
+#[error("there is no provider {0:?}")]
 pub struct UnknownProvider(pub String);
+
+/// Whose code reads the webhooks of a provider; `None` if they are read by what was recorded with them.
+pub fn code_of(provider: &str) -> Result<Option<Provider>, UnknownProvider> {
+    match provider.parse() {
+        Ok(code) => Ok(Some(code)),
+        Err(_) if provider == recipe::CUSTOM || presets::find(provider).is_some() => Ok(None),
+        Err(unknown) => Err(unknown),
+    }
+}
 
 impl FromStr for Provider {
     type Err = UnknownProvider;

@@ -12,9 +12,6 @@ use super::attribute::is_rfc3339;
 use super::json::Object;
 use super::{MAX_NAME_BYTES, NormalizeError, Normalized, identifier, is_name};
 
-pub(super) const SIGNATURE_HEADER: &str = "x-peopleforce-signature";
-pub(super) const SIGNATURE_PREFIX: &str = "sha256=";
-
 /// The member that says what happened.
 pub(super) const TYPE_PATH: &str = "$.action";
 

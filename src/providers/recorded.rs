@@ -1,52 +1,64 @@
-//! What is recorded with a webhook that a recipe reads, so that the same event can be made of it at any
-//! time: the recipe of its source may be another one by then, and most headers are gone.
+//! What is recorded with a webhook beside its body, so that the same event can be made of it at any time: the
+//! recipe of its source may be another one by then, and most headers are gone.
 
-use super::NormalizeError;
 use super::document::Document;
 use super::mapping::{BodyKind, Content};
-use super::recipe::{Events, Recipe};
-use super::{Normalized, Verified};
+use super::recipe::{Authenticity, Events, Recipe};
+use super::{NormalizeError, Normalized, Verified};
 use http::HeaderMap;
-use serde::{Deserialize, Serialize};
 
-/// The fields of an event beside its id and its type, and what its body is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What is recorded with a webhook. Of a provider whose webhooks are read in code, it is the authenticity
+/// only.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RecordedFields {
-    #[serde(default, skip_serializing_if = "BodyKind::is_json")]
-    body: BodyKind,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    subject: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    time: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    actor: Option<String>,
-    /// The forwarded headers, by the names of their attributes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    extensions: Vec<(String, String)>,
+    /// What the webhook is proof of.
+    pub authenticity: Authenticity,
+    /// What its body is.
+    pub body: BodyKind,
+    /// The subject of the event.
+    pub subject: Option<String>,
+    /// Its time, in RFC 3339.
+    pub time: Option<String>,
+    /// Who did it.
+    pub actor: Option<String>,
+    /// The forwarded headers, by the names of their attributes and sorted by them.
+    pub extensions: Vec<(String, String)>,
 }
 
 impl Recipe {
-    /// What is to be recorded with an event of the recipe; `None` if code reads the body again.
+    /// What is to be recorded with an event of the recipe.
     pub fn recorded_fields(
         &self,
         event: &Normalized<'_>,
         headers: &HeaderMap,
-    ) -> Option<RecordedFields> {
+        authenticity: Authenticity,
+    ) -> RecordedFields {
         if let Events::Code(_) = self.events() {
-            return None;
+            return RecordedFields::proof(authenticity);
         }
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        Some(RecordedFields {
+        let mut extensions: Vec<_> = self.extensions(headers).into_iter().map(owned).collect();
+        extensions.sort();
+        RecordedFields {
+            authenticity,
             body: self.body().clone(),
             subject: event.subject.as_deref().map(str::to_owned),
             time: event.time.as_deref().map(str::to_owned),
             actor: event.actor.as_deref().map(str::to_owned),
-            extensions: self.extensions(headers).into_iter().map(owned).collect(),
-        })
+            extensions,
+        }
     }
 }
 
 impl RecordedFields {
+    /// The authenticity, and nothing else.
+    pub fn proof(authenticity: Authenticity) -> Self {
+        Self {
+            authenticity,
+            ..Self::default()
+        }
+    }
+
     /// The content of the recorded body, which the event borrows from.
     pub fn content<'a>(&self, webhook: Verified<'a>) -> Result<Content<'a>, NormalizeError> {
         self.body.content(webhook.body())
@@ -70,11 +82,5 @@ impl RecordedFields {
             members: Vec::new(),
             data: data.as_ref().map(Document::text),
         })
-    }
-
-    /// The extension attributes of forwarded headers.
-    pub fn extensions(&self) -> impl Iterator<Item = (&str, &str)> {
-        let pairs = self.extensions.iter();
-        pairs.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 /// A template of an event field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventTemplate(Vec<Part>);
+pub(super) struct EventTemplate(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {

@@ -18,8 +18,6 @@ use percent_encoding::percent_decode;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-pub(super) const SIGNATURE_HEADER: &str = "x-hook-signature";
-
 /// The member that says what happened.
 pub(super) const TYPE_PATH: &str = "$.type";
 

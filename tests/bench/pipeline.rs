@@ -10,11 +10,14 @@
 )]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use http::HeaderMap;
+use jiff::Timestamp;
+use serde_json::json;
 use std::hint::black_box;
 use webhook_gateway::crypto::mac::hmac_sha256;
-use webhook_gateway::crypto::secret::Secret;
 use webhook_gateway::event::{CloudEvent, EventMeta};
-use webhook_gateway::providers::Provider;
+use webhook_gateway::providers::{Incoming, Provider};
+use webhook_gateway::store::sources::Source;
 
 const SECRET: &str = "c2VjcmV0IG9mIHRoZSBiZW5jaA==";
 
@@ -29,17 +32,23 @@ fn body(bytes: usize) -> String {
 }
 
 /// Verify, normalize, encode: everything that the gateway does to a webhook except network calls and logging.
-fn pipeline(secrets: &[Secret], signature: &[u8], meta: &EventMeta, body: &[u8]) -> String {
-    let provider = Provider::CreativeForce;
-    let webhook = provider
-        .verify(secrets, [signature].into_iter(), body)
-        .unwrap();
-    let event = provider.normalize(webhook).unwrap();
-    CloudEvent::accepted(meta, event).encode().unwrap()
+fn pipeline(source: &Source, headers: &HeaderMap, meta: &EventMeta, body: &[u8]) -> String {
+    let incoming = Incoming {
+        method: "POST",
+        query: "",
+        headers,
+        body,
+    };
+    let webhook = source.verify(&incoming, "", Timestamp::UNIX_EPOCH).unwrap();
+    let content = source.recipe.content(webhook).unwrap();
+    let event = source.recipe.event(&content, headers).unwrap();
+    let event = CloudEvent::accepted(meta, source.authenticity(), event);
+    event.encode().unwrap()
 }
 
 fn benches(criterion: &mut Criterion) {
-    let secrets = [Secret::new(SECRET).unwrap()];
+    let entry = json!({"provider": "creative-force", "secrets": [SECRET]});
+    let source = Source::parse("studio", &entry).unwrap();
     let meta = EventMeta {
         key: "studio#c02f0f73-1706-4973-9a4d-38007d6685e9".to_owned(),
         id: "c02f0f73-1706-4973-9a4d-38007d6685e9".to_owned(),
@@ -54,6 +63,8 @@ fn benches(criterion: &mut Criterion) {
     for (name, bytes) in [("1KB", 1 << 10), ("64KB", 1 << 16), ("1MB", 1 << 20)] {
         let body = body(bytes).into_bytes();
         let signature = hex::encode(hmac_sha256(SECRET.as_bytes(), &body));
+        let mut headers = HeaderMap::new();
+        headers.insert("x-cf-signature", signature.parse().unwrap());
         group.throughput(Throughput::Bytes(body.len() as u64));
         group.bench_with_input(
             BenchmarkId::new("floor: bare HMAC-SHA256", name),
@@ -66,7 +77,7 @@ fn benches(criterion: &mut Criterion) {
             BenchmarkId::new("verify + normalize + encode", name),
             &body,
             |bencher, body| {
-                bencher.iter(|| pipeline(&secrets, signature.as_bytes(), &meta, black_box(body)));
+                bencher.iter(|| pipeline(&source, &headers, &meta, black_box(body)));
             },
         );
     }

@@ -2,16 +2,20 @@
 //! inputs.
 
 use aws_lambda_events::sqs::SqsEvent;
+use http::{HeaderMap, HeaderValue};
+use jiff::Timestamp;
+use serde_json::Map;
 use serde_json::value::RawValue;
 use url::Host;
 use webhook_gateway::crypto::secret::Secret;
-use webhook_gateway::crypto::signature;
 use webhook_gateway::delivery::http::guard::{Policy, Target};
 use webhook_gateway::event::{CloudEvent, EventMeta};
 use webhook_gateway::ingress::Request;
 use webhook_gateway::messages::Message;
-use webhook_gateway::providers::Provider;
+use webhook_gateway::providers::recipe::{Authenticity, Recipe};
 use webhook_gateway::providers::shape::{Difference, KnownHashes};
+use webhook_gateway::providers::verify::VerifyError;
+use webhook_gateway::providers::{Incoming, Provider, Verified};
 use webhook_gateway::store::ledger::Change;
 
 /// An invocation of either function, or a part of one, is read or rejected. A part that was read is written
@@ -41,14 +45,8 @@ pub(crate) fn provider(data: &[u8]) {
         return;
     };
     let provider = Provider::ALL[usize::from(which) % Provider::ALL.len()];
-    let secret = Secret::new("secret").unwrap();
-    let signature = provider.sign(&secret, body);
-    let verify = || {
-        let signatures = std::iter::once(signature.as_bytes());
-        provider.verify(std::slice::from_ref(&secret), signatures, body)
-    };
-    let normalized = provider.normalize(verify().unwrap());
-    let again = provider.normalize(verify().unwrap());
+    let normalized = provider.normalize(Verified::recorded(body));
+    let again = provider.normalize(Verified::recorded(body));
     assert_eq!(format!("{normalized:?}"), format!("{again:?}"));
     let Ok(normalized) = normalized else { return };
     assert!(!normalized.event_type.is_empty() && normalized.event_type.len() <= 512);
@@ -63,7 +61,7 @@ pub(crate) fn provider(data: &[u8]) {
         conflict: true,
         replayed: true,
     };
-    let event = CloudEvent::accepted(&event_meta, normalized)
+    let event = CloudEvent::accepted(&event_meta, Authenticity::Signature, normalized)
         .encode()
         .unwrap();
     assert!(!event.contains(['\u{fffe}', '\u{ffff}']));
@@ -112,18 +110,43 @@ pub(crate) fn url(data: &[u8]) {
     assert_eq!((again.port(), again.path()), (target.port(), target.path()));
 }
 
-/// A header is a signature only if it is one value of 64 hexadecimal digits after the prefix.
+/// Whatever a header has in it, it is a signature only if it is the only value and has 64 hexadecimal digits
+/// after the prefix; and no header of a stranger is that of the provider.
 pub(crate) fn signature(data: &[u8]) {
     let Some((&which, values)) = data.split_first() else {
         return;
     };
-    let prefix = if which % 2 == 0 { "" } else { "sha256=" };
+    let (provider, prefix) = match which % 2 {
+        0 => ("creads", ""),
+        _ => ("people-force", "sha256="),
+    };
+    let recipe = Recipe::of_source(provider, &Map::new()).unwrap();
+    let names = recipe.authenticating_headers();
     let values: Vec<_> = values.split(|b| *b == b'\n').collect();
-    if let Ok(digest) = signature::parse(values.iter().copied(), prefix) {
-        let [value] = &*values else {
-            panic!("more than one value is taken");
-        };
-        let digits = value.strip_prefix(prefix.as_bytes()).unwrap();
-        assert_eq!(hex::encode(digest).as_bytes(), digits.to_ascii_lowercase());
+    let mut headers = HeaderMap::new();
+    for value in values
+        .iter()
+        .filter_map(|value| HeaderValue::from_bytes(value).ok())
+    {
+        headers.append(names[0].clone(), value);
+    }
+    let incoming = Incoming {
+        method: "POST",
+        query: "",
+        headers: &headers,
+        body: b"{}",
+    };
+    let secrets = [Secret::new("secret").unwrap()];
+    match recipe.verify(&incoming, &secrets, "", Timestamp::UNIX_EPOCH) {
+        Ok(_) => panic!("a stranger knows the secret"),
+        Err(VerifyError::Mismatch) => {
+            let mut sent = headers.values();
+            let (Some(value), None) = (sent.next(), sent.next()) else {
+                panic!("more than one value is taken");
+            };
+            let digits = value.as_bytes().strip_prefix(prefix.as_bytes()).unwrap();
+            assert_eq!(hex::decode(digits).unwrap().len(), 32);
+        }
+        Err(_) => {}
     }
 }

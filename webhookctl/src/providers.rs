@@ -15,19 +15,24 @@ pub(crate) fn generate_secret(provider: Provider) -> Result<String, getrandom::E
     })
 }
 
+/// The same for a provider of any name.
+pub(crate) fn random_secret(provider: &str) -> Result<String, getrandom::Error> {
+    generate_secret(provider.parse().unwrap_or(Provider::Creads))
+}
+
 /// The content type that the provider sends.
-pub(crate) fn content_type(provider: Provider) -> &'static str {
-    match provider {
-        Provider::WoodWing => "application/cloudevents+json",
-        Provider::CreativeForce | Provider::Creads | Provider::PeopleForce => "application/json",
+pub(crate) fn content_type(provider: &str) -> &'static str {
+    match provider.parse() {
+        Ok(Provider::WoodWing) => "application/cloudevents+json",
+        _ => "application/json",
     }
 }
 
 /// Why the provider would not accept a Payload URL, if it would not. Only one provider has rules for it.
-pub(crate) fn payload_url_problem(provider: Provider, url: &str) -> Option<String> {
-    let problem = match provider {
-        Provider::CreativeForce => providers::payload_url_problem(url)?,
-        Provider::WoodWing | Provider::Creads | Provider::PeopleForce => return None,
+pub(crate) fn payload_url_problem(provider: &str, url: &str) -> Option<String> {
+    let problem = match provider.parse() {
+        Ok(Provider::CreativeForce) => providers::payload_url_problem(url)?,
+        _ => return None,
     };
     Some(format!(
         "{provider} does not accept the Payload URL {url}: {problem}"
@@ -60,7 +65,7 @@ mod tests {
     fn only_the_provider_with_rules_for_payload_urls_refuses_one() {
         let url = "http://localhost:4566/webhooks/studio";
         for provider in Provider::ALL {
-            let problem = payload_url_problem(provider, url);
+            let problem = payload_url_problem(provider.name(), url);
             assert_eq!(
                 problem.is_some(),
                 provider == Provider::CreativeForce,

@@ -60,6 +60,7 @@ pub(crate) fn item(key: &str, id: &str) -> LedgerItem {
         body: StoredBody::Inline(b"{}".to_vec()),
         digest: None,
         matched: None,
+        fields: Default::default(),
         expires_at: 0,
         released_as: None,
         republished_at: None,

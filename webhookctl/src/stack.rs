@@ -357,9 +357,14 @@ impl Stack {
         Ok(SignedDuration::from_hours(days * 24))
     }
 
+    /// The base of the Payload URLs.
+    pub(crate) fn webhook_url(&self) -> Result<&str> {
+        self.output("WebhookUrl")
+    }
+
     /// The Payload URL of a source.
     pub(crate) fn payload_url(&self, source: &str) -> Result<String> {
-        Ok(format!("{}/{source}", self.output("WebhookUrl")?))
+        Ok(format!("{}/{source}", self.webhook_url()?))
     }
 
     /// A local stack with these outputs.

@@ -4,7 +4,6 @@ use super::error::{contradiction, invalid, missing};
 use super::fields::Fields;
 use super::read::template_error;
 use super::{Authenticity, Dedupe, Events, Recipe, RecipeError, Scheme, TokenPlace};
-use crate::providers::Provider;
 use crate::providers::attribute::is_extension_name;
 use crate::providers::mapping::{BodyKind, Mapping};
 use crate::providers::reference::{EventTemplate, Place};
@@ -166,16 +165,11 @@ fn is_secret(scheme: &Scheme, header: &HeaderName) -> bool {
 pub(super) fn dedupe(fields: &Fields<'_>, recipe: &Recipe) -> Result<Dedupe, RecipeError> {
     let names = [("id", Dedupe::Id), ("body", Dedupe::Body)];
     let chosen = fields.one_of("dedupe", &names, "id or body")?;
-    let (has_id, is_covered) = match &recipe.events {
-        Events::Code(provider) => {
-            let has_id = matches!(provider, Provider::CreativeForce | Provider::WoodWing);
-            (has_id, recipe.authenticity() == Authenticity::Signature)
-        }
-        Events::Mapped(mapping) => match &mapping.id {
-            Some(id) => (true, recipe.covers_all(id)),
-            None => (false, false),
-        },
+    let is_covered = match &recipe.events {
+        Events::Code(_) => recipe.authenticity() == Authenticity::Signature,
+        Events::Mapped(mapping) => mapping.id.as_ref().is_some_and(|id| recipe.covers_all(id)),
     };
+    let has_id = recipe.has_ids();
     match chosen {
         Some(Dedupe::Id) if !has_id => {
             let because = "there is no event.id to know copies by";

@@ -25,6 +25,7 @@ use super::{NormalizeError, Normalized, Verified, presets};
 use crate::crypto::secret::{Secret, trimmed};
 use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
+use std::str::FromStr;
 
 /// The provider of a source that brings its own recipe.
 pub const CUSTOM: &str = "custom";
@@ -52,13 +53,14 @@ pub enum Events {
 }
 
 /// What an accepted webhook is proof of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Authenticity {
     /// The sender has the secret, and the content is unchanged.
     Signature,
     /// The sender has the secret. The content may be another one.
     Token,
     /// Nothing.
+    #[default]
     None,
 }
 
@@ -90,6 +92,15 @@ impl Authenticity {
             Self::Token => "token",
             Self::None => "none",
         }
+    }
+}
+
+impl FromStr for Authenticity {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        let all = [Self::Signature, Self::Token, Self::None];
+        all.into_iter().find(|it| it.name() == name).ok_or(())
     }
 }
 
@@ -164,6 +175,16 @@ impl Recipe {
         match &self.scheme {
             Scheme::Signed(signing) => signing.covers(header),
             _ => false,
+        }
+    }
+
+    /// Whether the deliveries of the provider have ids.
+    pub fn has_ids(&self) -> bool {
+        match &self.events {
+            Events::Code(provider) => {
+                matches!(provider, Provider::CreativeForce | Provider::WoodWing)
+            }
+            Events::Mapped(mapping) => mapping.id.is_some(),
         }
     }
 

@@ -1,6 +1,5 @@
 //! The names of the providers, and what is an identifier.
 
-use crate::crypto::secret::Secret;
 use crate::providers::*;
 
 #[test]
@@ -17,15 +16,14 @@ fn a_provider_is_known_by_its_name_only() {
 }
 
 #[test]
-fn a_body_is_verified_by_the_header_of_its_own_provider() {
-    let secret = Secret::new("s").unwrap();
+fn code_reads_four_providers_and_what_was_recorded_tells_of_all_others() {
     for provider in Provider::ALL {
-        let value = provider.sign(&secret, b"{}");
-        let signatures = [value.as_bytes()].into_iter();
-        let secrets = std::slice::from_ref(&secret);
-        let verified = provider.verify(secrets, signatures, b"{}").unwrap();
-        assert_eq!((verified.body(), verified.secret()), (&b"{}"[..], Some(0)));
+        assert_eq!(code_of(provider.name()), Ok(Some(provider)));
     }
+    for name in ["custom", "github", "zoom"] {
+        assert_eq!(code_of(name), Ok(None));
+    }
+    assert_eq!(code_of("nobody"), Err(UnknownProvider("nobody".to_owned())));
 }
 
 #[test]

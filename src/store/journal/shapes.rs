@@ -5,7 +5,6 @@
 use super::{Journal, key, unreadable, unwritten};
 use crate::aws::dynamodb::Item;
 use crate::aws::error::AwsError;
-use crate::providers::Provider;
 use crate::providers::shape::KnownHashes;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
@@ -18,9 +17,9 @@ const SEEN: &str = "seen";
 #[derive(Debug, Clone, Copy)]
 pub enum ShapeKey<'a> {
     /// Of a provider: the types that it does not document.
-    Types(Provider),
+    Types(&'a str),
     /// Of its payloads of a type: their shape.
-    Shape(Provider, &'a str),
+    Shape(&'a str, &'a str),
 }
 
 impl Journal {
@@ -54,7 +53,7 @@ impl Journal {
 impl ShapeKey<'_> {
     fn key(self) -> Item {
         let (kind, id) = match self {
-            Self::Types(provider) => ("types".to_owned(), provider.name()),
+            Self::Types(provider) => ("types".to_owned(), provider),
             Self::Shape(provider, event_type) => (format!("shapes#{provider}"), event_type),
         };
         key(&kind, id)

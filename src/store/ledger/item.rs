@@ -1,11 +1,13 @@
 //! The item of the ledger: how a webhook is written, and how it is read back for those who deliver, show or
 //! release it.
 
+use super::fields::{self, FIELDS};
 use super::{StoredBody, UnreadableItem};
 use crate::aws::dynamodb::{Item, binary, binary_of, item_size, number, number_of, text, text_of};
 use crate::crypto::mac::Digest256;
 use crate::crypto::secret::Matched;
-use crate::event::{EventMeta, QUARANTINED, UNKNOWN_CONTENT_TYPE};
+use crate::event::{EventMeta, QUARANTINED, Recording, UNKNOWN_CONTENT_TYPE};
+use crate::providers::recorded::RecordedFields;
 use crate::store::deflate::deflate;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
@@ -35,6 +37,8 @@ pub struct NewItem {
     pub came_at: Timestamp,
     /// The request headers worth keeping.
     pub headers: Vec<(String, String)>,
+    /// What else the event is made of.
+    pub fields: RecordedFields,
 }
 
 /// A recorded webhook.
@@ -54,6 +58,8 @@ pub struct LedgerItem {
     pub digest: Option<Digest256>,
     /// Which of the source's secrets it was signed with.
     pub matched: Option<Matched>,
+    /// What else the event is made of.
+    pub fields: RecordedFields,
     /// When the ledger forgets it, in seconds.
     pub expires_at: i64,
     /// The id of the event that it was released as.
@@ -109,6 +115,9 @@ impl NewItem {
         if let Some(matched) = &self.matched {
             set("secret", text(&matched.to_string()));
         }
+        if let Some(fields) = fields::attribute(&self.fields, self.matched.is_some()) {
+            set(FIELDS, fields);
+        }
         if event.conflict {
             set("conflict", AttributeValue::Bool(true));
         }
@@ -134,6 +143,16 @@ impl LedgerItem {
             reason: self.reason.clone(),
             released_as: self.released_as.clone(),
             republished_at: self.republished_at,
+        }
+    }
+
+    /// The webhook with its body, which may be elsewhere, as the event to make of it.
+    pub fn recording<'a>(&'a self, event: &'a EventMeta, body: &'a [u8]) -> Recording<'a> {
+        Recording {
+            event,
+            fields: &self.fields,
+            content_type: self.content_type(),
+            body,
         }
     }
 
@@ -168,16 +187,19 @@ impl LedgerItem {
                 .map(|name| Some((name, text_of(headers, name)?)));
             values.flatten()
         });
+        let matched: Option<Matched> =
+            text_of(item, "secret").and_then(|secret| secret.parse().ok());
         Ok(Self {
             event,
             state,
             reason,
+            fields: fields::read(item, matched.is_some())?,
             headers: headers
                 .map(|(name, value)| (name.clone(), value.to_owned()))
                 .collect(),
             body: StoredBody::read(bytes, key)?,
             digest: binary_of(item, "body_sha256").and_then(|digest| digest.try_into().ok()),
-            matched: text_of(item, "secret").and_then(|secret| secret.parse().ok()),
+            matched,
             expires_at: number_of(item, "expires_at").unwrap_or_default(),
             released_as,
             republished_at,
@@ -260,6 +282,7 @@ mod tests {
             dedupe_window: SignedDuration::ZERO,
             came_at: Timestamp::UNIX_EPOCH,
             headers: Vec::new(),
+            fields: RecordedFields::default(),
         }
     }
 

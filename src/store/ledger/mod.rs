@@ -1,6 +1,7 @@
 //! The ledger: one item per accepted webhook, in DynamoDB. It is the proof of acceptance, the guard against
 //! duplicates and, by its stream, the outbox.
 
+mod fields;
 mod item;
 mod new_item;
 mod read;
@@ -10,6 +11,7 @@ mod scan;
 mod stream;
 
 pub use item::{ItemSummary, LedgerItem, NewItem};
+pub use new_item::KEPT_HEADERS;
 pub use recorded_body::RecordedBody;
 pub use scan::Page;
 pub use stream::{Change, StreamItem};

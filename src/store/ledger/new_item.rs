@@ -3,9 +3,28 @@
 use super::NewItem;
 use crate::crypto::mac::sha256;
 use crate::event::{EventMeta, QUARANTINED};
-use crate::providers::Verified;
+use crate::providers::recipe::{Dedupe, Events};
+use crate::providers::recorded::RecordedFields;
+use crate::providers::{NormalizeError, Verified};
 use crate::store::sources::Source;
-use jiff::Timestamp;
+use http::HeaderMap;
+use jiff::{SignedDuration, Timestamp};
+
+/// The headers that are kept with every webhook. Signatures are not among them.
+pub const KEPT_HEADERS: [&str; 4] = [
+    "content-type",
+    "content-encoding",
+    "user-agent",
+    "x-cf-event",
+];
+
+/// What the recipe of a source reads in a webhook.
+struct Understood {
+    id: Option<String>,
+    event_type: String,
+    fields: RecordedFields,
+    dedupe_window: SignedDuration,
+}
 
 impl NewItem {
     /// The item of an authentic webhook of this source, except for its body.
@@ -13,23 +32,23 @@ impl NewItem {
         name: String,
         source: &Source,
         webhook: Verified<'_>,
-        headers: Vec<(String, String)>,
+        headers: &HeaderMap,
         accepted_at: Timestamp,
     ) -> Self {
         let digest = sha256(webhook.body());
         let matched = webhook
             .secret()
             .and_then(|position| source.matched(position));
-        let (id, event_type, reason, happens_once) = match source.provider.normalize(webhook) {
-            Ok(event) => {
-                let happens_once = source.provider.happens_once(&event);
-                let id = event.id.map(String::from);
-                let event_type = event.event_type.into_owned();
-                (id, event_type, None, happens_once)
-            }
-            Err(error) => (None, QUARANTINED.to_owned(), Some(error.to_string()), false),
+        let (understood, reason) = match understood(source, webhook, headers) {
+            Ok(understood) => (understood, None),
+            Err(error) => (not_understood(source), Some(error.to_string())),
         };
-        let dedupe_window = source.window(id.is_some(), happens_once);
+        let Understood {
+            id,
+            event_type,
+            fields,
+            dedupe_window,
+        } = understood;
         // Without an id of its own, a webhook is known by its content, and each time that it happens anew,
         // after the window, is an event of its own.
         let content = || format!("sha256:{}", hex::encode(digest));
@@ -37,13 +56,13 @@ impl NewItem {
         Self {
             event: EventMeta {
                 key: match &id {
-                    Some(id) => format!("{name}#{id}"),
-                    None => format!("{name}#{}", content()),
+                    Some(id) if source.recipe.dedupe() == Dedupe::Id => format!("{name}#{id}"),
+                    _ => format!("{name}#{}", content()),
                 },
                 id: id.unwrap_or_else(occurrence),
                 event_type,
                 source: name,
-                provider: source.provider.name().to_owned(),
+                provider: source.provider.to_owned(),
                 accepted_at: accepted_at.as_millisecond(),
                 conflict: false,
                 replayed: false,
@@ -53,15 +72,57 @@ impl NewItem {
             matched,
             dedupe_window,
             came_at: accepted_at,
-            headers,
+            headers: kept_headers(source, headers),
+            fields,
         }
     }
+}
+
+fn understood(
+    source: &Source,
+    webhook: Verified<'_>,
+    headers: &HeaderMap,
+) -> Result<Understood, NormalizeError> {
+    let recipe = &source.recipe;
+    let content = recipe.content(webhook)?;
+    let event = recipe.event(&content, headers)?;
+    let happens_once = match recipe.events() {
+        Events::Code(provider) => provider.happens_once(&event),
+        Events::Mapped(_) => false,
+    };
+    Ok(Understood {
+        fields: recipe.recorded_fields(&event, headers, source.authenticity()),
+        dedupe_window: source.window(event.id.is_some(), happens_once),
+        id: event.id.map(String::from),
+        event_type: event.event_type.into_owned(),
+    })
+}
+
+fn not_understood(source: &Source) -> Understood {
+    Understood {
+        id: None,
+        event_type: QUARANTINED.to_owned(),
+        fields: RecordedFields::proof(source.authenticity()),
+        dedupe_window: source.window(false, false),
+    }
+}
+
+/// The headers that are kept, and those that the event is made of: it may have to be made again.
+fn kept_headers(source: &Source, headers: &HeaderMap) -> Vec<(String, String)> {
+    let of_event = source.recipe.event_headers();
+    let of_event = of_event.into_iter().map(|name| name.as_str());
+    let of_event = of_event.filter(|name| !KEPT_HEADERS.contains(name));
+    let names = KEPT_HEADERS.into_iter().chain(of_event);
+    let value = |name: &str| {
+        let value = String::from_utf8_lossy(headers.get(name)?.as_bytes());
+        Some((name.to_owned(), value.into_owned()))
+    };
+    names.filter_map(value).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::SignedDuration;
     use serde_json::{Value, json};
 
     const RETENTION: SignedDuration = SignedDuration::MAX;
@@ -73,7 +134,7 @@ mod tests {
             "s".to_owned(),
             &source,
             webhook,
-            Vec::new(),
+            &HeaderMap::new(),
             Timestamp::UNIX_EPOCH,
         )
         .dedupe_window

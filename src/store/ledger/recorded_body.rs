@@ -1,12 +1,15 @@
-//! What a delivery needs of a recorded webhook: its bytes and its content type. An item without any of its
+//! What a delivery needs of a recorded webhook: its bytes, its content type and its fields. An item without any of its
 //! other attributes is delivered all the same.
 
+use super::fields;
 use super::item::{is_of, required};
 use super::{Ledger, StoredBody, UnreadableItem};
 use crate::aws::dynamodb::{Item, binary_of, number_of, text_of};
 use crate::aws::error::AwsError;
 use crate::crypto::mac::Digest256;
+use crate::crypto::secret::Matched;
 use crate::event::{EventMeta, UNKNOWN_CONTENT_TYPE};
+use crate::providers::recorded::RecordedFields;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -17,6 +20,8 @@ pub struct RecordedBody {
     pub body: StoredBody,
     /// The content type that the webhook came with.
     pub content_type: String,
+    /// What else the event is made of.
+    pub fields: RecordedFields,
     accepted_at: Option<i64>,
     digest: Option<Digest256>,
 }
@@ -34,7 +39,9 @@ impl RecordedBody {
         let object = || required(item, "body_s3");
         let headers = item.get("headers").and_then(|headers| headers.as_m().ok());
         let content_type = headers.and_then(|headers| text_of(headers, "content-type"));
+        let secret = text_of(item, "secret").and_then(|secret| secret.parse::<Matched>().ok());
         let body = Self {
+            fields: fields::read(item, secret.is_some())?,
             body: StoredBody::read(bytes, object)?,
             content_type: content_type.unwrap_or(UNKNOWN_CONTENT_TYPE).to_owned(),
             accepted_at: number_of(item, "accepted_at"),

@@ -1,5 +1,6 @@
 //! Quarantined webhooks, released by the operator: once, however often that is asked for.
 
+use super::fields::{self, FIELDS};
 use super::{Ledger, LedgerError, LedgerItem, NewItem, Recorded, StoredBody, unwritten};
 use crate::aws::dynamodb::{number, text, update_if};
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -40,16 +41,27 @@ impl Ledger {
         kept: &LedgerItem,
         new: &NewItem,
     ) -> Result<bool, LedgerError> {
+        let fields = fields::attribute(&new.fields, kept.matched.is_some());
+        let set = "SET #state = :accepted, id = :id, #type = :type, #provider = :provider, accepted_at = :now";
+        let fields_too = match fields {
+            Some(_) => ", #fields = :fields REMOVE reason",
+            None => " REMOVE reason, #fields",
+        };
         let update = self
             .update_quarantined(kept)
-            .update_expression(
-                "SET #state = :accepted, id = :id, #type = :type, accepted_at = :now REMOVE reason",
-            )
+            .update_expression(format!("{set}{fields_too}"))
             .expression_attribute_names("#type", "type")
+            .expression_attribute_names("#provider", "provider")
+            .expression_attribute_names("#fields", FIELDS)
             .expression_attribute_values(":accepted", text("accepted"))
             .expression_attribute_values(":id", text(&new.event.id))
             .expression_attribute_values(":type", text(&new.event.event_type))
+            .expression_attribute_values(":provider", text(&new.event.provider))
             .expression_attribute_values(":now", number(new.event.accepted_at));
+        let update = match fields {
+            Some(fields) => update.expression_attribute_values(":fields", fields),
+            None => update,
+        };
         applied(update).await
     }
 

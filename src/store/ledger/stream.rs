@@ -1,16 +1,18 @@
 //! What the stream of the ledger says was recorded. Its records are read in place, without a copy of what is
 //! not used.
 
-use super::{StoredBody, UnreadableItem};
+use super::{StoredBody, UnreadableItem, fields};
 use crate::crypto::secret::Matched;
 use crate::event::{EventMeta, QUARANTINED, UNKNOWN_CONTENT_TYPE};
-use crate::providers::{Provider, is_name};
+use crate::providers::recorded::RecordedFields;
+use crate::providers::{code_of, is_name};
 use crate::raw::Text;
 use crate::store::sources::is_source_name;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// A change of the ledger, as its stream has it.
 #[derive(Debug, Deserialize)]
@@ -50,6 +52,8 @@ struct Image<'a> {
     #[serde(borrow)]
     headers: Headers<'a>,
     #[serde(borrow)]
+    fields: Fields<'a>,
+    #[serde(borrow)]
     body: Attribute<'a>,
     #[serde(borrow)]
     body_z: Attribute<'a>,
@@ -85,6 +89,37 @@ struct KeptHeaders<'a> {
     content_type: Attribute<'a>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Fields<'a> {
+    #[serde(borrow, rename = "M")]
+    map: FieldMembers<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct FieldMembers<'a> {
+    #[serde(borrow)]
+    authenticity: Attribute<'a>,
+    #[serde(borrow)]
+    body: Attribute<'a>,
+    #[serde(borrow)]
+    subject: Attribute<'a>,
+    #[serde(borrow)]
+    time: Attribute<'a>,
+    #[serde(borrow)]
+    actor: Attribute<'a>,
+    #[serde(borrow)]
+    extensions: Extensions<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Extensions<'a> {
+    #[serde(borrow, rename = "M")]
+    map: HashMap<String, Attribute<'a>>,
+}
+
 /// An attribute in [DynamoDB
 /// JSON](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html), of the
 /// types that the ledger has.
@@ -106,8 +141,6 @@ struct Attribute<'a> {
 pub struct StreamItem {
     /// The event. If the webhook is not understood, its type is [`QUARANTINED`].
     pub event: EventMeta,
-    /// Whose webhook it is.
-    pub provider: Provider,
     /// Why it is not understood, if it is not.
     pub reason: Option<String>,
     /// The exact bytes, or where they are.
@@ -116,6 +149,8 @@ pub struct StreamItem {
     pub content_type: String,
     /// Which of the source's secrets it was signed with.
     pub matched: Option<Matched>,
+    /// What else the event is made of.
+    pub fields: RecordedFields,
 }
 
 impl Change<'_> {
@@ -138,6 +173,26 @@ impl Attribute<'_> {
     }
 }
 
+impl FieldMembers<'_> {
+    fn read(&self, is_matched: bool) -> Result<RecordedFields, UnreadableItem> {
+        let text = |name| {
+            let attribute = match name {
+                "authenticity" => &self.authenticity,
+                "body" => &self.body,
+                "subject" => &self.subject,
+                "time" => &self.time,
+                "actor" => &self.actor,
+                _ => return None,
+            };
+            attribute.text().map(str::to_owned)
+        };
+        let extensions = self.extensions.map.iter();
+        let extensions =
+            extensions.filter_map(|(name, value)| Some((name.clone(), value.text()?.to_owned())));
+        fields::read_from(text, extensions.collect(), is_matched)
+    }
+}
+
 impl StreamItem {
     fn read(image: &Image<'_>) -> Result<Self, UnreadableItem> {
         let body = StoredBody::read(
@@ -156,8 +211,9 @@ impl StreamItem {
         let key = required("pk", &image.pk)?.to_owned();
         let id = named("id", &image.id, is_name)?.to_owned();
         let source = named("gatewaysource", &image.gatewaysource, is_source_name)?.to_owned();
-        let provider: Result<Provider, _> = required("provider", &image.provider)?.parse();
-        let provider = provider.map_err(|_| UnreadableItem("provider"))?;
+        let provider = required("provider", &image.provider)?;
+        code_of(provider).map_err(|_| UnreadableItem("provider"))?;
+        let matched: Option<Matched> = image.secret.text().and_then(|secret| secret.parse().ok());
         let event_type = image.event_type.text().filter(|text| !text.is_empty());
         let content_type = image.headers.map.content_type.text();
         Ok(Self {
@@ -166,16 +222,16 @@ impl StreamItem {
                 id,
                 event_type: event_type.unwrap_or(QUARANTINED).to_owned(),
                 source,
-                provider: provider.name().to_owned(),
+                provider: provider.to_owned(),
                 accepted_at: accepted_at(image).ok_or(UnreadableItem("accepted_at"))?,
                 conflict: image.conflict.boolean,
                 replayed: false,
             },
-            provider,
+            fields: image.fields.map.read(matched.is_some())?,
             reason: image.reason.text().map(str::to_owned),
             body,
             content_type: content_type.unwrap_or(UNKNOWN_CONTENT_TYPE).to_owned(),
-            matched: image.secret.text().and_then(|secret| secret.parse().ok()),
+            matched,
         })
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::aws::dynamodb::{binary, text};
+use crate::providers::recorded::RecordedFields;
 use crate::store::endpoints::test::event;
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
 use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
@@ -22,6 +23,7 @@ pub(super) fn new_item() -> NewItem {
         dedupe_window: SignedDuration::ZERO,
         came_at: Timestamp::from_second(1_790_000_000).unwrap(),
         headers: Vec::new(),
+        fields: RecordedFields::default(),
     }
 }
 

@@ -5,10 +5,15 @@ mod cache;
 pub use cache::Sources;
 
 use crate::aws::error::AwsError;
-use crate::crypto::secret::{Matched, Secret, invisible};
-use crate::providers::Provider;
+use crate::crypto::secret::{Matched, Secret, invisible, trimmed};
+use crate::providers::presets::{self, Preset};
+use crate::providers::recipe::{
+    Authenticity, CUSTOM, Dedupe, Recipe, RecipeError, Scheme, SecretError,
+};
+use crate::providers::verify::VerifyError;
+use crate::providers::{Incoming, Verified};
 use crate::raw::RawObject;
-use jiff::{SignedDuration, Span, SpanRelativeTo};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -24,29 +29,44 @@ const CONTENT_WINDOW: SignedDuration = SignedDuration::from_mins(10);
 /// The longest gap that a source may declare.
 const MAX_GAP: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// The fields of an entry beside those of its recipe.
+const OWN: [&str; 7] = [
+    "provider",
+    "secrets",
+    "unsigned",
+    "origins",
+    "dedupe_window",
+    "silent_after",
+    "waiting",
+];
+
 /// The longest name of a source; it stands in the path and in every key of the ledger.
 const MAX_NAME_BYTES: usize = 64;
 
 /// A place that one account of a provider sends its webhooks to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Whose webhooks these are.
-    pub provider: Provider,
+    /// Whose webhooks these are: the name of a preset, or `custom`.
+    pub provider: &'static str,
+    /// How they are authenticated and read.
+    pub recipe: Recipe,
     /// What makes a webhook authentic.
     pub authentication: Authentication,
-    /// How long an equal id counts as the same delivery; of a provider without ids, how long an equal body
-    /// does, unless it tells of what [happens once](Provider::happens_once).
+    /// How long an equal id counts as the same delivery; of a source that knows copies by their bodies, how
+    /// long an equal body does, unless it tells of what [happens once](crate::providers::Provider::happens_once).
     pub dedupe_window: SignedDuration,
     /// The origins that may send webhooks, for the handshake of CloudEvents; `*` is any.
     pub origins: Vec<String>,
     /// How long it sends nothing at most, as long as all is well; none if that tells nothing.
     pub silent_after: Option<SignedDuration>,
+    /// Whether it has no secret yet, and waits for the provider to send one.
+    pub waits: bool,
 }
 
 /// How a source tells authentic webhooks from others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authentication {
-    /// By a signature with one of these secrets; there is at least one.
+    /// As the recipe says, with one of these secrets. There is at least one, unless the source waits for it.
     Signed(Vec<Secret>),
     /// Not at all, because the operator said so.
     Unsigned,
@@ -71,8 +91,22 @@ pub enum SourceError {
     #[error("the source is not a JSON object")]
     NotAnObject,
     /// The provider is missing or unknown.
-    #[error("provider must be creative-force, woodwing, creads or people-force")]
+    #[error("provider: it must be custom, or one that `webhookctl provider list` shows")]
     Provider,
+    /// A field of the recipe is not as it should be.
+    #[error("{0}")]
+    Recipe(#[from] RecipeError),
+    /// A secret is none of the recipe.
+    #[error("secrets: {0}")]
+    Secret(#[from] SecretError),
+    /// There are secrets, and nothing is verified with them.
+    #[error(
+        "secrets: with auth none, nothing is verified with them; remove them, or set another auth"
+    )]
+    UselessSecrets,
+    /// `waiting` is not a boolean.
+    #[error("waiting must be true or false")]
+    Waiting,
     /// The secrets are not strings in a list.
     #[error("secrets must be a list of strings")]
     Secrets,
@@ -174,30 +208,15 @@ impl Source {
             return Err(SourceError::Name);
         }
         let entry = entry.as_object().ok_or(SourceError::NotAnObject)?;
-        let provider = entry
-            .get("provider")
-            .and_then(Value::as_str)
-            .and_then(|name| name.parse().ok());
-        let provider = provider.ok_or(SourceError::Provider)?;
-        let secrets = strings(entry, "secrets").ok_or(SourceError::Secrets)?;
-        if let Some(character) = secrets.iter().find_map(|secret| invisible(secret)) {
-            return Err(SourceError::Invisible(character));
-        }
-        let secrets: Vec<Secret> = secrets
-            .iter()
-            .filter_map(|text| Secret::new(text))
-            .collect();
-        let unsigned = match entry.get("unsigned") {
-            None | Some(Value::Null) => false,
-            Some(value) => value.as_bool().ok_or(SourceError::Unsigned)?,
-        };
-        let authentication = match (secrets.is_empty(), unsigned) {
-            (false, _) => Authentication::Signed(secrets),
-            (true, true) => Authentication::Unsigned,
-            (true, false) => return Err(SourceError::NoSecret),
-        };
+        let provider = entry.get("provider").and_then(Value::as_str);
+        let provider = provider.and_then(known).ok_or(SourceError::Provider)?;
+        let mut fields = entry.clone();
+        fields.retain(|name, _| !OWN.contains(&name.as_str()));
+        let recipe = Recipe::of_source(provider, &fields)?;
+        let waits = boolean(entry, "waiting").ok_or(SourceError::Waiting)?;
+        let authentication = authentication(entry, &recipe, waits)?;
         let dedupe_window = match entry.get("dedupe_window") {
-            None | Some(Value::Null) => default_window(provider),
+            None | Some(Value::Null) => default_window(&recipe),
             Some(value) => duration(value).ok_or(SourceError::DedupeWindow)?,
         };
         let origins = strings(entry, "origins").ok_or(SourceError::Origins)?;
@@ -206,12 +225,16 @@ impl Source {
             None | Some(Value::Null) => None,
             Some(value) => Some(gap(value).ok_or(SourceError::SilentAfter)?),
         };
+        let has_none =
+            matches!(&authentication, Authentication::Signed(secrets) if secrets.is_empty());
         Ok(Self {
             provider,
+            recipe,
             authentication,
             dedupe_window,
             origins,
             silent_after,
+            waits: waits && has_none,
         })
     }
 }
@@ -220,21 +243,50 @@ impl Source {
     /// How long a webhook is taken for a duplicate of an equal one: of one with the same id, or else with the
     /// same body. The ledger takes no longer window than its items are kept.
     pub fn window(&self, has_id: bool, happens_once: bool) -> SignedDuration {
-        match (has_id, happens_once) {
+        let (is_by_id, has_ids) = (self.recipe.dedupe() == Dedupe::Id, self.recipe.has_ids());
+        match (is_by_id && has_id, happens_once) {
             (true, _) => self.dedupe_window,
             (false, true) => SignedDuration::MAX,
             // Even where the provider has ids, a body without one may be a change that happened again.
-            (false, false) if has_ids(self.provider) => self.dedupe_window.min(CONTENT_WINDOW),
+            (false, false) if is_by_id && has_ids => self.dedupe_window.min(CONTENT_WINDOW),
             (false, false) => self.dedupe_window,
+        }
+    }
+
+    /// What an accepted webhook is proof of.
+    pub fn authenticity(&self) -> Authenticity {
+        match &self.authentication {
+            Authentication::Signed(_) => self.recipe.authenticity(),
+            Authentication::Unsigned => Authenticity::None,
+        }
+    }
+
+    /// The secrets; none if nothing is verified.
+    pub fn secrets(&self) -> &[Secret] {
+        match &self.authentication {
+            Authentication::Signed(secrets) => secrets,
+            Authentication::Unsigned => &[],
+        }
+    }
+
+    /// The webhook as authentic. Of a source without authentication, any is.
+    pub fn verify<'a>(
+        &self,
+        incoming: &Incoming<'a>,
+        payload_url: &str,
+        now: Timestamp,
+    ) -> Result<Verified<'a>, VerifyError> {
+        match &self.authentication {
+            Authentication::Signed(secrets) => {
+                self.recipe.verify(incoming, secrets, payload_url, now)
+            }
+            Authentication::Unsigned => Ok(Verified::without_signature(incoming.body)),
         }
     }
 
     /// The secret at a position, by what tells it from others.
     pub fn matched(&self, position: usize) -> Option<Matched> {
-        let Authentication::Signed(secrets) = &self.authentication else {
-            return None;
-        };
-        let id = secrets.get(position)?.id();
+        let id = self.secrets().get(position)?.id();
         Some(Matched { position, id })
     }
 }
@@ -256,19 +308,53 @@ pub fn is_source_name(name: &str) -> bool {
     (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(allowed)
 }
 
-fn default_window(provider: Provider) -> SignedDuration {
-    if has_ids(provider) {
-        ID_WINDOW
-    } else {
-        CONTENT_WINDOW
+/// The provider of this name, if there is one.
+fn known(name: &str) -> Option<&'static str> {
+    match name == CUSTOM {
+        true => Some(CUSTOM),
+        false => presets::find(name).map(Preset::name),
     }
 }
 
-/// Whether a provider's deliveries have ids of their own.
-fn has_ids(provider: Provider) -> bool {
-    match provider {
-        Provider::CreativeForce | Provider::WoodWing => true,
-        Provider::Creads | Provider::PeopleForce => false,
+/// How an entry tells authentic webhooks from others.
+fn authentication(
+    entry: &Map<String, Value>,
+    recipe: &Recipe,
+    waits: bool,
+) -> Result<Authentication, SourceError> {
+    let secrets = strings(entry, "secrets").ok_or(SourceError::Secrets)?;
+    if let Some(character) = secrets.iter().find_map(|secret| invisible(secret)) {
+        return Err(SourceError::Invisible(character));
+    }
+    let secrets = secrets.into_iter().filter(|text| !trimmed(text).is_empty());
+    let secrets: Result<Vec<Secret>, _> = secrets.map(|text| recipe.secret(text)).collect();
+    let secrets = secrets?;
+    let unsigned = boolean(entry, "unsigned").ok_or(SourceError::Unsigned)?;
+    let is_open = *recipe.scheme() == Scheme::Open;
+    match (secrets.is_empty(), unsigned || is_open) {
+        (false, _) if is_open => Err(SourceError::UselessSecrets),
+        (false, _) => Ok(Authentication::Signed(secrets)),
+        (true, true) => Ok(Authentication::Unsigned),
+        (true, false) if waits => Ok(Authentication::Signed(secrets)),
+        (true, false) => Err(SourceError::NoSecret),
+    }
+}
+
+/// How long copies are known, unless the entry says it. A captured request with an id that is not signed can
+/// be sent again under another one: its body is known for as long as the ledger keeps it.
+fn default_window(recipe: &Recipe) -> SignedDuration {
+    match (recipe.dedupe(), recipe.has_ids()) {
+        (Dedupe::Id, _) => ID_WINDOW,
+        (Dedupe::Body, true) => SignedDuration::MAX,
+        (Dedupe::Body, false) => CONTENT_WINDOW,
+    }
+}
+
+/// A boolean that may be missing; nothing if it is anything else.
+fn boolean(entry: &Map<String, Value>, name: &str) -> Option<bool> {
+    match entry.get(name) {
+        None | Some(Value::Null) => Some(false),
+        Some(value) => value.as_bool(),
     }
 }
 
@@ -312,7 +398,10 @@ mod tests {
                 "hr-test": {"provider": "people-force", "unsigned": true},
                 "content": {"provider": "woodwing", "secrets": ["s"], "origins": ["studio.example.com"],
                     "silent_after": "2h"},
-                "later": {"provider": "creads", "secrets": ["s"], "not_known_yet": 1}}}"#,
+                "later": {"provider": "creads", "secrets": ["s"], "not_known_yet": 1},
+                "shop": {"provider": "shopify", "secrets": ["s"]},
+                "own": {"provider": "custom", "auth": "token", "token_header": "X-Token", "secrets": ["s"],
+                    "event": {"type": "com.example.{$.type}", "id": "{$.id}"}}}}"#,
         )
         .unwrap();
         let get = |name| table.get(name).unwrap().clone().unwrap();
@@ -338,7 +427,16 @@ mod tests {
             Some(SignedDuration::from_hours(2))
         );
         assert_eq!(get("hr").silent_after, None);
-        assert_eq!(get("later").provider, Provider::Creads);
+        let unknown = table.get("later").unwrap().as_ref().unwrap_err();
+        assert!(
+            unknown.to_string().starts_with("not_known_yet: "),
+            "{unknown}"
+        );
+        assert_eq!(get("shop").provider, "shopify");
+        assert_eq!(get("shop").authenticity(), Authenticity::Signature);
+        assert_eq!(get("own").provider, "custom");
+        assert_eq!(get("own").authenticity(), Authenticity::Token);
+        assert_eq!(get("hr-test").authenticity(), Authenticity::None);
         assert_eq!(table.get("other"), None);
     }
 

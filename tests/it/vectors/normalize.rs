@@ -2,13 +2,14 @@
 //! its event in `<case>.out.json`, written by hand. `refused.json` has the bodies that become no event, and
 //! the reasons.
 
-use super::{Body, assert_none, names, parse, read, verified};
+use super::{Body, assert_none, names, parse, read};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use webhook_gateway::event::{CloudEvent, EventMeta};
-use webhook_gateway::providers::{NormalizeError, Provider};
+use webhook_gateway::providers::recipe::Authenticity;
+use webhook_gateway::providers::{NormalizeError, Provider, Verified};
 
 /// All results of `told`.
 const REFUSALS: [&str; 11] = [
@@ -89,8 +90,7 @@ fn body(provider: Provider, case: &str) -> Vec<u8> {
 
 /// The event of a body.
 fn event(provider: Provider, body: Vec<u8>) -> Result<String, NormalizeError> {
-    let webhook = verified(provider, &body);
-    let normalized = provider.normalize(webhook)?;
+    let normalized = provider.normalize(Verified::recorded(&body))?;
     let source = match provider {
         Provider::CreativeForce => "studio",
         Provider::WoodWing => "content",
@@ -108,7 +108,8 @@ fn event(provider: Provider, body: Vec<u8>) -> Result<String, NormalizeError> {
         conflict: false,
         replayed: false,
     };
-    Ok(CloudEvent::accepted(&meta, normalized).encode().unwrap())
+    let event = CloudEvent::accepted(&meta, Authenticity::Signature, normalized);
+    Ok(event.encode().unwrap())
 }
 
 /// The errors of an event.

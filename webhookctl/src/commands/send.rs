@@ -5,6 +5,7 @@ use crate::output::{Output, chain};
 use crate::stack::Stack;
 use crate::{Result, providers, web};
 use clap::Args;
+use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url, redirect};
 use serde::Serialize;
@@ -14,7 +15,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use webhook_gateway::crypto::secret::Secret;
-use webhook_gateway::providers::Provider;
+use webhook_gateway::providers::Incoming;
+use webhook_gateway::providers::recipe::Recipe;
 use webhook_gateway::store::sources::{Authentication, Source};
 
 /// The time that API Gateway waits for the function.
@@ -68,7 +70,7 @@ impl Sent {
 struct Sender {
     client: Client,
     url: Url,
-    provider: Provider,
+    recipe: Recipe,
     secret: Option<Secret>,
     headers: HeaderMap,
 }
@@ -78,15 +80,15 @@ pub(crate) async fn run(arguments: Send, stack: &Stack, output: Output) -> Resul
     let document = Document::of(stack).await?;
     let source = Source::parse(name, document.entry(name)?)
         .map_err(|error| format!("the source {name} is disabled: {error}"))?;
-    let provider = source.provider;
-    let secret = secret(source, arguments.forge)?;
+    let content_type = providers::content_type(source.provider);
+    let (recipe, secret) = (source.recipe.clone(), secret(source, arguments.forge)?);
     let url = stack.payload_url(name)?.parse()?;
     let sender = Sender {
         client: client(&url)?,
         url,
-        provider,
+        recipe,
         secret,
-        headers: headers(provider, arguments.content_type, arguments.headers),
+        headers: headers(content_type, arguments.content_type, arguments.headers),
     };
     let mut sent = Vec::new();
     for file in &arguments.files {
@@ -112,8 +114,17 @@ impl Sender {
     async fn post(&self, body: Vec<u8>) -> Result<(u16, Vec<u8>)> {
         let mut request = self.client.post(self.url.clone());
         if let Some(secret) = &self.secret {
-            let signature = self.provider.sign(secret, &body);
-            request = request.header(self.provider.signature_header(), signature);
+            let incoming = Incoming {
+                method: "POST",
+                query: self.url.query().unwrap_or_default(),
+                headers: &self.headers,
+                body: &body,
+            };
+            let url = self.url.as_str();
+            let signed = self.recipe.sign(&incoming, secret, url, Timestamp::now())?;
+            for (name, value) in signed {
+                request = request.header(name, value);
+            }
         }
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -155,7 +166,7 @@ impl Sent {
 fn secret(source: Source, forge: bool) -> Result<Option<Secret>> {
     match source.authentication {
         Authentication::Signed(_) if forge => {
-            Ok(Secret::new(&providers::generate_secret(source.provider)?))
+            Ok(Secret::new(&providers::random_secret(source.provider)?))
         }
         Authentication::Signed(secrets) => Ok(secrets.into_iter().next()),
         Authentication::Unsigned if forge => {
@@ -166,12 +177,11 @@ fn secret(source: Source, forge: bool) -> Result<Option<Secret>> {
 }
 
 fn headers(
-    provider: Provider,
+    usual: &'static str,
     content_type: Option<HeaderValue>,
     others: Vec<(HeaderName, HeaderValue)>,
 ) -> HeaderMap {
-    let content_type =
-        content_type.unwrap_or(HeaderValue::from_static(providers::content_type(provider)));
+    let content_type = content_type.unwrap_or(HeaderValue::from_static(usual));
     let mut headers: HeaderMap = [(CONTENT_TYPE, content_type)].into_iter().collect();
     for (name, value) in others {
         headers.append(name, value);
@@ -277,10 +287,10 @@ mod tests {
         let sender = Sender {
             client: client(&url).unwrap(),
             url,
-            provider: Provider::PeopleForce,
+            recipe: Recipe::of_source("people-force", &Default::default()).unwrap(),
             secret: Secret::new("s"),
             headers: headers(
-                Provider::PeopleForce,
+                providers::content_type("people-force"),
                 None,
                 vec![header("X-More: 1").unwrap()],
             ),
@@ -357,10 +367,10 @@ mod tests {
 
     #[test]
     fn a_content_type_that_is_given_replaces_the_providers() {
-        let own = headers(Provider::WoodWing, None, Vec::new());
+        let own = headers(providers::content_type("woodwing"), None, Vec::new());
         assert_eq!(own[CONTENT_TYPE], "application/cloudevents+json");
         let given = headers(
-            Provider::WoodWing,
+            providers::content_type("woodwing"),
             Some(HeaderValue::from_static("text/plain")),
             Vec::new(),
         );

@@ -9,6 +9,8 @@ use crate::stack::Stack;
 use clap::Args;
 use std::collections::BTreeSet;
 use webhook_gateway::delivery::body::body;
+use webhook_gateway::event::Recording;
+use webhook_gateway::providers::recorded::RecordedFields;
 use webhook_gateway::store::deliveries::Delivery;
 use webhook_gateway::store::endpoints::{Endpoint, Format};
 
@@ -68,7 +70,8 @@ pub(crate) async fn run(arguments: Show, stack: &Stack, output: Output) -> Resul
 /// The body of the last request.
 async fn sent(record: &Delivery, endpoint: Option<&Endpoint>, stack: &Stack) -> Result<Vec<u8>> {
     if record.event.is_ping() {
-        return as_sent(record, endpoint, "", &[]);
+        let fields = RecordedFields::default();
+        return as_sent(record, endpoint, of(record, &fields, "", &[]));
     }
     let recorded = stack.ledger()?;
     let key = &*record.event.key;
@@ -77,7 +80,21 @@ async fn sent(record: &Delivery, endpoint: Option<&Endpoint>, stack: &Stack) -> 
     let stored = stored.filter(|stored| stored.is_of(&record.event));
     let stored = stored.ok_or("the ledger does not have the event any more")?;
     let raw = recorded.bytes(stored.body.clone()).await?;
-    as_sent(record, endpoint, stored.content_type(), &raw)
+    as_sent(record, endpoint, stored.recording(&record.event, &raw))
+}
+
+fn of<'a>(
+    record: &'a Delivery,
+    fields: &'a RecordedFields,
+    content_type: &'a str,
+    body: &'a [u8],
+) -> Recording<'a> {
+    Recording {
+        event: &record.event,
+        fields,
+        content_type,
+        body,
+    }
 }
 
 /// The body in the format of the request: that of the endpoint, unless the endpoint was changed or deleted
@@ -85,8 +102,7 @@ async fn sent(record: &Delivery, endpoint: Option<&Endpoint>, stack: &Stack) -> 
 fn as_sent(
     record: &Delivery,
     endpoint: Option<&Endpoint>,
-    content_type: &str,
-    raw: &[u8],
+    recording: Recording<'_>,
 ) -> Result<Vec<u8>> {
     let sent = record.request.iter().flat_map(|sent| &sent.headers);
     let mut sent = sent.filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
@@ -96,7 +112,7 @@ fn as_sent(
         _ => [Format::CloudEvents, Format::Raw],
     };
     for format in formats {
-        let (made, body) = body(format, &record.event, content_type, raw)?;
+        let (made, body) = body(format, recording)?;
         if sent.is_none_or(|sent| *sent == made) {
             return Ok(body);
         }
@@ -131,14 +147,19 @@ mod tests {
     fn the_body_has_the_format_that_was_sent_whatever_the_endpoint_became() {
         let raw = br#"{"action":"employee_hired","data":{"id":7}}"#;
         let event = "application/cloudevents+json";
+        let fields = RecordedFields::default();
+        let sent = |content_type: &str, endpoint: Option<&Endpoint>| {
+            let record = sent_as(content_type);
+            as_sent(&record, endpoint, of(&record, &fields, "text/x", raw))
+        };
         for endpoint in [None, Some(endpoint("raw")), Some(endpoint("cloudevents"))] {
             let endpoint = endpoint.as_ref();
-            let body = as_sent(&sent_as("text/x"), endpoint, "text/x", raw).unwrap();
+            let body = sent("text/x", endpoint).unwrap();
             assert_eq!(body, raw);
-            let body = as_sent(&sent_as(event), endpoint, "text/x", raw).unwrap();
+            let body = sent(event, endpoint).unwrap();
             assert!(body.starts_with(b"{\"specversion\""));
         }
-        let error = as_sent(&sent_as("text/y"), None, "text/x", raw);
+        let error = sent("text/y", None);
         assert!(error.is_err());
     }
 
@@ -148,7 +169,10 @@ mod tests {
         let raw = br#"{"action":"employee_hired","data":{"id":7}}"#;
         let body = |format| {
             let endpoint = endpoint(format);
-            as_sent(&sent_as(event), Some(&endpoint), event, raw).unwrap()
+            {
+                let (record, fields) = (sent_as(event), RecordedFields::default());
+                as_sent(&record, Some(&endpoint), of(&record, &fields, event, raw)).unwrap()
+            }
         };
         assert_eq!(body("raw"), raw);
         assert_ne!(body("cloudevents"), raw);

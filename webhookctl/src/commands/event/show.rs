@@ -135,7 +135,7 @@ fn shown(
 
 /// The CloudEvent as it was put on the queues.
 fn made(kept: &LedgerItem, raw: &[u8]) -> Option<Box<RawValue>> {
-    let made = body(Format::CloudEvents, &kept.event, kept.content_type(), raw);
+    let made = body(Format::CloudEvents, kept.recording(&kept.event, raw));
     let (_, json) = made.ok()?;
     RawValue::from_string(String::from_utf8(json).ok()?).ok()
 }

@@ -10,9 +10,8 @@ use crate::stack::Stack;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use webhook_gateway::aws::sqs::{MAX_ENTRIES, Message, Queues};
-use webhook_gateway::event::{CloudEvent, EventMeta};
+use webhook_gateway::event::{CloudEvent, EventMeta, Recording};
 use webhook_gateway::messages::{self, DeliverEvent};
-use webhook_gateway::providers::Verified;
 use webhook_gateway::store::endpoints::Endpoint;
 use webhook_gateway::store::ledger::LedgerItem;
 use webhook_gateway::store::subscriptions::Subscription;
@@ -107,7 +106,7 @@ impl Target {
             .collect();
         if !queues.is_empty() {
             let raw = recorded.bytes(stored.body.clone()).await?;
-            let message = Arc::new(message_of(&event, &raw)?);
+            let message = Arc::new(message_of(stored.recording(&event, &raw))?);
             for url in queues {
                 messages.push((url.clone(), recorded.fitting(&message, url).await?));
             }
@@ -145,8 +144,8 @@ impl Target {
 }
 
 /// The message of an event, as the fan-out makes it.
-fn message_of(event: &EventMeta, raw: &[u8]) -> Result<Message> {
-    let normalized = event.provider()?.normalize(Verified::recorded(raw))?;
-    let cloud_event = CloudEvent::accepted(event, normalized);
-    Ok(Message::of(event, &cloud_event)?)
+fn message_of(recording: Recording<'_>) -> Result<Message> {
+    let content = recording.content()?;
+    let cloud_event = CloudEvent::recorded(recording, &content)?;
+    Ok(Message::of(recording.event, &cloud_event)?)
 }

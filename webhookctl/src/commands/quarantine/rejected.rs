@@ -12,6 +12,8 @@ use webhook_gateway::store::journal::{Journal, KeptRejected, days};
 
 /// A rejected request, as it came.
 pub(crate) struct Request {
+    /// The path, and the query if it had one.
+    pub(crate) target: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) raw: Vec<u8>,
 }
@@ -59,8 +61,19 @@ pub(crate) async fn request(
                 .into(),
         );
     }
-    let headers = request.headers;
-    Ok(Request { headers, raw })
+    let (target, headers) = (request.target, request.headers);
+    Ok(Request {
+        target,
+        headers,
+        raw,
+    })
+}
+
+impl Request {
+    /// The query, as it was sent.
+    pub(crate) fn query(&self) -> &str {
+        self.target.split_once('?').map_or("", |(_, query)| query)
+    }
 }
 
 /// The requests of the selected source, or of all configured sources.

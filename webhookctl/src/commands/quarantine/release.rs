@@ -11,11 +11,12 @@ use crate::peek::Peek;
 use crate::stack::Stack;
 use clap::Args;
 use jiff::Timestamp;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
-use webhook_gateway::event::CloudEvent;
-use webhook_gateway::providers::Verified;
+use webhook_gateway::event::{CloudEvent, Recording};
+use webhook_gateway::providers::{Incoming, Verified};
 use webhook_gateway::store::journal::{Journal, KeptRejected};
 use webhook_gateway::store::ledger::{LedgerItem, NewItem};
 use webhook_gateway::store::sources::{Authentication, Source};
@@ -118,12 +119,22 @@ impl Released {
 
     /// The outcome of a dry run.
     fn would_be(id: &str, was: Option<&str>, webhook: Verified<'_>, entry: &NewItem) -> Self {
-        let meta = &entry.event;
-        let normalized = meta.provider().ok();
-        let normalized = normalized.and_then(|provider| provider.normalize(webhook).ok());
-        let event = normalized.map(|event| CloudEvent::accepted(meta, event).encode());
-        let event = event.and_then(|json| RawValue::from_string(json.ok()?).ok());
-        let event_id = meta.id.clone();
+        let content_type = entry
+            .headers
+            .iter()
+            .find(|(name, _)| name == "content-type");
+        let recording = Recording {
+            event: &entry.event,
+            fields: &entry.fields,
+            content_type: content_type.map_or("", |(_, value)| value),
+            body: webhook.body(),
+        };
+        let content = recording.content().ok();
+        let event = content.as_ref().and_then(|content| {
+            let event = CloudEvent::recorded(recording, content).ok()?;
+            RawValue::from_string(event.encode().ok()?).ok()
+        });
+        let event_id = entry.event.id.clone();
         Self {
             was: was.map(str::to_owned),
             cloudevent: event,
@@ -136,6 +147,8 @@ impl Released {
 pub(crate) struct Releaser {
     recorded: LedgerReader,
     document: Document,
+    /// The base of the Payload URLs, if the stack names it.
+    webhook_url: Option<String>,
     unsigned_too: bool,
     dry_run: bool,
 }
@@ -227,6 +240,7 @@ impl Releaser {
         Ok(Self {
             recorded: stack.ledger()?,
             document: Document::of(stack).await?,
+            webhook_url: stack.webhook_url().ok().map(str::to_owned),
             unsigned_too,
             dry_run,
         })
@@ -235,6 +249,13 @@ impl Releaser {
     /// The ledger, and where bodies are.
     pub(crate) fn recorded(&self) -> &LedgerReader {
         &self.recorded
+    }
+
+    fn payload_url(&self, source: &str) -> Result<String> {
+        let base = self.webhook_url.as_ref();
+        let base =
+            base.ok_or("the stack does not say its WebhookUrl, which the signature is of")?;
+        Ok(format!("{base}/{source}"))
     }
 
     fn source(&self, name: &str) -> Result<Source> {
@@ -256,11 +277,12 @@ impl Releaser {
             Ok(raw) => raw,
             Err(error) => return Ok(Released::kept(id, error)),
         };
-        let headers = kept.headers.clone().into_iter().collect();
+        let headers = header_map(&kept.headers);
         let webhook = Verified::recorded(&raw);
         let name = kept.event.source.clone();
-        let mut entry = NewItem::of(name, &source, webhook, headers, Timestamp::now());
+        let mut entry = NewItem::of(name, &source, webhook, &headers, Timestamp::now());
         entry.matched.clone_from(&kept.matched);
+        entry.fields.authenticity = kept.fields.authenticity;
         if let Some(reason) = &entry.reason {
             return Ok(Released::kept(id, reason));
         }
@@ -304,23 +326,26 @@ impl Releaser {
             Ok(source) => source,
             Err(error) => return Ok(Released::kept(&kept.id, error)),
         };
-        let webhook = match verify(&source, request, self.unsigned_too) {
+        let headers = header_map(request.headers.iter().map(|(name, value)| (name, value)));
+        let payload_url = match source.recipe.signs_url() {
+            true => self.payload_url(&kept.source)?,
+            false => String::new(),
+        };
+        let incoming = Incoming {
+            method: "POST",
+            query: request.query(),
+            headers: &headers,
+            body: &request.raw,
+        };
+        let verified = verify(&source, &incoming, &payload_url, kept.at, self.unsigned_too);
+        let webhook = match verified {
             Ok(webhook) => webhook,
             Err(error) => return Ok(Released::kept(&kept.id, error)),
         };
-        let headers = request.headers.iter();
-        let is_signature = |name: &str| name == source.provider.signature_header();
-        let headers = headers.filter(|(name, _)| !is_signature(name)).cloned();
         let entry = |at| NewItem {
             // The original time decides whether it is a copy of another request that is released with it.
             came_at: kept.at,
-            ..NewItem::of(
-                kept.source.clone(),
-                &source,
-                webhook,
-                headers.clone().collect(),
-                at,
-            )
+            ..NewItem::of(kept.source.clone(), &source, webhook, &headers, at)
         };
         let now = Timestamp::now();
         if self.dry_run {
@@ -338,21 +363,31 @@ impl Releaser {
     }
 }
 
-/// The request as verified by the present secrets.
-fn verify<'r>(source: &Source, request: &'r Request, unsigned_too: bool) -> Result<Verified<'r>> {
-    let raw = &request.raw;
-    let Authentication::Signed(secrets) = &source.authentication else {
-        return match unsigned_too {
-            true => Ok(Verified::recorded(raw)),
-            false => Err(
-                "its source is unsigned now, and a forgery cannot be detected: --unsigned-too accepts the \
-                    request without a check"
-                    .into(),
-            ),
-        };
+/// The request as verified by the present secrets, at the time that it came.
+fn verify<'r>(
+    source: &Source,
+    incoming: &Incoming<'r>,
+    payload_url: &str,
+    came_at: Timestamp,
+    unsigned_too: bool,
+) -> Result<Verified<'r>> {
+    if source.authentication == Authentication::Unsigned && !unsigned_too {
+        return Err(
+            "its source is unsigned now, and a forgery cannot be detected: --unsigned-too accepts the \
+                request without a check"
+                .into(),
+        );
+    }
+    Ok(source.verify(incoming, payload_url, came_at)?)
+}
+
+/// Headers that were kept. One that HTTP does not allow is left out.
+fn header_map<N: AsRef<str>, V: AsRef<str>>(
+    headers: impl IntoIterator<Item = (N, V)>,
+) -> HeaderMap {
+    let header = |(name, value): (N, V)| {
+        let name: HeaderName = name.as_ref().parse().ok()?;
+        Some((name, HeaderValue::from_str(value.as_ref()).ok()?))
     };
-    let name = source.provider.signature_header();
-    let signatures = request.headers.iter().filter(|(header, _)| header == name);
-    let signatures = signatures.map(|(_, value)| value.as_bytes());
-    Ok(source.provider.verify(secrets, signatures, raw)?)
+    headers.into_iter().filter_map(header).collect()
 }

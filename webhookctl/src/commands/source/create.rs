@@ -61,7 +61,7 @@ pub(crate) async fn run(arguments: Create, stack: &Stack, output: Output) -> Res
         return Err(SourceError::Name.into());
     }
     let url = stack.payload_url(&name)?;
-    if let Some(problem) = providers::payload_url_problem(provider, &url) {
+    if let Some(problem) = providers::payload_url_problem(provider.name(), &url) {
         refuse_unless_local(&problem, stack, output)?;
     }
     let mut document = Document::of(stack).await?;

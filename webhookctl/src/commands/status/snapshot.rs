@@ -49,7 +49,10 @@ impl Snapshot {
         let document = Document::of(stack).await?;
         let sources = document.sources.iter().map(|(name, entry)| {
             let source = Source::parse(name, entry).ok();
-            (name.clone(), source.map(|source| source.provider))
+            (
+                name.clone(),
+                source.and_then(|source| source.provider.parse().ok()),
+            )
         });
         Ok(Self {
             now,

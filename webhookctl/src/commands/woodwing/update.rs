@@ -55,7 +55,7 @@ impl Moved {
         let document = Document::of(stack).await?;
         let source = Source::parse(name, document.entry(name)?)
             .map_err(|error| format!("the source {name} is disabled: {error}"))?;
-        if source.provider != Provider::WoodWing {
+        if source.provider != Provider::WoodWing.name() {
             return Err(format!("the source {name} is of another provider").into());
         }
         Ok(Self {

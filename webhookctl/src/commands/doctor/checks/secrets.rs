@@ -142,7 +142,6 @@ impl Previous {
 mod tests {
     use super::*;
     use crate::commands::doctor::finding::Level;
-    use webhook_gateway::providers::Provider;
 
     /// What is found of two secrets that last matched so many hours ago, in sources that were changed so many
     /// ago.
@@ -164,7 +163,7 @@ mod tests {
                 name: "studio".to_owned(),
                 url: String::new(),
                 blank: 0,
-                usable: Ok((Provider::CreativeForce, Secrets::Signed(ids))),
+                usable: Ok(("creative-force", Secrets::Signed(ids))),
             }],
         };
         let found = secrets(&sources, &heard, now).into_iter();

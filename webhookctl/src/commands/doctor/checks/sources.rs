@@ -6,7 +6,6 @@ use crate::providers::payload_url_problem;
 use crate::time::{ago, exact_duration};
 use jiff::Timestamp;
 use std::collections::HashMap;
-use webhook_gateway::providers::Provider;
 use webhook_gateway::silence;
 use webhook_gateway::store::journal::SourceActivity;
 use webhook_gateway::store::sources::SourceError;
@@ -91,7 +90,7 @@ pub(crate) fn payload_urls(sources: &[Source], is_local: bool) -> Vec<Finding> {
         let (provider, _) = source.usable.as_ref().ok()?;
         Some((source, *provider))
     });
-    let judge = |(source, provider): (&Source, Provider)| match payload_url_problem(
+    let judge = |(source, provider): (&Source, &str)| match payload_url_problem(
         provider,
         &source.url,
     ) {
@@ -116,7 +115,7 @@ mod tests {
     use super::*;
     use crate::commands::doctor::finding::Level;
 
-    fn of(usable: Result<(Provider, Secrets), SourceError>, blank: usize) -> Source {
+    fn of(usable: Result<(&'static str, Secrets), SourceError>, blank: usize) -> Source {
         Source {
             name: "studio".to_owned(),
             url: "https://hooks.example.com/webhooks/studio".to_owned(),
@@ -127,7 +126,7 @@ mod tests {
 
     fn signed() -> Source {
         let secrets = Secrets::Signed(vec!["01234567".to_owned()]);
-        of(Ok((Provider::CreativeForce, secrets)), 0)
+        of(Ok(("creative-force", secrets)), 0)
     }
 
     #[test]
@@ -142,7 +141,7 @@ mod tests {
             blank: 1,
             ..signed()
         };
-        let unsigned = of(Ok((Provider::Creads, Secrets::Unsigned)), 0);
+        let unsigned = of(Ok(("creads", Secrets::Unsigned)), 0);
         for (source, level, what, to_do) in [
             (signed(), Level::Ok, "5m ago", ""),
             (blank, Level::Warning, "blank", "--drop-previous"),
@@ -182,7 +181,7 @@ mod tests {
             ..signed()
         };
         let other = Source {
-            usable: Ok((Provider::Creads, Secrets::Unsigned)),
+            usable: Ok(("creads", Secrets::Unsigned)),
             ..refused.clone()
         };
         for (source, is_local, level) in [
