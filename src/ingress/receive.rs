@@ -68,6 +68,7 @@ impl IngressFunction {
             source: name,
             target,
             query,
+            received_at,
             headers,
             body,
             is_text,
@@ -80,7 +81,8 @@ impl IngressFunction {
             headers: &headers,
             body: &body,
         };
-        let verdict = self.authenticate(&name, &incoming, line).await;
+        let now = received_at.unwrap_or_else(Timestamp::now);
+        let verdict = self.authenticate(&name, &incoming, now, line).await;
         let (source, error) = match verdict {
             Ok((source, verified)) => {
                 let webhook = verified.as_ref().ok().copied();
@@ -132,12 +134,13 @@ impl IngressFunction {
         &self,
         name: &str,
         incoming: &Incoming<'a>,
+        received_at: Timestamp,
         line: &mut RequestLine,
     ) -> Result<Verdict<'a>, IngressError> {
         let now = Instant::now();
         let table = self.sources.current(now).await?;
         label(&table, name, line);
-        let verdict = self.verify(&table, name, incoming);
+        let verdict = self.verify(&table, name, incoming, received_at);
         if !is_miss(&verdict) {
             return verdict;
         }
@@ -145,7 +148,7 @@ impl IngressFunction {
             return verdict;
         };
         label(&table, name, line);
-        self.verify(&table, name, incoming)
+        self.verify(&table, name, incoming, received_at)
     }
 
     /// Whether the webhook is authentic by what a table of sources says.
@@ -154,13 +157,14 @@ impl IngressFunction {
         table: &SourceTable,
         name: &str,
         incoming: &Incoming<'a>,
+        received_at: Timestamp,
     ) -> Result<Verdict<'a>, IngressError> {
         let source = find(table, name)?;
         let payload_url = match source.recipe.signs_url() {
             true => format!("{}/{name}", self.webhook_url),
             false => String::new(),
         };
-        let verified = source.verify(incoming, &payload_url, Timestamp::now());
+        let verified = source.verify(incoming, &payload_url, received_at);
         Ok((source, verified))
     }
 

@@ -6,6 +6,7 @@ use super::IngressError;
 use crate::raw::RawObject;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
 use serde_json::value::RawValue;
 
@@ -20,6 +21,8 @@ pub struct Request {
     pub target: String,
     /// What follows the question mark of its URL, as it was sent.
     pub query: String,
+    /// When API Gateway received it, if that is readable.
+    pub received_at: Option<Timestamp>,
     /// Its headers, but for those that HTTP does not allow.
     pub headers: HeaderMap,
     /// The bytes of its body.
@@ -73,6 +76,7 @@ impl Request {
         let source: String = source.and_then(value).unwrap_or_default();
         let query: String = event.raw_query_string.and_then(value).unwrap_or_default();
         let path: String = event.raw_path.and_then(value).unwrap_or_default();
+        let received_at = member(event.request_context, "timeEpoch").and_then(value);
         let is_base64 = optional(event.is_base64_encoded);
         let body = optional(event.body);
         Some(Self {
@@ -83,6 +87,7 @@ impl Request {
                 query => format!("{path}?{query}"),
             },
             query,
+            received_at: received_at.and_then(|ms| Timestamp::from_millisecond(ms).ok()),
             headers: event.headers.map(headers).unwrap_or_default(),
             is_text: !matches!(is_base64, Ok(Some(true))),
             body: bytes(body, is_base64),

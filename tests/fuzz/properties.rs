@@ -2,16 +2,17 @@
 //! inputs.
 
 use aws_lambda_events::sqs::SqsEvent;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde_json::Map;
 use serde_json::value::RawValue;
 use url::Host;
 use webhook_gateway::crypto::secret::Secret;
 use webhook_gateway::delivery::http::guard::{Policy, Target};
-use webhook_gateway::event::{CloudEvent, EventMeta};
+use webhook_gateway::event::{CloudEvent, EventMeta, Recording};
 use webhook_gateway::ingress::Request;
 use webhook_gateway::messages::Message;
+use webhook_gateway::providers::handshake::{Facts, Reply};
 use webhook_gateway::providers::recipe::{Authenticity, Recipe};
 use webhook_gateway::providers::shape::{Difference, KnownHashes};
 use webhook_gateway::providers::verify::VerifyError;
@@ -67,6 +68,100 @@ pub(crate) fn provider(data: &[u8]) {
     assert!(!event.contains(['\u{fffe}', '\u{ffff}']));
     serde_json::from_str::<&RawValue>(&event).unwrap();
     shape(body);
+}
+
+/// Any object is a recipe or is not one. By a recipe, no stranger's request is authentic, an answer to a
+/// handshake is short and in one line, and what is understood makes the same event each time.
+///
+/// The input is a recipe, the query, lines of headers, and a body, each ended by a zero byte.
+pub(crate) fn recipe(data: &[u8]) {
+    let mut parts = data.splitn(4, |byte| *byte == 0);
+    let mut part = || parts.next().unwrap_or_default();
+    let (fields, query, lines, body) = (part(), part(), part(), part());
+    let Ok(fields) = serde_json::from_slice(fields) else {
+        return;
+    };
+    let Ok(recipe) = Recipe::from_fields(&fields) else {
+        return;
+    };
+    let query = String::from_utf8_lossy(query);
+    let mut headers = HeaderMap::new();
+    for line in lines.split(|byte| *byte == b'\n') {
+        let colon = line
+            .iter()
+            .position(|byte| *byte == b':')
+            .unwrap_or(line.len());
+        let (name, value) = line.split_at(colon);
+        let name = HeaderName::from_bytes(name);
+        let value = HeaderValue::from_bytes(value.get(1..).unwrap_or_default());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            headers.append(name, value);
+        }
+    }
+    let secrets: Vec<Secret> = [SECRET, "a-user:of a long secret of this test"]
+        .iter()
+        .filter_map(|text| recipe.secret(text).ok())
+        .collect();
+    for method in ["GET", "POST"] {
+        let incoming = Incoming {
+            method,
+            query: &query,
+            headers: &headers,
+            body,
+        };
+        let verified = recipe
+            .verify(&incoming, &secrets, "", Timestamp::UNIX_EPOCH)
+            .ok();
+        if let Some(webhook) = verified {
+            assert!(webhook.secret().is_none(), "a stranger knows the secret");
+        }
+        let facts = Facts {
+            secrets: &secrets,
+            waits: false,
+            verified,
+        };
+        if let Some(Reply::Answer(answer)) = recipe.answer(&incoming, facts) {
+            assert!(answer.body.len() <= 8 * 1_024);
+            assert!(!answer.body.contains(char::is_control));
+        }
+    }
+    understood(&recipe, &headers, body);
+}
+
+/// The secret that no input has.
+const SECRET: &str = "bm8gaW5wdXQgaGFzIHRoaXMgc2VjcmV0IGluIGl0IQ==";
+
+fn understood(recipe: &Recipe, headers: &HeaderMap, body: &[u8]) {
+    let Ok(content) = recipe.content(Verified::recorded(body)) else {
+        return;
+    };
+    let Ok(event) = recipe.event(&content, headers) else {
+        return;
+    };
+    assert!(!event.event_type.is_empty() && event.event_type.len() <= 256);
+    let fields = recipe.recorded_fields(&event, headers, recipe.authenticity());
+    let event_meta = EventMeta {
+        key: "source#id".to_owned(),
+        id: event.id.as_deref().unwrap_or("id").to_owned(),
+        event_type: event.event_type.to_string(),
+        source: "source".to_owned(),
+        provider: "custom".to_owned(),
+        accepted_at: 1_795_341_600_000,
+        conflict: true,
+        replayed: true,
+    };
+    let recording = Recording {
+        event: &event_meta,
+        fields: &fields,
+        content_type: "text/plain",
+        body,
+    };
+    let content = recording.content().unwrap();
+    let made = CloudEvent::recorded(recording, &content).unwrap();
+    let text = made.encode().unwrap();
+    assert!(!text.contains(['\u{fffe}', '\u{ffff}']));
+    serde_json::from_str::<&RawValue>(&text).unwrap();
+    assert_eq!(made.event_type(), event.event_type);
 }
 
 /// The shape of a body that was seen once is known completely.

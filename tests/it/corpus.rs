@@ -24,6 +24,11 @@ fn no_body_breaks_the_providers() {
 }
 
 #[test]
+fn no_recipe_and_no_request_breaks_another() {
+    corpus("recipe", properties::recipe);
+}
+
+#[test]
 fn no_url_breaks_the_guard() {
     corpus("url", properties::url);
 }

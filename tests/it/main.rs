@@ -7,17 +7,20 @@
 )]
 
 mod aws_rules;
+mod cases;
 mod consumers;
 mod corpus;
 mod delivery;
 mod drift;
 mod fanout;
 mod faults;
+mod handshakes;
 mod hostile;
 mod http;
 mod journal;
 mod logs;
 mod operator;
+mod presets;
 mod rejected;
 mod requests;
 mod silence;

@@ -85,6 +85,16 @@ pub fn tool(name: &str) -> PathBuf {
     path
 }
 
+/// Bytes in Base64.
+pub fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// The bytes of a text in Base64.
+pub fn from_base64(text: &str) -> Vec<u8> {
+    STANDARD.decode(text).unwrap()
+}
+
 /// Waits until a condition holds.
 pub async fn eventually<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
     let probe = || {
