@@ -2,6 +2,7 @@
 
 use super::{IngressError, IngressFunction, Request, handshake, response};
 use crate::metrics::RequestLine;
+use crate::providers::recipe::Recipe;
 use crate::providers::verify::VerifyError;
 use crate::providers::{Incoming, Verified};
 use crate::store::journal::{Rejected, Ring};
@@ -21,6 +22,16 @@ struct Rejection {
     error: IngressError,
     /// Whether the provider insists on an answer without a body.
     is_bodiless: bool,
+}
+
+impl Rejection {
+    fn of(error: IngressError, recipe: Option<&Recipe>) -> Self {
+        let response = recipe.and_then(Recipe::response);
+        Self {
+            error,
+            is_bodiless: response.is_some_and(|response| response.body.is_empty()),
+        }
+    }
 }
 
 impl<E: Into<IngressError>> From<E> for Rejection {
@@ -64,69 +75,51 @@ impl IngressFunction {
         if request.method != "POST" {
             return Ok(self.answer_handshake(&request, line).await?);
         }
-        let Request {
-            source: name,
-            target,
-            query,
-            received_at,
-            headers,
-            body,
-            is_text,
-            ..
-        } = request;
-        let body = body?;
+        let (name, headers) = (request.source, request.headers);
+        let body = request.body?;
         let incoming = Incoming {
             method: "POST",
-            query: &query,
+            query: &request.query,
             headers: &headers,
             body: &body,
         };
-        let now = received_at.unwrap_or_else(Timestamp::now);
-        let verdict = self.authenticate(&name, &incoming, now, line).await;
-        let (source, error) = match verdict {
+        let received_at = request.received_at.unwrap_or_else(Timestamp::now);
+        let verdict = self.authenticate(&name, &incoming, received_at, line);
+        let (source, error) = match verdict.await {
+            Err(error) => (None, error),
             Ok((source, verified)) => {
                 let webhook = verified.as_ref().ok().copied();
-                if let Some(answered) =
-                    handshake::answered(&name, &source, &incoming, webhook, line)
-                {
+                let answered = handshake::answered(&name, &source, &incoming, webhook, line);
+                if let Some(answered) = answered {
                     return Ok(answered?);
                 }
                 match verified {
+                    Err(error) => (Some(source), error.into()),
                     Ok(webhook) => {
                         line.secret_position = webhook.secret();
                         let echo = source.recipe.echo(&incoming, source.secrets());
                         let new = NewItem::of(name, &source, webhook, &headers, Timestamp::now());
                         let (outcome, id) = self.record(&new, body, line).await?;
-                        return Ok(response::recorded(
-                            outcome,
-                            &id,
-                            source.recipe.response(),
-                            echo,
-                        ));
+                        let insisted = source.recipe.response();
+                        return Ok(response::recorded(outcome, &id, insisted, echo));
                     }
-                    Err(error) => (Some(source), error.into()),
                 }
             }
-            Err(error) => (None, error),
         };
-        let error = explained(error, &headers, &body, is_text);
-        let source = source.as_deref();
+        let error = explained(error, &headers, &body, request.is_text);
+        let recipe = source.as_deref().map(|source| &source.recipe);
         if let Some(ring) = ring(&error, &headers) {
             let rejected = Rejected {
                 source: name,
                 at: Timestamp::now(),
                 reason: error.to_string(),
                 ring,
-                target,
-                headers: rejected_headers(source, &headers),
+                target: request.target,
+                headers: rejected_headers(recipe, &headers),
             };
             self.keep_rejected(rejected, body, line).await;
         }
-        let response = source.and_then(|source| source.recipe.response());
-        Err(Rejection {
-            error,
-            is_bodiless: response.is_some_and(|response| response.body.is_empty()),
-        })
+        Err(Rejection::of(error, recipe))
     }
 
     /// Whether the webhook is authentic. If it is not, by sources that may be outdated, they are read anew.
@@ -276,10 +269,9 @@ fn is_telling(name: &HeaderName) -> bool {
 
 /// The headers of a rejected request, the most important ones first: those that its source looks at, those
 /// that another recipe may look at, and those that the event would be made of.
-fn rejected_headers(source: Option<&Source>, headers: &HeaderMap) -> Vec<(String, String)> {
-    let recipe = source.map(|source| &source.recipe);
-    let authenticating = recipe.map(|recipe| recipe.authenticating_headers());
-    let of_event = recipe.map(|recipe| recipe.event_headers());
+fn rejected_headers(recipe: Option<&Recipe>, headers: &HeaderMap) -> Vec<(String, String)> {
+    let authenticating = recipe.map(Recipe::authenticating_headers);
+    let of_event = recipe.map(Recipe::event_headers);
     let telling = headers.keys().filter(|name| is_telling(name));
     let names = authenticating.into_iter().flatten().chain(telling);
     let names = names.chain(of_event.into_iter().flatten());
@@ -299,4 +291,67 @@ fn rejected_headers(source: Option<&Source>, headers: &HeaderMap) -> Vec<(String
         }
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn a_rejected_request_keeps_what_may_authenticate_it_first_and_no_credentials() {
+        let entry = json!({"provider": "github", "secrets": ["s"]});
+        let source = Source::parse("code", &entry).unwrap();
+        let headers = headers(&[
+            ("user-agent", "GitHub-Hookshot/1"),
+            ("accept", "*/*"),
+            ("authorization", "Bearer hunter2"),
+            ("x-other-hmac", "1"),
+            ("x-github-event", "push"),
+            ("x-hub-signature-256", "sha256=00"),
+        ]);
+        let kept = rejected_headers(Some(&source.recipe), &headers);
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(kept[0], pair("x-hub-signature-256", "sha256=00"));
+        let mut rest = kept[1..].to_vec();
+        rest.sort();
+        let expected = [
+            pair("authorization", "Bearer"),
+            pair("user-agent", "GitHub-Hookshot/1"),
+            pair("x-github-event", "push"),
+            pair("x-other-hmac", "1"),
+        ];
+        assert_eq!(rest, expected);
+        // Of a source that is disabled, all that any recipe may look at.
+        let kept = rejected_headers(None, &headers);
+        assert!(kept.contains(&pair("x-hub-signature-256", "sha256=00")));
+    }
+
+    #[test]
+    fn a_request_of_another_time_may_be_genuine() {
+        let late = VerifyError::Timestamp {
+            skew: jiff::SignedDuration::from_hours(1),
+            tolerance: jiff::SignedDuration::from_mins(5),
+        };
+        let none = HeaderMap::new();
+        for (error, expected) in [
+            (late, Ring::Signed),
+            (VerifyError::Mismatch, Ring::Signed),
+            (VerifyError::NoToken, Ring::Unsigned),
+            (VerifyError::Missing(AUTHORIZATION), Ring::Unsigned),
+        ] {
+            assert_eq!(ring(&error.into(), &none), Some(expected));
+        }
+        let disabled = || IngressError::from(crate::store::sources::SourceError::NoSecret);
+        assert_eq!(ring(&disabled(), &none), Some(Ring::Unsigned));
+        let signed = headers(&[("x-any-signature", "1")]);
+        assert_eq!(ring(&disabled(), &signed), Some(Ring::Signed));
+    }
 }

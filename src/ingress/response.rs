@@ -106,3 +106,52 @@ fn response(status: u16, content_type: &'static str, body: &Value) -> ApiGateway
     response.body = Some(Body::Text(body.to_string()));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sources::Source;
+
+    #[test]
+    fn a_provider_gets_the_answer_that_it_insists_on() {
+        let usual = recorded("conflict", "1", None, None);
+        assert_eq!(usual.status_code, 200);
+        let Some(Body::Text(text)) = usual.body else {
+            panic!("no body");
+        };
+        let body: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(body, json!({"id": "1", "status": "accepted"}));
+
+        let entry = json!({
+            "provider": "creads", "secrets": ["s"],
+            "response": {"status": 202, "content_type": "text/html", "body": "<ok/>"},
+        });
+        let source = Source::parse("s", &entry).unwrap();
+        let echo = (
+            HeaderName::from_static("x-id"),
+            HeaderValue::from_static("7"),
+        );
+        let own = recorded("accepted", "1", source.recipe.response(), Some(echo));
+        assert_eq!(own.status_code, 202);
+        assert_eq!(own.body, Some(Body::Text("<ok/>".to_owned())));
+        assert_eq!(own.headers[header::CONTENT_TYPE], "text/html");
+        assert_eq!(own.headers["x-id"], "7");
+    }
+
+    #[test]
+    fn a_rejection_has_no_body_where_the_provider_insists_on_none() {
+        let error = IngressError::Altered("x".to_owned());
+        for (is_bodiless, content_type) in [(false, true), (true, false)] {
+            let response = refusal(&error, is_bodiless);
+            assert_eq!(response.status_code, 401);
+            assert_eq!(response.body.is_none(), is_bodiless);
+            assert_eq!(
+                response.headers.contains_key(header::CONTENT_TYPE),
+                content_type
+            );
+        }
+        let xero = json!({"provider": "xero", "secrets": ["s"]});
+        let xero = Source::parse("s", &xero).unwrap();
+        assert!(xero.recipe.response().unwrap().body.is_empty());
+    }
+}

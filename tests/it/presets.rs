@@ -1,5 +1,6 @@
-//! Every case of every preset, with the real binary: `tests/vectors/providers`, made by `openssl` or published
-//! by the providers. The cases include forged variants of each signed part, and sources with several secrets.
+//! Every case of every preset, with the real binary: `tests/vectors/providers`, made by `openssl` or
+//! published by the providers. The cases include forged variants of each signed part, and sources with
+//! several secrets.
 //!
 //! Each case is a source of its own, so that none is a duplicate of another one.
 

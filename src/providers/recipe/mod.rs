@@ -100,7 +100,7 @@ impl FromStr for Authenticity {
 
     fn from_str(name: &str) -> Result<Self, ()> {
         let all = [Self::Signature, Self::Token, Self::None];
-        all.into_iter().find(|it| it.name() == name).ok_or(())
+        all.into_iter().find(|proof| proof.name() == name).ok_or(())
     }
 }
 

@@ -42,7 +42,8 @@ impl Ledger {
         new: &NewItem,
     ) -> Result<bool, LedgerError> {
         let fields = fields::attribute(&new.fields, kept.matched.is_some());
-        let set = "SET #state = :accepted, id = :id, #type = :type, #provider = :provider, accepted_at = :now";
+        let set = "SET #state = :accepted, id = :id, #type = :type, #provider = :provider, \
+                   accepted_at = :now";
         let fields_too = match fields {
             Some(_) => ", #fields = :fields REMOVE reason",
             None => " REMOVE reason, #fields",

@@ -441,6 +441,92 @@ mod tests {
     }
 
     #[test]
+    fn a_body_is_known_for_as_long_as_it_is_kept_where_its_id_is_not_signed() {
+        let (minutes, hours) = (SignedDuration::from_mins, SignedDuration::from_hours);
+        let (always, never) = (SignedDuration::MAX, minutes(10));
+        for (entry, with_id, without) in [
+            (json!({"provider": "github"}), always, always),
+            (
+                json!({"provider": "github", "dedupe_window": "2h"}),
+                hours(2),
+                hours(2),
+            ),
+            (
+                json!({"provider": "github", "dedupe": "id"}),
+                ID_WINDOW,
+                never,
+            ),
+            (json!({"provider": "stripe"}), ID_WINDOW, never),
+            (
+                json!({"provider": "stripe", "dedupe": "body"}),
+                always,
+                always,
+            ),
+            (json!({"provider": "dropbox"}), never, never),
+        ] {
+            let mut entry = entry;
+            entry["secrets"] = json!(["s"]);
+            let source = source(entry.clone()).unwrap();
+            let windows = [true, false].map(|has_id| source.window(has_id, false));
+            assert_eq!(windows, [with_id, without], "{entry}");
+        }
+    }
+
+    #[test]
+    fn a_source_waits_for_a_secret_only_while_it_has_none() {
+        let notion = |entry: Value| {
+            let mut entry = entry;
+            entry["provider"] = json!("notion");
+            source(entry)
+        };
+        let waiting = notion(json!({"waiting": true})).unwrap();
+        assert!(waiting.waits && waiting.secrets().is_empty());
+        assert_eq!(waiting.authenticity(), Authenticity::Signature);
+        assert!(
+            !notion(json!({"waiting": true, "secrets": ["s"]}))
+                .unwrap()
+                .waits
+        );
+        assert_eq!(
+            notion(json!({"waiting": false})),
+            Err(SourceError::NoSecret)
+        );
+        assert_eq!(notion(json!({"waiting": "yes"})), Err(SourceError::Waiting));
+        let open = json!({"auth": "none", "signature_header": null, "signature_prefix": null});
+        assert_eq!(
+            notion(open.clone()).unwrap().authentication,
+            Authentication::Unsigned
+        );
+        let mut useless = open;
+        useless["secrets"] = json!(["s"]);
+        assert_eq!(notion(useless), Err(SourceError::UselessSecrets));
+    }
+
+    #[test]
+    fn a_secret_that_its_recipe_cannot_use_disables_the_source() {
+        for (entry, expected) in [
+            (
+                json!({"provider": "standard-webhooks", "secrets": ["whsec_"]}),
+                SecretError::Empty,
+            ),
+            (
+                json!({"provider": "standard-webhooks", "secrets": ["whsec_?"]}),
+                SecretError::NotBase64,
+            ),
+            (
+                json!({"provider": "sendgrid", "secrets": ["AAAA"]}),
+                SecretError::NotAPublicKey,
+            ),
+            (
+                json!({"provider": "meta", "secrets": ["t"], "verify_token": "t"}),
+                SecretError::VerifyToken,
+            ),
+        ] {
+            assert_eq!(source(entry), Err(SourceError::Secret(expected)));
+        }
+    }
+
+    #[test]
     fn a_malformed_source_disables_itself_for_its_own_reason() {
         for (entry, reason) in [
             (json!("secret"), SourceError::NotAnObject),
