@@ -42,12 +42,12 @@ fn entry(case: &Case) -> Value {
 /// The outcome in the line of the last request, and whether any line has this text.
 async fn logged(function: &Function, text: &str) -> (String, bool) {
     let lines = function.output().await;
-    let outcomes = lines.iter().filter_map(|line| {
+    let mut outcomes = lines.iter().filter_map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
         Some(line["outcome"].as_str()?.to_owned())
     });
     let has_text = lines.iter().any(|line| line.contains(text));
-    (outcomes.last().unwrap_or_default(), has_text)
+    (outcomes.next_back().unwrap_or_default(), has_text)
 }
 
 /// Whether an answer has the headers and the body that a case expects.
