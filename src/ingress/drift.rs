@@ -23,7 +23,7 @@ const MAX_TYPES: usize = 500;
 /// it comes.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// The hashes that this copy of the function knows, by the [namespace](namespace) of the provider.
+/// The hashes that this copy of the function knows, by the [`namespace`] of the provider.
 #[derive(Debug, Default)]
 pub(super) struct ShapeCache(Mutex<HashMap<String, ProviderShapes>>);
 
