@@ -53,7 +53,8 @@ pub struct Source {
     /// What makes a webhook authentic.
     pub authentication: Authentication,
     /// How long an equal id counts as the same delivery; of a source that knows copies by their bodies, how
-    /// long an equal body does, unless it tells of what [happens once](crate::providers::Provider::happens_once).
+    /// long an equal body does, unless it tells of what [happens
+    /// once](crate::providers::Provider::happens_once).
     pub dedupe_window: SignedDuration,
     /// The origins that may send webhooks, for the handshake of CloudEvents; `*` is any.
     pub origins: Vec<String>,
