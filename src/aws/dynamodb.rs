@@ -217,7 +217,7 @@ pub async fn write_batch(
     Ok(())
 }
 
-/// Inserts at most [`MAX_TRANSACTION`] items that have an `id`, all of them or none; false if the key of one
+/// Inserts at most `MAX_TRANSACTION` items that have an `id`, all of them or none; false if the key of one
 /// is taken.
 ///
 /// `BatchWriteItem` would replace the items that are there: only a transaction has this condition. It [costs

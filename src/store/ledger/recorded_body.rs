@@ -1,5 +1,5 @@
-//! What a delivery needs of a recorded webhook: its bytes, its content type and what else its event is made of.
-//! An item without any of its other attributes is delivered all the same.
+//! What a delivery needs of a recorded webhook: its bytes, its content type and what else its event is made
+//! of. An item without any of its other attributes is delivered all the same.
 
 use super::fields;
 use super::item::{is_of, required};
