@@ -5,6 +5,7 @@
 mod body;
 mod commands;
 mod condition;
+mod diagnose;
 mod document;
 #[cfg(test)]
 mod documentation;
@@ -20,9 +21,11 @@ mod providers;
 mod rate_limit;
 #[cfg(test)]
 mod samples;
+mod settings;
 mod stack;
 mod time;
 mod web;
+mod words;
 
 use clap::error::ErrorKind as Problem;
 use clap::{Parser, Subcommand};

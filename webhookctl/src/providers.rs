@@ -2,7 +2,35 @@
 //! Payload URLs that they accept.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use webhook_gateway::providers::{self, Provider};
+use webhook_gateway::providers::recipe::CUSTOM;
+use webhook_gateway::providers::{self, Provider, presets};
+
+/// The name of a preset, or `custom`, from the command line.
+pub(crate) fn name(text: &str) -> Result<String, String> {
+    if text == CUSTOM || presets::find(text).is_some() {
+        return Ok(text.to_owned());
+    }
+    let near = presets::all().map(|preset| preset.name());
+    let near: Vec<_> = near.filter(|name| is_near(name, text)).collect();
+    let near = match near.is_empty() {
+        true => String::new(),
+        false => format!("; did you mean {}?", near.join(" or ")),
+    };
+    Err(format!(
+        "there is no such preset: `webhookctl provider list` lists them, and custom takes a recipe of your own{near}"
+    ))
+}
+
+/// Whether a name begins as another one does, whatever stands between its words.
+fn is_near(name: &str, text: &str) -> bool {
+    let letters = |text: &str| -> String {
+        let letters = text.chars().filter(char::is_ascii_alphanumeric);
+        letters.map(|c| c.to_ascii_lowercase()).collect()
+    };
+    let (name, text) = (letters(name), letters(text));
+    let length = text.len().min(4);
+    length >= 3 && name.get(..length) == text.get(..length)
+}
 
 /// A new secret, in the form of the provider's own secrets.
 pub(crate) fn generate_secret(provider: Provider) -> Result<String, getrandom::Error> {

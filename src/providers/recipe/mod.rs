@@ -120,14 +120,24 @@ impl Recipe {
     /// A field of the source replaces that of the preset, a member of `event` its member, and null removes
     /// it. An `auth` of another kind removes how the preset authenticates.
     pub fn of_source(provider: &str, fields: &Map<String, Value>) -> Result<Self, RecipeError> {
-        if provider == CUSTOM {
-            return Self::from_fields(fields);
-        }
-        let preset = presets::find(provider)
-            .ok_or_else(|| error::invalid("provider", "the name of a preset, or custom"))?;
-        let merged = read::merged(preset.recipe_fields(), fields);
+        let merged = Self::fields_of_source(provider, fields)?;
         let code = provider.parse().ok();
         read::recipe(&merged, code)
+    }
+
+    /// The fields that the recipe of a source is made of: those of the preset with those of the source in
+    /// their places. None of them is null.
+    pub fn fields_of_source(
+        provider: &str,
+        fields: &Map<String, Value>,
+    ) -> Result<Map<String, Value>, RecipeError> {
+        let preset = match provider {
+            CUSTOM => Map::new(),
+            name => presets::find(name)
+                .ok_or_else(|| error::invalid("provider", "the name of a preset, or custom"))?
+                .recipe_fields(),
+        };
+        Ok(read::merged(preset, fields))
     }
 
     /// The recipe that an object is.

@@ -2,12 +2,14 @@
 
 use super::silence;
 use super::view::SourceView;
-use crate::Result;
 use crate::document::Document;
 use crate::output::Output;
+use crate::settings::{Field, Setting};
 use crate::stack::Stack;
+use crate::{Result, providers, settings};
 use clap::Args;
 use serde_json::{Map, Value};
+use std::path::PathBuf;
 use webhook_gateway::store::sources::{Source, SourceError};
 
 /// Changes the settings of a source; its secrets stay.
@@ -17,13 +19,22 @@ Settings that are not named stay as they are. `--no-` before the name of a flag 
 with --silent-after is watched from now on: the gateway reports it if it sends nothing for that long. A source
 that was reported is watched again from its next webhook on, or when --silent-after is set again.
 
+--provider takes another preset as it is: fields that were set for the previous provider are removed, except
+public_url. Then --from, --unset and --set change fields of the recipe. A value that is JSON is taken as JSON,
+any other one as text; null removes the field of the preset, and --unset restores it. An event field is named
+event.type, event.id, and so on. A change that makes no valid source is refused, and the error names the field.
+
 With --json: the object of `source list --json`.
 
 Examples:
   webhookctl source update studio --silent-after 2h
   webhookctl source update studio --no-silent-after
   webhookctl source update hr --dedupe-window 2h
-  webhookctl source update content --origin studio.example.com")]
+  webhookctl source update content --origin studio.example.com
+  webhookctl source update shop --set encoding=base64 --set 'event.type=com.acme.{$.topic}'
+  webhookctl source update shop --unset encoding
+  webhookctl source update shop --provider stripe
+  webhookctl source update shop --from recipe.json")]
 pub(crate) struct Update {
     /// The name of the source.
     name: String,
@@ -47,6 +58,18 @@ pub(crate) struct Update {
     /// Removes the origins.
     #[arg(long, conflicts_with = "origins")]
     no_origin: bool,
+    /// Takes another provider: the name of a preset, or custom.
+    #[arg(long, value_name = "NAME", value_parser = providers::name)]
+    provider: Option<String>,
+    /// Sets a field of the recipe, such as encoding=base64 or event.type=com.acme.{$.type}.
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    set: Vec<Setting>,
+    /// Removes a field that the source has itself: that of the preset holds again.
+    #[arg(long = "unset", value_name = "FIELD")]
+    unset: Vec<Field>,
+    /// Sets all fields of a JSON object in a file.
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
 }
 
 pub(crate) async fn run(arguments: Update, stack: &Stack, output: Output) -> Result<()> {
@@ -57,7 +80,8 @@ pub(crate) async fn run(arguments: Update, stack: &Stack, output: Output) -> Res
     let before = document.entry(&name)?.clone();
     let mut entry = before.clone();
     let members = entry.as_object_mut().ok_or(SourceError::NotAnObject)?;
-    arguments.apply(members);
+    let from = arguments.from.as_deref().map(settings::read).transpose()?;
+    arguments.apply(members, from.unwrap_or_default());
     let source = Source::parse(&name, &entry)?;
     if is_of_window {
         super::check_window(&source, stack)?;
@@ -77,7 +101,21 @@ pub(crate) async fn run(arguments: Update, stack: &Stack, output: Output) -> Res
 }
 
 impl Update {
-    fn apply(self, members: &mut Map<String, Value>) {
+    /// Changes an entry, with the settings of a file.
+    pub(crate) fn apply(self, members: &mut Map<String, Value>, from: Vec<Setting>) {
+        if let Some(provider) = self.provider {
+            settings::keep_for(&provider, members);
+            members.insert("provider".to_owned(), provider.into());
+        }
+        for setting in from {
+            setting.apply(members);
+        }
+        for field in &self.unset {
+            field.clear(members);
+        }
+        for setting in self.set {
+            setting.apply(members);
+        }
         let origins = (!self.origins.is_empty()).then(|| self.origins.into());
         for (name, value, is_cleared) in [
             (
@@ -117,7 +155,7 @@ mod tests {
         let line = ["webhookctl", "studio"].into_iter().chain(line.split(' '));
         let update = Line::try_parse_from(line).unwrap().update;
         let mut entry = entry;
-        update.apply(entry.as_object_mut().unwrap());
+        update.apply(entry.as_object_mut().unwrap(), Vec::new());
         entry
     }
 
@@ -136,6 +174,37 @@ mod tests {
         assert_eq!(other["silent_after"], "2h");
         let cleared = applied(set, "--no-silent-after --no-dedupe-window --no-origin");
         assert_eq!(cleared, bare);
+    }
+
+    #[test]
+    fn fields_are_set_and_unset_and_another_provider_takes_none_of_them_along() {
+        let entry = json!({
+            "provider": "github", "secrets": ["s"], "encoding": "base64", "event": {"type": "a"},
+            "public_url": "https://a.example.com/", "silent_after": "2h",
+        });
+        let set = applied(
+            entry.clone(),
+            "--set encoding=hex --set event.id={$.id} --unset event.type",
+        );
+        let expected = json!({
+            "provider": "github", "secrets": ["s"], "encoding": "hex", "event": {"id": "{$.id}"},
+            "public_url": "https://a.example.com/", "silent_after": "2h",
+        });
+        assert_eq!(set, expected);
+        let switched = applied(entry, "--provider stripe --set timestamp_tolerance=10m");
+        let expected = json!({
+            "provider": "stripe", "secrets": ["s"], "public_url": "https://a.example.com/",
+            "silent_after": "2h", "timestamp_tolerance": "10m",
+        });
+        assert_eq!(switched, expected);
+        for wrong in [
+            ["--provider", "stipe"],
+            ["--set", "encoding"],
+            ["--set", "secrets=x"],
+        ] {
+            let line = ["webhookctl", "a"].into_iter().chain(wrong);
+            assert!(Line::try_parse_from(line).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]
