@@ -2,7 +2,9 @@
 //! command has an example, and docs/cli.md is up to date.
 
 use crate::Cli;
+use crate::commands::provider::show::ProviderDetails;
 use clap::{CommandFactory, Parser};
+use webhook_gateway::providers::presets;
 
 /// The commands that are named anywhere, each with its place.
 fn named() -> Vec<(String, String)> {
@@ -195,4 +197,82 @@ fn the_reference_of_the_cli_is_up_to_date() {
         written == reference,
         "docs/cli.md is out of date: UPDATE_DOCS=1 cargo test -p webhookctl cli"
     );
+}
+
+/// The table of all presets, and what to do at each provider.
+fn providers() -> String {
+    let all: Vec<_> = presets::all().map(ProviderDetails::of).collect();
+    let mut text = format!(
+        "# Providers\n\nThe gateway has {} presets. Generated from `src/providers/presets` by \
+         `UPDATE_DOCS=1 cargo test --bin webhookctl`. [Sources](sources.md#any-other-provider) tells how to \
+         receive the webhooks of any other provider, and [Add a preset](contributing-presets.md) how to \
+         add one.\n\n\
+         Evidence: *published-vector*, the provider publishes a signed example, and the gateway verifies it; \
+         *official-document*, the provider documents it; *third-party*, others say so: check it with a live \
+         webhook.\n\n\
+         | preset | provider | authentication | handshake | evidence |\n|---|---|---|---|---|\n",
+        all.len()
+    );
+    let cell = |text: &str| text.replace('|', "\\|").replace("\\n", "\\\\n");
+    for preset in &all {
+        let anchor: String = preset.name.to_owned();
+        text += &format!(
+            "| [`{}`](#{anchor}) | {} | {} | {} | {} |\n",
+            preset.name,
+            cell(&preset.title),
+            cell(&preset.authentication),
+            preset.handshake.unwrap_or("–"),
+            preset.evidence
+        );
+    }
+    for preset in &all {
+        text += &format!(
+            "\n## {}\n\n{}: [documentation]({}).\n\n",
+            preset.name, preset.title, preset.documentation
+        );
+        for (at, step) in preset.setup.iter().enumerate() {
+            let step = step.replace("{payload_url}", "the Payload URL");
+            text += &format!("{}. {step}\n", at + 1);
+        }
+        let facts = &preset.facts;
+        let timeout = facts
+            .timeout
+            .as_ref()
+            .map(|text| format!("Timeout: {text}."));
+        let retries = facts
+            .retries
+            .as_ref()
+            .map(|text| format!("Retries: {text}."));
+        let facts: Vec<_> = timeout
+            .into_iter()
+            .chain(retries)
+            .chain(facts.notes.clone())
+            .collect();
+        for (at, fact) in facts.iter().enumerate() {
+            text += if at == 0 { "\n" } else { "" };
+            text += &format!("* {fact}\n");
+        }
+    }
+    text
+}
+
+#[test]
+fn the_page_of_the_providers_is_up_to_date() {
+    let file = testkit::root().join("docs/providers.md");
+    let page = providers();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&file, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        written == page,
+        "docs/providers.md is out of date: UPDATE_DOCS=1 cargo test --bin webhookctl"
+    );
+}
+
+#[test]
+fn the_readme_counts_the_presets() {
+    let text = std::fs::read_to_string(testkit::root().join("README.md")).unwrap();
+    let count = format!("{} presets", presets::all().count());
+    assert!(text.contains(&count), "README.md does not say {count}");
 }

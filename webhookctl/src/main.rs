@@ -110,7 +110,7 @@ enum Command {
     /// Registers sources with WoodWing Studio Server.
     #[command(subcommand)]
     Woodwing(woodwing::Command),
-    /// Lists the companies whose webhooks the gateway accepts: how each signs, and what to enter there.
+    /// Lists the providers that the gateway has a preset for: how each signs, and what to enter there.
     #[command(subcommand)]
     Provider(provider::Command),
     Completions(completions::Completions),

@@ -2,13 +2,23 @@
 //! Payload URLs that they accept.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use webhook_gateway::providers::recipe::CUSTOM;
+use serde_json::Map;
+use webhook_gateway::providers::presets::Preset;
+use webhook_gateway::providers::recipe::{CUSTOM, Recipe};
 use webhook_gateway::providers::{self, Provider, presets};
 
 /// The name of a preset, or `custom`, from the command line.
 pub(crate) fn name(text: &str) -> Result<String, String> {
-    if text == CUSTOM || presets::find(text).is_some() {
-        return Ok(text.to_owned());
+    match text {
+        CUSTOM => Ok(text.to_owned()),
+        _ => preset(text).map(|preset| preset.name().to_owned()),
+    }
+}
+
+/// A preset, from the command line.
+pub(crate) fn preset(text: &str) -> Result<Preset, String> {
+    if let Some(preset) = presets::find(text) {
+        return Ok(preset);
     }
     let near = presets::all().map(|preset| preset.name());
     let near: Vec<_> = near.filter(|name| is_near(name, text)).collect();
@@ -17,8 +27,30 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
         false => format!("; did you mean {}?", near.join(" or ")),
     };
     Err(format!(
-        "there is no such preset: `webhookctl provider list` lists them, and custom takes a recipe of your own{near}"
+        "there is no preset of this name: `webhookctl provider list` lists them, and a source with --provider \
+         custom takes a recipe of its own{near}"
     ))
+}
+
+/// The recipe of a preset, with a verify token where it needs one.
+pub(crate) fn recipe(preset: Preset) -> Option<Recipe> {
+    let token = Map::from_iter([("verify_token".to_owned(), "token".into())]);
+    let bare = Recipe::of_source(preset.name(), &Map::new());
+    bare.or_else(|_| Recipe::of_source(preset.name(), &token))
+        .ok()
+}
+
+/// The steps of a setup, numbered, with a Payload URL.
+pub(crate) fn setup(steps: &[String], payload_url: &str) -> Vec<String> {
+    let steps = steps.iter().enumerate();
+    let step = |(at, step): (usize, &String)| {
+        format!(
+            "  {}. {}",
+            at + 1,
+            step.replace("{payload_url}", payload_url)
+        )
+    };
+    steps.map(step).collect()
 }
 
 /// Whether a name begins as another one does, whatever stands between its words.
@@ -87,6 +119,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_preset_is_found_by_its_name_and_a_near_one_is_named() {
+        assert_eq!(name("stripe"), Ok("stripe".to_owned()));
+        assert_eq!(name("custom"), Ok("custom".to_owned()));
+        assert!(preset("custom").is_err());
+        let error = name("GitHub").unwrap_err();
+        assert!(error.contains("did you mean github?"), "{error}");
+        let error = name("acme").unwrap_err();
+        assert!(
+            error.contains("provider list") && !error.contains("mean"),
+            "{error}"
+        );
     }
 
     #[test]

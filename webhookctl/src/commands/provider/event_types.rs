@@ -4,7 +4,7 @@ use crate::Result;
 use crate::output::Output;
 use clap::Args;
 use serde::Serialize;
-use webhook_gateway::providers::Provider;
+use webhook_gateway::providers::{Provider, UnknownProvider, presets};
 
 /// Lists the event types that the providers document.
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ Examples:
   webhookctl provider event-types --provider people-force --json")]
 pub(crate) struct EventTypes {
     /// Lists only those of one provider: creative-force, woodwing, creads or people-force.
-    #[arg(long)]
+    #[arg(long, value_parser = documented)]
     provider: Option<Provider>,
 }
 
@@ -30,6 +30,17 @@ struct EventType {
 
 impl EventType {
     pub(crate) const COLUMNS: &[&str] = &["provider", "type"];
+}
+
+/// A provider whose event types are known.
+fn documented(name: &str) -> std::result::Result<Provider, String> {
+    name.parse().map_err(|error: UnknownProvider| match presets::find(name) {
+        Some(_) => format!(
+            "the gateway has no list of the event types of {name}: `webhookctl provider show {name}` links \
+             the provider's document"
+        ),
+        None => error.to_string(),
+    })
 }
 
 pub(crate) fn run(arguments: &EventTypes, output: Output) -> Result<()> {
@@ -47,4 +58,16 @@ pub(crate) fn run(arguments: &EventTypes, output: Output) -> Result<()> {
         &providers.flat_map(types).collect::<Vec<_>>(),
         EventType::COLUMNS,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_without_a_list_says_so() {
+        assert_eq!(documented("creads"), Ok(Provider::Creads));
+        assert!(documented("github").unwrap_err().contains("no list"));
+        assert!(documented("acme").unwrap_err().contains("unknown provider"));
+    }
 }

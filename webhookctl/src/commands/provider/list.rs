@@ -4,19 +4,22 @@ use super::show::ProviderDetails;
 use crate::Result;
 use crate::output::Output;
 use clap::Args;
-use webhook_gateway::providers::Provider;
+use webhook_gateway::providers::presets;
 
-/// Lists the providers, and how each signs its webhooks.
+/// Lists the providers that the gateway has a preset for, and how each authenticates its webhooks.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Any other provider is a source with --provider custom and a recipe of its own.
+
 With --json: the object of `provider show` for each.
 
 Examples:
   webhookctl provider list
-  webhookctl provider list --json | jq -r .name")]
+  webhookctl provider list --json | jq -r 'select(.handshake != null).name'")]
 pub(crate) struct List {}
 
 pub(crate) fn run(output: Output) -> Result<()> {
-    let columns = ["name", "company", "authentication"];
-    output.list(&Provider::ALL.map(ProviderDetails::of), &columns)
+    let columns = ["name", "title", "authentication", "handshake", "evidence"];
+    let presets: Vec<_> = presets::all().map(ProviderDetails::of).collect();
+    output.list(&presets, &columns)
 }

@@ -1,8 +1,8 @@
-//! `webhookctl provider`: the companies whose webhooks the gateway accepts.
+//! `webhookctl provider`: the providers that the gateway has a preset for.
 
 mod event_types;
 mod list;
-mod show;
+pub(crate) mod show;
 
 use crate::Result;
 use crate::output::Output;
@@ -14,7 +14,7 @@ These commands need no stack.
 
 Examples:
   webhookctl provider list
-  webhookctl provider show creative-force
+  webhookctl provider show github
   webhookctl provider event-types --provider people-force")]
 pub(crate) enum Command {
     List(list::List),
