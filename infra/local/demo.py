@@ -24,7 +24,10 @@ from stack import TARGET
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / os.environ.get("LOCAL_DIR", ".local")
 PAYLOADS = ROOT / "tests" / "payloads"
-PROVIDERS = ("creative-force", "woodwing", "people-force", "creads")
+PROVIDERS = ("creative-force", "woodwing", "people-force", "creads", "github", "custom")
+# What the samples of a provider need beside their body, and its source beside its name.
+HEADERS = {"github": ("X-GitHub-Event: issues", "X-GitHub-Delivery: 72d3162e-cc78-11e3-81ab-4c9367dc0958")}
+RECIPES = {"custom": PAYLOADS / "custom" / "recipe.json"}
 # The delivery queue is the delivery function's: a message that is received here is not delivered.
 QUEUES = {
     "events": "EventsQueueUrl",
@@ -102,6 +105,16 @@ EXPECTED = [
     creads("webhook", "deleted", "55a3e0b2c4d19"),
     creads("webhook", "updated", "55a3e0b2c4d19"),
     creads("work", "created", "55a4125f0a7b6"),
+    ("github", "issues.json", "", event("com.github.issues.opened", "octocat/Hello-World")),
+    # GitHub signs no header: a request that is sent again under another id is known by its body.
+    ("github", "issues.json", "another id", {"answer": "200 duplicate"}),
+    ("github", "issues.json", "forged", {"answer": "401 Unauthorized"}),
+    (
+        "custom",
+        "invitee.json",
+        "",
+        event("com.example.booking.invitee.created", "https://api.example.com/invitees/AAAA"),
+    ),
 ]
 DELIVERED = [row for row in EXPECTED if row[0] == DELIVERED_PROVIDER and row[3].get("queue") == "events"]
 
@@ -117,7 +130,8 @@ def main():
         try:
             say("create one source per provider")
             for provider, source in sources.items():
-                tool("source", "create", source, "--provider", provider)
+                recipe = ("--from", str(RECIPES[provider])) if provider in RECIPES else ()
+                tool("source", "create", source, "--provider", provider, *recipe)
                 created.append(("source", source))
                 print(f"   {provider}: {outputs['WebhookUrl']}/{source}", flush=True)
             say(f"create an endpoint for the events of {DELIVERED_PROVIDER}: a server that first answers 503")
@@ -238,6 +252,9 @@ def send(tool, source, row):
     arguments = ["send", "--source", source]
     if how == "forged":
         arguments.append("--forge")
+    for header in HEADERS.get(provider, ()):
+        changed = header.replace("72d3162e", "ffffffff") if how == "another id" else header
+        arguments += ["--header", changed]
     arguments.append("-" if how == "not JSON" else str(PAYLOADS / provider / what))
     deadline = time.monotonic() + KNOWN_SECONDS
     waiting = False
@@ -382,7 +399,7 @@ def summarize(outputs, sources, rows, endpoint, delivered):
         "accepted": f"{count('200 accepted')}, each as a CloudEvent on the queue {queue('events')}",
         "duplicate": f"{count('200 duplicate')}: the same webhook again, which is not published again",
         "quarantined": f"{count('200 quarantined')}: signed, but no JSON; on the queue {queue('quarantine')}",
-        "rejected": f"{count('401 Unauthorized')}: its signature was forged",
+        "rejected": f"{count('401 Unauthorized')}: their signatures were forged",
         "delivered": f"{len(delivered)} events of {DELIVERED_PROVIDER} to the endpoint {endpoint.url}",
         "retried": f"1: the endpoint answered 503 to the first of {requests} requests; the gateway {again}",
         "verified": f"{signed} of {requests} requests: their Standard Webhooks signature, with Python's hmac",
