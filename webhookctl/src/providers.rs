@@ -3,8 +3,9 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Map;
+use webhook_gateway::providers::mapping::BodyKind;
 use webhook_gateway::providers::presets::Preset;
-use webhook_gateway::providers::recipe::{CUSTOM, Recipe};
+use webhook_gateway::providers::recipe::{CUSTOM, Kind, Recipe, Scheme, SecretEncoding};
 use webhook_gateway::providers::{self, Provider, presets};
 
 /// The name of a preset, or `custom`, from the command line.
@@ -64,27 +65,39 @@ fn is_near(name: &str, text: &str) -> bool {
     length >= 3 && name.get(..length) == text.get(..length)
 }
 
-/// A new secret, in the form of the provider's own secrets.
-pub(crate) fn generate_secret(provider: Provider) -> Result<String, getrandom::Error> {
+/// A new secret, in the form of the provider's own secrets or of those that its recipe reads.
+pub(crate) fn generate_secret(provider: &str, recipe: &Recipe) -> crate::Result<String> {
     let mut random = [0; 32];
     getrandom::fill(&mut random)?;
-    Ok(match provider {
-        Provider::CreativeForce => STANDARD.encode(random),
-        Provider::WoodWing => uuid::Uuid::new_v4().to_string(),
-        Provider::Creads | Provider::PeopleForce => hex::encode(random),
+    let base64 = STANDARD.encode(random);
+    Ok(match (provider.parse(), recipe.scheme()) {
+        (Ok(Provider::CreativeForce), _) => base64,
+        (Ok(Provider::WoodWing), _) => uuid::Uuid::new_v4().to_string(),
+        (_, Scheme::Basic) => format!("webhooks:{}", hex::encode(random)),
+        (_, Scheme::Signed(signing)) => match (signing.kind, signing.secret_encoding) {
+            (Kind::PublicKey(_), _) => {
+                return Err("the provider signs with its private key: give its public key by --secret-stdin".into());
+            }
+            (_, SecretEncoding::Base64) if is_standard(provider) => format!("whsec_{base64}"),
+            (_, SecretEncoding::Base64) => base64,
+            (_, SecretEncoding::Hex | SecretEncoding::Raw) => hex::encode(random),
+        },
+        (_, Scheme::Token(_) | Scheme::Open) => hex::encode(random),
     })
 }
 
-/// The same for a provider of any name.
-pub(crate) fn random_secret(provider: &str) -> Result<String, getrandom::Error> {
-    generate_secret(provider.parse().unwrap_or(Provider::Creads))
+/// Whether a provider's secrets are written as Standard Webhooks says.
+fn is_standard(provider: &str) -> bool {
+    matches!(provider, "standard-webhooks" | "svix")
 }
 
 /// The content type that the provider sends.
-pub(crate) fn content_type(provider: &str) -> &'static str {
-    match provider.parse() {
-        Ok(Provider::WoodWing) => "application/cloudevents+json",
-        _ => "application/json",
+pub(crate) fn content_type(provider: &str, recipe: &Recipe) -> &'static str {
+    match (provider.parse(), recipe.body()) {
+        (Ok(Provider::WoodWing), _) => "application/cloudevents+json",
+        (_, BodyKind::Json) => "application/json",
+        (_, BodyKind::Form | BodyKind::FormField(_)) => "application/x-www-form-urlencoded",
+        (_, BodyKind::Any) => "application/octet-stream",
     }
 }
 
@@ -102,23 +115,49 @@ pub(crate) fn payload_url_problem(provider: &str, url: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn a_generated_secret_has_the_providers_form_and_is_fresh() {
-        for provider in Provider::ALL {
-            let secret = generate_secret(provider).unwrap();
-            assert_ne!(secret, generate_secret(provider).unwrap());
-            match provider {
-                Provider::CreativeForce => assert_eq!(STANDARD.decode(secret).unwrap().len(), 32),
-                Provider::WoodWing => {
+        for preset in presets::all() {
+            let recipe = recipe(preset).unwrap();
+            let make = || generate_secret(preset.name(), &recipe);
+            if preset.name() == "sendgrid" {
+                assert!(make().unwrap_err().to_string().contains("--secret-stdin"));
+                continue;
+            }
+            let secret = make().unwrap();
+            assert_ne!(secret, make().unwrap());
+            assert!(
+                !recipe.secret(&secret).unwrap().is_short(),
+                "{}",
+                preset.name()
+            );
+            match preset.name() {
+                "creative-force" => assert_eq!(STANDARD.decode(secret).unwrap().len(), 32),
+                "woodwing" => {
                     let groups: Vec<_> = secret.split('-').map(str::len).collect();
                     assert_eq!(groups, [8, 4, 4, 4, 12]);
                 }
-                Provider::Creads | Provider::PeopleForce => {
+                "svix" => assert!(secret.starts_with("whsec_")),
+                "creads" | "people-force" | "github" => {
                     assert_eq!(hex::decode(secret).unwrap().len(), 32);
                 }
+                _ => {}
             }
         }
+        let fields = json!({"auth": "basic", "event": {"type": "a"}});
+        let basic = Recipe::of_source(CUSTOM, fields.as_object().unwrap()).unwrap();
+        let secret = generate_secret(CUSTOM, &basic).unwrap();
+        assert!(basic.secret(&secret).is_ok());
+    }
+
+    #[test]
+    fn a_content_type_is_that_of_the_body() {
+        let of = |name| content_type(name, &recipe(presets::find(name).unwrap()).unwrap());
+        assert_eq!(of("woodwing"), "application/cloudevents+json");
+        assert_eq!(of("github"), "application/json");
+        assert_eq!(of("twilio"), "application/x-www-form-urlencoded");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use webhook_gateway::providers::recipe::Recipe;
 
 /// The members of a source that have flags or commands of their own, and the way to change them.
-const OWN: [(&str, &str); 6] = [
+const OWN: [(&str, &str); 7] = [
     ("provider", "use --provider"),
     (
         "secrets",
@@ -17,6 +17,7 @@ const OWN: [(&str, &str); 6] = [
     ("origins", "use --origin"),
     ("dedupe_window", "use --dedupe-window"),
     ("silent_after", "use --silent-after"),
+    ("waiting", "use --waiting of `webhookctl source create`"),
 ];
 
 /// The members of a field that is an object are written as `event.type`.
@@ -137,7 +138,7 @@ pub(crate) fn keep_for(provider: &str, entry: &mut Map<String, Value>) {
     let is_hub = preset.get("handshake").and_then(Value::as_str) == Some("hub");
     let own = OWN.map(|(name, _)| name);
     entry.retain(|name, _| match name.as_str() {
-        "public_url" | "waiting" => true,
+        "public_url" => true,
         "verify_token" => is_hub,
         name => own.contains(&name),
     });
@@ -146,7 +147,7 @@ pub(crate) fn keep_for(provider: &str, entry: &mut Map<String, Value>) {
 /// The fields of an entry that its recipe is made of.
 pub(crate) fn of_recipe(entry: &Map<String, Value>) -> Map<String, Value> {
     let own = OWN.map(|(name, _)| name);
-    let is_of_recipe = |name: &String| name != "waiting" && !own.contains(&name.as_str());
+    let is_of_recipe = |name: &String| !own.contains(&name.as_str());
     let fields = entry.iter().filter(|(name, _)| is_of_recipe(name));
     fields
         .map(|(name, value)| (name.clone(), value.clone()))
@@ -229,6 +230,7 @@ mod tests {
             ("secrets=hunter2", "--secret-stdin"),
             ("provider=stripe", "--provider"),
             ("silent_after=2h", "--silent-after"),
+            ("waiting=true", "--waiting"),
             ("encoding", "FIELD=VALUE"),
             ("=x", "name a field"),
             ("event.=x", "name a field"),

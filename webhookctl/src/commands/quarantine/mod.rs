@@ -3,7 +3,7 @@
 
 mod list;
 mod messages;
-mod rejected;
+pub(crate) mod rejected;
 mod release;
 mod show;
 

@@ -1,27 +1,27 @@
 //! The entry of a source in the document, and the secrets in it.
 
-use crate::{Result, providers};
+use crate::{Result, providers, settings};
 use serde_json::{Map, Value, json};
 use std::io::{self, IsTerminal, Read};
 use webhook_gateway::crypto::secret::{invisible, trimmed};
-use webhook_gateway::providers::Provider;
+use webhook_gateway::providers::presets::{self, Preset};
+use webhook_gateway::providers::recipe::{CUSTOM, Recipe};
 use webhook_gateway::store::sources::{Source, SourceError};
 
-/// An entry with the given members. Without a secret it is unsigned.
+/// An entry with the given members.
 pub(crate) fn new(
-    provider: Provider,
+    provider: &str,
     secret: Option<&str>,
     window: Option<&str>,
     silent_after: Option<&str>,
     origins: &[String],
-) -> Value {
+) -> Map<String, Value> {
     let mut entry = Map::new();
     let mut set = |name: &str, value: Value| entry.insert(name.to_owned(), value);
-    set("provider", provider.name().into());
-    match secret {
-        Some(secret) => set("secrets", json!([secret])),
-        None => set("unsigned", true.into()),
-    };
+    set("provider", provider.into());
+    if let Some(secret) = secret {
+        set("secrets", json!([secret]));
+    }
     if let Some(window) = window {
         set("dedupe_window", window.into());
     }
@@ -31,30 +31,44 @@ pub(crate) fn new(
     if !origins.is_empty() {
         set("origins", origins.into());
     }
-    entry.into()
+    entry
 }
 
 /// The provider that an entry names, even if the rest of the entry is not valid.
-pub(crate) fn provider(entry: &Value) -> Option<Provider> {
-    entry.get("provider")?.as_str()?.parse().ok()
+pub(crate) fn provider(entry: &Value) -> Option<&'static str> {
+    match entry.get("provider")?.as_str()? {
+        CUSTOM => Some(CUSTOM),
+        name => presets::find(name).map(Preset::name),
+    }
 }
 
-/// The provider of a valid source, whose secret alone may be missing.
-pub(crate) fn rotatable(name: &str, entry: &Value) -> Result<Provider> {
+/// The provider and the recipe of a valid source, whose secrets alone may be missing or useless.
+pub(crate) fn rotatable(name: &str, entry: &Value) -> Result<(&'static str, Recipe)> {
     match Source::parse(name, entry) {
-        Ok(_) | Err(SourceError::NoSecret) => Ok(provider(entry).ok_or(SourceError::Provider)?),
-        Err(error) => Err(format!("{error}: delete the source {name} and create it again").into()),
+        Ok(_) | Err(SourceError::NoSecret | SourceError::Secret(_)) => {
+            let provider = provider(entry).ok_or(SourceError::Provider)?;
+            let members = entry.as_object().ok_or(SourceError::NotAnObject)?;
+            let recipe = Recipe::of_source(provider, &settings::of_recipe(members))?;
+            Ok((provider, recipe))
+        }
+        Err(error) => Err(format!(
+            "{error}: correct the source {name} by `webhookctl source update {name}`, or delete it and create \
+             it again"
+        )
+        .into()),
     }
 }
 
 /// Puts a new secret first and keeps some of the present ones. Without a new one, it keeps only the first
-/// of these. Returns the number of secrets. A source with a secret is not unsigned any more.
+/// of these. Returns the number of secrets. A source with a secret is neither unsigned
+/// nor waiting any more.
 pub(crate) fn rotate(entry: &mut Value, new: Option<&str>, keep: usize) -> Result<usize> {
     let secrets = rotated(entry, new, keep)?;
     let count = secrets.len();
     if let Some(entry) = entry.as_object_mut() {
         entry.insert("secrets".to_owned(), secrets.into());
         entry.remove("unsigned");
+        entry.remove("waiting");
     }
     Ok(count)
 }
@@ -84,11 +98,11 @@ fn rotated(entry: &Value, new: Option<&str>, keep: usize) -> Result<Vec<String>>
 }
 
 /// A secret that is typed or piped, or a generated one.
-pub(crate) fn new_secret(provider: Provider, from_stdin: bool) -> Result<String> {
+pub(crate) fn new_secret(provider: &str, recipe: &Recipe, from_stdin: bool) -> Result<String> {
     if from_stdin {
         read_secret()
     } else {
-        Ok(providers::generate_secret(provider)?)
+        providers::generate_secret(provider, recipe)
     }
 }
 
@@ -119,8 +133,11 @@ fn text(bytes: &[u8]) -> Result<&str> {
     Ok(std::str::from_utf8(bytes).map_err(|_| "standard input is not UTF-8")?)
 }
 
-/// The only line of a text, without surrounding white space and quotes.
+/// The only line of a text, without surrounding white space, or all lines of a public key in PEM.
 fn one_line(text: &str) -> Result<&str> {
+    if trimmed(text).starts_with("-----BEGIN") {
+        return Ok(trimmed(text));
+    }
     if let Some(character) = invisible(text) {
         return Err(SourceError::Invisible(character).into());
     }
@@ -139,15 +156,16 @@ mod tests {
 
     #[test]
     fn an_entry_has_what_was_said_and_nothing_else() {
-        let provider = Provider::CreativeForce;
+        let of = |secret, window, gap, origins: &[String]| {
+            Value::from(new("creative-force", secret, window, gap, origins))
+        };
         let expected = json!({"provider": "creative-force", "secrets": ["s"]});
-        assert_eq!(new(provider, Some("s"), None, None, &[]), expected);
+        assert_eq!(of(Some("s"), None, None, &[]), expected);
         let expected = json!({
-            "provider": "creative-force", "unsigned": true, "dedupe_window": "1h", "silent_after": "2h",
-            "origins": ["*"],
+            "provider": "creative-force", "dedupe_window": "1h", "silent_after": "2h", "origins": ["*"],
         });
         let any = ["*".to_owned()];
-        assert_eq!(new(provider, None, Some("1h"), Some("2h"), &any), expected);
+        assert_eq!(of(None, Some("1h"), Some("2h"), &any), expected);
     }
 
     #[test]
@@ -168,9 +186,12 @@ mod tests {
     }
 
     #[test]
-    fn an_unsigned_source_becomes_a_signed_one() {
+    fn an_unsigned_or_a_waiting_source_becomes_a_signed_one() {
         let mut entry = json!({"unsigned": true});
         assert!(rotate(&mut entry, None, 1).is_err());
+        assert_eq!(rotate(&mut entry, Some("a"), 1).unwrap(), 1);
+        assert_eq!(entry, json!({"secrets": ["a"]}));
+        let mut entry = json!({"waiting": true});
         assert_eq!(rotate(&mut entry, Some("a"), 1).unwrap(), 1);
         assert_eq!(entry, json!({"secrets": ["a"]}));
     }
@@ -179,9 +200,12 @@ mod tests {
     fn only_a_source_that_lacks_no_more_than_a_secret_is_rotated() {
         assert!(rotatable("hr", &json!({"provider": "creads", "secrets": []})).is_ok());
         assert!(rotatable("hr", &json!({"provider": "creads", "unsigned": true})).is_ok());
+        let not_base64 = json!({"provider": "svix", "secrets": ["not Base64!"]});
+        assert!(rotatable("hr", &not_base64).is_ok());
         for wrong in [
             json!({"provider": "x"}),
             json!({"provider": "creads", "secrets": "s"}),
+            json!({"provider": "github", "secrets": ["s"], "encoding": "x"}),
         ] {
             assert!(rotatable("hr", &wrong).is_err());
         }
@@ -191,6 +215,8 @@ mod tests {
     fn a_secret_is_one_line() {
         assert_eq!(one_line(" 8/+6 zg==\r\n").unwrap(), "8/+6 zg==");
         assert_eq!(one_line("\u{feff}s3cret\r\n").unwrap(), "s3cret");
+        let key = "-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----";
+        assert_eq!(one_line(&format!("{key}\n")).unwrap(), key);
         for wrong in ["", " \n", "a\nb", "a\0"] {
             assert!(one_line(wrong).is_err(), "{wrong:?}");
         }

@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+pub(crate) mod diagnose;
 mod entry;
 mod list;
 mod rotate_secret;
@@ -19,7 +20,9 @@ use crate::stack::Stack;
 use clap::Subcommand;
 pub(crate) use entry::{provider as provider_of, read_secret};
 use view::Changed;
+use webhook_gateway::crypto::secret::Secret;
 use webhook_gateway::providers::Provider;
+use webhook_gateway::providers::recipe::{Caution, Recipe};
 use webhook_gateway::store::sources::Source;
 
 #[derive(Debug, Subcommand)]
@@ -29,13 +32,16 @@ input; it is never an argument. A generated secret is shown once.
 
 Examples:
   webhookctl source create studio --provider creative-force
+  webhookctl source create code --provider github
   webhookctl source list --json
+  webhookctl source diagnose code
   webhookctl source url studio")]
 pub(crate) enum Command {
     Create(create::Create),
     List(list::List),
     Show(show::Show),
     Update(update::Update),
+    Diagnose(diagnose::Diagnose),
     RotateSecret(rotate_secret::RotateSecret),
     Delete(delete::Delete),
     Url(url::Url),
@@ -47,6 +53,7 @@ pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Resu
         Command::List(list::List {}) => list::run(stack, output).await,
         Command::Show(arguments) => show::run(arguments, stack, output).await,
         Command::Update(arguments) => update::run(arguments, stack, output).await,
+        Command::Diagnose(arguments) => diagnose::run(arguments, stack, output).await,
         Command::RotateSecret(arguments) => rotate_secret::run(arguments, stack, output).await,
         Command::Delete(arguments) => delete::run(arguments, stack, output).await,
         Command::Url(arguments) => url::run(arguments, stack, output).await,
@@ -55,7 +62,7 @@ pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Resu
 
 /// The entry of a source with this secret.
 pub(crate) fn new_entry(provider: Provider, secret: &str) -> serde_json::Value {
-    entry::new(provider, Some(secret), None, None, &[])
+    entry::new(provider.name(), Some(secret), None, None, &[]).into()
 }
 
 /// Puts a secret before that of an entry.
@@ -77,6 +84,25 @@ pub(crate) async fn note_unknown(names: &[String], stack: &Stack, output: Output
         .filter(|name| !document.sources.contains_key(*name))
     {
         output.note(&Unknown::Source(name.clone()).to_string());
+    }
+}
+
+/// Warns of a secret that can be guessed.
+fn note_short(source: &Source, output: Output) {
+    if source.secrets().iter().any(Secret::is_short) {
+        output.note(
+            "a secret of the source has fewer than 16 bytes and can be guessed: choose a longer one if the \
+             provider lets you",
+        );
+    }
+}
+
+/// Warns of weaknesses of a recipe. `source show` names the headers that are not signed.
+fn note_cautions(recipe: &Recipe, output: Output) {
+    for caution in recipe.cautions() {
+        if !matches!(caution, Caution::Uncovered(_)) {
+            output.note(&caution.to_string());
+        }
     }
 }
 
@@ -122,8 +148,8 @@ mod tests {
     fn a_window_is_no_longer_than_the_ledger_keeps_a_webhook() {
         let stack = Stack::with_outputs(&[("RetentionDays", "7")]);
         for (window, is_right) in [("7d", true), ("1h", true), ("169h", false), ("90d", false)] {
-            let entry = entry::new(Provider::Creads, Some("s"), Some(window), None, &[]);
-            let source = Source::parse("shop", &entry).unwrap();
+            let entry = entry::new("creads", Some("s"), Some(window), None, &[]);
+            let source = Source::parse("shop", &entry.into()).unwrap();
             assert_eq!(check_window(&source, &stack).is_ok(), is_right, "{window}");
         }
     }

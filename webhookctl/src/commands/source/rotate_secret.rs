@@ -1,7 +1,7 @@
 //! `webhookctl source rotate-secret`.
 
 use super::view::Changed;
-use super::{entry, tell};
+use super::{entry, note_short, tell};
 use crate::Result;
 use crate::document::Document;
 use crate::output::Output;
@@ -42,13 +42,18 @@ pub(crate) async fn run(arguments: RotateSecret, stack: &Stack, output: Output) 
     let name = arguments.name;
     let mut document = Document::of(stack).await?;
     let mut entry = document.entry(&name)?.clone();
-    let provider = entry::rotatable(&name, &entry)?;
+    let (provider, recipe) = entry::rotatable(&name, &entry)?;
     let secret = match arguments.drop_previous {
         true => None,
-        false => Some(entry::new_secret(provider, arguments.secret_stdin)?),
+        false => Some(entry::new_secret(
+            provider,
+            &recipe,
+            arguments.secret_stdin,
+        )?),
     };
     let secrets = entry::rotate(&mut entry, secret.as_deref(), arguments.keep)?;
-    Source::parse(&name, &entry)?;
+    let source = Source::parse(&name, &entry)?;
+    note_short(&source, output);
     document.sources.insert(name.clone(), entry);
     document.write().await?;
     if secrets > 1 {
@@ -62,7 +67,7 @@ pub(crate) async fn run(arguments: RotateSecret, stack: &Stack, output: Output) 
         &Changed {
             url: stack.payload_url(&name)?,
             name,
-            provider: provider.name(),
+            provider,
             secrets,
             secret: secret.filter(|_| !arguments.secret_stdin),
         },

@@ -92,6 +92,7 @@ pub(crate) async fn run(arguments: Update, stack: &Stack, output: Output) -> Res
     } else {
         document.sources.insert(name.clone(), entry);
         document.write().await?;
+        super::note_cautions(&source.recipe, output);
     }
     if is_of_silence {
         // Even without a change: this begins a silence check that failed to begin before.

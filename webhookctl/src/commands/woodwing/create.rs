@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: Create, stack: &Stack, output: Output) -> Res
     }
     let document = Document::of(stack).await?;
     if let Some(entry) = document.sources.get(name)
-        && source::provider_of(entry) != Some(Provider::WoodWing)
+        && source::provider_of(entry) != Some(Provider::WoodWing.name())
     {
         return Err(
             format!("the source {name} is of another provider: nothing was registered").into(),
