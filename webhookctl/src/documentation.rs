@@ -4,7 +4,9 @@
 use crate::Cli;
 use crate::commands::provider::show::ProviderDetails;
 use clap::{CommandFactory, Parser};
-use webhook_gateway::providers::presets;
+use webhook_gateway::providers::recipe::Recipe;
+use webhook_gateway::providers::{Incoming, presets};
+use webhook_gateway::store::sources::Source;
 
 /// The commands that are named anywhere, each with its place.
 fn named() -> Vec<(String, String)> {
@@ -275,4 +277,64 @@ fn the_readme_counts_the_presets() {
     let text = std::fs::read_to_string(testkit::root().join("README.md")).unwrap();
     let count = format!("{} presets", presets::all().count());
     assert!(text.contains(&count), "README.md does not say {count}");
+}
+
+/// The blocks of JSON in a document.
+fn json_blocks(text: &str) -> Vec<serde_json::Value> {
+    let blocks = text.split("```json\n").skip(1);
+    let blocks = blocks.filter_map(|block| block.split("```").next());
+    blocks
+        .map(|block| serde_json::from_str(block).unwrap_or_else(|error| panic!("{error}: {block}")))
+        .collect()
+}
+
+#[test]
+fn every_recipe_and_configuration_in_the_documents_is_valid() {
+    let mut recipes = 0;
+    for name in ["README.md", "docs/sources.md"] {
+        let text = std::fs::read_to_string(testkit::root().join(name)).unwrap();
+        for block in json_blocks(&text) {
+            if let Some(sources) = block.get("sources").and_then(serde_json::Value::as_object) {
+                for (source, entry) in sources {
+                    let parsed = Source::parse(source, entry);
+                    assert!(parsed.is_ok(), "{name}: {source}: {parsed:?}");
+                }
+            } else {
+                let recipe = Recipe::of_source("custom", block.as_object().unwrap());
+                assert!(recipe.is_ok(), "{name}: {recipe:?}");
+                recipes += 1;
+            }
+        }
+    }
+    assert!(recipes >= 2);
+}
+
+#[test]
+fn the_sample_requests_of_presets_and_recipes_are_authentic() {
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(testkit::root().join("events").join(name)).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+    let sources = read("sources.json");
+    for (file, name) in [("github", "code"), ("custom", "forms")] {
+        let source = Source::parse(name, &sources["sources"][name]).unwrap();
+        let event = read(&format!("ingress/{file}.json"));
+        assert_eq!(event["pathParameters"]["source"], name);
+        let headers = event["headers"].as_object().unwrap();
+        let header = |(name, value): (&String, &serde_json::Value)| {
+            let name: http::HeaderName = name.parse().unwrap();
+            (name, value.as_str().unwrap().parse().unwrap())
+        };
+        let headers = headers.iter().map(header).collect();
+        let incoming = Incoming {
+            method: "POST",
+            query: "",
+            headers: &headers,
+            body: event["body"].as_str().unwrap().as_bytes(),
+        };
+        let verified = source.verify(&incoming, "", jiff::Timestamp::UNIX_EPOCH);
+        let webhook = verified.unwrap_or_else(|error| panic!("{file}: {error}"));
+        let content = source.recipe.content(webhook).unwrap();
+        assert!(source.recipe.event(&content, &headers).is_ok(), "{file}");
+    }
 }

@@ -84,17 +84,6 @@ pub(crate) fn authenticity(authenticity: Authenticity) -> &'static str {
     }
 }
 
-/// The same for the name of an authenticity, as an event has it.
-pub(crate) fn authenticity_of(name: &str) -> Option<&'static str> {
-    let all = [
-        Authenticity::Signature,
-        Authenticity::Token,
-        Authenticity::None,
-    ];
-    let named = all.into_iter().find(|one| one.name() == name);
-    named.map(authenticity)
-}
-
 /// How copies of a webhook are known.
 pub(crate) fn dedupe(recipe: &Recipe) -> &'static str {
     match recipe.dedupe() {
@@ -207,13 +196,5 @@ mod tests {
             };
             assert!(named, "{}: {words}", preset.name());
         }
-    }
-
-    #[test]
-    fn an_authenticity_is_told_by_its_name() {
-        assert!(authenticity_of("signature").unwrap().contains("unchanged"));
-        assert!(authenticity_of("token").unwrap().starts_with("token"));
-        assert!(authenticity_of("none").unwrap().contains("anyone"));
-        assert_eq!(authenticity_of("other"), None);
     }
 }

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use webhook_gateway::crypto::secret::Secret;
 use webhook_gateway::providers::Incoming;
-use webhook_gateway::providers::recipe::Recipe;
+use webhook_gateway::providers::recipe::{Recipe, Scheme, TokenPlace};
+use webhook_gateway::providers::sign::SignError;
 use webhook_gateway::store::sources::{Authentication, Source};
 
 /// The time that API Gateway waits for the function.
@@ -24,7 +25,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The newest secret of the source signs. The command fails unless every answer is 2xx or, with --forge, 401.
+The newest secret of the source signs, in the way of its recipe and with the time of now. Headers that a recipe
+reads or signs beside that, such as X-GitHub-Event, are given by --header. The command fails unless every answer is 2xx or, with --forge, 401.
 
 With --json: {\"file\": …, \"status\": 200, \"answer\": \"accepted\", \"id\": …, \"error\": …} for each file.
 Members without a value are null.
@@ -32,6 +34,7 @@ Members without a value are null.
 Examples:
   webhookctl send --source studio payload.json
   webhookctl send --source studio --header 'X-CF-Event: Task completed' task.json product.json
+  webhookctl send --source code --header 'X-GitHub-Event: issues' tests/payloads/github/issues.json
   printf '{}' | webhookctl send --source partners -
   webhookctl send --source hr --forge payload.json")]
 pub(crate) struct Send {
@@ -70,6 +73,8 @@ impl Sent {
 struct Sender {
     client: Client,
     url: Url,
+    /// The URL as the provider signs it.
+    payload_url: String,
     recipe: Recipe,
     secret: Option<Secret>,
     headers: HeaderMap,
@@ -80,12 +85,14 @@ pub(crate) async fn run(arguments: Send, stack: &Stack, output: Output) -> Resul
     let document = Document::of(stack).await?;
     let source = Source::parse(name, document.entry(name)?)
         .map_err(|error| format!("the source {name} is disabled: {error}"))?;
-    let content_type = providers::content_type(source.provider);
+    let content_type = providers::content_type(source.provider, &source.recipe);
     let (recipe, secret) = (source.recipe.clone(), secret(source, arguments.forge)?);
-    let url = stack.payload_url(name)?.parse()?;
+    let payload_url = stack.payload_url(name)?;
+    let url = payload_url.parse()?;
     let sender = Sender {
         client: client(&url)?,
         url,
+        payload_url,
         recipe,
         secret,
         headers: headers(content_type, arguments.content_type, arguments.headers),
@@ -120,8 +127,12 @@ impl Sender {
                 headers: &self.headers,
                 body: &body,
             };
-            let url = self.url.as_str();
-            let signed = self.recipe.sign(&incoming, secret, url, Timestamp::now())?;
+            let now = Timestamp::now();
+            let signed = match self.recipe.sign(&incoming, secret, &self.payload_url, now) {
+                // The payload brings its token.
+                Err(SignError::InBody) => Vec::new(),
+                signed => signed?,
+            };
             for (name, value) in signed {
                 request = request.header(name, value);
             }
@@ -166,7 +177,12 @@ impl Sent {
 fn secret(source: Source, forge: bool) -> Result<Option<Secret>> {
     match source.authentication {
         Authentication::Signed(_) if forge => {
-            Ok(Secret::new(&providers::random_secret(source.provider)?))
+            let is_in_body = matches!(source.recipe.scheme(), Scheme::Token(TokenPlace::Body(_)));
+            if is_in_body {
+                return Err("the token is in the body: forge the payload itself".into());
+            }
+            let wrong = providers::generate_secret(source.provider, &source.recipe)?;
+            Ok(Some(source.recipe.secret(&wrong)?))
         }
         Authentication::Signed(secrets) => Ok(secrets.into_iter().next()),
         Authentication::Unsigned if forge => {
@@ -252,6 +268,10 @@ mod tests {
     use std::io::Write;
     use std::net::TcpListener;
 
+    fn recipe(provider: &str) -> Recipe {
+        Recipe::of_source(provider, &Default::default()).unwrap()
+    }
+
     fn source(entry: Value) -> Source {
         Source::parse("it", &entry).unwrap()
     }
@@ -286,14 +306,11 @@ mod tests {
         let (url, received) = receiver();
         let sender = Sender {
             client: client(&url).unwrap(),
+            payload_url: url.to_string(),
             url,
-            recipe: Recipe::of_source("people-force", &Default::default()).unwrap(),
+            recipe: recipe("people-force"),
             secret: Secret::new("s"),
-            headers: headers(
-                providers::content_type("people-force"),
-                None,
-                vec![header("X-More: 1").unwrap()],
-            ),
+            headers: headers("application/json", None, vec![header("X-More: 1").unwrap()]),
         };
         let (status, answer) = sender.post(b"{\"a\":1}".to_vec()).await.unwrap();
         let sent = Sent::answered("it".to_owned(), status, &answer);
@@ -338,6 +355,12 @@ mod tests {
         assert_eq!(secret(signed.clone(), false).unwrap(), newest);
         assert_ne!(secret(signed, true).unwrap(), newest);
 
+        let in_body = source(json!({"provider": "microsoft-graph", "secrets": ["state"]}));
+        assert!(secret(in_body, true).is_err());
+        let decoded = source(
+            json!({"provider": "svix", "secrets": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]}),
+        );
+        assert!(secret(decoded, true).unwrap().is_some());
         let unsigned = source(json!({"provider": "creads", "unsigned": true}));
         assert_eq!(secret(unsigned.clone(), false).unwrap(), None);
         assert!(secret(unsigned, true).is_err());
@@ -367,10 +390,10 @@ mod tests {
 
     #[test]
     fn a_content_type_that_is_given_replaces_the_providers() {
-        let own = headers(providers::content_type("woodwing"), None, Vec::new());
+        let own = headers("application/cloudevents+json", None, Vec::new());
         assert_eq!(own[CONTENT_TYPE], "application/cloudevents+json");
         let given = headers(
-            providers::content_type("woodwing"),
+            "application/cloudevents+json",
             Some(HeaderValue::from_static("text/plain")),
             Vec::new(),
         );

@@ -12,6 +12,8 @@ mod secrets;
 mod tests;
 mod urls;
 
+pub(crate) use urls::host;
+
 use crate::settings::Setting;
 use change::Change;
 use http::HeaderMap;
@@ -224,6 +226,12 @@ fn left(suspect: &Suspect<'_>, request: &Request) -> Vec<String> {
         ));
     }
     let count = suspect.secrets.len();
+    if count == 0 {
+        left.push(format!(
+            "the source has no secret: `webhookctl source rotate-secret {name} --secret-stdin` gives it the \
+             provider's"
+        ));
+    }
     let is_by_key = matches!(recipe.scheme(), Scheme::Signed(signing) if matches!(signing.kind, Kind::PublicKey(_)));
     let what = if is_by_key { "public key" } else { "secret" };
     left.push(format!(

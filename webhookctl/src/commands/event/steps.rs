@@ -3,10 +3,10 @@
 
 use super::copies::Copies;
 use super::nothing::Nothing;
-use crate::Result;
-use crate::time;
+use crate::{Result, time, words};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
+use webhook_gateway::providers::recipe::Authenticity;
 use webhook_gateway::store::ledger::LedgerItem;
 use webhook_gateway::store::sources::{Authentication, Source};
 use webhook_gateway::store::subscriptions::Subscription;
@@ -63,7 +63,11 @@ pub(crate) fn received(
     );
     let mut steps = vec![Step::at(at, received)];
     match again_at {
-        None => steps.push(Step::at(at, signed(kept, source))),
+        None => {
+            steps.push(Step::at(at, signed(kept, source)));
+            let proof = words::authenticity(kept.fields.authenticity);
+            steps.push(Step::at(at, format!("authenticity {proof}")));
+        }
         Some(again) => steps.push(Step::at(
             again,
             "the same body came again as another event: it is no longer known which secret signed this one",
@@ -105,7 +109,11 @@ fn signed(kept: &LedgerItem, source: Option<&Source>) -> String {
         return "unsigned: the source required no signature".to_owned();
     };
     let position = matched.position;
-    let then = format!("signed with the secret at position {position} of its source");
+    let how = match kept.fields.authenticity {
+        Authenticity::Token => "authenticated by",
+        Authenticity::Signature | Authenticity::None => "signed with",
+    };
+    let then = format!("{how} the secret at position {position} of its source");
     let Some(source) = source else {
         return format!("{then}; the source is not configured any more, or cannot be read");
     };
@@ -241,7 +249,8 @@ mod tests {
             let steps = received(&kept, None, None);
             assert!(steps[0].what.contains("studio"));
             assert!(steps.iter().all(|step| step.at == Some(1_790_000_000_000)));
-            steps[2].what.clone()
+            assert!(steps[2].what.starts_with("authenticity none"));
+            steps[3].what.clone()
         };
         assert_eq!(told(|_| {}), "accepted as a.b");
         assert!(

@@ -1,10 +1,10 @@
 //! `webhookctl provider event-types`: the documented event types, with the names that subscriptions match.
 
-use crate::Result;
 use crate::output::Output;
+use crate::{Result, providers};
 use clap::Args;
 use serde::Serialize;
-use webhook_gateway::providers::{Provider, UnknownProvider, presets};
+use webhook_gateway::providers::Provider;
 
 /// Lists the event types that the providers document.
 #[derive(Debug, Args)]
@@ -34,12 +34,12 @@ impl EventType {
 
 /// A provider whose event types are known.
 fn documented(name: &str) -> std::result::Result<Provider, String> {
-    name.parse().map_err(|error: UnknownProvider| match presets::find(name) {
-        Some(_) => format!(
-            "the gateway has no list of the event types of {name}: `webhookctl provider show {name}` links \
-             the provider's document"
-        ),
-        None => error.to_string(),
+    let preset = providers::preset(name)?.name();
+    preset.parse().map_err(|_| {
+        format!(
+            "the gateway has no list of the event types of {preset}: `webhookctl provider list` links the \
+             document of each provider with --json"
+        )
     })
 }
 
@@ -68,6 +68,10 @@ mod tests {
     fn a_provider_without_a_list_says_so() {
         assert_eq!(documented("creads"), Ok(Provider::Creads));
         assert!(documented("github").unwrap_err().contains("no list"));
-        assert!(documented("acme").unwrap_err().contains("unknown provider"));
+        assert!(
+            documented("acme")
+                .unwrap_err()
+                .contains("no preset of this name")
+        );
     }
 }

@@ -11,7 +11,7 @@ use webhook_gateway::providers::recipe::Recipe;
 /// Shows how a provider authenticates its webhooks, and what to enter where in its settings.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-`webhookctl source create NAME --provider NAME` shows the same steps with the Payload URL of the source.
+`webhookctl source create code --provider github` shows the same steps with the Payload URL of the source.
 
 The evidence is published-vector (the provider publishes a signed example, and the gateway verifies it),
 official-document (the provider documents it), or third-party (others say so: check it with a live webhook).

@@ -22,7 +22,7 @@ pub(crate) struct Request {
 const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The selected requests, the newest first.
-pub(crate) async fn list(
+pub(super) async fn list(
     which: &Which,
     stack: &Stack,
     output: Output,
@@ -77,7 +77,7 @@ impl Request {
 }
 
 /// The requests of the selected source, or of all configured sources.
-pub(crate) async fn kept(
+pub(super) async fn kept(
     which: &Which,
     journal: &Journal,
     stack: &Stack,

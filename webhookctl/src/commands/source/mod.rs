@@ -4,6 +4,7 @@ mod create;
 mod delete;
 pub(crate) mod diagnose;
 mod entry;
+mod handshake;
 mod list;
 mod rotate_secret;
 mod show;

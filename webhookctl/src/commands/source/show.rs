@@ -1,26 +1,65 @@
 //! `webhookctl source show`.
 
+use super::handshake;
 use super::view::SourceView;
 use crate::Result;
 use crate::document::Document;
 use crate::output::Output;
 use crate::stack::Stack;
 use clap::Args;
+use serde::Serialize;
 
-/// Shows a source, without its secrets.
+/// Shows a source, without its secrets: how its webhooks are authenticated, and what that proves.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: the object of `source list --json`.
+The authenticity says what an accepted webhook is proof of. Headers that the signature does not cover can be
+changed by anyone who captured a request. For a source with a handshake, the log is searched for the last one
+that was answered, 30 days back.
 
-Example:
-  webhookctl source show studio")]
+With --json: the object of `source list --json`, with \"handshake_answered_at\": ….
+
+Examples:
+  webhookctl source show studio
+  webhookctl source show code --json | jq .not_covered_by_the_signature")]
 pub(crate) struct Show {
     /// The name of the source.
     name: String,
 }
 
+#[derive(Serialize)]
+struct SourceDetails {
+    #[serde(flatten)]
+    view: SourceView,
+    handshake_answered_at: Option<String>,
+}
+
 pub(crate) async fn run(Show { name }: Show, stack: &Stack, output: Output) -> Result<()> {
     let document = Document::of(stack).await?;
     let view = SourceView::of(&name, document.entry(&name)?, stack)?;
-    output.details(&view, SourceView::COLUMNS)
+    let answered = match view.has_handshake() {
+        true => handshake::last(&name, stack).await,
+        false => Ok(None),
+    };
+    let handshake_answered_at = match answered {
+        Ok(None) if view.has_handshake() => {
+            let days = handshake::SEARCHED_DAYS;
+            output.note(&format!(
+                "no handshake was answered in the last {days} days"
+            ));
+            None
+        }
+        Ok(answered) => answered,
+        Err(error) => {
+            output.note(&format!(
+                "it is not known when a handshake was answered: {error}"
+            ));
+            None
+        }
+    };
+    let details = SourceDetails {
+        view,
+        handshake_answered_at,
+    };
+    let columns = [SourceView::COLUMNS, &["handshake_answered_at"]].concat();
+    output.details(&details, &columns)
 }

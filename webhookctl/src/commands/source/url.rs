@@ -26,7 +26,7 @@ pub(crate) async fn run(Url { name }: Url, stack: &Stack, output: Output) -> Res
     let document = Document::of(stack).await?;
     let provider = entry::provider(document.entry(&name)?).ok_or(SourceError::Provider)?;
     let url = stack.payload_url(&name)?;
-    let problem = providers::payload_url_problem(provider.name(), &url);
+    let problem = providers::payload_url_problem(provider, &url);
     output.result(&url, &json!({"url": url, "problem": problem}))?;
     match problem {
         Some(problem) => refuse_unless_local(&problem, stack, output),

@@ -80,6 +80,10 @@ impl SourceView {
         "signed_url",
     ];
 
+    pub(crate) fn has_handshake(&self) -> bool {
+        self.handshake.is_some()
+    }
+
     pub(crate) fn of(name: &str, entry: &Value, stack: &Stack) -> Result<Self> {
         let source = Source::parse(name, entry);
         let provider = entry::provider(entry);

@@ -13,7 +13,6 @@ use crate::stack::Stack;
 use crate::time::shown;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
-use webhook_gateway::providers::Provider;
 use webhook_gateway::store::deliveries::Delivery;
 use webhook_gateway::store::endpoints::EndpointStatus;
 use webhook_gateway::store::journal::days;
@@ -30,7 +29,7 @@ const NEWEST: i32 = 100;
 pub(crate) struct Snapshot {
     now: Timestamp,
     /// The names, and the providers of sources that are not disabled.
-    sources: Vec<(String, Option<Provider>)>,
+    sources: Vec<(String, Option<&'static str>)>,
     /// When the last event of each source was accepted.
     last: HashMap<String, Timestamp>,
     endpoints: Vec<Target>,
@@ -49,10 +48,7 @@ impl Snapshot {
         let document = Document::of(stack).await?;
         let sources = document.sources.iter().map(|(name, entry)| {
             let source = Source::parse(name, entry).ok();
-            (
-                name.clone(),
-                source.and_then(|source| source.provider.parse().ok()),
-            )
+            (name.clone(), source.map(|source| source.provider))
         });
         Ok(Self {
             now,
@@ -67,7 +63,7 @@ impl Snapshot {
         let namespace = stack.metrics_namespace()?;
         let mut queries = Vec::new();
         for (name, provider) in &self.sources {
-            let provider = provider.map_or("unknown", Provider::name);
+            let provider = provider.unwrap_or("unknown");
             queries.extend(counts::of_source(namespace, name, provider));
         }
         for target in &self.endpoints {
@@ -89,7 +85,7 @@ impl Snapshot {
                 SourceView {
                     kind: "source",
                     name: name.clone(),
-                    provider: provider.map(Provider::name),
+                    provider: *provider,
                     last_event_at: text(last),
                     received: values.map(|values| counts::received(values, self.now)),
                 }

@@ -10,7 +10,10 @@ use crate::output::Output;
 use crate::stack::Stack;
 use clap::Subcommand;
 use serde::Serialize;
-use webhook_gateway::providers::Provider;
+use serde_json::Map;
+use webhook_gateway::providers::presets::Preset;
+use webhook_gateway::providers::recipe::Recipe;
+use webhook_gateway::providers::{Provider, presets};
 use webhook_gateway::store::subscriptions::{Subscription, is_match};
 
 #[derive(Debug, Subcommand)]
@@ -44,11 +47,13 @@ impl SubscriptionView {
     pub(crate) const COLUMNS: &[&str] = &["name", "events", "sources", "queue_url"];
 }
 
-/// Notes patterns that match no documented event type: most likely they are misspelt.
+/// Notes patterns of a provider whose event types are documented that match none of them: most likely they
+/// are misspelt.
 pub(crate) fn note_unmatched(patterns: &[String], output: Output) {
     for pattern in patterns.iter().filter(|pattern| !matches_anything(pattern)) {
         output.note(&format!(
-            "no event type of `webhookctl provider event-types` matches {pattern}"
+            "no event type of `webhookctl provider event-types` or of a preset matches {pattern}: check it, unless \
+             a recipe of your own makes such types"
         ));
     }
 }
@@ -57,6 +62,27 @@ pub(crate) fn note_unmatched(patterns: &[String], output: Output) {
 fn matches_anything(pattern: &str) -> bool {
     let mut types = Provider::ALL.into_iter().flat_map(Provider::event_types);
     types.any(|event_type| is_match(pattern, &event_type))
+        || presets::all().any(|preset| has_types(preset, pattern))
+}
+
+/// Whether a preset makes event types that a pattern may match, as far as they are known beforehand.
+fn has_types(preset: Preset, pattern: &str) -> bool {
+    let fields = Recipe::fields_of_source(preset.name(), &Map::new()).unwrap_or_default();
+    let template = fields.get("event").and_then(|event| event["type"].as_str());
+    let Some(template) = template else {
+        return false;
+    };
+    let known = match template.split_once('{') {
+        // All of the type is the provider's: nothing is known of it.
+        Some(("", _)) => return false,
+        Some((known, _)) => known,
+        None => return is_match(pattern, template),
+    };
+    let (wanted, is_open) = match pattern.split_once('*') {
+        Some((wanted, _)) => (wanted, true),
+        None => (pattern, false),
+    };
+    wanted.starts_with(known) || is_open && known.starts_with(wanted)
 }
 
 #[cfg(test)]
@@ -68,6 +94,16 @@ mod tests {
         for pattern in ["*", "io.peopleforce.employee_*", "com.creads.work.created"] {
             assert!(matches_anything(pattern), "{pattern}");
         }
-        assert!(!matches_anything("io.people-force.*"));
+        for pattern in [
+            "com.github.*",
+            "com.github.issues.*",
+            "com.stripe.invoice.paid",
+            "com.*",
+        ] {
+            assert!(matches_anything(pattern), "{pattern}");
+        }
+        for pattern in ["io.people-force.*", "com.gihub.*", "com.github"] {
+            assert!(!matches_anything(pattern), "{pattern}");
+        }
     }
 }

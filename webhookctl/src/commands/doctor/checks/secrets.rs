@@ -163,6 +163,7 @@ mod tests {
                 name: "studio".to_owned(),
                 url: String::new(),
                 blank: 0,
+                short: 0,
                 usable: Ok(("creative-force", Secrets::Signed(ids))),
             }],
         };

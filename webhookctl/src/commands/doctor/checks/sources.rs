@@ -44,7 +44,8 @@ fn source(source: &Source, heard: Option<&SourceActivity>, now: Timestamp) -> Fi
             name,
             format!("it is disabled: {error}. The gateway answers every webhook 503"),
             format!(
-                "`webhookctl source delete {name}`, and `webhookctl source create` with its secret"
+                "`webhookctl source update {name}` with --set or --unset corrects a field of its recipe; or \
+                    `webhookctl source delete {name}`, and create it again"
             ),
         ),
         Ok(_) if heard.is_some_and(|heard| silence::is_lost(heard, now)) => {
@@ -73,6 +74,15 @@ fn source(source: &Source, heard: Option<&SourceActivity>, now: Timestamp) -> Fi
             name,
             format!("it has blank secrets ({blank}), which no webhook matches"),
             format!("{rotate} removes them; with --drop-previous it makes no new secret"),
+        ),
+        Ok(_) if source.short > 0 => Finding::warning(
+            SOURCES,
+            name,
+            format!(
+                "secrets of fewer than 16 bytes ({}) can be guessed",
+                source.short
+            ),
+            format!("{rotate} gives it a longer one, if the provider lets you choose"),
         ),
         Ok((_, Secrets::Signed(_))) => {
             let last = heard.and_then(|heard| heard.last_accepted_at);
@@ -120,6 +130,7 @@ mod tests {
             name: "studio".to_owned(),
             url: "https://hooks.example.com/webhooks/studio".to_owned(),
             blank,
+            short: 0,
             usable,
         }
     }
@@ -141,10 +152,20 @@ mod tests {
             blank: 1,
             ..signed()
         };
+        let short = Source {
+            short: 1,
+            ..signed()
+        };
         let unsigned = of(Ok(("creads", Secrets::Unsigned)), 0);
         for (source, level, what, to_do) in [
             (signed(), Level::Ok, "5m ago", ""),
             (blank, Level::Warning, "blank", "--drop-previous"),
+            (
+                short,
+                Level::Warning,
+                "16 bytes",
+                "source rotate-secret studio",
+            ),
             (
                 unsigned,
                 Level::Warning,

@@ -25,6 +25,8 @@ pub(crate) struct Source {
     pub(crate) url: String,
     /// The number of its blank secrets.
     pub(crate) blank: usize,
+    /// The number of its secrets that can be guessed.
+    pub(crate) short: usize,
     /// Its provider and secrets, or why it is disabled.
     pub(crate) usable: std::result::Result<(&'static str, Secrets), SourceError>,
 }
@@ -61,7 +63,10 @@ impl Source {
         let secrets = entry.get("secrets").and_then(Value::as_array);
         let texts = secrets.into_iter().flatten().filter_map(Value::as_str);
         let blank = texts.filter(|text| text.trim().is_empty()).count();
-        let usable = sources::Source::parse(name, entry).map(|source| {
+        let usable = sources::Source::parse(name, entry);
+        let secrets = usable.as_ref().map_or(&[][..], sources::Source::secrets);
+        let short = secrets.iter().filter(|secret| secret.is_short()).count();
+        let usable = usable.map(|source| {
             let secrets = match source.authentication {
                 Authentication::Signed(secrets) => {
                     Secrets::Signed(secrets.iter().map(|secret| secret.id()).collect())
@@ -74,6 +79,7 @@ impl Source {
             name: name.to_owned(),
             url,
             blank,
+            short,
             usable,
         }
     }
@@ -101,7 +107,7 @@ mod tests {
     fn a_source_is_known_by_the_ids_of_its_secrets_and_not_by_them() {
         let entry = json!({"provider": "creads", "secrets": ["hunter2", " ", "hunter3"]});
         let source = Source::read("partners", &entry, String::new());
-        assert_eq!(source.blank, 1);
+        assert_eq!((source.blank, source.short), (1, 2));
         assert!(matches!(&source.usable, Ok(("creads", Secrets::Signed(ids))) if ids.len() == 2));
         assert!(!format!("{source:?}").contains("hunter"));
         let unusable = Source::read("partners", &json!({"provider": "creads"}), String::new());
