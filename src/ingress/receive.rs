@@ -15,7 +15,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// What the names of headers have in them that may authenticate a request.
-const TELLING: [&str; 6] = ["signature", "hmac", "token", "timestamp", "digest", "auth"];
+const TELLING: [&str; 8] = [
+    "signature",
+    "hmac",
+    "token",
+    "timestamp",
+    "digest",
+    "auth",
+    "webhook-id",
+    "svix-id",
+];
 
 /// A request without its 2xx.
 struct Rejection {

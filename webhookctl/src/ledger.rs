@@ -1,14 +1,18 @@
 //! The ledger as the operator reads it: webhooks with their bodies, found by the ids that operators know.
 
 use crate::Result;
+use crate::commands::event::{Filter, Index};
 use crate::document::Document;
 use crate::stack::Stack;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use webhook_gateway::aws::sqs::Message;
+use webhook_gateway::providers::recipe::Dedupe;
 use webhook_gateway::store::ledger::{ItemSummary, Ledger, LedgerItem, NewItem, StoredBody};
 use webhook_gateway::store::payloads::Payloads;
+use webhook_gateway::store::sources::Source;
 
 /// The ledger, and the bucket of the bodies that are too large for it.
 pub(crate) struct LedgerReader {
@@ -84,9 +88,52 @@ impl LedgerReader {
             Some(source) => vec![source.to_owned()],
             None => Document::of(stack).await?.sources.keys().cloned().collect(),
         };
-        let found = self.items(&keys(id, &sources)).await?;
+        let mut found = self.items(&keys(id, &sources)).await?;
+        found.retain(|_, kept| matching(kept.clone(), id).is_some());
+        if !found.is_empty() {
+            return one(found, id, source);
+        }
+        let document = Document::of(stack).await.ok();
+        let entries = document.map(|document| document.sources);
+        if sources.iter().any(|name| is_apart(entries.as_ref(), name)) {
+            found = self
+                .items(&self.published_keys(id, source, stack).await?)
+                .await?;
+        }
         one(found, id, source)
     }
+
+    /// The keys of the newest events with an id, by the journal of what was published.
+    async fn published_keys(
+        &self,
+        id: &str,
+        source: Option<&str>,
+        stack: &Stack,
+    ) -> Result<BTreeSet<String>> {
+        let filter = Filter {
+            source: source.map(str::to_owned),
+            since: Timestamp::now() - self.retention,
+            ..Filter::default()
+        };
+        let mut index = Index::of(stack, filter)?;
+        while let Some(page) = index.next().await? {
+            let events = page.into_iter().map(|indexed| indexed.published.event);
+            let keys = events.filter(|event| event.id == id).map(|event| event.key);
+            let keys: BTreeSet<_> = keys.collect();
+            if !keys.is_empty() {
+                return Ok(keys);
+            }
+        }
+        Ok(BTreeSet::new())
+    }
+}
+
+/// Whether the events of a source have ids that are not their keys in the ledger: copies are known by their
+/// bodies, as the signature does not cover the ids. It may be so for a source that is not known.
+fn is_apart(entries: Option<&Map<String, Value>>, name: &str) -> bool {
+    let entry = entries.and_then(|entries| entries.get(name));
+    let source = entry.and_then(|entry| Source::parse(name, entry).ok());
+    source.is_none_or(|source| source.recipe.has_ids() && source.recipe.dedupe() == Dedupe::Body)
 }
 
 /// The one item that matches an id.
@@ -157,6 +204,7 @@ fn matching(mut kept: LedgerItem, id: &str) -> Option<(LedgerItem, Option<i64>)>
 mod tests {
     use super::*;
     use crate::samples::item;
+    use serde_json::json;
 
     #[test]
     fn an_id_is_looked_for_in_every_source_and_as_a_key() {
@@ -187,6 +235,24 @@ mod tests {
         );
         assert_eq!(matching(now, &format!("{hash}:1790000000001")), None);
         assert_eq!(matching(item("studio#1", "1"), "2"), None);
+    }
+
+    #[test]
+    fn only_ids_that_no_signature_covers_are_looked_for_in_the_journal() {
+        let entries = json!({
+            "code": {"provider": "github", "secrets": ["s"]},
+            "pay": {"provider": "stripe", "secrets": ["s"]},
+            "hr": {"provider": "people-force", "secrets": ["s"]},
+        });
+        let entries = entries.as_object();
+        for (name, expected) in [
+            ("code", true),
+            ("pay", false),
+            ("hr", false),
+            ("gone", true),
+        ] {
+            assert_eq!(is_apart(entries, name), expected, "{name}");
+        }
     }
 
     #[test]

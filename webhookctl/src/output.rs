@@ -20,6 +20,9 @@ const CREDENTIALS: [&str; 7] = [
     "token",
 ];
 
+/// What is shown in the place of a credential.
+pub(crate) const REDACTED: &str = "[redacted]";
+
 /// How results are printed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
@@ -135,7 +138,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 pub(crate) fn header_value<'a>(name: &str, value: &'a str) -> &'a str {
     let name = name.to_ascii_lowercase();
     match CREDENTIALS.iter().any(|part| name.contains(part)) {
-        true => "[redacted]",
+        true => REDACTED,
         false => value,
     }
 }

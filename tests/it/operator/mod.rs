@@ -13,6 +13,8 @@ mod reach;
 mod replay;
 mod replay_interrupted;
 mod since;
+mod source;
+mod source_diagnose;
 mod status;
 mod subscription;
 mod support;

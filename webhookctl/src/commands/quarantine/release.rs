@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 use webhook_gateway::event::{CloudEvent, Recording};
+use webhook_gateway::providers::recipe::Recipe;
 use webhook_gateway::providers::{Incoming, Verified};
 use webhook_gateway::store::journal::{Journal, KeptRejected};
 use webhook_gateway::store::ledger::{LedgerItem, NewItem};
@@ -256,6 +257,14 @@ impl Releaser {
         let base =
             base.ok_or("the stack does not say its WebhookUrl, which the signature is of")?;
         Ok(format!("{base}/{source}"))
+    }
+
+    /// The names of the headers that authenticate a request of a source, or are its token.
+    pub(crate) fn authenticating_headers(&self, source: &str) -> Vec<String> {
+        let source = self.source(source).ok();
+        let recipe = source.as_ref().map(|source| &source.recipe);
+        let names = recipe.into_iter().flat_map(Recipe::authenticating_headers);
+        names.map(|name| name.as_str().to_owned()).collect()
     }
 
     fn source(&self, name: &str) -> Result<Source> {

@@ -4,7 +4,7 @@ use super::release::{Released, Releaser};
 use super::{QuarantineRow, rejected};
 use crate::Result;
 use crate::body::Body;
-use crate::output::Output;
+use crate::output::{Output, REDACTED, header_value};
 use crate::stack::Stack;
 use clap::Args;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --json: the object of `quarantine list --json` with \"headers\": {…}, \"body\": … (or \"body_base64\" if
-it is not UTF-8) and \"today\": {…}, the object of `quarantine release --dry-run`. Signatures are not shown.
+it is not UTF-8) and \"today\": {…}, the object of `quarantine release --dry-run`. Signatures and tokens are not shown.
 
 Examples:
   webhookctl quarantine show sha256:0f…:1790000000000
@@ -49,7 +49,13 @@ pub(crate) async fn run(arguments: &Show, stack: &Stack, output: Output) -> Resu
         let kept = rejected::one(id, &journal).await?;
         let request = rejected::request(&kept, &journal, releaser.recorded()).await?;
         let today = releaser.rejected_request(&kept, &request, &journal).await?;
-        let headers = request.headers.into_iter().collect();
+        let tokens = releaser.authenticating_headers(&kept.source);
+        let headers = request.headers.into_iter();
+        let headers = headers.map(|(name, value)| match tokens.contains(&name) {
+            true => (name, REDACTED.to_owned()),
+            false => (name, value),
+        });
+        let headers = headers.collect();
         (QuarantineRow::rejected(&kept), headers, request.raw, today)
     } else {
         let recorded = releaser.recorded();
@@ -75,7 +81,9 @@ fn tell(
     today: Released,
     output: Output,
 ) -> Result<()> {
-    headers.retain(|name, _| !name.contains("signature"));
+    for (name, value) in &mut headers {
+        *value = header_value(name, value).to_owned();
+    }
     let shown = QuarantineDetails {
         listed,
         headers,
