@@ -107,7 +107,7 @@ pub(crate) fn handshake(handshake: &Handshake) -> String {
         }
         Handshake::Okta => "GET with X-Okta-Verification-Challenge is answered with its value",
         Handshake::HookSecret => {
-            "POST with X-Hook-Secret is answered with the same header, while the source waits for its secret"
+            "not answered: the gateway cannot store the secret that the provider sends"
         }
         Handshake::VerificationToken => {
             "POST {\"verification_token\": X} is answered, while the source waits for its secret"

@@ -66,7 +66,7 @@ fn words(command: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn each_mistake_is_explained_repaired_and_released() {
-    let mut aws = Aws::start().await;
+    let aws = Aws::start().await;
     let with = |provider: &str, fields: Value| {
         let mut entry = json!({"provider": provider, "secrets": [SECRET]});
         entry

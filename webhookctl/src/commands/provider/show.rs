@@ -5,6 +5,7 @@ use crate::{Result, providers, words};
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use webhook_gateway::providers::handshake::Handshake;
 use webhook_gateway::providers::presets::{About, Evidence, Preset};
 use webhook_gateway::providers::recipe::Recipe;
 
@@ -37,7 +38,7 @@ pub(crate) struct ProviderDetails {
     pub(crate) title: String,
     pub(crate) authentication: String,
     authenticity: Option<&'static str>,
-    pub(crate) handshake: Option<&'static str>,
+    pub(crate) handshake: Option<String>,
     pub(crate) evidence: &'static str,
     not_covered_by_the_signature: Vec<String>,
     dedupe: Option<&'static str>,
@@ -103,7 +104,10 @@ impl ProviderDetails {
             title,
             authentication: words::authentication(&recipe),
             authenticity: valid.map(|recipe| words::authenticity(recipe.authenticity())),
-            handshake: handshake.map(|handshake| handshake.name()),
+            handshake: handshake.map(|handshake| match handshake {
+                Handshake::HookSecret => format!("{} (not answered)", handshake.name()),
+                handshake => handshake.name().to_owned(),
+            }),
             evidence: evidence.name(),
             not_covered_by_the_signature: words::headers(
                 &valid.map(Recipe::uncovered_headers).unwrap_or_default(),
@@ -165,7 +169,7 @@ mod tests {
             (Some("by the body"), None)
         );
         let meta = ProviderDetails::of(presets::find("meta").unwrap());
-        assert_eq!(meta.handshake, Some("hub"));
+        assert_eq!(meta.handshake.as_deref(), Some("hub"));
     }
 
     #[test]

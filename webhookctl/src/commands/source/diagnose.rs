@@ -147,7 +147,7 @@ fn of_source(kept: KeptRejected, name: &str) -> Result<KeptRejected> {
 /// The newest request that was not released yet.
 async fn newest(name: &str, journal: &Journal) -> Result<KeptRejected> {
     let now = Timestamp::now();
-    let mut days: Vec<_> = days(now - KEPT, now).into_iter().collect();
+    let mut days: Vec<_> = days(now - KEPT, now).collect();
     days.reverse();
     for day in days {
         let kept = journal.rejected(name, day).await?;

@@ -1,4 +1,5 @@
-//! When a source last answered a handshake. Only the log of the ingress function has it, one line each.
+//! When a source last answered a handshake, and the token that it brought. Only the log of the ingress
+//! function has them, one line each.
 
 use crate::Result;
 use crate::stack::Stack;
@@ -14,11 +15,29 @@ pub(crate) const SEARCHED_DAYS: i64 = 30;
 /// The most pages that are read.
 const MAX_PAGES: usize = 20;
 
-/// The time of the last handshake that was answered, and its provider's token if the log shows one.
+/// The time of the last handshake that was answered.
 pub(crate) async fn last(source: &str, stack: &Stack) -> Result<Option<String>> {
+    let pattern = format!(r#"{{ $.outcome = "handshake" && $.source = "{source}" }}"#);
+    let found = newest(pattern, stack, |line| answered(line, source)).await?;
+    Ok(found.and_then(|(at, ())| time::shown(at)))
+}
+
+/// The newest verification token that the provider sent to a source.
+pub(crate) async fn token(source: &str, stack: &Stack) -> Result<Option<String>> {
+    let pattern =
+        format!(r#"{{ $.fields.verification_token = "*" && $.fields.source = "{source}" }}"#);
+    let found = newest(pattern, stack, |line| shown_token(line, source)).await?;
+    Ok(found.map(|(_, token)| token))
+}
+
+/// What the newest line of the log says, with its time.
+async fn newest<T: Ord>(
+    pattern: String,
+    stack: &Stack,
+    read: impl Fn(&FilteredLogEvent) -> Option<(i64, T)>,
+) -> Result<Option<(i64, T)>> {
     let now = Timestamp::now();
     let since = now - SignedDuration::from_hours(24 * SEARCHED_DAYS);
-    let pattern = format!(r#"{{ $.outcome = "handshake" && $.source = "{source}" }}"#);
     let request = stack.logs().filter_log_events();
     let mut pages = request
         .log_group_name(stack.ingress_log_group()?)
@@ -27,26 +46,32 @@ pub(crate) async fn last(source: &str, stack: &Stack) -> Result<Option<String>> 
         .end_time(now.as_millisecond())
         .into_paginator()
         .send();
-    let mut last = None;
+    let mut newest = None;
     for _ in 0..MAX_PAGES {
         let Some(page) = pages.next().await else {
             break;
         };
         let page = page.map_err(|error| AwsError::from(error).context("the log cannot be read"))?;
-        let answered = page
-            .events()
-            .iter()
-            .filter_map(|line| answered(line, source));
-        last = answered.chain(last).max();
+        newest = page.events().iter().filter_map(&read).chain(newest).max();
     }
-    Ok(last.and_then(time::shown))
+    Ok(newest)
 }
 
 /// The time of a line about a handshake of the source.
-fn answered(line: &FilteredLogEvent, source: &str) -> Option<i64> {
+fn answered(line: &FilteredLogEvent, source: &str) -> Option<(i64, ())> {
     let members: Value = serde_json::from_str(line.message()?).ok()?;
     let is_it = members["outcome"] == "handshake" && members["source"] == source;
-    line.timestamp().filter(|_| is_it)
+    line.timestamp().filter(|_| is_it).map(|at| (at, ()))
+}
+
+/// The token in a line about the source.
+fn shown_token(line: &FilteredLogEvent, source: &str) -> Option<(i64, String)> {
+    let members: Value = serde_json::from_str(line.message()?).ok()?;
+    let fields = members
+        .get("fields")
+        .filter(|fields| fields["source"] == source)?;
+    let token = fields.get("verification_token")?.as_str()?.to_owned();
+    Some((line.timestamp()?, token))
 }
 
 #[cfg(test)]
@@ -61,7 +86,7 @@ mod tests {
             answered(&line.timestamp(1_790_000_000_000).build(), "social")
         };
         let line = json!({"outcome": "handshake", "source": "social"});
-        assert_eq!(of(&line.to_string()), Some(1_790_000_000_000));
+        assert_eq!(of(&line.to_string()), Some((1_790_000_000_000, ())));
         let other = json!({"outcome": "handshake", "source": "shop"});
         let accepted = json!({"outcome": "accepted", "source": "social"});
         for line in [
@@ -71,5 +96,22 @@ mod tests {
         ] {
             assert_eq!(of(&line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn a_token_is_read_from_the_line_that_shows_it() {
+        let of = |message: Value| {
+            let line = FilteredLogEvent::builder().message(message.to_string());
+            shown_token(&line.timestamp(5).build(), "pages")
+        };
+        let line = |source: &str| {
+            json!({"level": "WARN", "fields": {
+                "message": "the provider sent its verification token", "source": source,
+                "verification_token": "secret_x",
+            }})
+        };
+        assert_eq!(of(line("pages")), Some((5, "secret_x".to_owned())));
+        assert_eq!(of(line("other")), None);
+        assert_eq!(of(json!({"outcome": "handshake", "source": "pages"})), None);
     }
 }

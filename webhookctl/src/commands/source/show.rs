@@ -14,9 +14,11 @@ use serde::Serialize;
 #[command(after_help = "\
 The authenticity says what an accepted webhook is proof of. Headers that the signature does not cover can be
 changed by anyone who captured a request. For a source with a handshake, the log is searched for the last one
-that was answered, 30 days back.
+that was answered, 30 days back. While a source waits for its secret, the verification token is shown that its
+provider sent: enter it there, and give it to `webhookctl source rotate-secret`.
 
-With --json: the object of `source list --json`, with \"handshake_answered_at\": ….
+With --json: the object of `source list --json`, with \"handshake_answered_at\": … and
+\"verification_token\": ….
 
 Examples:
   webhookctl source show studio
@@ -31,6 +33,8 @@ struct SourceDetails {
     #[serde(flatten)]
     view: SourceView,
     handshake_answered_at: Option<String>,
+    /// What the provider asks for, while the source waits for its secret.
+    verification_token: Option<String>,
 }
 
 pub(crate) async fn run(Show { name }: Show, stack: &Stack, output: Output) -> Result<()> {
@@ -56,10 +60,16 @@ pub(crate) async fn run(Show { name }: Show, stack: &Stack, output: Output) -> R
             None
         }
     };
+    let verification_token = match view.is_waiting() && handshake_answered_at.is_some() {
+        true => handshake::token(&name, stack).await.unwrap_or_default(),
+        false => None,
+    };
     let details = SourceDetails {
         view,
         handshake_answered_at,
+        verification_token,
     };
-    let columns = [SourceView::COLUMNS, &["handshake_answered_at"]].concat();
+    let own = ["handshake_answered_at", "verification_token"];
+    let columns = [SourceView::COLUMNS, &own].concat();
     output.details(&details, &columns)
 }

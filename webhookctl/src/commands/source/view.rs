@@ -80,6 +80,10 @@ impl SourceView {
         "signed_url",
     ];
 
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.status == "waiting"
+    }
+
     pub(crate) fn has_handshake(&self) -> bool {
         self.handshake.is_some()
     }
