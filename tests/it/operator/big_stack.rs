@@ -18,7 +18,8 @@ async fn big(well: &Receiver, ill: &Receiver) -> DeliveryHarness {
     deploy(&world.aws).await;
     let mut sources = json!({"studio": {"provider": "creative-force", "secrets": [SECRET]}});
     for number in 0..40 {
-        sources[format!("source-{number}")] = json!({"provider": "creads", "secrets": ["s"]});
+        sources[format!("source-{number}")] =
+            json!({"provider": "creads", "secrets": ["a-secret-of-the-source"]});
     }
     world.aws.put_sources(&sources).await;
     let queue = world.aws.queue_url("search");

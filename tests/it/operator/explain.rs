@@ -165,6 +165,7 @@ async fn what_happened_to_an_event_is_told_in_order() {
         &[
             "from the source studio",
             "position 0 of its source, where it still is",
+            "authenticity signature: ",
             "accepted as io.creativeforce.product.reset",
             "to the events queue",
             "for the subscription search",
@@ -179,7 +180,7 @@ async fn what_happened_to_an_event_is_told_in_order() {
         .iter()
         .filter_map(|step| step["at"].as_str())
         .collect();
-    assert!(times.is_sorted() && times.len() == 7, "{told:#}");
+    assert!(times.is_sorted() && times.len() == 8, "{told:#}");
     // The secret is rotated, and gone.
     aws.put_sources(&json!({"studio": {"provider": "creative-force", "secrets": ["another"]}}))
         .await;
