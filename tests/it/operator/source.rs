@@ -38,7 +38,9 @@ fn signed(
     headers.extend(made);
     let headers = headers.iter();
     let headers = headers.map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
-    request("POST", source, body, &headers.collect::<Vec<_>>())
+    let mut event = request("POST", source, body, &headers.collect::<Vec<_>>());
+    event["requestContext"]["timeEpoch"] = json!(Timestamp::now().as_millisecond());
+    event
 }
 
 #[tokio::test]

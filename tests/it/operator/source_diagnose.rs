@@ -42,7 +42,9 @@ fn sent(source: &str, provider: &str, url: &str, seconds_ago: i64) -> Value {
     headers.extend(made);
     let headers = headers.iter();
     let headers = headers.map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
-    request("POST", source, BODY, &headers.collect::<Vec<_>>())
+    let mut event = request("POST", source, BODY, &headers.collect::<Vec<_>>());
+    event["requestContext"]["timeEpoch"] = json!(Timestamp::now().as_millisecond());
+    event
 }
 
 /// The words of a command of the tool, after its name. Only single quotes keep words together.
