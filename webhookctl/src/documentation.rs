@@ -233,7 +233,7 @@ fn providers() -> String {
             preset.name, preset.title, preset.documentation
         );
         for (at, step) in preset.setup.iter().enumerate() {
-            let step = step.replace("{payload_url}", "the Payload URL");
+            let step = step.replace("{payload_url}", "`https://…/webhooks/NAME`");
             text += &format!("{}. {step}\n", at + 1);
         }
         let facts = &preset.facts;

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use webhook_gateway::providers::handshake::Handshake;
 use webhook_gateway::providers::recipe::{Authenticity, Dedupe, Recipe};
 
-/// How webhooks are authenticated, from the fields of a valid recipe: `HMAC-SHA256 of the body, in Base64, in
-/// the header X-Signature`.
+/// How webhooks are authenticated, from the fields of a valid recipe: `HMAC-SHA256 of the body, Base64, in
+/// X-Signature`.
 pub(crate) fn authentication(fields: &Map<String, Value>) -> String {
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
     match text("auth") {
@@ -21,8 +21,8 @@ fn token(fields: &Map<String, Value>) -> String {
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
     match (text("token_header"), text("token_path")) {
         (Some(header), _) => match text("signature_prefix").filter(|prefix| !prefix.is_empty()) {
-            Some(prefix) => format!("a token in the header {header}, after `{prefix}`"),
-            None => format!("a token in the header {header}"),
+            Some(prefix) => format!("a token in {header}, after `{prefix}`"),
+            None => format!("a token in {header}"),
         },
         (None, path) => format!("a token in the body, at {}", path.unwrap_or_default()),
     }
@@ -44,13 +44,13 @@ fn signature(fields: &Map<String, Value>) -> String {
         Some(template) => format!("`{}`", template.escape_debug()),
     };
     let encoding = match text("encoding") {
-        Some("base64") => "in Base64",
-        Some("base64url") => "in Base64 for URLs",
-        _ => "in hexadecimal digits",
+        Some("base64") => "Base64",
+        Some("base64url") => "Base64 for URLs",
+        _ => "hex",
     };
     let prefix = match text("signature_prefix") {
         None | Some("") => String::new(),
-        Some(prefix) => format!(", after `{prefix}`"),
+        Some(prefix) => format!(" after `{prefix}`"),
     };
     let header = match fields.get("signature_header") {
         Some(Value::Array(names)) => match (names.first(), names.last()) {
@@ -64,7 +64,7 @@ fn signature(fields: &Map<String, Value>) -> String {
         },
         name => name.map(plain).unwrap_or_default().to_owned(),
     };
-    format!("{kind} of {signed}, {encoding}{prefix}, in the header {header}")
+    format!("{kind} of {signed}, {encoding}{prefix}, in {header}")
 }
 
 fn plain(name: &Value) -> &str {
@@ -135,39 +135,31 @@ mod tests {
         for (preset, words) in [
             (
                 "github",
-                "HMAC-SHA256 of the body, in hexadecimal digits, after `sha256=`, in the header \
-                        X-Hub-Signature-256",
+                "HMAC-SHA256 of the body, hex after `sha256=`, in X-Hub-Signature-256",
             ),
             (
                 "shopify",
-                "HMAC-SHA256 of the body, in Base64, in the header X-Shopify-Hmac-SHA256 or \
-                         shopify-hmac-sha256",
+                "HMAC-SHA256 of the body, Base64, in X-Shopify-Hmac-SHA256 or shopify-hmac-sha256",
             ),
             (
                 "stripe",
-                "HMAC-SHA256 of `{timestamp}.{body}`, in hexadecimal digits, after `v1=`, in the \
-                        header Stripe-Signature",
+                "HMAC-SHA256 of `{timestamp}.{body}`, hex after `v1=`, in Stripe-Signature",
             ),
             (
                 "cloudinary",
-                "a SHA-1 hash of `{body}{timestamp}{secret}`, in hexadecimal digits, in the header \
-                            X-Cld-Signature",
+                "a SHA-1 hash of `{body}{timestamp}{secret}`, hex, in X-Cld-Signature",
             ),
-            (
-                "hibob",
-                "HMAC-SHA512 of the body, in Base64, in the header Bob-Signature",
-            ),
+            ("hibob", "HMAC-SHA512 of the body, Base64, in Bob-Signature"),
             (
                 "sendgrid",
-                "an ECDSA signature (P-256, SHA-256) of `{timestamp}{body}`, in Base64, in the \
-                          header X-Twilio-Email-Event-Webhook-Signature",
+                "an ECDSA signature (P-256, SHA-256) of `{timestamp}{body}`, Base64, in \
+                 X-Twilio-Email-Event-Webhook-Signature",
             ),
             (
                 "docusign",
-                "HMAC-SHA256 of the body, in Base64, in the header X-DocuSign-Signature-1 to \
-                          X-DocuSign-Signature-10",
+                "HMAC-SHA256 of the body, Base64, in X-DocuSign-Signature-1 to X-DocuSign-Signature-10",
             ),
-            ("gitlab", "a token in the header X-Gitlab-Token"),
+            ("gitlab", "a token in X-Gitlab-Token"),
             (
                 "microsoft-graph",
                 "a token in the body, at $.value[*].clientState",

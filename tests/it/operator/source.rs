@@ -208,7 +208,7 @@ async fn a_field_that_is_wrong_is_named_and_changes_nothing() {
         unset.json()[0]["authentication"]
             .as_str()
             .unwrap()
-            .contains("hexadecimal")
+            .contains(", hex")
     );
 }
 

@@ -127,7 +127,7 @@ impl ProviderDetails {
     /// The steps of the setup and the notes, below the details.
     fn steps(&self) -> String {
         let mut lines = vec![String::new(), "Setup:".to_owned()];
-        lines.extend(providers::setup(&self.setup, "the Payload URL"));
+        lines.extend(providers::setup(&self.setup, "https://…/webhooks/NAME"));
         if !self.facts.notes.is_empty() {
             lines.extend([String::new(), "Facts:".to_owned()]);
             let notes = self.facts.notes.iter();

@@ -212,6 +212,34 @@ mod tests {
     }
 
     #[test]
+    fn the_secret_of_every_scheme_is_rotated() {
+        let own = json!({"auth": "basic", "event": {"type": "a"}});
+        let own = (CUSTOM, own, false);
+        let presets = presets::all().map(|preset| {
+            let token = match preset.name() {
+                "meta" => json!({"verify_token": "token"}),
+                _ => json!({}),
+            };
+            (preset.name(), token, preset.name() == "sendgrid")
+        });
+        for (name, mut entry, is_by_key) in presets.chain([own]) {
+            entry["provider"] = name.into();
+            let (provider, recipe) = rotatable("a", &entry).unwrap();
+            assert_eq!(provider, name);
+            if is_by_key {
+                assert!(new_secret(provider, &recipe, false).is_err());
+                continue;
+            }
+            for count in [1, 2] {
+                let secret = new_secret(provider, &recipe, false).unwrap();
+                assert_eq!(rotate(&mut entry, Some(&secret), 1).unwrap(), count);
+                let source = Source::parse("a", &entry).unwrap();
+                assert_eq!(source.secrets().len(), count, "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn a_secret_is_one_line() {
         assert_eq!(one_line(" 8/+6 zg==\r\n").unwrap(), "8/+6 zg==");
         assert_eq!(one_line("\u{feff}s3cret\r\n").unwrap(), "s3cret");
