@@ -28,8 +28,8 @@ pub(crate) fn preset(text: &str) -> Result<Preset, String> {
         false => format!("; did you mean {}?", near.join(" or ")),
     };
     Err(format!(
-        "there is no preset of this name: `webhookctl provider list` lists them, and a source with --provider \
-         custom takes a recipe of its own{near}"
+        "there is no preset of this name: `webhookctl provider list` lists them, and a source with \
+         --provider custom takes a recipe of its own{near}"
     ))
 }
 
@@ -76,7 +76,8 @@ pub(crate) fn generate_secret(provider: &str, recipe: &Recipe) -> crate::Result<
         (_, Scheme::Basic) => format!("webhooks:{}", hex::encode(random)),
         (_, Scheme::Signed(signing)) => match (signing.kind, signing.secret_encoding) {
             (Kind::PublicKey(_), _) => {
-                return Err("the provider signs with its private key: give its public key by --secret-stdin".into());
+                let why = "the provider signs with its private key: give its public key by --secret-stdin";
+                return Err(why.into());
             }
             (_, SecretEncoding::Base64) if is_standard(provider) => format!("whsec_{base64}"),
             (_, SecretEncoding::Base64) => base64,

@@ -1,4 +1,4 @@
-//! The fields of a source's recipe as an operator writes them: `encoding=base64`, `event.type=…`, or a file.
+//! The fields of a source's recipe as an operator writes them: `encoding=base64`, or a file.
 
 use crate::Result;
 use serde_json::{Map, Value};

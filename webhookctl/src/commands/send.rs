@@ -25,8 +25,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The newest secret of the source signs, in the way of its recipe and with the time of now. Headers that a recipe
-reads or signs beside that, such as X-GitHub-Event, are given by --header. The command fails unless every answer is 2xx or, with --forge, 401.
+The newest secret of the source signs, in the way of its recipe and with the time of now. Headers that a
+recipe reads or signs beside that, such as X-GitHub-Event, are given by --header. The command fails unless
+every answer is 2xx or, with --forge, 401.
 
 With --json: {\"file\": …, \"status\": 200, \"answer\": \"accepted\", \"id\": …, \"error\": …} for each file.
 Members without a value are null.

@@ -232,7 +232,10 @@ fn left(suspect: &Suspect<'_>, request: &Request) -> Vec<String> {
              provider's"
         ));
     }
-    let is_by_key = matches!(recipe.scheme(), Scheme::Signed(signing) if matches!(signing.kind, Kind::PublicKey(_)));
+    let is_by_key = match recipe.scheme() {
+        Scheme::Signed(signing) => matches!(signing.kind, Kind::PublicKey(_)),
+        _ => false,
+    };
     let what = if is_by_key { "public key" } else { "secret" };
     left.push(format!(
         "the provider has another {what} than the source ({count} tried): copy it anew, and try it with \

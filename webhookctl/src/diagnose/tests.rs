@@ -14,7 +14,10 @@ const URL: &str = "https://hooks.example.com/webhooks/shop";
 /// 32 bytes in Base64, in the form that several providers give secrets.
 const SECRET: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";
 
-const BODY: &str = r#"{"id":"evt_1","type":"order.paid","created":1764244800,"note":"café / 1","data":{"object":{"object":"order","id":"o_1"}}}"#;
+const BODY: &str = concat!(
+    r#"{"id":"evt_1","type":"order.paid","created":1764244800,"note":"café / 1","#,
+    r#""data":{"object":{"object":"order","id":"o_1"}}}"#
+);
 
 fn at() -> Timestamp {
     Timestamp::from_second(1_764_244_800).unwrap()

@@ -15,7 +15,8 @@ use webhook_gateway::providers::recipe::Recipe;
 `webhookctl source create code --provider github` shows the same steps with the Payload URL of the source.
 
 The evidence is published-vector (the provider publishes a signed example, and the gateway verifies it),
-official-document (the provider documents it), or third-party (others say so: check it with a live webhook).
+official-document (the provider documents it), or third-party (others say so: check it with a live
+webhook).
 
 With --json: {\"name\": …, \"title\": …, \"evidence\": …, \"authentication\": …, \"authenticity\": …,
 \"handshake\": …, \"not_covered_by_the_signature\": […], \"dedupe\": …, \"documentation\": …, \"setup\": […],

@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --json: the object of `quarantine list --json` with \"headers\": {…}, \"body\": … (or \"body_base64\" if
-it is not UTF-8) and \"today\": {…}, the object of `quarantine release --dry-run`. Signatures and tokens are not shown.
+it is not UTF-8) and \"today\": {…}, the object of `quarantine release --dry-run`. Signatures and tokens are
+not shown.
 
 Examples:
   webhookctl quarantine show sha256:0f…:1790000000000

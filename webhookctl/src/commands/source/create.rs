@@ -18,17 +18,18 @@ use webhook_gateway::store::sources::{Source, SourceError, is_source_name};
 /// Creates a source, with a generated secret by default.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-`webhookctl provider list` shows the presets. A source of the provider custom needs a recipe of its own, by --from
-or --set; a source of a preset may change single fields. A value that is JSON is taken as JSON, any other one as
-text. An event field is named event.type, event.id, and so on. A recipe that is not valid is refused, and the
-error names the field.
+`webhookctl provider list` shows the presets. A source of the provider custom needs a recipe of its own,
+by --from or --set; a source of a preset may change single fields. A value that is JSON is taken as JSON,
+any other one as text. An event field is named event.type, event.id, and so on. A recipe that is not valid
+is refused, and the error names the field.
 
-Without --secret-stdin, --unsigned and --waiting, a secret is generated in the form of the provider's own secrets
-and shown once. Enter it at the provider, together with the Payload URL. Where the provider makes the secret, use
---secret-stdin. With --waiting, the source waits for the secret that the provider shows in its handshake.
+Without --secret-stdin, --unsigned and --waiting, a secret is generated in the form of the provider's own
+secrets and shown once. Enter it at the provider, together with the Payload URL. Where the provider makes
+the secret, use --secret-stdin. With --waiting, the source waits for the secret that the provider shows in
+its handshake.
 
-With --silent-after, the gateway watches the source. If the source sends nothing for that long, counted from
-now or from its last webhook, the gateway sends one notification and puts one event
+With --silent-after, the gateway watches the source. If the source sends nothing for that long, counted
+from now or from its last webhook, the gateway sends one notification and puts one event
 io.webhook-gateway.source.silent on the events queue.
 
 With --json: {\"name\": …, \"provider\": …, \"secrets\": 1, \"url\": …, \"secret\": …}, with the secret only
@@ -91,8 +92,9 @@ pub(crate) async fn run(arguments: Create, stack: &Stack, output: Output) -> Res
     let mut document = Document::of(stack).await?;
     if document.sources.contains_key(&name) {
         return Err(format!(
-            "the source {name} already exists: `webhookctl source update {name}` changes it, `webhookctl source \
-                rotate-secret {name}` gives it a new secret, `webhookctl source delete {name}` deletes it"
+            "the source {name} already exists: `webhookctl source update {name}` changes it, `webhookctl \
+                source rotate-secret {name}` gives it a new secret, `webhookctl source delete {name}` \
+                deletes it"
         )
         .into());
     }

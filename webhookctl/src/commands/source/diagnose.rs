@@ -1,4 +1,4 @@
-//! `webhookctl source diagnose`: why a rejected request was rejected, and the command that repairs the source.
+//! `webhookctl source diagnose`: why a request was rejected, and the command that repairs the source.
 
 use super::entry;
 use crate::commands::quarantine::rejected;
@@ -22,16 +22,16 @@ const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Explains why a rejected request was rejected, and prints the command with which it verifies.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The request is the newest rejected one of the source that was not released yet. The command tries the secrets of
-the source and those of other sources, other encodings, prefixes, headers, algorithms, signed texts and URLs, the
-presets of other providers, the tolerance of the timestamp, and the usual changes of a body on its way. Each
-explanation was tried: after the printed command, the same request verifies, and `webhookctl quarantine release
---rejected` accepts it. The command changes nothing itself. It fails if no explanation fits, and names the causes
-that are left.
+The request is the newest rejected one of the source that was not released yet. The command tries the
+secrets of the source and those of other sources, other encodings, prefixes, headers, algorithms, signed
+texts and URLs, the presets of other providers, the tolerance of the timestamp, and the usual changes of a
+body on its way. Each explanation was tried: after the printed command, the same request verifies, and
+`webhookctl quarantine release --rejected` accepts it. The command changes nothing itself. It fails if no
+explanation fits, and names the causes that are left.
 
 With --json: {\"request\": …, \"source\": …, \"at\": …, \"reason\": …, \"findings\": [{\"causes\": […],
-\"what\": …, \"command\": …, \"to_do\": …}], \"left\": […]}. A finding without a command is one that no setting
-can repair.
+\"what\": …, \"command\": …, \"to_do\": …}], \"left\": […]}. A finding without a command is one that no
+setting can repair.
 
 Examples:
   webhookctl source diagnose shop
@@ -72,8 +72,8 @@ pub(crate) async fn run(arguments: Diagnose, stack: &Stack, output: Output) -> R
     let source = Source::parse(name, configured);
     if source.is_ok_and(|source| source.authentication == Authentication::Unsigned) {
         return Err(format!(
-            "the source {name} is unsigned: it rejects nothing. `webhookctl source rotate-secret {name}` gives \
-             it a secret"
+            "the source {name} is unsigned: it rejects nothing. `webhookctl source rotate-secret {name}` \
+             gives it a secret"
         )
         .into());
     }
@@ -156,8 +156,8 @@ async fn newest(name: &str, journal: &Journal) -> Result<KeptRejected> {
         }
     }
     Err(format!(
-        "the source {name} rejected no request in the last 7 days, or all were released: if the provider sends, \
-         it sends to another URL than `webhookctl source url {name}` prints"
+        "the source {name} rejected no request in the last 7 days, or all were released: if the provider \
+         sends, it sends to another URL than `webhookctl source url {name}` prints"
     )
     .into())
 }

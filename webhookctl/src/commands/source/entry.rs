@@ -52,8 +52,8 @@ pub(crate) fn rotatable(name: &str, entry: &Value) -> Result<(&'static str, Reci
             Ok((provider, recipe))
         }
         Err(error) => Err(format!(
-            "{error}: correct the source {name} by `webhookctl source update {name}`, or delete it and create \
-             it again"
+            "{error}: correct the source {name} by `webhookctl source update {name}`, or delete it and \
+             create it again"
         )
         .into()),
     }

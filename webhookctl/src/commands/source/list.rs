@@ -10,11 +10,12 @@ use clap::Args;
 /// Lists the sources. Disabled ones have a reason.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: {\"name\": …, \"provider\": …, \"status\": …, \"reason\": …, \"secrets\": …, \"authentication\": …,
-\"authenticity\": …, \"handshake\": …, \"not_covered_by_the_signature\": […], \"cautions\": […], \"dedupe\": …,
-\"dedupe_window\": …, \"silent_after\": …, \"origins\": […], \"url\": …, \"signed_url\": …} for each. The status is
-signed, unsigned, waiting (for its secret) or disabled. Only a disabled source has a reason; its webhooks are
-answered 503. \"secrets\" is the number of secrets. The signed URL is the one that the provider must call.
+With --json: {\"name\": …, \"provider\": …, \"status\": …, \"reason\": …, \"secrets\": …, \"authentication\":
+…, \"authenticity\": …, \"handshake\": …, \"not_covered_by_the_signature\": […], \"cautions\": […],
+\"dedupe\": …, \"dedupe_window\": …, \"silent_after\": …, \"origins\": […], \"url\": …, \"signed_url\": …} for
+each. The status is signed, unsigned, waiting (for its secret) or disabled. Only a disabled source has a
+reason; its webhooks are answered 503. \"secrets\" is the number of secrets. The signed URL is the one that
+the provider must call.
 
 Examples:
   webhookctl source list

@@ -12,13 +12,13 @@ use serde::Serialize;
 /// Shows a source, without its secrets: how its webhooks are authenticated, and what that proves.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The authenticity says what an accepted webhook is proof of. Headers that the signature does not cover can be
-changed by anyone who captured a request. For a source with a handshake, the log is searched for the last one
-that was answered, 30 days back. While a source waits for its secret, the verification token is shown that its
-provider sent: enter it there, and give it to `webhookctl source rotate-secret`.
+The authenticity says what an accepted webhook is proof of. Headers that the signature does not cover can
+be changed by anyone who captured a request. For a source with a handshake, the log is searched for the
+last one that was answered, 30 days back. While a source waits for its secret, the verification token is
+shown that its provider sent: enter it there, and give it to `webhookctl source rotate-secret`.
 
-With --json: the object of `source list --json`, with \"handshake_answered_at\": … and
-\"verification_token\": ….
+With --json: the object of `source list --json`, with \"handshake_answered_at\": … and \"verification_token\":
+….
 
 Examples:
   webhookctl source show studio

@@ -16,13 +16,14 @@ use webhook_gateway::store::sources::{Source, SourceError};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Settings that are not named stay as they are. `--no-` before the name of a flag clears its value. A source
-with --silent-after is watched from now on: the gateway reports it if it sends nothing for that long. A source
-that was reported is watched again from its next webhook on, or when --silent-after is set again.
+with --silent-after is watched from now on: the gateway reports it if it sends nothing for that long. A
+source that was reported is watched again from its next webhook on, or when --silent-after is set again.
 
---provider takes another preset as it is: fields that were set for the previous provider are removed, except
-public_url. Then --from, --unset and --set change fields of the recipe. A value that is JSON is taken as JSON,
-any other one as text; null removes the field of the preset, and --unset restores it. An event field is named
-event.type, event.id, and so on. A change that makes no valid source is refused, and the error names the field.
+--provider takes another preset as it is: fields that were set for the previous provider are removed,
+except public_url. Then --from, --unset and --set change fields of the recipe. A value that is JSON is
+taken as JSON, any other one as text; null removes the field of the preset, and --unset restores it. An
+event field is named event.type, event.id, and so on. A change that makes no valid source is refused, and
+the error names the field.
 
 With --json: the object of `source list --json`.
 

@@ -52,8 +52,8 @@ impl SubscriptionView {
 pub(crate) fn note_unmatched(patterns: &[String], output: Output) {
     for pattern in patterns.iter().filter(|pattern| !matches_anything(pattern)) {
         output.note(&format!(
-            "no event type of `webhookctl provider event-types` or of a preset matches {pattern}: check it, unless \
-             a recipe of your own makes such types"
+            "no event type of `webhookctl provider event-types` or of a preset matches {pattern}: check it, \
+             unless a recipe of your own makes such types"
         ));
     }
 }
