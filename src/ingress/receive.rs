@@ -284,7 +284,11 @@ fn rejected_headers(recipe: Option<&Recipe>, headers: &HeaderMap) -> Vec<(String
     let telling = headers.keys().filter(|name| is_telling(name));
     let names = authenticating.into_iter().flatten().chain(telling);
     let names = names.chain(of_event.into_iter().flatten());
-    let names = names.map(HeaderName::as_str).chain(KEPT_HEADERS);
+    // A provider that signs the URL may call the gateway by another host.
+    let names = names
+        .map(HeaderName::as_str)
+        .chain(KEPT_HEADERS)
+        .chain(["host"]);
     let mut kept: Vec<(String, String)> = Vec::new();
     for name in names {
         if let Some(value) = headers.get(name)

@@ -65,6 +65,9 @@ fn candidates(suspect: &Suspect<'_>) -> Vec<(String, String, String)> {
             let what = format!("secret {number} of the source was entered with {around}");
             all.push((text, what, format!("the secret without {around}")));
         }
+        let what = format!("secret {number} of the source was entered without whsec_ before it");
+        let enter = "all of the secret, with whsec_".to_owned();
+        all.push((format!("whsec_{}", trimmed(secret)), what, enter));
     }
     for (source, secret) in suspect.others {
         let what = format!(

@@ -566,6 +566,15 @@ fn a_secret_that_is_not_the_sources() {
             assert!(!finding.what.contains(SECRET) && !finding.to_do.unwrap().contains(SECRET));
         }
 
+        let mut whole = sent(provider);
+        whole.secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let mut cut = entry(provider, json!({}));
+        cut["secrets"] = json!(["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]);
+        let finding = diagnose(&configured(&cut).suspect(), &whole.request())
+            .findings
+            .remove(0);
+        assert!(finding.what.contains("without whsec_"), "{finding:?}");
+
         let left = diagnose(&of.suspect(), &request);
         assert_eq!(left.findings, []);
         assert!(
