@@ -69,6 +69,15 @@ fn source(source: &Source, heard: Option<&SourceActivity>, now: Timestamp) -> Fi
             "it is unsigned: anyone who knows its URL can send to it",
             format!("{rotate} gives it a secret, if the provider can sign"),
         ),
+        Ok((_, Secrets::Signed(ids))) if ids.is_empty() => Finding::warning(
+            SOURCES,
+            name,
+            "it waits for its secret: until it has one, it rejects every webhook",
+            format!(
+                "`webhookctl source show {name}` shows the token of its provider; {rotate} with \
+                    --secret-stdin takes it"
+            ),
+        ),
         Ok(_) if blank > 0 => Finding::warning(
             SOURCES,
             name,
@@ -156,6 +165,7 @@ mod tests {
             short: 1,
             ..signed()
         };
+        let waiting = of(Ok(("notion", Secrets::Signed(Vec::new()))), 0);
         let unsigned = of(Ok(("creads", Secrets::Unsigned)), 0);
         for (source, level, what, to_do) in [
             (signed(), Level::Ok, "5m ago", ""),
@@ -165,6 +175,12 @@ mod tests {
                 Level::Warning,
                 "16 bytes",
                 "source rotate-secret studio",
+            ),
+            (
+                waiting,
+                Level::Warning,
+                "waits for its secret",
+                "source show studio",
             ),
             (
                 unsigned,
