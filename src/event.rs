@@ -2,7 +2,7 @@
 //!
 //! The payload goes in as the text it came as: no number, key order or duplicate key of it changes.
 
-use crate::providers::attribute::is_media_type;
+use crate::providers::attribute::{OWN, is_media_type};
 use crate::providers::mapping::{BodyKind, Content};
 use crate::providers::recipe::Authenticity;
 use crate::providers::recorded::RecordedFields;
@@ -25,20 +25,6 @@ pub(crate) const GATEWAY_SOURCE: &str = "urn:webhook-gateway";
 
 /// The content type of what came with none, or with one that is none.
 pub(crate) const UNKNOWN_CONTENT_TYPE: &str = "application/octet-stream";
-
-/// The attributes that only the gateway gives. Those that came with an event are left out, as a provider must
-/// not speak for the gateway or for another source.
-const OWN: [&str; 9] = [
-    "provider",
-    "gatewaysource",
-    "recordedtime",
-    "conflict",
-    "replayed",
-    "partitionkey",
-    "actorid",
-    "reason",
-    "authenticity",
-];
 
 /// The type of quarantined events.
 pub const QUARANTINED: &str = "io.webhook-gateway.event.quarantined";

@@ -7,6 +7,20 @@ use iri_string::types::{UriReferenceStr, UriStr};
 use mime::Mime;
 use serde_json::value::RawValue;
 
+/// The attributes that only the gateway gives. Those that came with an event are left out, as a provider must
+/// not speak for the gateway or for another source.
+pub(crate) const OWN: [&str; 9] = [
+    "provider",
+    "gatewaysource",
+    "recordedtime",
+    "conflict",
+    "replayed",
+    "partitionkey",
+    "actorid",
+    "reason",
+    "authenticity",
+];
+
 /// More than the 20 that the specification recommends, as a documented name of WoodWing's has 33.
 const MAX_NAME_BYTES: usize = 64;
 

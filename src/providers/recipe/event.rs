@@ -4,7 +4,7 @@ use super::error::{contradiction, invalid, missing};
 use super::fields::Fields;
 use super::read::template_error;
 use super::{Authenticity, Dedupe, Events, Recipe, RecipeError, Scheme, TokenPlace};
-use crate::providers::attribute::is_extension_name;
+use crate::providers::attribute::{OWN, is_extension_name};
 use crate::providers::mapping::{BodyKind, Mapping};
 use crate::providers::reference::{EventTemplate, Place};
 use crate::providers::time::TimeFormat;
@@ -16,8 +16,9 @@ const MEMBERS: [&str; 6] = ["type", "id", "time", "time_format", "subject", "act
 
 const MAX_FORWARDED: usize = 10;
 
-/// The attributes of events that no forwarded header takes the place of.
-const RESERVED: [&str; 18] = [
+/// The attributes that CloudEvents gives a meaning. No forwarded header takes the place of one of them, or of
+/// one of the gateway's [`OWN`].
+const STANDARD: [&str; 9] = [
     "id",
     "source",
     "specversion",
@@ -27,15 +28,6 @@ const RESERVED: [&str; 18] = [
     "data",
     "datacontenttype",
     "dataschema",
-    "provider",
-    "gatewaysource",
-    "recordedtime",
-    "conflict",
-    "replayed",
-    "partitionkey",
-    "actorid",
-    "reason",
-    "authenticity",
 ];
 
 pub(super) fn body(fields: &Fields<'_>) -> Result<BodyKind, RecipeError> {
@@ -122,8 +114,9 @@ pub(super) fn forwarded(
     for header in fields.headers(FIELD)? {
         let letters = header.as_str().chars().filter(char::is_ascii_alphanumeric);
         let name: String = letters.collect();
+        let mut taken = STANDARD.into_iter().chain(OWN);
         let is_free =
-            !RESERVED.contains(&&*name) && forwarded.iter().all(|(_, other)| *other != name);
+            taken.all(|other| other != name) && forwarded.iter().all(|(_, other)| *other != name);
         if !is_extension_name(&name) || !is_free {
             let expected = "headers of different names, and none of an attribute that events have";
             return Err(invalid(FIELD, expected));

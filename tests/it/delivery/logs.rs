@@ -1,5 +1,5 @@
 //! I12: no secret, signature, body, header value of an endpoint's or answer of one is in a line that the
-//! function writes, whatever becomes of the delivery, and however much it is told to write.
+//! function writes, whatever becomes of the delivery, and however verbose its log level is.
 //!
 //! Seen to fail: with the level `TRACE` for the libraries.
 

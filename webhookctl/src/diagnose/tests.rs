@@ -154,8 +154,8 @@ fn fixed_for(entry: Value, suspect: &Suspect<'_>, request: &Request) -> Finding 
         .command
         .clone()
         .unwrap_or_else(|| panic!("{finding:?}"));
-    let mended = configured(&after(&command, entry));
-    assert!(is_right(mended.suspect().outcome(request)), "{command}");
+    let repaired = configured(&after(&command, entry));
+    assert!(is_right(repaired.suspect().outcome(request)), "{command}");
     finding
 }
 
