@@ -80,7 +80,7 @@ pub(crate) fn held_by_state(endpoint: &Endpoint) -> Option<&'static str> {
 }
 
 /// Writes a note if the deliveries of an endpoint, which are `resent` or `replayed`, are held.
-pub(crate) fn note_if_held(endpoint: &Endpoint, sent: &str, output: Output) {
+pub(crate) fn note_if_held(endpoint: &Endpoint, sent: &str, output: &Output) {
     if let Some(reason) = held_by_state(endpoint) {
         output.note(&format!(
             "{reason}: deliveries that are {sent} to {} are held until it is active again",

@@ -5,6 +5,7 @@
 mod body;
 mod commands;
 mod condition;
+mod console;
 mod diagnose;
 mod document;
 #[cfg(test)]
@@ -30,16 +31,18 @@ mod words;
 use clap::error::ErrorKind as Problem;
 use clap::{Parser, Subcommand};
 use commands::{
-    completions, dead_letter, delivery, doctor, endpoint, event, provider, quarantine, reconcile,
-    send, source, status, subscription, woodwing,
+    completions, console as console_command, dead_letter, delivery, doctor, endpoint, event,
+    provider, quarantine, reconcile, send, source, status, subscription, woodwing,
 };
+use console::Runner;
 use output::{Output, Unwritten};
 use stack::Stack;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
+use tokio::task::LocalSet;
 
 /// The result of a command. Its error is a sentence for the operator; only its hint depends on the type.
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Operates a webhook gateway: its sources, subscriptions, endpoints, events and deliveries.
 #[derive(Debug, Parser)]
@@ -113,6 +116,7 @@ enum Command {
     /// Lists the providers that the gateway has a preset for: how each signs, and what to enter there.
     #[command(subcommand)]
     Provider(provider::Command),
+    Console(console_command::Console),
     Completions(completions::Completions),
 }
 
@@ -122,8 +126,8 @@ async fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return not_a_command(&error),
     };
-    let output = Output { json: cli.json };
-    match run(cli, output).await {
+    let output = Output::standard(cli.json);
+    match run(cli, &output).await {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of the output, such as `head`, has seen enough.
         Err(error) if output::is_closed(&*error) => ExitCode::SUCCESS,
@@ -134,9 +138,41 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli, output: Output) -> Result<()> {
+/// Runs the command of a command line.
+async fn run(cli: Cli, output: &Output) -> Result<()> {
     let stack = Stack::find(cli.stack.as_deref(), output);
     match cli.command {
+        Command::Console(arguments) => {
+            let stack = stack.await?;
+            let serve = async {
+                let runner = runner(cli.stack.clone(), stack);
+                console_command::run(arguments, runner, output).await
+            };
+            LocalSet::new().run_until(serve).await
+        }
+        command => execute(command, stack, output).await,
+    }
+}
+
+/// Runs the commands of the console's screens, all with one stack.
+fn runner(name: Option<String>, stack: Stack) -> Runner {
+    Runner::new(name, move |words, output| {
+        let stack = stack.clone();
+        Box::pin(async move {
+            let words = std::iter::once("webhookctl".to_owned()).chain(words);
+            let cli = Cli::try_parse_from(words)?;
+            execute(cli.command, async { Ok(stack) }, &output).await
+        })
+    })
+}
+
+/// Runs a command. Some commands need no stack.
+async fn execute(
+    command: Command,
+    stack: impl Future<Output = Result<Stack>>,
+    output: &Output,
+) -> Result<()> {
+    match command {
         Command::Source(command) => source::run(command, &stack.await?, output).await,
         Command::Send(send) => send::run(send, &stack.await?, output).await,
         Command::Subscription(command) => subscription::run(command, &stack.await?, output).await,
@@ -150,6 +186,7 @@ async fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Reconcile(arguments) => reconcile::run(&arguments, &stack.await?, output).await,
         Command::Woodwing(command) => woodwing::run(command, stack, output).await,
         Command::Provider(command) => provider::run(command, output),
+        Command::Console(_) => Err("the console does not run in the console".into()),
         Command::Completions(arguments) => completions::run(&arguments, output),
     }
 }
@@ -159,14 +196,14 @@ fn not_a_command(error: &clap::Error) -> ExitCode {
     let asked_for = matches!(error.kind(), Problem::DisplayHelp | Problem::DisplayVersion);
     if !asked_for && std::env::args().any(|argument| argument == "--json") {
         let text = error.to_string();
-        Output { json: true }.error(text.trim_start_matches("error: ").trim_end());
+        Output::standard(true).error(text.trim_start_matches("error: ").trim_end());
         return ExitCode::from(2);
     }
     let printed = error.print().and_then(|()| io::stdout().flush());
     match printed {
         _ if !asked_for => ExitCode::from(2),
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Output { json: false }.error(&Unwritten::from(error).to_string());
+            Output::standard(false).error(&Unwritten::from(error).to_string());
             ExitCode::FAILURE
         }
         // The reader of the help has seen enough.

@@ -1,5 +1,5 @@
 //! The output: tables and sentences, or JSON with one object on each line. Results go to standard output,
-//! notes and errors to standard error.
+//! notes and errors to standard error. The console takes both as values instead.
 
 use crate::Result;
 use comfy_table::{Table, presets};
@@ -8,6 +8,7 @@ use serde_json::ser::{Formatter, Serializer};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::io::{self, ErrorKind, Write};
+use tokio::sync::mpsc::UnboundedSender;
 
 /// A header whose name contains one of these has a credential as its value.
 const CREDENTIALS: [&str; 7] = [
@@ -24,10 +25,20 @@ const CREDENTIALS: [&str; 7] = [
 pub(crate) const REDACTED: &str = "[redacted]";
 
 /// How results are printed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Output {
     /// As JSON, for programs.
     pub(crate) json: bool,
+    /// Who takes the results and the notes instead of the standard streams.
+    taker: Option<UnboundedSender<Line>>,
+}
+
+/// A result or a note of a command that the console runs.
+#[derive(Debug)]
+pub(crate) enum Line {
+    /// The object that --json prints, as JSON.
+    Result(String),
+    Note(String),
 }
 
 /// The output was not written.
@@ -36,10 +47,28 @@ pub(crate) struct Output {
 pub(crate) struct Unwritten(#[from] io::Error);
 
 impl Output {
+    /// Results and notes on the standard streams.
+    pub(crate) fn standard(json: bool) -> Self {
+        Self { json, taker: None }
+    }
+
+    /// The results that --json prints, and the notes, as values.
+    pub(crate) fn to(taker: UnboundedSender<Line>) -> Self {
+        Self {
+            json: true,
+            taker: Some(taker),
+        }
+    }
+
+    /// Whether a program takes the lines as they come, and shows progress by them.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.taker.is_some()
+    }
+
     /// A table with one row for each object. A column is the path of a member, such as `circuit.failures`.
-    pub(crate) fn list(self, rows: &[impl Serialize], columns: &[&str]) -> Result<()> {
+    pub(crate) fn list(&self, rows: &[impl Serialize], columns: &[&str]) -> Result<()> {
         if self.json {
-            return rows.iter().try_for_each(write_json);
+            return rows.iter().try_for_each(|row| self.json(row));
         }
         if rows.is_empty() {
             return Ok(());
@@ -55,9 +84,9 @@ impl Output {
     }
 
     /// One result: a line for each of its columns that has a value.
-    pub(crate) fn details(self, row: &impl Serialize, columns: &[&str]) -> Result<()> {
+    pub(crate) fn details(&self, row: &impl Serialize, columns: &[&str]) -> Result<()> {
         if self.json {
-            return write_json(row);
+            return self.json(row);
         }
         let row = serde_json::to_value(row)?;
         let mut table = table();
@@ -70,7 +99,7 @@ impl Output {
     }
 
     /// A sentence or, for a program, the object that says the same.
-    pub(crate) fn result(self, text: &str, object: &impl Serialize) -> Result<()> {
+    pub(crate) fn result(&self, text: &str, object: &impl Serialize) -> Result<()> {
         match self.json {
             true => self.json(object),
             false => self.text(text),
@@ -78,32 +107,41 @@ impl Output {
     }
 
     /// An object as JSON, also without --json.
-    pub(crate) fn json(self, object: &impl Serialize) -> Result<()> {
-        write_json(object)
+    pub(crate) fn json(&self, object: &impl Serialize) -> Result<()> {
+        let Some(taker) = &self.taker else {
+            return write_json(object);
+        };
+        // Whoever took the lines has gone when the page is closed; the command goes on.
+        taker.send(Line::Result(encoded(object)?)).ok();
+        Ok(())
     }
 
     /// The lines of a text that is not JSON.
-    pub(crate) fn text(self, text: &str) -> Result<()> {
+    pub(crate) fn text(&self, text: &str) -> Result<()> {
         let lines: Vec<_> = text.lines().map(printable).collect();
         write_line(&lines.join("\n"))
     }
 
     /// Bytes, unchanged.
-    pub(crate) fn bytes(self, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<()> {
         Ok(write(&[bytes])?)
     }
 
     /// A sentence that the operator should read in addition to the result.
-    pub(crate) fn note(self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         self.stderr("note", text);
     }
 
     /// Why there is no result.
-    pub(crate) fn error(self, text: &str) {
+    pub(crate) fn error(&self, text: &str) {
         self.stderr("error", text);
     }
 
-    fn stderr(self, kind: &str, text: &str) {
+    fn stderr(&self, kind: &str, text: &str) {
+        if let Some(taker) = &self.taker {
+            taker.send(Line::Note(text.to_owned())).ok();
+            return;
+        }
         let line = match self.json {
             true => encoded(&json!({ kind: text })).unwrap_or_default(),
             false => format!("{kind}: {}", indented(text)),
@@ -182,7 +220,7 @@ fn table() -> Table {
 }
 
 /// A text without the characters that steer a terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let harmless = |c: char| if is_steering(c) { '\u{fffd}' } else { c };
     text.chars().map(harmless).collect()
 }

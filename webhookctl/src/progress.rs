@@ -25,22 +25,22 @@ pub(crate) enum Progress {
 
 impl Progress {
     /// The progress of so many. `done` is the rest of a sentence that begins with two numbers.
-    pub(crate) fn begin(all: usize, done: &'static str, output: Output) -> Self {
+    pub(crate) fn begin(all: usize, done: &'static str, output: &Output) -> Self {
         Self::of(Some(all), done, output)
     }
 
     /// The progress of a number that is not known before the end.
-    pub(crate) fn counting(done: &'static str, output: Output) -> Self {
+    pub(crate) fn counting(done: &'static str, output: &Output) -> Self {
         Self::of(None, done, output)
     }
 
-    fn of(all: Option<usize>, done: &'static str, output: Output) -> Self {
-        if output.json {
+    fn of(all: Option<usize>, done: &'static str, output: &Output) -> Self {
+        if output.json && !output.is_taken() {
             return Self::Silent;
         }
-        if !io::stderr().is_terminal() {
+        if output.is_taken() || !io::stderr().is_terminal() {
             return Self::Lines {
-                output,
+                output: output.clone(),
                 done,
                 all,
                 written_at: Instant::now(),

@@ -60,7 +60,7 @@ const SERVICES: [&str; 12] = [
 pub(crate) struct UnknownOutput(String);
 
 /// A gateway.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Stack {
     outputs: HashMap<String, String>,
     /// The configuration of AWS clients.
@@ -71,7 +71,7 @@ pub(crate) struct Stack {
 
 impl Stack {
     /// The stack of this name. Without a name it is the local one, and a note names its file.
-    pub(crate) async fn find(name: Option<&str>, output: Output) -> Result<Self> {
+    pub(crate) async fn find(name: Option<&str>, output: &Output) -> Result<Self> {
         match name.filter(|name| !name.is_empty()) {
             Some(name) => Self::deployed(name).await,
             None => Self::local(&std::env::current_dir()?, output),
@@ -113,7 +113,7 @@ impl Stack {
         })
     }
 
-    fn local(folder: &Path, output: Output) -> Result<Self> {
+    fn local(folder: &Path, output: &Output) -> Result<Self> {
         let files = folder.ancestors().map(|file| file.join(LOCAL_OUTPUTS));
         for path in files.filter(|file| file.is_file()) {
             let mut file = File::open(&path)?;
@@ -433,8 +433,6 @@ mod tests {
     use aws_sdk_secretsmanager::config::ProvideCredentials;
     use std::fs;
 
-    const OUTPUT: Output = Output { json: true };
-
     fn scratch(name: &str, outputs: &str) -> std::path::PathBuf {
         let id = std::process::id();
         let folder = std::env::temp_dir().join(format!("webhookctl-{id}-{name}"));
@@ -449,7 +447,7 @@ mod tests {
         let outputs = r#"{"AwsEndpointUrl": "http://localhost:4567", "AwsRegion": "us-east-1",
                           "WebhookUrl": "http://localhost:4567/webhooks"}"#;
         let folder = scratch("found", outputs);
-        let stack = Stack::local(&folder.join("below/it"), OUTPUT).unwrap();
+        let stack = Stack::local(&folder.join("below/it"), &Output::standard(true)).unwrap();
         fs::remove_dir_all(folder).unwrap();
 
         assert!(stack.is_local);
@@ -474,7 +472,9 @@ mod tests {
         assert!(is_own(&File::open(&file).unwrap()).unwrap());
         // Only root can give a file away, and only root owns those of the system.
         if std::os::unix::fs::chown(&file, Some(1), None).is_ok() {
-            let none = Stack::local(&folder, OUTPUT).unwrap_err().to_string();
+            let none = Stack::local(&folder, &Output::standard(true))
+                .unwrap_err()
+                .to_string();
             assert!(none.starts_with("no stack"), "{none}");
         } else {
             assert!(!is_own(&File::open("/etc/passwd").unwrap()).unwrap());
@@ -484,11 +484,11 @@ mod tests {
 
     #[test]
     fn a_stack_that_is_not_there_or_not_ours_says_what_to_do() {
-        let none = Stack::local(Path::new("/"), OUTPUT).unwrap_err();
+        let none = Stack::local(Path::new("/"), &Output::standard(true)).unwrap_err();
         assert!(none.to_string().contains("make up"), "{none}");
 
         let folder = scratch("stale", "{");
-        let stale = Stack::local(&folder, OUTPUT).unwrap_err();
+        let stale = Stack::local(&folder, &Output::standard(true)).unwrap_err();
         fs::remove_dir_all(folder).unwrap();
         assert!(stale.to_string().contains("make down"), "{stale}");
 
@@ -505,7 +505,9 @@ mod tests {
             });
             outputs[name] = url.into();
             let folder = scratch("elsewhere", &outputs.to_string());
-            let elsewhere = Stack::local(&folder, OUTPUT).unwrap_err().to_string();
+            let elsewhere = Stack::local(&folder, &Output::standard(true))
+                .unwrap_err()
+                .to_string();
             fs::remove_dir_all(folder).unwrap();
             assert!(elsewhere.contains("not on this machine"), "{elsewhere}");
             assert!(elsewhere.contains(name), "{elsewhere}");

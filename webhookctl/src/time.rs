@@ -21,7 +21,7 @@ pub(crate) fn bounded(
     since: Timestamp,
     until: Option<Timestamp>,
     kept: SignedDuration,
-    output: Output,
+    output: &Output,
 ) -> Result<Timestamp> {
     let now = Timestamp::now();
     refuse_wrong_order(since, until, now)?;
@@ -164,14 +164,14 @@ mod tests {
 
     #[test]
     fn nothing_is_looked_for_before_it_is_kept_nor_in_a_span_that_is_none() {
-        let output = Output { json: true };
+        let output = Output::standard(true);
         let now = Timestamp::now();
         let days = |days: i64| SignedDuration::from_hours(24 * days);
         let within = now - days(31);
-        assert_eq!(bounded(within, None, days(30), output).unwrap(), within);
+        assert_eq!(bounded(within, None, days(30), &output).unwrap(), within);
         let long_ago = "2000-01-01T00:00:00Z".parse().unwrap();
         for since in [long_ago, Timestamp::MIN] {
-            let first = bounded(since, None, days(30), output).unwrap();
+            let first = bounded(since, None, days(30), &output).unwrap();
             assert!(now - days(32) <= first && first < now - days(31), "{first}");
         }
         let minute = SignedDuration::from_mins(1);

@@ -20,7 +20,7 @@ pub(crate) struct Completions {
     shell: Shell,
 }
 
-pub(crate) fn run(arguments: &Completions, output: Output) -> Result<()> {
+pub(crate) fn run(arguments: &Completions, output: &Output) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(
         arguments.shell,

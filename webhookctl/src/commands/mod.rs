@@ -2,6 +2,7 @@
 //! function.
 
 pub(crate) mod completions;
+pub(crate) mod console;
 pub(crate) mod dead_letter;
 pub(crate) mod delivery;
 pub(crate) mod doctor;

@@ -81,7 +81,7 @@ struct Sender {
     headers: HeaderMap,
 }
 
-pub(crate) async fn run(arguments: Send, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Send, stack: &Stack, output: &Output) -> Result<()> {
     let name = &arguments.source;
     let document = Document::of(stack).await?;
     let source = Source::parse(name, document.entry(name)?)

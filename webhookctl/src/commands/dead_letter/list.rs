@@ -21,7 +21,7 @@ pub(crate) struct List {
     most: Limit,
 }
 
-pub(crate) async fn run(List { most }: List, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(List { most }: List, stack: &Stack, output: &Output) -> Result<()> {
     let queue = Queue::of(stack)?;
     let letters = queue.take(most.limit.get()).await?;
     queue.put_back(&letters).await;

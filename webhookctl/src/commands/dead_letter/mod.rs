@@ -31,7 +31,7 @@ pub(crate) enum Command {
     Redrive(redrive::Redrive),
 }
 
-pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(command: Command, stack: &Stack, output: &Output) -> Result<()> {
     match command {
         Command::List(arguments) => list::run(arguments, stack, output).await,
         Command::Show(arguments) => show::run(arguments, stack, output).await,
@@ -91,7 +91,7 @@ impl DeadLetterRow {
 }
 
 /// The endpoints, if any of these messages is about one. Without them, the rows have no names.
-async fn endpoints(letters: &[Letter], stack: &Stack, output: Output) -> Result<Vec<Endpoint>> {
+async fn endpoints(letters: &[Letter], stack: &Stack, output: &Output) -> Result<Vec<Endpoint>> {
     if letters
         .iter()
         .all(|letter| letter.reason.endpoint.is_none())

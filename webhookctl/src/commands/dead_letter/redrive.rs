@@ -55,7 +55,7 @@ impl Redriven {
     pub(crate) const COLUMNS: &[&str] = &["id", "outcome", "queue", "problem"];
 }
 
-pub(crate) async fn run(arguments: Redrive, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Redrive, stack: &Stack, output: &Output) -> Result<()> {
     let queue = Queue::of(stack)?;
     let letters = queue.take(arguments.most.limit.get()).await?;
     let looked_at = letters.len();

@@ -22,7 +22,7 @@ pub(crate) struct Show {
     most: Limit,
 }
 
-pub(crate) async fn run(arguments: Show, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Show, stack: &Stack, output: &Output) -> Result<()> {
     let queue = Queue::of(stack)?;
     let letters = queue.take(arguments.most.limit.get()).await?;
     queue.put_back(&letters).await;

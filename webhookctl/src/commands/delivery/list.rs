@@ -47,7 +47,7 @@ pub(crate) struct List {
     limit: Option<NonZeroUsize>,
 }
 
-pub(crate) async fn run(arguments: List, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: List, stack: &Stack, output: &Output) -> Result<()> {
     select::check_since(arguments.since, output)?;
     let (deliveries, endpoints) = (stack.deliveries()?, stack.endpoints()?.list().await?);
     let endpoint = find::endpoint_or_deleted(&arguments.endpoint, &endpoints)?;

@@ -39,7 +39,7 @@ pub(crate) enum Command {
 /// The most held deliveries of an endpoint that are counted.
 pub(crate) const MOST_HELD: usize = 10_000;
 
-pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(command: Command, stack: &Stack, output: &Output) -> Result<()> {
     match command {
         Command::List(arguments) => list::run(arguments, stack, output).await,
         Command::Show(arguments) => show::run(arguments, stack, output).await,

@@ -69,7 +69,7 @@ pub(crate) struct Resend {
     dry_run: bool,
 }
 
-pub(crate) async fn run(arguments: Resend, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Resend, stack: &Stack, output: &Output) -> Result<()> {
     let (name, records) = match (&arguments.id, &arguments.endpoint) {
         (Some(id), _) => one(id, arguments.force, stack, output).await?,
         (None, Some(endpoint)) => many(endpoint, &arguments, stack, output).await?,
@@ -91,7 +91,7 @@ pub(crate) async fn run(arguments: Resend, stack: &Stack, output: Output) -> Res
 }
 
 /// Sends the deliveries, and prints their number.
-async fn send(records: Vec<Delivery>, sending: &PacedSender<'_>, output: Output) -> Result<()> {
+async fn send(records: Vec<Delivery>, sending: &PacedSender<'_>, output: &Output) -> Result<()> {
     let all = records.len();
     let resend = Uuid::new_v4().simple().to_string();
     let orders = records.into_iter().map(|record| order(record, &resend));
@@ -122,7 +122,7 @@ async fn one(
     id: &str,
     force: bool,
     stack: &Stack,
-    output: Output,
+    output: &Output,
 ) -> Result<(String, Vec<Delivery>)> {
     let record = find(id, &stack.deliveries()?).await?;
     if record.event.is_ping() {
@@ -148,7 +148,7 @@ async fn many(
     wanted: &str,
     arguments: &Resend,
     stack: &Stack,
-    output: Output,
+    output: &Output,
 ) -> Result<(String, Vec<Delivery>)> {
     if let Some(why) = arguments.state.and_then(no_many) {
         return Err(why.into());

@@ -68,7 +68,7 @@ impl<'a> Pages<'a> {
 }
 
 /// Rejects a time in the future. Writes a note about a time before the oldest record that is kept.
-pub(crate) fn check_since(since: Option<Timestamp>, output: Output) -> Result<()> {
+pub(crate) fn check_since(since: Option<Timestamp>, output: &Output) -> Result<()> {
     let (Some(since), now) = (since, Timestamp::now()) else {
         return Ok(());
     };

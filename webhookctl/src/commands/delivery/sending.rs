@@ -150,7 +150,7 @@ mod tests {
             queue_url: QUEUE,
             rate,
         };
-        let progress = Progress::begin(25, "sent", Output { json: true });
+        let progress = Progress::begin(25, "sent", &Output::standard(true));
         let outcome = sending.send(orders(0..25), progress, interrupted).await;
         for rule in rules {
             assert_eq!(rule.num_calls(), 1);

@@ -32,7 +32,7 @@ pub(crate) struct Show {
     id: String,
 }
 
-pub(crate) async fn run(arguments: Show, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Show, stack: &Stack, output: &Output) -> Result<()> {
     let record = find(&arguments.id, &stack.deliveries()?).await?;
     let endpoints = stack.endpoints()?.list().await?;
     let endpoint = endpoints

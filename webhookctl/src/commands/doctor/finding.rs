@@ -68,7 +68,7 @@ impl Finding {
 
 /// Prints the findings of each check under its name. Findings that are ok are only counted, unless `all` is
 /// set.
-pub(crate) fn print(findings: &[Finding], all: bool, output: Output) -> Result<()> {
+pub(crate) fn print(findings: &[Finding], all: bool, output: &Output) -> Result<()> {
     if output.json {
         return findings.iter().try_for_each(|finding| output.json(finding));
     }

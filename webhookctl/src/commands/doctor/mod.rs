@@ -32,7 +32,7 @@ pub(crate) struct Doctor {
     all: bool,
 }
 
-pub(crate) async fn run(Doctor { all }: Doctor, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(Doctor { all }: Doctor, stack: &Stack, output: &Output) -> Result<()> {
     let found = checks::all(&Facts::of(stack).await);
     finding::print(&found.all, all, output)?;
     let wrong = found.all.iter().filter(|wrong| wrong.level == Level::Wrong);

@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: CheckUrl) -> Result<()> {
     for url in &urls {
         let verdict = Verdict::of(url, check(url, Policy::Public, arguments.resolve).await);
         denied += usize::from(verdict.reason.is_some());
-        Output { json: true }.json(&verdict)?;
+        Output::standard(true).json(&verdict)?;
     }
     match denied {
         0 => Ok(()),

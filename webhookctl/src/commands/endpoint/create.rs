@@ -49,7 +49,7 @@ pub(crate) struct Create {
     secret_stdin: bool,
 }
 
-pub(crate) async fn run(mut arguments: Create, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(mut arguments: Create, stack: &Stack, output: &Output) -> Result<()> {
     let now = Timestamp::now();
     let mut endpoint = blank(id()?, arguments.name, arguments.url, now);
     arguments.settings.read()?;

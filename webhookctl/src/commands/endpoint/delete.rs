@@ -35,7 +35,7 @@ pub(crate) struct Delete {
     discard_held: bool,
 }
 
-pub(crate) async fn run(arguments: Delete, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Delete, stack: &Stack, output: &Output) -> Result<()> {
     let endpoints = stack.endpoints()?;
     let history = stack.deliveries()?;
     let id = find::endpoint_id(&arguments.which, &endpoints).await?;

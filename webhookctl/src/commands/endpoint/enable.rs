@@ -23,6 +23,6 @@ pub(crate) struct Enable {
     which: String,
 }
 
-pub(crate) async fn run(arguments: Enable, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Enable, stack: &Stack, output: &Output) -> Result<()> {
     activate(&arguments.which, State::Disabled, stack, output).await
 }

@@ -21,7 +21,7 @@ Examples:
   webhookctl endpoint list --json | jq -r 'select(.condition != \"active\").id'")]
 pub(crate) struct List {}
 
-pub(crate) async fn run(stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(stack: &Stack, output: &Output) -> Result<()> {
     let now = Timestamp::now();
     let statuses = endpoints::all_statuses(&stack.endpoints()?).await?;
     let listed = statuses.iter().map(|status| EndpointView::of(status, now));

@@ -54,7 +54,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(
     command: Command,
     stack: impl Future<Output = Result<Stack>>,
-    output: Output,
+    output: &Output,
 ) -> Result<()> {
     match command {
         Command::Create(arguments) => create::run(arguments, &stack.await?, output).await,
@@ -74,7 +74,7 @@ pub(crate) async fn run(
 }
 
 /// Shows an endpoint with its new secret.
-fn tell(shown: EndpointDetails, secret: NewSecret, output: Output) -> Result<()> {
+fn tell(shown: EndpointDetails, secret: NewSecret, output: &Output) -> Result<()> {
     if secret.is_generated() {
         output.note("the secret is shown only this once: give it to the receiver");
     }

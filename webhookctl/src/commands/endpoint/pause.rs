@@ -27,7 +27,7 @@ pub(crate) struct Pause {
     reason: Option<String>,
 }
 
-pub(crate) async fn run(arguments: Pause, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Pause, stack: &Stack, output: &Output) -> Result<()> {
     let now = Timestamp::now();
     let endpoints = stack.endpoints()?;
     let mut status = find::status(&arguments.which, &endpoints).await?;

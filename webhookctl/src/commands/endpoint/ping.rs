@@ -50,7 +50,7 @@ struct Answer {
     response: Option<String>,
 }
 
-pub(crate) async fn run(arguments: Ping, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Ping, stack: &Stack, output: &Output) -> Result<()> {
     let endpoints = stack.endpoints()?;
     let endpoint = find::status(&arguments.which, &endpoints)
         .await?
@@ -76,7 +76,7 @@ async fn wait(
     endpoint: &str,
     delivery: &str,
     history: &Deliveries,
-    output: Output,
+    output: &Output,
 ) -> Result<Delivery> {
     let bar = if output.json {
         ProgressBar::hidden()

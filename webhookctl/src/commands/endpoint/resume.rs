@@ -23,6 +23,6 @@ pub(crate) struct Resume {
     which: String,
 }
 
-pub(crate) async fn run(arguments: Resume, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Resume, stack: &Stack, output: &Output) -> Result<()> {
     activate(&arguments.which, State::Paused, stack, output).await
 }

@@ -35,7 +35,7 @@ pub(crate) struct RotateSecret {
     secret_stdin: bool,
 }
 
-pub(crate) async fn run(arguments: RotateSecret, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: RotateSecret, stack: &Stack, output: &Output) -> Result<()> {
     let now = Timestamp::now();
     let endpoints = stack.endpoints()?;
     let mut status = find::status(&arguments.which, &endpoints).await?;

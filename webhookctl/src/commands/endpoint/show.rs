@@ -30,7 +30,7 @@ pub(crate) struct Show {
     which: String,
 }
 
-pub(crate) async fn run(Show { which }: Show, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(Show { which }: Show, stack: &Stack, output: &Output) -> Result<()> {
     let status = find::status(&which, &stack.endpoints()?).await?;
     let held = stack.deliveries()?;
     let held = held.held(&status.endpoint.id, MAX_HELD + 1).await;

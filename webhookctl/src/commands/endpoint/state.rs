@@ -19,7 +19,7 @@ pub(crate) async fn activate(
     which: &str,
     from: State,
     stack: &Stack,
-    output: Output,
+    output: &Output,
 ) -> Result<()> {
     let now = Timestamp::now();
     let endpoints = stack.endpoints()?;

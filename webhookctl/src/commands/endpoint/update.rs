@@ -59,7 +59,7 @@ pub(crate) struct Update {
     secret_stdin: bool,
 }
 
-pub(crate) async fn run(mut arguments: Update, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(mut arguments: Update, stack: &Stack, output: &Output) -> Result<()> {
     let now = Timestamp::now();
     let endpoints = stack.endpoints()?;
     let mut status = find::status(&arguments.which, &endpoints).await?;

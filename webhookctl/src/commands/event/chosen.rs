@@ -16,7 +16,7 @@ pub(crate) async fn chosen(
     progress: &ReplayProgress,
     recorded: &LedgerReader,
     stack: &Stack,
-    output: Output,
+    output: &Output,
 ) -> Result<Vec<EventMeta>> {
     let mut events = match replay.id.is_empty() {
         true => spanned(replay, progress, stack, output).await?,
@@ -30,7 +30,7 @@ async fn spanned(
     replay: &Replay,
     progress: &ReplayProgress,
     stack: &Stack,
-    output: Output,
+    output: &Output,
 ) -> Result<Vec<EventMeta>> {
     let filter = Filter {
         source: replay.source.clone(),

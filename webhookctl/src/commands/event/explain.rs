@@ -52,7 +52,7 @@ struct Explained {
     endpoints: Vec<EndpointOutcome>,
 }
 
-pub(crate) async fn run(arguments: Explain, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Explain, stack: &Stack, output: &Output) -> Result<()> {
     let recorded = stack.ledger()?;
     let source = arguments.source.as_deref();
     let found = recorded.find_with_return(&arguments.id, source, stack);

@@ -125,21 +125,21 @@ impl EventRow {
 }
 
 /// The rows of a list so far.
-struct Rows<R> {
+struct Rows<'o, R> {
     columns: &'static [&'static str],
     limit: usize,
     is_limited: bool,
     rows: Vec<R>,
     shown: usize,
     is_cut: bool,
-    output: Output,
+    output: &'o Output,
 }
 
-impl<R: Serialize> Rows<R> {
+impl<'o, R: Serialize> Rows<'o, R> {
     fn begin(
         columns: &'static [&'static str],
         limit: Option<NonZeroUsize>,
-        output: Output,
+        output: &'o Output,
     ) -> Self {
         Self {
             columns,
@@ -189,7 +189,7 @@ impl<R: Serialize> Rows<R> {
     }
 }
 
-pub(crate) async fn run(arguments: List, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: List, stack: &Stack, output: &Output) -> Result<()> {
     if arguments.state == Some(State::Duplicate) {
         return duplicates(arguments, stack, output).await;
     }
@@ -218,7 +218,7 @@ pub(crate) async fn run(arguments: List, stack: &Stack, output: Output) -> Resul
 }
 
 /// Lists the dropped copies.
-async fn duplicates(arguments: List, stack: &Stack, output: Output) -> Result<()> {
+async fn duplicates(arguments: List, stack: &Stack, output: &Output) -> Result<()> {
     if arguments.event_type.is_some() {
         return Err(
             "--type cannot be combined with --state duplicate: the log does not have the types of copies"

@@ -38,7 +38,7 @@ pub(crate) enum Command {
     Replay(replay::Replay),
 }
 
-pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(command: Command, stack: &Stack, output: &Output) -> Result<()> {
     match command {
         Command::List(arguments) => list::run(arguments, stack, output).await,
         Command::Show(arguments) => show::run(arguments, stack, output).await,

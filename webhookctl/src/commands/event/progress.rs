@@ -29,7 +29,7 @@ pub(crate) struct Tally {
 
 impl ReplayProgress {
     /// Continues the replay that is resumed, or begins a new one.
-    pub(crate) async fn of(replay: &Replay, stack: &Stack, output: Output) -> Result<Self> {
+    pub(crate) async fn of(replay: &Replay, stack: &Stack, output: &Output) -> Result<Self> {
         let journal = stack.journal()?;
         let checkpoint = match &replay.resume {
             Some(id) => journal.checkpoint(id).await?.ok_or_else(|| {
@@ -74,7 +74,7 @@ impl ReplayProgress {
     }
 }
 
-fn beginning(replay: &Replay, stack: &Stack, output: Output) -> Result<Checkpoint> {
+fn beginning(replay: &Replay, stack: &Stack, output: &Output) -> Result<Checkpoint> {
     let now = Timestamp::now();
     let until = replay.until;
     let since = match replay.since {

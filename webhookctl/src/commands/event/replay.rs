@@ -131,7 +131,7 @@ struct Replayer<'a> {
     forgotten: Vec<String>,
 }
 
-pub(crate) async fn run(arguments: Replay, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Replay, stack: &Stack, output: &Output) -> Result<()> {
     let recorded = stack.ledger()?;
     let progress = ReplayProgress::of(&arguments, stack, output).await?;
     let target = Target::of(&arguments, progress.id(), stack, output).await?;
@@ -175,7 +175,7 @@ pub(crate) async fn run(arguments: Replay, stack: &Stack, output: Output) -> Res
     }
 }
 
-fn list(events: &[EventMeta], output: Output) -> Result<()> {
+fn list(events: &[EventMeta], output: &Output) -> Result<()> {
     let shown = if output.json { usize::MAX } else { MAX_ROWS };
     let rows: Vec<_> = events.iter().take(shown).map(DueRow::of).collect();
     output.list(&rows, DueRow::COLUMNS)?;
@@ -216,7 +216,7 @@ impl Replayer<'_> {
     }
 
     /// Prints the outcome of this run and of the runs that it continues.
-    fn report(&self, all: usize, output: Output) -> Result<()> {
+    fn report(&self, all: usize, output: &Output) -> Result<()> {
         let checkpoint = &self.progress.checkpoint;
         let (forgotten, unwanted) = (checkpoint.forgotten, checkpoint.unwanted);
         for key in self.forgotten.iter().take(MAX_NAMED) {

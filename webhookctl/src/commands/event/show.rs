@@ -69,7 +69,7 @@ impl EventDetails {
     ];
 }
 
-pub(crate) async fn run(arguments: Show, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Show, stack: &Stack, output: &Output) -> Result<()> {
     let recorded = stack.ledger()?;
     let source = arguments.source.as_deref();
     let found = recorded.find_with_return(&arguments.id, source, stack);

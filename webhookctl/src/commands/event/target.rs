@@ -35,7 +35,7 @@ impl Target {
         replay: &Replay,
         id: &str,
         stack: &Stack,
-        output: Output,
+        output: &Output,
     ) -> Result<Self> {
         let mut target = Self {
             endpoints: Vec::new(),

@@ -43,7 +43,7 @@ fn documented(name: &str) -> std::result::Result<Provider, String> {
     })
 }
 
-pub(crate) fn run(arguments: &EventTypes, output: Output) -> Result<()> {
+pub(crate) fn run(arguments: &EventTypes, output: &Output) -> Result<()> {
     let providers = Provider::ALL
         .into_iter()
         .filter(|provider| arguments.provider.is_none_or(|only| only == *provider));

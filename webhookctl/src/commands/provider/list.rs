@@ -18,7 +18,7 @@ Examples:
   webhookctl provider list --json | jq -r 'select(.handshake != null).name'")]
 pub(crate) struct List {}
 
-pub(crate) fn run(output: Output) -> Result<()> {
+pub(crate) fn run(output: &Output) -> Result<()> {
     let columns = ["name", "title", "authentication", "handshake", "evidence"];
     let presets: Vec<_> = presets::all().map(ProviderDetails::of).collect();
     output.list(&presets, &columns)

@@ -22,7 +22,7 @@ pub(crate) enum Command {
     EventTypes(event_types::EventTypes),
 }
 
-pub(crate) fn run(command: Command, output: Output) -> Result<()> {
+pub(crate) fn run(command: Command, output: &Output) -> Result<()> {
     match command {
         Command::List(list::List {}) => list::run(output),
         Command::Show(arguments) => show::run(&arguments, output),

@@ -57,7 +57,7 @@ pub(crate) struct Facts {
     pub(crate) notes: Vec<String>,
 }
 
-pub(crate) fn run(arguments: &Show, output: Output) -> Result<()> {
+pub(crate) fn run(arguments: &Show, output: &Output) -> Result<()> {
     let details = ProviderDetails::of(arguments.provider);
     if output.json {
         return output.json(&details);

@@ -22,7 +22,7 @@ pub(crate) struct List {
     which: Which,
 }
 
-pub(crate) async fn run(List { which }: List, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(List { which }: List, stack: &Stack, output: &Output) -> Result<()> {
     let rows = match which.rejected {
         true => rejected::list(&which, stack, output).await?,
         false => quarantined(&which, stack, output).await?,
@@ -35,7 +35,7 @@ pub(crate) async fn run(List { which }: List, stack: &Stack, output: Output) -> 
 }
 
 /// The quarantined and released webhooks, the newest first.
-async fn quarantined(which: &Which, stack: &Stack, output: Output) -> Result<Vec<QuarantineRow>> {
+async fn quarantined(which: &Which, stack: &Stack, output: &Output) -> Result<Vec<QuarantineRow>> {
     let found = found(which, stack, output).await?;
     Ok(found.into_iter().map(|(listed, _)| listed).collect())
 }

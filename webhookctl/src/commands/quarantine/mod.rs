@@ -41,7 +41,7 @@ pub(crate) enum Command {
     Release(release::Release),
 }
 
-pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(command: Command, stack: &Stack, output: &Output) -> Result<()> {
     match command {
         Command::List(arguments) => list::run(arguments, stack, output).await,
         Command::Show(arguments) => show::run(&arguments, stack, output).await,
@@ -123,7 +123,7 @@ impl QuarantineRow {
 
 impl Which {
     /// The beginning of the search.
-    fn since(&self, kept: SignedDuration, output: Output) -> Result<Timestamp> {
+    fn since(&self, kept: SignedDuration, output: &Output) -> Result<Timestamp> {
         let week_ago = || Timestamp::now() - DEFAULT_SINCE;
         time::bounded(self.since.unwrap_or_else(week_ago), None, kept, output)
     }
@@ -133,7 +133,7 @@ impl Which {
 async fn found(
     which: &Which,
     stack: &Stack,
-    output: Output,
+    output: &Output,
 ) -> Result<Vec<(QuarantineRow, String)>> {
     let filter = Filter {
         source: which.source.clone(),

@@ -25,7 +25,7 @@ const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub(super) async fn list(
     which: &Which,
     stack: &Stack,
-    output: Output,
+    output: &Output,
 ) -> Result<Vec<QuarantineRow>> {
     let kept = kept(which, &stack.journal()?, stack, output).await?;
     Ok(kept.iter().map(QuarantineRow::rejected).collect())
@@ -81,7 +81,7 @@ pub(super) async fn kept(
     which: &Which,
     journal: &Journal,
     stack: &Stack,
-    output: Output,
+    output: &Output,
 ) -> Result<Vec<KeptRejected>> {
     let sources = match &which.source {
         Some(source) => vec![source.clone()],

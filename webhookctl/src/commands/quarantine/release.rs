@@ -155,16 +155,16 @@ pub(crate) struct Releaser {
 }
 
 /// The outcomes so far. A printed outcome is dropped: all events together may be gigabytes.
-struct Outcomes {
-    output: Output,
+struct Outcomes<'o> {
+    output: &'o Output,
     rows: Vec<Released>,
     freed: BTreeSet<String>,
     count: usize,
     kept: usize,
 }
 
-impl Outcomes {
-    fn begin(output: Output) -> Self {
+impl<'o> Outcomes<'o> {
+    fn begin(output: &'o Output) -> Self {
         Self {
             output,
             rows: Vec::new(),
@@ -198,7 +198,7 @@ impl Outcomes {
     }
 }
 
-pub(crate) async fn run(arguments: Release, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Release, stack: &Stack, output: &Output) -> Result<()> {
     let (dry_run, unsigned_too) = (arguments.dry_run, arguments.unsigned_too);
     let releaser = Releaser::of(stack, dry_run, unsigned_too).await?;
     let mut outcomes = Outcomes::begin(output);

@@ -42,7 +42,7 @@ struct QuarantineDetails {
     today: Released,
 }
 
-pub(crate) async fn run(arguments: &Show, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: &Show, stack: &Stack, output: &Output) -> Result<()> {
     let releaser = Releaser::of(stack, true, false).await?;
     let id = &arguments.id;
     let (listed, headers, raw, today) = if arguments.rejected {
@@ -80,7 +80,7 @@ fn tell(
     mut headers: BTreeMap<String, String>,
     raw: Vec<u8>,
     today: Released,
-    output: Output,
+    output: &Output,
 ) -> Result<()> {
     for (name, value) in &mut headers {
         *value = header_value(name, value).to_owned();

@@ -74,7 +74,7 @@ pub(crate) struct Reconcile {
     rate: NonZeroU32,
 }
 
-pub(crate) async fn run(arguments: &Reconcile, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: &Reconcile, stack: &Stack, output: &Output) -> Result<()> {
     let now = Timestamp::now();
     let since = time::bounded(arguments.since, arguments.until, stack.retention()?, output)?;
     let accepted = span(since, arguments.until.unwrap_or(now).min(now))?;
@@ -119,7 +119,7 @@ async fn deliveries(
     accepted: &Range<Timestamp>,
     clock: Clock,
     stack: &Stack,
-    output: Output,
+    output: &Output,
 ) -> Result<Deliveries> {
     let queues = Queues::of(stack);
     let queue = queues.read_queue(stack.delivery_queue()).await?;
@@ -147,7 +147,7 @@ async fn repair(
     deliveries: Deliveries,
     rate: NonZeroU32,
     stack: &Stack,
-    output: Output,
+    output: &Output,
 ) -> Result<()> {
     let sending = PacedSender {
         queues: stack.queues(),

@@ -19,7 +19,7 @@ use webhook_gateway::store::ledger::{ItemSummary, Ledger};
 pub(crate) async fn lines(
     ledger: &Ledger,
     accepted: &Range<Timestamp>,
-    output: Output,
+    output: &Output,
 ) -> Result<(Vec<ItemSummary>, usize)> {
     let now = Timestamp::now();
     let mut progress = Progress::counting("items of the ledger read", output);
@@ -44,7 +44,7 @@ pub(crate) async fn lines(
 pub(crate) async fn published(
     stack: &Stack,
     accepted: &Range<Timestamp>,
-    output: Output,
+    output: &Output,
 ) -> Result<Published> {
     let filter = Filter {
         since: accepted.start,

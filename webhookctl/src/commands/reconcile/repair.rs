@@ -18,7 +18,7 @@ pub(crate) async fn events(
     missing: &[ItemSummary],
     ledger: &Ledger,
     rate: NonZeroU32,
-    output: Output,
+    output: &Output,
 ) -> Result<usize> {
     let progress = Progress::begin(missing.len(), "events are published again", output);
     let mut republished = 0;
@@ -44,7 +44,7 @@ fn unfinished(why: impl Display, republished: usize) -> String {
 pub(crate) async fn deliveries(
     missing: Vec<Missing>,
     sending: &PacedSender<'_>,
-    output: Output,
+    output: &Output,
 ) -> Result<usize> {
     let progress = Progress::begin(missing.len(), "deliveries are on the queue again", output);
     let orders = missing.into_iter().map(|missing| DeliverEvent {

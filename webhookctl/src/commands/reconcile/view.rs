@@ -31,7 +31,7 @@ pub(crate) fn print(
     events: &Events,
     deliveries: &Deliveries,
     accepted: &Range<Timestamp>,
-    output: Output,
+    output: &Output,
 ) -> Result<()> {
     let summary = json!({
         "since": shown(accepted.start.as_millisecond()), "until": shown(accepted.end.as_millisecond()),

@@ -78,7 +78,7 @@ pub(crate) struct Create {
     origins: Vec<String>,
 }
 
-pub(crate) async fn run(arguments: Create, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Create, stack: &Stack, output: &Output) -> Result<()> {
     let name = arguments.name.clone();
     if !is_source_name(&name) {
         return Err(SourceError::Name.into());
@@ -169,7 +169,7 @@ impl Create {
 }
 
 /// Notes what to enter where at the provider.
-fn note_setup(provider: &str, url: &str, output: Output) {
+fn note_setup(provider: &str, url: &str, output: &Output) {
     let Some(about) = presets::find(provider).and_then(presets::Preset::about) else {
         return;
     };

@@ -20,7 +20,7 @@ pub(crate) struct Delete {
     name: String,
 }
 
-pub(crate) async fn run(Delete { name }: Delete, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(Delete { name }: Delete, stack: &Stack, output: &Output) -> Result<()> {
     let mut document = Document::of(stack).await?;
     let is_watched = document.entry(&name)?.get("silent_after").is_some();
     document.sources.remove(&name);

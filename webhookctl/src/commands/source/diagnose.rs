@@ -63,7 +63,7 @@ struct Diagnosed {
     diagnosis: Diagnosis,
 }
 
-pub(crate) async fn run(arguments: Diagnose, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Diagnose, stack: &Stack, output: &Output) -> Result<()> {
     let name = &arguments.name;
     let document = Document::of(stack).await?;
     let configured = document.entry(name)?;

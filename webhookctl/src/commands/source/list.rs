@@ -22,7 +22,7 @@ Examples:
   webhookctl source list --json | jq -r 'select(.status == \"disabled\").name'")]
 pub(crate) struct List {}
 
-pub(crate) async fn run(stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(stack: &Stack, output: &Output) -> Result<()> {
     let document = Document::of(stack).await?;
     let views = document.sources.iter();
     let views: Vec<SourceView> = views

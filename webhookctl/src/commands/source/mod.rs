@@ -48,7 +48,7 @@ pub(crate) enum Command {
     Url(url::Url),
 }
 
-pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(command: Command, stack: &Stack, output: &Output) -> Result<()> {
     match command {
         Command::Create(arguments) => create::run(arguments, stack, output).await,
         Command::List(list::List {}) => list::run(stack, output).await,
@@ -73,7 +73,7 @@ pub(crate) fn rotate_entry(entry: &mut serde_json::Value, secret: &str) -> Resul
 
 /// Notes sources that are not configured: most likely their names are misspelt. An operator who may not
 /// read the sources gets no note.
-pub(crate) async fn note_unknown(names: &[String], stack: &Stack, output: Output) {
+pub(crate) async fn note_unknown(names: &[String], stack: &Stack, output: &Output) {
     if names.is_empty() {
         return;
     }
@@ -89,7 +89,7 @@ pub(crate) async fn note_unknown(names: &[String], stack: &Stack, output: Output
 }
 
 /// Warns of a secret that can be guessed.
-fn note_short(source: &Source, output: Output) {
+fn note_short(source: &Source, output: &Output) {
     if source.secrets().iter().any(Secret::is_short) {
         output.note(
             "a secret of the source has fewer than 16 bytes and can be guessed: choose a longer one if the \
@@ -99,7 +99,7 @@ fn note_short(source: &Source, output: Output) {
 }
 
 /// Warns of weaknesses of a recipe. `source show` names the headers that are not signed.
-fn note_cautions(recipe: &Recipe, output: Output) {
+fn note_cautions(recipe: &Recipe, output: &Output) {
     for caution in recipe.cautions() {
         if !matches!(caution, Caution::Uncovered(_)) {
             output.note(&caution.to_string());
@@ -107,7 +107,7 @@ fn note_cautions(recipe: &Recipe, output: Output) {
     }
 }
 
-fn tell(output: Output, changed: &Changed) -> Result<()> {
+fn tell(output: &Output, changed: &Changed) -> Result<()> {
     if changed.secret.is_some() {
         output.note("the secret is shown only this once: enter it at the provider");
     }
@@ -129,7 +129,7 @@ fn check_window(source: &Source, stack: &Stack) -> Result<()> {
 }
 
 /// Fails with a problem of a Payload URL. On a local stack it is only a note: no provider reaches it.
-fn refuse_unless_local(problem: &str, stack: &Stack, output: Output) -> Result<()> {
+fn refuse_unless_local(problem: &str, stack: &Stack, output: &Output) -> Result<()> {
     if stack.is_local {
         output.note(&format!("{problem}; this does not matter on a local stack"));
         return Ok(());
@@ -157,10 +157,10 @@ mod tests {
 
     #[test]
     fn a_url_that_the_provider_refuses_is_refused_but_for_a_local_stack() {
-        let output = Output { json: true };
+        let output = Output::standard(true);
         let mut stack = Stack::with_outputs(&[]);
-        assert!(refuse_unless_local("it must be HTTPS", &stack, output).is_ok());
+        assert!(refuse_unless_local("it must be HTTPS", &stack, &output).is_ok());
         stack.is_local = false;
-        assert!(refuse_unless_local("it must be HTTPS", &stack, output).is_err());
+        assert!(refuse_unless_local("it must be HTTPS", &stack, &output).is_err());
     }
 }

@@ -38,7 +38,7 @@ pub(crate) struct RotateSecret {
     drop_previous: bool,
 }
 
-pub(crate) async fn run(arguments: RotateSecret, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: RotateSecret, stack: &Stack, output: &Output) -> Result<()> {
     let name = arguments.name;
     let mut document = Document::of(stack).await?;
     let mut entry = document.entry(&name)?.clone();

@@ -37,7 +37,7 @@ struct SourceDetails {
     verification_token: Option<String>,
 }
 
-pub(crate) async fn run(Show { name }: Show, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(Show { name }: Show, stack: &Stack, output: &Output) -> Result<()> {
     let document = Document::of(stack).await?;
     let view = SourceView::of(&name, document.entry(&name)?, stack)?;
     let answered = match view.has_handshake() {

@@ -73,7 +73,7 @@ pub(crate) struct Update {
     from: Option<PathBuf>,
 }
 
-pub(crate) async fn run(arguments: Update, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Update, stack: &Stack, output: &Output) -> Result<()> {
     let name = arguments.name.clone();
     let is_of_silence = arguments.silent_after.is_some() || arguments.no_silent_after;
     let is_of_window = arguments.dedupe_window.is_some();

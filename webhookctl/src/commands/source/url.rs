@@ -22,7 +22,7 @@ pub(crate) struct Url {
     name: String,
 }
 
-pub(crate) async fn run(Url { name }: Url, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(Url { name }: Url, stack: &Stack, output: &Output) -> Result<()> {
     let document = Document::of(stack).await?;
     let provider = entry::provider(document.entry(&name)?).ok_or(SourceError::Provider)?;
     let url = stack.payload_url(&name)?;

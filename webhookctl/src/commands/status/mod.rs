@@ -63,7 +63,7 @@ struct Counted {
     at: Instant,
 }
 
-pub(crate) async fn run(arguments: Status, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Status, stack: &Stack, output: &Output) -> Result<()> {
     let mut counted = None;
     let mut interrupted = pin!(interrupted());
     loop {
@@ -132,7 +132,7 @@ async fn count<'c>(
 }
 
 /// Clears the screen of a terminal. Elsewhere, an empty line separates the repetitions.
-fn begin_screen(output: Output) -> Result<()> {
+fn begin_screen(output: &Output) -> Result<()> {
     match io::stdout().is_terminal() {
         true => output.bytes(b"\x1b[2J\x1b[H"),
         false => output.bytes(b"\n"),

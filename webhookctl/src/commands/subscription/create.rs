@@ -40,7 +40,7 @@ pub(crate) struct Create {
     sources: Vec<String>,
 }
 
-pub(crate) async fn run(arguments: Create, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Create, stack: &Stack, output: &Output) -> Result<()> {
     let subscription = Subscription {
         name: arguments.name,
         queue_url: arguments.queue,

@@ -19,7 +19,7 @@ pub(crate) struct Delete {
     name: String,
 }
 
-pub(crate) async fn run(Delete { name }: Delete, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(Delete { name }: Delete, stack: &Stack, output: &Output) -> Result<()> {
     if !stack.subscriptions()?.remove(&name).await? {
         return Err(Unknown::Subscription(name).into());
     }

@@ -16,7 +16,7 @@ Example:
   webhookctl subscription list --json")]
 pub(crate) struct List {}
 
-pub(crate) async fn run(stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(stack: &Stack, output: &Output) -> Result<()> {
     let mut views = Vec::new();
     for listed in stack.subscriptions()?.list().await? {
         match listed {

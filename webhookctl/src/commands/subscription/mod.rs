@@ -31,7 +31,7 @@ pub(crate) enum Command {
     Delete(delete::Delete),
 }
 
-pub(crate) async fn run(command: Command, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(command: Command, stack: &Stack, output: &Output) -> Result<()> {
     match command {
         Command::Create(arguments) => create::run(arguments, stack, output).await,
         Command::List(list::List {}) => list::run(stack, output).await,
@@ -49,7 +49,7 @@ impl SubscriptionView {
 
 /// Notes patterns of a provider whose event types are documented that match none of them: most likely they
 /// are misspelt.
-pub(crate) fn note_unmatched(patterns: &[String], output: Output) {
+pub(crate) fn note_unmatched(patterns: &[String], output: &Output) {
     for pattern in patterns.iter().filter(|pattern| !matches_anything(pattern)) {
         output.note(&format!(
             "no event type of `webhookctl provider event-types` or of a preset matches {pattern}: check it, \

@@ -101,7 +101,7 @@ fn region_of(host: &str) -> Option<&str> {
 }
 
 /// Notes properties of the queue that make it refuse events, or that its attributes cannot be read.
-pub(crate) async fn look_at(queue_url: &str, stack: &Stack, output: Output) {
+pub(crate) async fn look_at(queue_url: &str, stack: &Stack, output: &Output) {
     let sqs = stack.sqs();
     let asked = sqs
         .get_queue_attributes()

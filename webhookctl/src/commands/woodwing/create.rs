@@ -46,7 +46,7 @@ pub(crate) struct Create {
     another: bool,
 }
 
-pub(crate) async fn run(arguments: Create, stack: &Stack, output: Output) -> Result<()> {
+pub(crate) async fn run(arguments: Create, stack: &Stack, output: &Output) -> Result<()> {
     let name = &arguments.source;
     if !is_source_name(name) {
         return Err(SourceError::Name.into());

@@ -21,7 +21,7 @@ pub(crate) struct Delete {
     login: Login,
 }
 
-pub(crate) async fn run(Delete { id, login }: Delete, output: Output) -> Result<()> {
+pub(crate) async fn run(Delete { id, login }: Delete, output: &Output) -> Result<()> {
     let (server, _) = login.log_on(false).await?;
     server.get(&id).await?;
     server.delete(&id).await?;

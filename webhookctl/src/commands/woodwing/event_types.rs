@@ -30,7 +30,7 @@ impl Trigger {
     pub(crate) const COLUMNS: &[&str] = &["entity", "trigger"];
 }
 
-pub(crate) async fn run(EventTypes { login }: EventTypes, output: Output) -> Result<()> {
+pub(crate) async fn run(EventTypes { login }: EventTypes, output: &Output) -> Result<()> {
     let options = login.log_on(false).await?.0.trigger_options().await?;
     output.list(&triggers(&options), Trigger::COLUMNS)
 }

@@ -29,7 +29,7 @@ impl Named {
     pub(crate) const COLUMNS: &[&str] = &["id", "name"];
 }
 
-pub(crate) async fn run(List { login }: List, output: Output) -> Result<()> {
+pub(crate) async fn run(List { login }: List, output: &Output) -> Result<()> {
     let all = login.log_on(false).await?.0.list().await?.into_iter();
     let all = all.map(|Listed { id, name, .. }| Named { id, name });
     output.list(&all.collect::<Vec<_>>(), Named::COLUMNS)

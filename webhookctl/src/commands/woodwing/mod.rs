@@ -52,7 +52,7 @@ pub(crate) struct Login {
 pub(crate) async fn run(
     command: Command,
     stack: impl Future<Output = Result<Stack>>,
-    output: Output,
+    output: &Output,
 ) -> Result<()> {
     match command {
         Command::EventTypes(arguments) => event_types::run(arguments, output).await,

@@ -20,7 +20,7 @@ pub(crate) struct Show {
     login: Login,
 }
 
-pub(crate) async fn run(Show { id, login }: Show, output: Output) -> Result<()> {
+pub(crate) async fn run(Show { id, login }: Show, output: &Output) -> Result<()> {
     let (server, _) = login.log_on(false).await?;
     output.details(&server.get(&id).await?, Registration::COLUMNS)
 }

@@ -82,7 +82,7 @@ impl Moved {
 pub(crate) async fn run(
     arguments: Update,
     stack: impl Future<Output = Result<Stack>>,
-    output: Output,
+    output: &Output,
 ) -> Result<()> {
     let source = match &arguments.source {
         Some(name) => Some(Moved::to(name, &stack.await?).await?),
@@ -91,7 +91,7 @@ pub(crate) async fn run(
     update(arguments, source, output).await
 }
 
-async fn update(arguments: Update, source: Option<Moved>, output: Output) -> Result<()> {
+async fn update(arguments: Update, source: Option<Moved>, output: &Output) -> Result<()> {
     let id = arguments.id;
     let (server, _) = arguments.login.log_on(false).await?;
     let mut wanted = server.get(&id).await?;

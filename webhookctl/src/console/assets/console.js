@@ -1,0 +1,152 @@
+// What HTML and htmx do not: times in the reader's zone, dialogs, copying, keys, and the live tail.
+"use strict";
+
+const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const say = (text) => { $("#said").textContent = text; };
+
+// ---- times ----
+
+const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+
+function age(at, now = Date.now()) {
+  const seconds = Math.round((now - at) / 1000);
+  const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) || UNITS[3];
+  const amount = `${Math.floor(Math.abs(seconds) / size)} ${unit}`;
+  return seconds < 0 ? `in ${amount}` : `${amount} ago`;
+}
+
+function localize(root) {
+  for (const time of $$("time[datetime]", root)) {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    const parts = { dateStyle: "medium", timeStyle: "medium" };
+    time.title = time.dateTime;
+    time.textContent = at.toLocaleString(undefined, parts);
+    time.dataset.age = age(at.getTime());
+  }
+}
+
+// ---- dialogs ----
+
+function open(dialog) {
+  if (!dialog.open) dialog.showModal();
+  ($("[autofocus]", dialog) || $("button", dialog))?.focus();
+}
+
+document.addEventListener("click", (event) => {
+  const target = event.target.closest("[data-opens], [data-closes], [data-copy]");
+  if (!target) return;
+  if (target.dataset.opens) open(document.getElementById(target.dataset.opens));
+  if ("closes" in target.dataset) target.closest("dialog")?.close();
+  if (target.dataset.copy) {
+    navigator.clipboard.writeText(target.dataset.copy).then(() => say("Copied."), () => say("Not copied."));
+  }
+});
+
+// The button that opened the dialog may be gone: its panel was loaded again.
+document.addEventListener("close", (event) => {
+  if (event.target.id === "action") event.target.replaceChildren();
+}, true);
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  const target = event.detail.target;
+  if (target.id === "action" || target.closest("#action")) open($("#action"));
+});
+
+document.addEventListener("htmx:load", (event) => localize(event.detail.elt));
+
+document.addEventListener("htmx:afterRequest", (event) => {
+  event.detail.target?.closest?.("[aria-busy]")?.setAttribute("aria-busy", "false");
+});
+
+// An answer with an error status has a page or a sentence too; without any, the console has ended.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  event.detail.shouldSwap = event.detail.xhr.status !== 403 || event.detail.target.id === "action";
+});
+
+document.addEventListener("htmx:sendError", (event) => {
+  const problem = document.createElement("p");
+  problem.className = "problem";
+  problem.setAttribute("role", "alert");
+  problem.textContent = "The console does not answer: it may have been ended in its terminal.";
+  event.detail.target.replaceChildren(problem);
+});
+
+// ---- live tail ----
+
+const TAIL_MS = 2000;
+let tail = null;
+
+async function newest(button) {
+  const answer = await fetch(button.dataset.tail);
+  if (!answer.ok) return stop(button);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const panel = $("[data-panel]");
+  const body = $("table.list tbody", panel);
+  if (!body) {
+    panel.replaceChildren(...page.body.childNodes);
+    htmx.process(panel);
+    localize(panel);
+    return;
+  }
+  const known = new Set($$("tr", body).map((row) => row.dataset.key));
+  const rows = $$("table.list tbody tr", page).filter((row) => !known.has(row.dataset.key));
+  rows.forEach((row) => row.classList.add("new"));
+  body.prepend(...rows);
+  $$("tr", body).slice(500).forEach((row) => row.remove());
+  localize(body);
+  if (rows.length) say(`${rows.length} new`);
+}
+
+function stop(button) {
+  clearInterval(tail);
+  tail = null;
+  button.setAttribute("aria-pressed", "false");
+}
+
+function toggle(button) {
+  if (tail) return stop(button);
+  button.setAttribute("aria-pressed", "true");
+  tail = setInterval(() => newest(button).catch(() => stop(button)), TAIL_MS);
+  newest(button).catch(() => stop(button));
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("#tail");
+  if (button) toggle(button);
+});
+
+// ---- keys ----
+
+const rows = () => $$("table.list tbody tr");
+
+function move(step) {
+  const all = rows();
+  if (!all.length) return;
+  const at = all.findIndex((row) => row.classList.contains("current"));
+  const next = all[Math.min(Math.max(at + step, 0), all.length - 1)];
+  all.forEach((row) => row.classList.toggle("current", row === next));
+  ($("a", next) || next).focus();
+  next.scrollIntoView({ block: "nearest" });
+}
+
+const KEYS = {
+  "/": () => $("#filter")?.focus(),
+  j: () => move(1),
+  k: () => move(-1),
+  t: () => $("#tail")?.click(),
+  r: () => ($("tr.current button[data-key-r]") || $("main button[data-key-r]"))?.click(),
+  "?": () => open($("#help")),
+};
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, select, textarea, [contenteditable]");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
+  const act = KEYS[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
+
+localize(document);

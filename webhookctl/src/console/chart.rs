@@ -1,0 +1,1 @@
+//! Charts as SVG, made here: no script draws them.

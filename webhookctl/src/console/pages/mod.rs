@@ -1,0 +1,15 @@
+//! The screens: a file for each. A screen is a shell that is there at once, and panels that ask AWS.
+
+mod event;
+mod events;
+mod overview;
+
+use super::Console;
+use axum::Router;
+
+pub(super) fn router() -> Router<Console> {
+    Router::new()
+        .merge(overview::router())
+        .merge(events::router())
+        .merge(event::router())
+}
