@@ -5,7 +5,7 @@ use super::body::body;
 use super::lifecycle::{HoldReason, NoAnswer, SkipReason, Tried};
 use super::load::{Loaded, Loads, Webhook};
 use super::signing::{
-    HeaderError, SIGNATURE, UnusableSecret, check_headers, is_reserved, signatures,
+    HeaderError, SIGNATURE, UnusableSecret, check_headers, header_map, headers, signatures,
 };
 use crate::aws::kms::{Seal, SealError};
 use crate::crypto::secret::Secret;
@@ -16,13 +16,10 @@ use crate::store::deliveries::{Attempt, Delivery, MAX_RESPONSE, Sent, UNREAD};
 use crate::store::endpoints::Endpoint;
 use crate::store::ledger::Ledger;
 use crate::store::payloads::Payloads;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use jiff::Timestamp;
 use std::time::Instant;
 use tokio::sync::Notify;
-
-/// The user agent of each request.
-const USER_AGENT: &str = concat!("webhook-gateway/", env!("CARGO_PKG_VERSION"));
 
 /// What is kept in the place of a signature and of an endpoint's own header.
 const REDACTED: &str = "[REDACTED]";
@@ -185,36 +182,6 @@ impl Attempts {
     }
 }
 
-/// All headers, ours last. Of its own, an endpoint has none that could pass for ours or frame the body
-/// otherwise.
-fn headers(
-    endpoint: &Endpoint,
-    content_type: &str,
-    signatures: &[(String, String)],
-) -> Vec<(String, String)> {
-    let ours = [("content-type", content_type), ("user-agent", USER_AGENT)];
-    let ours = ours.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let own = endpoint
-        .headers
-        .iter()
-        .filter(|(name, _)| !is_reserved(name));
-    let own = own.cloned();
-    own.chain(ours).chain(signatures.iter().cloned()).collect()
-}
-
-fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, HeaderError> {
-    let mut map = HeaderMap::new();
-    for (name, value) in headers {
-        let invalid = || HeaderError::Invalid(name.clone());
-        let value = HeaderValue::from_str(value).map_err(|_| invalid())?;
-        map.insert(
-            HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?,
-            value,
-        );
-    }
-    Ok(map)
-}
-
 /// The names that are not in lower case, as the operator spells them. Of one that is there twice, the last is
 /// sent.
 fn spelled(headers: &[(String, String)]) -> Vec<String> {
@@ -295,6 +262,7 @@ fn noted(reply: &Result<Reply, SendError>, at: Timestamp, started: Instant) -> A
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::signing::USER_AGENT;
     use crate::store::endpoints::test::endpoint;
 
     fn text(text: &str) -> String {

@@ -5,6 +5,7 @@ use crate::crypto::mac::{hmac_sha256, hmac_sha256_of};
 use crate::crypto::secret::Secret;
 use crate::store::endpoints::{Endpoint, Scheme};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The header of the id, which is that of the delivery: stable over all attempts.
 pub const ID: &str = "webhook-id";
@@ -14,6 +15,9 @@ pub const TIMESTAMP: &str = "webhook-timestamp";
 
 /// The header of the signatures.
 pub const SIGNATURE: &str = "webhook-signature";
+
+/// The user agent of each request.
+pub(super) const USER_AGENT: &str = concat!("webhook-gateway/", env!("CARGO_PKG_VERSION"));
 
 /// What a secret of [Standard
 /// Webhooks](https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md)
@@ -142,6 +146,37 @@ pub fn signatures(
         }
     }
     Ok(headers)
+}
+
+/// All headers, ours last. Of its own, an endpoint has none that could pass for ours or frame the body
+/// otherwise.
+pub fn headers(
+    endpoint: &Endpoint,
+    content_type: &str,
+    signatures: &[(String, String)],
+) -> Vec<(String, String)> {
+    let ours = [("content-type", content_type), ("user-agent", USER_AGENT)];
+    let ours = ours.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let own = endpoint
+        .headers
+        .iter()
+        .filter(|(name, _)| !is_reserved(name));
+    let own = own.cloned();
+    own.chain(ours).chain(signatures.iter().cloned()).collect()
+}
+
+/// Headers as they are sent, unless one of them is none.
+pub fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, HeaderError> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let invalid = || HeaderError::Invalid(name.clone());
+        let value = HeaderValue::from_str(value).map_err(|_| invalid())?;
+        map.insert(
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?,
+            value,
+        );
+    }
+    Ok(map)
 }
 
 #[cfg(test)]

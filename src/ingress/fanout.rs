@@ -6,8 +6,9 @@
 //! offers the rest again. A fault that passes makes copies only in the part that it strikes, with the same
 //! id.
 //!
-//! The queue of a consumer never fails a batch: messages that it does not take go to the dead-letter queue. A
-//! message that can never be sent goes to quarantine. Therefore neither holds up the rest.
+//! The queue of a consumer never fails a batch: messages that it does not take go to the dead-letter queue,
+//! or are dropped if only a listener misses them. A message that can never be sent goes to quarantine.
+//! Therefore none of them holds up the rest.
 
 use super::outbox::{Outbox, Progress};
 use super::{Answer, FanoutError, IngressFunction};
@@ -157,6 +158,7 @@ impl IngressFunction {
     ) -> Result<(), FanoutError> {
         let (subscriptions, unreadable) = self.subscriptions.current(times.started).await?;
         line.unreadable += unreadable;
+        progress.note_listeners(&subscriptions);
         let (endpoints, unreadable) = self.endpoints.current(times.started).await?;
         line.unreadable += unreadable;
         let recipients = Recipients {

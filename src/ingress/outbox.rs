@@ -1,11 +1,13 @@
 //! The messages of a part of a batch, and how they are sent: each by its queue, the queues of the stack
-//! before those of consumers. What a queue refuses goes to quarantine or to the dead-letter queue.
+//! before those of consumers. What a queue refuses goes to quarantine or to the dead-letter queue; what the
+//! queue of a listener refuses is dropped.
 
 use super::bookkeeping::BatchRecord;
 use super::{FanoutError, IngressFunction};
 use crate::aws::sqs::{Message, Offered, Refused, SendError, in_batches};
 use crate::metrics::BatchLine;
 use crate::store::payloads::PayloadError;
+use crate::store::subscriptions::Subscription;
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -50,6 +52,23 @@ pub(super) struct Progress {
     pub(super) record: BatchRecord,
     /// The consumers' queues that take no message, and why: in this invocation they are not asked again.
     closed: BTreeMap<String, String>,
+    /// The queues that only listeners subscribe.
+    listeners: BTreeSet<String>,
+}
+
+impl Progress {
+    /// Notes which queues only listeners subscribe.
+    pub(super) fn note_listeners(&mut self, subscriptions: &[Subscription]) {
+        let of_others = |queue: &String| {
+            let mut others = subscriptions.iter().filter(|other| !other.is_of_listener());
+            others.any(|other| other.queue_url == *queue)
+        };
+        let of_listeners = subscriptions
+            .iter()
+            .filter(|subscription| subscription.is_of_listener());
+        let queues = of_listeners.map(|subscription| &subscription.queue_url);
+        self.listeners = queues.filter(|queue| !of_others(queue)).cloned().collect();
+    }
 }
 
 impl IngressFunction {
@@ -115,9 +134,13 @@ impl IngressFunction {
             (queue, refused_of(entries, offered.refused), offered.closed)
         });
         for (queue, refused, closed) in join_all(offers).await {
-            line.dead_lettered += refused.len();
-            let place = &self.dead_letter_queue_url;
-            nowhere.extend(self.dead_letter(place, &queue, refused).await?);
+            if progress.listeners.contains(&queue) {
+                log_dropped(&queue, &refused);
+            } else {
+                line.dead_lettered += refused.len();
+                let place = &self.dead_letter_queue_url;
+                nowhere.extend(self.dead_letter(place, &queue, refused).await?);
+            }
             progress
                 .closed
                 .extend(closed.map(|code| (queue.clone(), code)));
@@ -214,6 +237,15 @@ impl Counts {
     }
 }
 
+/// Logs that the queue of a listener refused messages. This happens for up to half a minute after the
+/// listener's end, which is how old a read subscription may be, or until the subscription expires.
+fn log_dropped(queue: &str, refused: &[(QueueEntry, String)]) {
+    if let Some((_, code)) = refused.first() {
+        let messages = refused.len();
+        tracing::info!(queue, code, messages, "a listener's queue refused messages");
+    }
+}
+
 fn messages(entries: &[QueueEntry]) -> Vec<Arc<Message>> {
     entries
         .iter()
@@ -242,5 +274,29 @@ fn with_refusal(message: &Message, queue: &str, code: String) -> Message {
     Message {
         attributes,
         ..message.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_queue_refuses_is_dropped_only_if_none_but_listeners_subscribe_it() {
+        let subscription = |queue: &str, expires_at| Subscription {
+            name: queue.to_owned(),
+            queue_url: queue.to_owned(),
+            events: vec!["*".to_owned()],
+            sources: Vec::new(),
+            expires_at,
+        };
+        let mut progress = Progress::default();
+        progress.note_listeners(&[
+            subscription("search", None),
+            subscription("listener", Some(1)),
+            subscription("shared", Some(1)),
+            subscription("shared", None),
+        ]);
+        assert_eq!(progress.listeners, ["listener".to_owned()].into());
     }
 }

@@ -127,10 +127,24 @@ impl Payloads {
     /// The same pointer for another queue, with an object of its own. A text that is no pointer into this
     /// bucket stays as it is.
     pub async fn pointing_anew(&self, body: &str, queue: &str) -> Result<String, PayloadError> {
-        match pointed_to(body).filter(|pointer| pointer.bucket == self.bucket) {
-            Some(pointer) => self.put_event(queue, self.get(&pointer.key).await?).await,
+        match self.key_of(body) {
+            Some(key) => self.put_event(queue, self.get(&key).await?).await,
             None => Ok(body.to_owned()),
         }
+    }
+
+    /// The event that the body of a message is, or that it points to in this bucket.
+    pub async fn event_of(&self, body: String) -> Result<Vec<u8>, PayloadError> {
+        match self.key_of(&body) {
+            Some(key) => self.get(&key).await,
+            None => Ok(body.into_bytes()),
+        }
+    }
+
+    /// The key that the body of a message points to, if it is a pointer into this bucket.
+    fn key_of(&self, body: &str) -> Option<String> {
+        let pointer = pointed_to(body)?;
+        (pointer.bucket == self.bucket).then_some(pointer.key)
     }
 
     async fn put_event(&self, queue: &str, event: Vec<u8>) -> Result<String, PayloadError> {

@@ -1,11 +1,17 @@
 //! Subscriptions: which events go to which further consumer queues. Kept in the endpoints table, read by the
 //! fan-out, written by the operator's tool.
+//!
+//! The subscription of a listener (`webhookctl listen`) ends by itself unless the listener extends it: a
+//! listener that is killed leaves nothing behind that goes on.
 
-use crate::aws::dynamodb::{self, Item, Put, put_if, query_all, text, text_of};
+use crate::aws::dynamodb::{
+    self, Item, Put, number, number_of, put_if, query_all, text, text_of, update_if,
+};
 use crate::aws::error::AwsError;
 use crate::store::cached::{Cached, Current};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +20,9 @@ const MAX_AGE: Duration = Duration::from_secs(30);
 
 /// The `kind` of a subscription among the items of the endpoints table.
 const KIND: &str = "subscription";
+
+/// The attribute that only the subscriptions of listeners have.
+const EXPIRES_AT: &str = "expires_at";
 
 /// Events of these types, from these sources, to this queue.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -26,6 +35,9 @@ pub struct Subscription {
     pub events: Vec<String>,
     /// Names of sources; all if there are none.
     pub sources: Vec<String>,
+    /// When it ends unless its listener extends it, in seconds. Only the subscription of a listener ends.
+    #[serde(skip)]
+    pub expires_at: Option<i64>,
 }
 
 /// Why a subscription was not added.
@@ -53,6 +65,16 @@ impl Subscription {
         is_selected(&self.events, &self.sources, event_type, source)
     }
 
+    /// Whether it belongs to a listener. Its queue may vanish at any time, and nobody misses its messages.
+    pub fn is_of_listener(&self) -> bool {
+        self.expires_at.is_some()
+    }
+
+    /// Whether it has ended.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now.as_second())
+    }
+
     fn item(&self) -> Item {
         let list =
             |texts: &[String]| AttributeValue::L(texts.iter().map(|item| text(item)).collect());
@@ -60,6 +82,8 @@ impl Subscription {
         item.insert("queue_url".to_owned(), text(&self.queue_url));
         item.insert("events".to_owned(), list(&self.events));
         item.insert("sources".to_owned(), list(&self.sources));
+        let end = self.expires_at.map(number);
+        item.extend(end.map(|end| (EXPIRES_AT.to_owned(), end)));
         item
     }
 
@@ -77,6 +101,10 @@ impl Subscription {
             queue_url: text("queue_url")?,
             events: list("events")?,
             sources: list("sources").unwrap_or_default(),
+            expires_at: match item.contains_key(EXPIRES_AT) {
+                true => Some(number_of(item, EXPIRES_AT)?),
+                false => None,
+            },
         })
     }
 }
@@ -135,7 +163,7 @@ impl Subscriptions {
         }
     }
 
-    /// The subscriptions as they were at most half a minute ago.
+    /// The subscriptions as they were at most half a minute ago, without those that have ended.
     ///
     /// There is no going on without them: an event would miss the queues that are subscribed to it.
     pub async fn current(&self, now: Instant) -> Result<Current<Subscription>, AwsError> {
@@ -150,7 +178,9 @@ impl Subscriptions {
             let unreadable = all - subscriptions.len();
             Ok((subscriptions, unreadable))
         };
-        self.cached.get(now, current).await
+        let last_read: Result<_, AwsError> = self.cached.get(now, current).await;
+        let (subscriptions, unreadable) = last_read?;
+        Ok((lasting(subscriptions, Timestamp::now()), unreadable))
     }
 
     /// All subscriptions, by name. One that is not readable is an error of its own, and does not hide the
@@ -184,6 +214,22 @@ impl Subscriptions {
         }
     }
 
+    /// Puts off the end of a listener's subscription; false if the subscription is not there any more.
+    pub async fn extend(&self, name: &str, expires_at: i64) -> Result<bool, AwsError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(name)))
+            .update_expression("SET expires_at = :end")
+            .condition_expression("attribute_exists(expires_at)")
+            .expression_attribute_values(":end", number(expires_at));
+        let extended = update_if(update).await;
+        let extended =
+            extended.map_err(|error| error.context("the subscription was not extended"))?;
+        Ok(extended.is_some())
+    }
+
     /// Removes a subscription; whether there was one.
     pub async fn remove(&self, name: &str) -> Result<bool, AwsError> {
         let delete = self
@@ -200,9 +246,31 @@ impl Subscriptions {
     }
 }
 
+/// These subscriptions without those that have ended. Mostly there are none of these, and nothing is copied.
+fn lasting(subscriptions: Arc<[Subscription]>, now: Timestamp) -> Arc<[Subscription]> {
+    let has_expired = |subscription: &Subscription| subscription.has_expired(now);
+    if !subscriptions.iter().any(has_expired) {
+        return subscriptions;
+    }
+    let lasting = subscriptions
+        .iter()
+        .filter(|subscription| !has_expired(subscription));
+    lasting.cloned().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn to_search(expires_at: Option<i64>) -> Subscription {
+        Subscription {
+            name: "search".to_owned(),
+            queue_url: "https://sqs.eu-central-1.amazonaws.com/1/search".to_owned(),
+            events: vec!["*".to_owned()],
+            sources: Vec::new(),
+            expires_at,
+        }
+    }
 
     #[test]
     fn a_star_stands_for_any_characters_or_none() {
@@ -240,10 +308,9 @@ mod tests {
     #[test]
     fn a_subscription_matches_by_type_and_source() {
         let subscription = |sources: &[&str]| Subscription {
-            name: "search".to_owned(),
-            queue_url: "https://sqs.eu-central-1.amazonaws.com/1/search".to_owned(),
             events: vec!["io.peopleforce.*".to_owned(), "*.reset".to_owned()],
             sources: sources.iter().map(|&source| source.to_owned()).collect(),
+            ..to_search(None)
         };
         assert!(subscription(&[]).matches("a.reset", "studio"));
         assert!(subscription(&["hr", "studio"]).matches("io.peopleforce.x", "studio"));
@@ -253,13 +320,25 @@ mod tests {
 
     #[test]
     fn an_item_is_read_as_it_was_written() {
-        let subscription = Subscription {
-            name: "search".to_owned(),
-            queue_url: "https://sqs.eu-central-1.amazonaws.com/1/search".to_owned(),
-            events: vec!["*".to_owned()],
-            sources: Vec::new(),
-        };
-        assert_eq!(Subscription::read(&subscription.item()), Some(subscription));
+        for subscription in [to_search(None), to_search(Some(1_790_000_000))] {
+            assert_eq!(Subscription::read(&subscription.item()), Some(subscription));
+        }
         assert_eq!(Subscription::read(&key("search")), None);
+        // An end that cannot be read must not make a subscription that never ends.
+        let mut item = to_search(None).item();
+        item.insert(EXPIRES_AT.to_owned(), text("tomorrow"));
+        assert_eq!(Subscription::read(&item), None);
+    }
+
+    #[test]
+    fn only_the_subscription_of_a_listener_ends_and_at_its_second() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let subscriptions: Arc<[_]> = [to_search(None), to_search(Some(100))].into();
+        let before = lasting(Arc::clone(&subscriptions), at(99));
+        assert!(Arc::ptr_eq(&before, &subscriptions));
+        for second in [100, 101] {
+            let after = lasting(Arc::clone(&subscriptions), at(second));
+            assert_eq!(*after, [to_search(None)]);
+        }
     }
 }

@@ -11,6 +11,7 @@
 mod endpoints;
 mod http;
 mod large;
+mod listen;
 mod logs;
 mod operator;
 mod payloads;

@@ -125,6 +125,58 @@ async fn a_queue_that_refuses_messages_delays_nobody_and_what_it_refused_is_kept
     );
 }
 
+/// The seconds of now and of this much later.
+fn in_seconds(seconds: i64) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_secs()).unwrap() + seconds
+}
+
+#[tokio::test]
+async fn a_listener_gets_events_until_its_end_and_one_that_is_gone_harms_nobody() {
+    let mut aws = Aws::start().await;
+    for queue in ["listening", "ended"] {
+        let create = json!({"QueueName": queue});
+        aws.call("AmazonSQS.CreateQueue", &create).await;
+    }
+    let search = aws.queue_url("search");
+    aws.subscribe("search", &search, &["*"], &[]).await;
+    for (name, seconds) in [("listening", 300), ("gone", 300), ("ended", -1)] {
+        let queue = aws.queue_url(name);
+        aws.subscribe_listener(name, &queue, in_seconds(seconds))
+            .await;
+    }
+    let mut function = aws.ingress().await;
+    for id in ["p-1", "p-2"] {
+        let webhook = signed("studio", &creative_force(id, ""));
+        function.accept(&webhook).await;
+    }
+    aws.drain_stream(&mut function).await;
+    for (queue, messages) in [
+        ("events", 2),
+        ("search", 2),
+        ("listening", 2),
+        ("ended", 0),
+        ("dead", 0),
+    ] {
+        assert_eq!(aws.drain(queue).await.len(), messages, "{queue}");
+    }
+    let output = function.output().await;
+    let dropped: Vec<Value> = output
+        .iter()
+        .filter(|line| line.contains("listener's queue"))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(dropped.len(), 1, "{output:?}");
+    assert_eq!(
+        (&dropped[0]["level"], &dropped[0]["fields"]["messages"]),
+        (&json!("INFO"), &json!(2))
+    );
+    assert!(!output.iter().any(|line| line.contains("ERROR")));
+    let line = batch_lines(&output).remove(0);
+    assert_eq!(line["outcome"], "published");
+    assert!(line["dead_lettered"].is_null() || line["dead_lettered"] == 0);
+}
+
 #[tokio::test]
 async fn a_poison_record_goes_to_quarantine_and_the_batch_goes_on() {
     let mut aws = Aws::start().await;

@@ -3,6 +3,7 @@
 
 use crate::Result;
 use crate::stack::Stack;
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use webhook_gateway::store::endpoints::{Endpoint, EndpointStatus, Endpoints};
 use webhook_gateway::store::subscriptions::Subscription;
@@ -71,17 +72,21 @@ fn named<'e>(name: &str, endpoints: &'e [Endpoint]) -> Result<&'e Endpoint> {
     }
 }
 
-/// The subscriptions that can be read.
+/// The subscriptions that can be read, without those of listeners, which nobody relies on.
 pub(crate) async fn subscriptions(stack: &Stack) -> Result<Vec<Subscription>> {
     let listed = stack.subscriptions()?.list().await?.into_iter();
-    Ok(listed.filter_map(std::result::Result::ok).collect())
+    let readable = listed.filter_map(std::result::Result::ok);
+    Ok(readable
+        .filter(|subscription| !subscription.is_of_listener())
+        .collect())
 }
 
-/// The subscription of a name.
+/// The subscription of a name, unless it belongs to a listener that has ended.
 pub(crate) async fn subscription(name: &str, stack: &Stack) -> Result<Subscription> {
-    let all = subscriptions(stack).await?;
-    let found = all
-        .into_iter()
-        .find(|subscription| subscription.name == name);
+    let now = Timestamp::now();
+    let listed = stack.subscriptions()?.list().await?.into_iter();
+    let found = listed
+        .filter_map(std::result::Result::ok)
+        .find(|subscription| subscription.name == name && !subscription.has_expired(now));
     Ok(found.ok_or_else(|| Unknown::Subscription(name.to_owned()))?)
 }

@@ -32,7 +32,7 @@ use clap::error::ErrorKind as Problem;
 use clap::{Parser, Subcommand};
 use commands::{
     completions, console as console_command, dead_letter, delivery, doctor, endpoint, event,
-    provider, quarantine, reconcile, send, source, status, subscription, woodwing,
+    listen, provider, quarantine, reconcile, send, source, status, subscription, woodwing,
 };
 use console::Runner;
 use output::{Output, Unwritten};
@@ -90,6 +90,7 @@ enum Command {
     /// Manages subscriptions: further queues, and the events that go to them.
     #[command(subcommand)]
     Subscription(subscription::Command),
+    Listen(listen::Listen),
     /// Manages endpoints: URLs that signed events are posted to.
     #[command(subcommand)]
     Endpoint(endpoint::Command),
@@ -176,6 +177,7 @@ async fn execute(
         Command::Source(command) => source::run(command, &stack.await?, output).await,
         Command::Send(send) => send::run(send, &stack.await?, output).await,
         Command::Subscription(command) => subscription::run(command, &stack.await?, output).await,
+        Command::Listen(arguments) => listen::run(arguments, &stack.await?, output).await,
         Command::Endpoint(command) => endpoint::run(command, stack, output).await,
         Command::Event(command) => event::run(command, &stack.await?, output).await,
         Command::Quarantine(command) => quarantine::run(command, &stack.await?, output).await,

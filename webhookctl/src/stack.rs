@@ -313,6 +313,11 @@ impl Stack {
         self.output("SecretsKeyArn")
     }
 
+    /// The beginning of the names of listeners' queues.
+    pub(crate) fn listener_queue_prefix(&self) -> Result<&str> {
+        self.output("ListenerQueuePrefix")
+    }
+
     /// The ARNs of the keys of consumers' queues, separated by commas. A stack without any has no such
     /// output.
     pub(crate) fn consumer_keys(&self) -> &str {

@@ -45,6 +45,7 @@ async fn a_fresh_stack_is_well_and_what_is_wrong_is_told_with_what_to_do() {
         "stream",
         "queues",
         "endpoints",
+        "listeners",
         "tables",
         "alarms",
     ] {

@@ -6,6 +6,7 @@ mod doctor;
 mod endpoint;
 mod event;
 mod explain;
+mod listen;
 mod output;
 mod permissions;
 mod quarantine;

@@ -6,7 +6,7 @@ use super::support::send_to_dead;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use testkit::delivery::DeliveryHarness;
-use testkit::operator::Operator;
+use testkit::operator::{Listening, Operator};
 use testkit::webhook::{creative_force, request, signed};
 
 /// What commands call only in cases that this test does not bring about: of large bodies, of a subscribed
@@ -104,6 +104,7 @@ async fn the_table_of_permissions_has_what_each_command_calls() {
         &format!("subscription create search --queue {queue} --source studio"),
         "subscription list",
         "subscription delete search",
+        "listen --source studio",
         "endpoint create --name new --url http://127.0.0.1:9/ --source studio",
         "endpoint list",
         "endpoint show new",
@@ -133,7 +134,13 @@ async fn the_table_of_permissions_has_what_each_command_calls() {
     for line in lines {
         world.tap.calls();
         let arguments: Vec<_> = line.split(' ').collect();
-        let said = operator.run(&arguments).await;
+        let said = match arguments[0] {
+            "listen" => {
+                let listening = Listening::of(operator.start(&arguments)).await;
+                listening.end("-INT").await
+            }
+            _ => operator.run(&arguments).await,
+        };
         // What a command finds may be a failure; what it is not may not.
         assert_ne!(said.code, Some(2), "{line}: {said:?}");
         let calls = world.tap.calls();

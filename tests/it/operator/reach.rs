@@ -113,7 +113,7 @@ async fn what_is_denied_is_a_warning_that_names_the_permission_and_not_well() {
             .unwrap()
             .contains("dynamodb:Query")
     };
-    assert_eq!(denied.iter().filter(names).count(), 2, "{said:?}");
+    assert_eq!(denied.iter().filter(names).count(), 3, "{said:?}");
     assert!(denied.iter().all(|finding| names(&finding)), "{said:?}");
     proxy
         .break_down("cloudwatch", "GetMetricData", "AccessDenied", 403)

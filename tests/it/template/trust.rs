@@ -202,6 +202,24 @@ fn roles_name_what_they_may_do_and_where() {
 }
 
 #[test]
+fn only_the_stream_path_sends_to_the_queues_of_listeners_and_to_no_others_by_a_pattern() {
+    let template = Template::deployed();
+    let statements = template.statements();
+    let by_pattern = |(_, statement): &&(String, &Value)| {
+        list(&statement["Resource"]).iter().any(is_of_listeners)
+    };
+    let found: Vec<_> = statements.iter().filter(by_pattern).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    let (name, statement) = found[0];
+    assert!(name.starts_with("IngressRole."), "{name}");
+    assert_eq!(statement["Action"], "sqs:SendMessage", "{name}");
+    assert_eq!(list(&statement["Resource"]).len(), 1, "{name}");
+    // The tool names its queues by this output.
+    let prefix = template.at("Outputs/ListenerQueuePrefix/Value");
+    assert_eq!(*prefix, json!({"Fn::Sub": "${AWS::StackName}-listen-"}));
+}
+
+#[test]
 fn a_key_of_a_consumer_is_used_through_its_queue_alone() {
     let template = Template::deployed();
     let keys = json!({"Ref": "ConsumerKeyArns"});
@@ -219,12 +237,25 @@ fn a_key_of_a_consumer_is_used_through_its_queue_alone() {
     assert_eq!(statement["Condition"], by_sqs, "{name}");
 }
 
-/// Whether it is a resource of the stack, a part of one, or a resource that a parameter names.
+/// The queues of listeners: of this account and region, with the stack's name and no more than the characters
+/// that the tool chooses.
+const LISTENERS: &str = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:\
+    ${AWS::StackName}-listen-????????????";
+
+fn is_of_listeners(resource: &Value) -> bool {
+    resource["Fn::Sub"] == LISTENERS
+}
+
+/// Whether it is a resource of the stack, a part of one, a resource that a parameter names, or the queue of a
+/// listener.
 fn is_of_the_stack(resource: &Value) -> bool {
     let below = resource["Fn::Sub"]
         .as_str()
         .is_some_and(|text| text.starts_with("${") && text.contains(".Arn}/"));
-    below || resource["Ref"].is_string() || resource["Fn::GetAtt"].is_string()
+    below
+        || is_of_listeners(resource)
+        || resource["Ref"].is_string()
+        || resource["Fn::GetAtt"].is_string()
 }
 
 #[test]

@@ -153,15 +153,36 @@ impl Aws {
 
     /// Subscribes a queue to events.
     pub async fn subscribe(&self, name: &str, queue_url: &str, events: &[&str], sources: &[&str]) {
+        self.put_subscription(name, queue_url, events, sources, None)
+            .await;
+    }
+
+    /// Subscribes the queue of a listener to all events, until a time in seconds.
+    pub async fn subscribe_listener(&self, name: &str, queue_url: &str, expires_at: i64) {
+        self.put_subscription(name, queue_url, &["*"], &[], Some(expires_at))
+            .await;
+    }
+
+    async fn put_subscription(
+        &self,
+        name: &str,
+        queue_url: &str,
+        events: &[&str],
+        sources: &[&str],
+        expires_at: Option<i64>,
+    ) {
         let list = |texts: &[&str]| {
             json!({
                 "L": texts.iter().map(|text| json!({"S": text})).collect::<Vec<_>>(),
             })
         };
-        let item = json!({
+        let mut item = json!({
             "kind": {"S": "subscription"}, "id": {"S": name}, "queue_url": {"S": queue_url},
             "events": list(events), "sources": list(sources),
         });
+        if let Some(end) = expires_at {
+            item["expires_at"] = json!({"N": end.to_string()});
+        }
         self.call(
             "DynamoDB_20120810.PutItem",
             &json!({"TableName": "endpoints", "Item": item}),

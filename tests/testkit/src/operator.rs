@@ -3,30 +3,35 @@
 use crate::aws::Aws;
 use crate::function::Function;
 use crate::template::Template;
-use crate::tool;
 use crate::webhook::{creative_force, signed};
-use serde_json::{Value, json};
+use crate::{PATIENCE, tool};
+use serde_json::{Map, Value, json};
 use std::process::Stdio;
-use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
 /// Runs a command at a terminal of its own, as the session's leader, and writes everything that the terminal
-/// shows.
+/// shows. It types each text as soon as the terminal has shown what asks for it. The command must leave the
+/// terminal as it was.
 const TERMINAL: &str = r#"
-import os, pty, select, sys, termios, time
+import json, os, pty, select, sys, termios, time
 
-asks, typed, command = sys.argv[1].encode(), sys.argv[2].encode(), sys.argv[3:]
+steps, command = json.loads(sys.argv[1]), sys.argv[2:]
 child, terminal = pty.fork()
 if child == 0:
     os.execv(command[0], command)
-seen, deadline = b"", time.monotonic() + 20
-is_to_type = bool(typed)
+before = termios.tcgetattr(terminal)
+seen, answered, deadline = b"", 0, time.monotonic() + 20
 while True:
-    shows = termios.tcgetattr(terminal)[3] & termios.ECHO
-    if is_to_type and asks in seen and (not shows or time.monotonic() > deadline):
-        os.write(terminal, typed)
-        is_to_type = False
-    if not select.select([terminal], [], [], 0.02 if is_to_type else None)[0]:
+    if steps:
+        asks, typed = (text.encode() for text in steps[0])
+        at = seen.find(asks, answered)
+        shows = termios.tcgetattr(terminal)[3] & termios.ECHO
+        if at >= 0 and (not shows or time.monotonic() > deadline):
+            os.write(terminal, typed)
+            answered = at + len(asks)
+            del steps[0]
+    if not select.select([terminal], [], [], 0.02 if steps else None)[0]:
         continue
     try:
         part = os.read(terminal, 65536)
@@ -36,7 +41,10 @@ while True:
         break
     seen += part
 sys.stdout.buffer.write(seen)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+if termios.tcgetattr(terminal) != before:
+    sys.exit("the terminal is not as it was")
+sys.exit(code)
 "#;
 
 /// A folder in which the tool finds the stack.
@@ -140,8 +148,20 @@ impl Operator {
         asks: &str,
         typed: &str,
     ) -> CommandOutput {
+        let steps = [(asks, typed)];
+        let steps = if typed.is_empty() { &[] } else { &steps[..] };
+        self.type_at_terminal(arguments, steps).await
+    }
+
+    /// The same, with several texts to type: each as soon as the terminal has shown, after the one before,
+    /// what asks for it.
+    pub async fn type_at_terminal(
+        &self,
+        arguments: &[&str],
+        steps: &[(&str, &str)],
+    ) -> CommandOutput {
         let mut command = Command::new(tool("python3"));
-        command.args(["-c", TERMINAL, asks, typed]);
+        command.args(["-c", TERMINAL, &json!(steps).to_string()]);
         command.arg(crate::binary("webhookctl"));
         let tool = self.prepare(command.args(arguments)).spawn().unwrap();
         finish(tool).await
@@ -166,10 +186,83 @@ impl Operator {
 
     /// Changes an output of the stack.
     pub fn set_output(&self, name: &str, value: &str) {
+        self.edit_outputs(|outputs| {
+            outputs.insert(name.to_owned(), json!(value));
+        });
+    }
+
+    /// Removes an output of the stack, as an older template does not have it.
+    pub fn remove_output(&self, name: &str) {
+        self.edit_outputs(|outputs| {
+            outputs.remove(name);
+        });
+    }
+
+    fn edit_outputs(&self, edit: impl FnOnce(&mut Map<String, Value>)) {
         let file = self.home.path().join(".local/outputs.json");
         let mut outputs: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-        outputs[name] = json!(value);
+        edit(outputs.as_object_mut().unwrap());
         std::fs::write(file, outputs.to_string()).unwrap();
+    }
+}
+
+/// A running `webhookctl listen --json`.
+pub struct Listening {
+    tool: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    /// What it printed first: its name, its queue and its secret.
+    pub started: Value,
+}
+
+impl Listening {
+    /// The started tool, once it listens.
+    pub async fn of(mut tool: Child) -> Self {
+        let mut lines = BufReader::new(tool.stdout.take().unwrap()).lines();
+        let Ok(Some(first)) = lines.next_line().await else {
+            panic!("it does not listen: {:?}", finish(tool).await);
+        };
+        Self {
+            tool,
+            lines,
+            started: serde_json::from_str(&first).unwrap(),
+        }
+    }
+
+    /// The name of its subscription.
+    pub fn name(&self) -> &str {
+        self.started["listener"].as_str().unwrap()
+    }
+
+    /// The URL of its queue.
+    pub fn queue_url(&self) -> &str {
+        self.started["queue_url"].as_str().unwrap()
+    }
+
+    /// The secret that signs its copies.
+    pub fn secret(&self) -> &str {
+        self.started["secret"].as_str().unwrap()
+    }
+
+    /// The next line that it prints.
+    pub async fn line(&mut self) -> Value {
+        let next = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
+        let line = next.expect("a line").unwrap().expect("a line");
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// Sends a signal, such as `-INT`, and waits for the end. The lines that were not read are lost.
+    pub async fn end(self, signal: &str) -> CommandOutput {
+        let pid = self.tool.id().unwrap().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().await;
+        assert!(sent.unwrap().success());
+        self.finish().await
+    }
+
+    /// Waits for the end.
+    pub async fn finish(mut self) -> CommandOutput {
+        // It must not wait for somebody to read what it prints.
+        while let Ok(Some(_)) = self.lines.next_line().await {}
+        finish(self.tool).await
     }
 }
 

@@ -166,7 +166,8 @@ impl Template {
             return self.reference(name, aws);
         }
         if let Some(text) = value["Fn::Sub"].as_str() {
-            return Some(text.replace("${Api.ApiEndpoint}", aws));
+            let text = text.replace("${Api.ApiEndpoint}", aws);
+            return Some(text.replace("${AWS::StackName}", STACK));
         }
         if let Some(text) = value["Fn::GetAtt"].as_str() {
             let (resource, attribute) = text.split_once('.').unwrap();

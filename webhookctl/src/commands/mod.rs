@@ -8,6 +8,7 @@ pub(crate) mod delivery;
 pub(crate) mod doctor;
 pub(crate) mod endpoint;
 pub(crate) mod event;
+pub(crate) mod listen;
 pub(crate) mod provider;
 pub(crate) mod quarantine;
 pub(crate) mod reconcile;

@@ -24,8 +24,8 @@ use clap::Subcommand;
 use secret::NewSecret;
 use view::EndpointDetails;
 
-#[cfg(test)]
 pub(crate) use create::blank;
+pub(crate) use secret::generate as generate_secret;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\

@@ -115,7 +115,8 @@ fn seal(stack: &Stack) -> Seal {
     Seal::new(stack.kms())
 }
 
-fn generate() -> Result<String> {
+/// A new secret, which fits both schemes.
+pub(crate) fn generate() -> Result<String> {
     let mut random = [0; 32];
     getrandom::fill(&mut random)?;
     Ok(format!("{SECRET_PREFIX}{}", STANDARD.encode(random)))

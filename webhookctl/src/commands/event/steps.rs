@@ -193,6 +193,7 @@ fn subscribed(subscription: &Subscription, kept: &LedgerItem) -> String {
         events,
         sources,
         queue_url,
+        ..
     } = subscription;
     if subscription.matches(&kept.event.event_type, &kept.event.source) {
         return format!("published for the subscription {name}, as it is today, to {queue_url}");
@@ -300,6 +301,7 @@ mod tests {
             queue_url: "https://sqs.example.com/1/search".to_owned(),
             events: vec![event.to_owned()],
             sources: Vec::new(),
+            expires_at: None,
         };
         let subscriptions = [subscription("search", "a.*"), subscription("hr", "b.*")];
         let at = Timestamp::from_millisecond(7).unwrap();

@@ -46,6 +46,7 @@ pub(crate) async fn run(arguments: Create, stack: &Stack, output: &Output) -> Re
         queue_url: arguments.queue,
         events: arguments.events,
         sources: arguments.sources,
+        expires_at: None,
     };
     queue::check(&subscription, stack)?;
     let subscriptions = stack.subscriptions()?;
@@ -54,5 +55,8 @@ pub(crate) async fn run(arguments: Create, stack: &Stack, output: &Output) -> Re
     note_unknown(&subscription.sources, stack, output).await;
     output.note("the template's parameter ConsumerQueueArns must list a queue outside the stack");
     queue::look_at(&subscription.queue_url, stack, output).await;
-    output.details(&SubscriptionView(subscription), SubscriptionView::COLUMNS)
+    output.details(
+        &SubscriptionView::of(subscription),
+        SubscriptionView::COLUMNS,
+    )
 }

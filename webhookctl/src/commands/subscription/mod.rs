@@ -9,6 +9,7 @@ use crate::Result;
 use crate::output::Output;
 use crate::stack::Stack;
 use clap::Subcommand;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Map;
 use webhook_gateway::providers::presets::Preset;
@@ -40,11 +41,28 @@ pub(crate) async fn run(command: Command, stack: &Stack, output: &Output) -> Res
 }
 
 #[derive(Serialize)]
-#[serde(transparent)]
-pub(crate) struct SubscriptionView(pub(crate) Subscription);
+pub(crate) struct SubscriptionView {
+    #[serde(flatten)]
+    subscription: Subscription,
+    /// When it ends unless its listener runs. Only the subscription of a listener ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listener_until: Option<String>,
+}
 
 impl SubscriptionView {
     pub(crate) const COLUMNS: &[&str] = &["name", "events", "sources", "queue_url"];
+
+    /// The columns if one of the subscriptions belongs to a listener.
+    const WITH_LISTENERS: &[&str] = &["name", "events", "sources", "queue_url", "listener_until"];
+
+    pub(crate) fn of(subscription: Subscription) -> Self {
+        let end = subscription.expires_at;
+        let end = end.and_then(|seconds| Timestamp::from_second(seconds).ok());
+        Self {
+            listener_until: end.map(|end| end.to_string()),
+            subscription,
+        }
+    }
 }
 
 /// Notes patterns of a provider whose event types are documented that match none of them: most likely they
@@ -88,6 +106,27 @@ fn has_types(preset: Preset, pattern: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_subscription_of_a_listener_says_until_when_it_lasts() {
+        let shown = |expires_at| {
+            json!(SubscriptionView::of(Subscription {
+                name: "search".to_owned(),
+                queue_url: "https://sqs.example.com/1/search".to_owned(),
+                events: vec!["*".to_owned()],
+                sources: Vec::new(),
+                expires_at,
+            }))
+        };
+        let mut expected = json!({
+            "name": "search", "queue_url": "https://sqs.example.com/1/search", "events": ["*"],
+            "sources": [],
+        });
+        assert_eq!(shown(None), expected);
+        expected["listener_until"] = json!("2026-09-21T14:13:20Z");
+        assert_eq!(shown(Some(1_790_000_000)), expected);
+    }
 
     #[test]
     fn a_pattern_that_matches_nothing_documented_is_noticed() {

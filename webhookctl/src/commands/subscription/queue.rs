@@ -295,6 +295,7 @@ mod tests {
             queue_url: "https://sqs.eu-central-1.amazonaws.com/1/search".to_owned(),
             events: vec!["*".to_owned()],
             sources: vec!["studio".to_owned()],
+            expires_at: None,
         };
         assert!(check(&right, &on_aws()).is_ok());
         let mut wrong = [right.clone(), right.clone(), right.clone(), right];

@@ -2,6 +2,7 @@
 
 mod endpoints;
 mod flow;
+mod listeners;
 mod secrets;
 mod sources;
 mod stack;
@@ -47,6 +48,9 @@ pub(crate) fn all(facts: &Facts) -> Findings {
     found.flow(facts);
     found.judge("endpoints", facts.endpoints.as_ref(), |endpoint| {
         endpoints::endpoints(endpoint, now)
+    });
+    found.judge("listeners", facts.listeners.as_ref(), |listeners| {
+        listeners::listeners(listeners, now)
     });
     let is_local = facts.is_local;
     for (name, table) in &facts.tables {

@@ -4,6 +4,7 @@ mod alarms;
 mod endpoints;
 mod functions;
 mod gauges;
+mod listeners;
 mod queues;
 mod sources;
 mod tables;
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
 use webhook_gateway::store::journal::SourceActivity;
+use webhook_gateway::store::subscriptions::Subscription;
 
 /// A part of the state, or why it could not be read.
 pub(crate) type Fact<T> = std::result::Result<T, Unread>;
@@ -57,6 +59,7 @@ pub(crate) struct Facts {
     pub(crate) dead_letters: Fact<Queue>,
     pub(crate) gauges: Fact<Gauges>,
     pub(crate) endpoints: Fact<Vec<HeldEndpoint>>,
+    pub(crate) listeners: Fact<Vec<Subscription>>,
     pub(crate) tables: Vec<(&'static str, Fact<Table>)>,
     pub(crate) alarms: Fact<Vec<Alarm>>,
 }
@@ -85,6 +88,7 @@ impl Facts {
                 .await,
             gauges: gauges::gauges(stack).await,
             endpoints: endpoints::endpoints(stack).await,
+            listeners: listeners::listeners(stack).await,
             tables: tables::tables(stack).await,
             alarms: alarms::alarms(stack).await,
         }
