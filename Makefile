@@ -13,12 +13,16 @@ workspace := --locked --workspace --exclude webhook-gateway-fuzz
 # again.
 build := cargo build $(workspace) --bins
 
-.PHONY: help check venv build up down demo test test-js test-moto lint advisories e2e aws-smoke bench clean
+# The console is tested in Chromium. Where there is none, these tests are left out; `.ci/run` installs it.
+browser := $(and $(shell command -v chromedriver),$(shell command -v chromium google-chrome))
+no_browser := chromium with chromedriver (on Debian: apt install chromium chromium-driver)
+
+.PHONY: help check venv build up down demo console test test-js test-moto lint advisories e2e aws-smoke bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo up e2e test: port := $(PORT)
+demo console up e2e test: port := $(PORT)
 check: ## check that this machine has all that the other targets need
 	@command -v python3 > /dev/null || \
 		{ echo "error: there is no python3 on PATH; 3.11.5 or later is needed" >&2; exit 1; }
@@ -47,6 +51,9 @@ down: $(tools) ## stop the local AWS
 
 demo: $(tools) ## send every provider's samples through a local deployment and show what became of them
 	@$(stack) during $(PORT) .venv/bin/python infra/local/demo.py
+
+console: $(tools) ## the demo, and a browser that shows what became of it
+	@$(stack) during $(PORT) .venv/bin/python infra/local/demo.py --console
 
 test: $(tools) ## unit and integration tests, and end to end against the local AWS
 	@echo "== test: build"
@@ -84,8 +91,10 @@ advisories: .venv/lint.installed ## known vulnerabilities of the dependencies (a
 
 e2e: $(tools) ## the end-to-end tests alone
 	@echo "== test: end to end"
+	@$(if $(browser),,echo "skipped: the tests of the console in a browser, because there is no $(no_browser)")
 	@# They wait more than they work, hence 16 at once.
-	@$(stack) during $(PORT) cargo test $(workspace) --test e2e -- --test-threads 16
+	@$(stack) during $(PORT) cargo test $(workspace) --test e2e -- --test-threads 16 \
+		$(if $(browser),,--skip console::)
 
 aws-smoke: $(tools) ## try a stack on AWS, for some cents (STACK=webhook-gateway); not tried yet
 	$(build)

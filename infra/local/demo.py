@@ -1,5 +1,7 @@
 """Sends every provider's samples through the local gateway to queues and an endpoint: `make demo`.
 
+With --console, a browser shows what became of them before it is deleted: `make console`.
+
 EXPECTED has the expected results. A row that differs is marked, and fails the demo.
 """
 
@@ -10,6 +12,7 @@ import json
 import os
 import re
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -119,7 +122,7 @@ EXPECTED = [
 DELIVERED = [row for row in EXPECTED if row[0] == DELIVERED_PROVIDER and row[3].get("queue") == "events"]
 
 
-def main():
+def main(with_console):
     outputs = json.loads((LOCAL / "outputs.json").read_text())
     mark = f"demo-{secrets.token_hex(4)}"
     sources = {provider: f"{mark}-{provider}" for provider in PROVIDERS}
@@ -149,6 +152,8 @@ def main():
             messages = receive(outputs, set(sources.values()), sum("queue" in row[3] for row in EXPECTED))
             say("wait for the deliveries")
             delivered = await_deliveries(tool, mark)
+            if with_console:
+                console(tool)
         finally:
             say("delete the sources and the endpoint")
             for noun, name in created:
@@ -244,6 +249,13 @@ class Tool:
         if check and done.returncode:
             raise SystemExit(f"error: webhookctl {' '.join(arguments)}: {done.stderr.strip()}")
         return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def console(tool):
+    """Shows it all in a browser until Ctrl-C, which the console takes."""
+    say("open the console; Ctrl-C ends it and deletes the sources and the endpoint")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    subprocess.run([tool.path, "console"], cwd=tool.folder, env=tool.env)
 
 
 def send(tool, source, row):
@@ -466,4 +478,4 @@ def say(text):
 
 
 if __name__ == "__main__":
-    sys.exit(0 if main() else 1)
+    sys.exit(0 if main("--console" in sys.argv[1:]) else 1)

@@ -365,8 +365,13 @@ def stack_outputs(port):
 
 
 def run(command, env, cause="it says above why"):
-    done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL)
-    if done.returncode:
+    process = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL)
+    status = None
+    while status is None:
+        # Ctrl-C reaches the command too, which ends in its own way.
+        with contextlib.suppress(KeyboardInterrupt):
+            status = process.wait()
+    if status:
         fail(f"`{' '.join(command[:2])}` failed: {cause}")
 
 

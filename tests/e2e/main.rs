@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod console;
 mod endpoints;
 mod http;
 mod large;

@@ -110,8 +110,13 @@ impl Gateway {
 
     /// Starts the tool. It waits for its standard input if it reads one.
     pub(crate) fn start_webhookctl(&self, arguments: &[&str]) -> Child {
-        Command::new(testkit::binary("webhookctl"))
-            .args(arguments)
+        self.command().args(arguments).spawn().unwrap()
+    }
+
+    /// The tool, with the stack and its credentials.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(testkit::binary("webhookctl"));
+        command
             .current_dir(self.home.path())
             .env_remove("WEBHOOK_GATEWAY_STACK")
             .env("AWS_ENDPOINT_URL", self.output("AwsEndpointUrl"))
@@ -121,9 +126,8 @@ impl Gateway {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap()
+            .kill_on_drop(true);
+        command
     }
 
     /// Keeps the other tests from changing the sources.

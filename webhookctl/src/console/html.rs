@@ -167,6 +167,11 @@ pub(super) fn shell_line(program: &[String], command: &[String]) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// A table that may be wider than the screen: it scrolls, also by keyboard.
+pub(super) fn scroll(label: &str, table: &Markup) -> Markup {
+    html! { div.scroll tabindex="0" role="region" aria-label=(label) { (table) } }
+}
+
 /// What a screen says when it has nothing to show: what that means, and what to do next.
 pub(super) fn empty(says: &str, next: Markup) -> Markup {
     html! { div.empty { p { (says) } (next) } }

@@ -7,6 +7,7 @@ const say = (text) => { $("#said").textContent = text; };
 
 // ---- times ----
 
+const TIME = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
 const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
 
 function age(at, now = Date.now()) {
@@ -20,10 +21,19 @@ function localize(root) {
   for (const time of $$("time[datetime]", root)) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
-    const parts = { dateStyle: "medium", timeStyle: "medium" };
     time.title = time.dateTime;
-    time.textContent = at.toLocaleString(undefined, parts);
+    time.textContent = at.toLocaleString(undefined, TIME);
     time.dataset.age = age(at.getTime());
+  }
+}
+
+// On a narrow screen each row is a card, whose cells say their column.
+function label(root) {
+  for (const table of $$("table", root)) {
+    const names = $$("thead th", table).map((cell) => cell.textContent);
+    for (const row of $$("tbody tr", table)) {
+      [...row.cells].forEach((cell, place) => { cell.dataset.label = names[place] ?? ""; });
+    }
   }
 }
 
@@ -31,7 +41,8 @@ function localize(root) {
 
 function open(dialog) {
   if (!dialog.open) dialog.showModal();
-  ($("[autofocus]", dialog) || $("button", dialog))?.focus();
+  const first = $("[autofocus]", dialog) || $("[data-closes]", dialog) || $("button", dialog);
+  first?.focus();
 }
 
 document.addEventListener("click", (event) => {
@@ -49,12 +60,12 @@ document.addEventListener("close", (event) => {
   if (event.target.id === "action") event.target.replaceChildren();
 }, true);
 
-document.addEventListener("htmx:afterSwap", (event) => {
-  const target = event.detail.target;
-  if (target.id === "action" || target.closest("#action")) open($("#action"));
+document.addEventListener("htmx:load", (event) => {
+  const part = event.detail.elt;
+  localize(part);
+  label(part);
+  if (part.closest("#action")) open($("#action"));
 });
-
-document.addEventListener("htmx:load", (event) => localize(event.detail.elt));
 
 document.addEventListener("htmx:afterRequest", (event) => {
   event.detail.target?.closest?.("[aria-busy]")?.setAttribute("aria-busy", "false");
@@ -88,6 +99,7 @@ async function newest(button) {
     panel.replaceChildren(...page.body.childNodes);
     htmx.process(panel);
     localize(panel);
+    label(panel);
     return;
   }
   const known = new Set($$("tr", body).map((row) => row.dataset.key));
@@ -96,6 +108,7 @@ async function newest(button) {
   body.prepend(...rows);
   $$("tr", body).slice(500).forEach((row) => row.remove());
   localize(body);
+  label(panel);
   if (rows.length) say(`${rows.length} new`);
 }
 

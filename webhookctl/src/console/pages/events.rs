@@ -2,7 +2,7 @@
 //! somebody else. The live tail asks again for the newest events.
 
 use crate::console::Console;
-use crate::console::html::{answer, badge, empty, member, page, string, text, time, url};
+use crate::console::html::{answer, badge, empty, member, page, scroll, string, text, time, url};
 use crate::console::runner::{Answer, words};
 use axum::Router;
 use axum::extract::{Query, State};
@@ -120,11 +120,14 @@ fn table(filter: &Filter, found: &Answer) -> Markup {
         let wider = html! { a href=(Filter { since: "30d".to_owned(), ..filter.clone() }.url("/events", "")) { "Search the last 30 days" } };
         return empty("No event matches.", wider);
     };
-    html! {
+    let list = html! {
         table.list {
             thead { tr { th { "Accepted" } th { "Source" } th { "Type" } th { "Id" } th { "State" } } }
             tbody { @for row in &found.rows { (event(row)) } }
         }
+    };
+    html! {
+        (scroll("Events", &list))
         @if found.rows.len().to_string() == PAGE {
             p { a href=(filter.url("/events", string(last, "accepted_at"))) { "Older events" } }
         }

@@ -2,7 +2,7 @@
 //! `webhookctl doctor`.
 
 use crate::console::Console;
-use crate::console::html::{answer, at, count, empty, member, page, panel, string, time};
+use crate::console::html::{answer, at, count, empty, member, page, panel, scroll, string, time};
 use crate::console::runner::{Answer, words};
 use axum::Router;
 use axum::extract::State;
@@ -41,7 +41,7 @@ fn sources(found: &Answer) -> Markup {
             html! { code { "webhookctl source create studio --provider creative-force" } },
         );
     }
-    html! {
+    let table = html! {
         table {
             thead { tr { th { "Source" } th { "Provider" } th { "Last event" } th.number { "Accepted, 24 h" } } }
             tbody {
@@ -50,5 +50,6 @@ fn sources(found: &Answer) -> Markup {
                 }
             }
         }
-    }
+    };
+    scroll("Sources", &table)
 }

@@ -1,0 +1,125 @@
+//! The console in a browser, against the deployed gateway: every screen is accessible and loads nothing from
+//! elsewhere, and an operator finds, follows and repairs by mouse and by keyboard.
+//!
+//! The tests need chromium and chromedriver; without them, the Makefile leaves them out and says so.
+
+mod browser;
+
+use crate::support::eventually;
+use crate::support::gateway::Gateway;
+use crate::support::inbox::{Message, Queue};
+use crate::support::source::{CREATIVE_FORCE, Source};
+use browser::{Scheme, Screen};
+
+/// Enter and Escape, as [WebDriver](https://www.w3.org/TR/webdriver/#keyboard-actions) writes keys.
+const ENTER: char = '\u{e007}';
+
+#[tokio::test]
+async fn every_screen_is_accessible_fits_and_loads_nothing_from_elsewhere() {
+    let gateway = Gateway::find().await;
+    let source = gateway.source(CREATIVE_FORCE, &[]).await;
+    let event = source.event().await;
+    let screen = Screen::open(&gateway, &[]).await;
+    let event = format!("/event?id={event}&source={}", source.name);
+    let screens = [("overview", "/"), ("events", "/events"), ("event", &event)];
+    for (name, path) in screens {
+        for (scheme, mark) in [(Scheme::Light, "light"), (Scheme::Dark, "dark")] {
+            for width in [1280, 360] {
+                screen.look(scheme, width).await;
+                screen.goto(path).await;
+                screen.picture(&format!("{name}-{mark}-{width}")).await;
+                let violations = screen.violations().await;
+                assert!(
+                    violations.is_empty(),
+                    "{name}, {mark}, {width}: {violations:#?}"
+                );
+                assert!(!screen.scrolls_sideways().await, "{name}, {width}");
+            }
+        }
+    }
+    screen.assert_quiet().await;
+    screen.close().await;
+}
+
+#[tokio::test]
+async fn an_event_is_found_followed_and_replayed_by_keyboard() {
+    let gateway = Gateway::find().await;
+    let source = gateway.source(CREATIVE_FORCE, &[]).await;
+    let event = published(&gateway, &source).await;
+    let screen = Screen::open(&gateway, &[]).await;
+    screen.goto("/events").await;
+    screen.keys(&format!("/{}{ENTER}", source.name)).await;
+    // The filter is in the URL: a link shows the same events to somebody else.
+    screen.comes_to(&format!("source={}", source.name)).await;
+    screen.shows("table.list", &event).await;
+    screen.keys(&format!("j{ENTER}")).await;
+    screen.comes_to("/event?").await;
+    screen.shows(".timeline", "published").await;
+    screen.keys("r").await;
+    screen.shows("#action", "Send it to").await;
+    screen.press("Continue").await;
+    screen.shows("#action", "1 of 1").await;
+    screen.focuses("Replay").await;
+    screen.keys(&ENTER.to_string()).await;
+    screen.shows("#action", "Done.").await;
+    screen.focuses("Close").await;
+    eventually("the replayed event on the queue", || async {
+        let messages = source.messages(Queue::Events);
+        let mut messages = messages.iter().map(Message::json);
+        messages.find(|message| message["id"] == *event && message["replayed"] == true)
+    })
+    .await;
+    screen.assert_quiet().await;
+    screen.close().await;
+}
+
+#[tokio::test]
+async fn the_live_tail_shows_an_event_that_comes() {
+    let gateway = Gateway::find().await;
+    let source = gateway.source(CREATIVE_FORCE, &[]).await;
+    let first = published(&gateway, &source).await;
+    let screen = Screen::open(&gateway, &[]).await;
+    screen
+        .goto(&format!("/events?source={}", source.name))
+        .await;
+    screen.shows("table.list", &first).await;
+    screen.keys("t").await;
+    let second = source.event().await;
+    screen.shows("table.list", &second).await;
+    screen.keys("t").await;
+    assert_eq!(screen.texts("table.list tbody tr").await.len(), 2);
+    screen.assert_quiet().await;
+    screen.close().await;
+}
+
+/// Sends an event, and waits until it is published. Returns its id.
+async fn published(gateway: &Gateway, source: &Source<'_>) -> String {
+    let event = source.event().await;
+    eventually("the published event", || async {
+        let list = ["--json", "event", "list", "--source", &source.name];
+        let listed = gateway.webhookctl(&list).await.json();
+        listed.into_iter().find(|listed| listed["id"] == *event)
+    })
+    .await;
+    event
+}
+
+#[tokio::test]
+async fn the_link_opens_the_console_once() {
+    let gateway = Gateway::find().await;
+    let screen = Screen::open(&gateway, &["--read-only"]).await;
+    // The token is not in the address bar.
+    assert_eq!(screen.path().await, "/");
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let again = client.get(&screen.link).send().await.unwrap();
+    assert_eq!(again.status(), 403);
+    screen.goto("/events").await;
+    assert!(
+        screen
+            .texts("main button")
+            .await
+            .iter()
+            .all(|text| !text.ends_with('…'))
+    );
+    screen.close().await;
+}
