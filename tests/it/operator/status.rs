@@ -90,13 +90,22 @@ async fn sources_and_endpoints_are_shown_with_what_was_counted() {
         .iter()
         .map(|row| row["kind"].as_str().unwrap())
         .collect();
-    assert_eq!(kinds, ["source", "endpoint", "endpoint", "endpoint"]);
+    let expected = ["source", "endpoint", "endpoint", "endpoint", "gateway"];
+    assert_eq!(kinds, expected);
     let expected = json!({"accepted": 2, "duplicates": 1, "quarantined": 1, "rejected": 1});
     assert_eq!(
         (&shown[0]["hour"], &shown[0]["day"]),
         (&expected, &expected)
     );
     assert!(shown[0]["last_event_at"].is_string(), "{shown:?}");
+    let hours = shown[0]["hours"].as_array().unwrap();
+    let by_hour = hours.iter().map(|hour| hour["accepted"].as_u64().unwrap());
+    assert_eq!((hours.len(), by_hour.sum::<u64>()), (24, 2));
+    let gateway = &shown[4];
+    assert!(gateway["first_attempt"]["p99_ms"].is_u64(), "{gateway}");
+    let by_hour = gateway["hours"].as_array().unwrap().iter();
+    let known = by_hour.filter(|hour| hour["p99_ms"].is_u64()).count();
+    assert!((1..=2).contains(&known), "{gateway}");
     assert_endpoints(&shown);
 }
 

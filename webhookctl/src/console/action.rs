@@ -11,10 +11,16 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use maud::{Markup, html};
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use std::fmt;
 
 /// How many rows of a dry run are shown.
 const SHOWN: usize = 5;
+
+/// How many members of a result are shown at once.
+const MEMBERS: usize = 8;
 
 /// The parameters of an action. Each action takes some of them.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -31,6 +37,8 @@ pub(super) struct Parameters {
     state: String,
     since: String,
     reason: String,
+    /// How long the previous secrets keep signing.
+    overlap: String,
 }
 
 /// What an action will do.
@@ -42,7 +50,39 @@ struct Plan {
     command: Vec<String>,
     /// The command that counts what the action will do, if it is about more than one thing.
     dry_run: Option<Vec<String>>,
+    /// What the dialog asks for.
+    field: Option<Field>,
 }
+
+/// A parameter that the dialog asks for.
+#[derive(Debug)]
+struct Field {
+    name: &'static str,
+    label: &'static str,
+    /// The values with their names; none if any text will do.
+    choices: &'static [(&'static str, &'static str)],
+}
+
+const REASON: Field = Field {
+    name: "reason",
+    label: "Reason, which the endpoint shows until it is resumed (optional)",
+    choices: &[],
+};
+
+const OVERLAP: Field = Field {
+    name: "overlap",
+    label: "The previous secrets keep signing",
+    choices: &[
+        (
+            "",
+            "for the default: 1 day, or not at all if the header has room for one signature",
+        ),
+        ("0s", "not at all: the new secret alone signs, at once"),
+        ("1h", "for 1 hour"),
+        ("7d", "for 7 days"),
+        ("30d", "for 30 days"),
+    ],
+};
 
 /// An action that is not planned, with the reason.
 struct Refused(StatusCode, String);
@@ -51,6 +91,7 @@ pub(super) fn router() -> Router<Console> {
     Router::new()
         .route("/actions/{name}", get(ask).post(start))
         .route("/actions/{name}/count", get(count))
+        .route("/actions/{name}/command", get(command))
         .route("/replay", get(recipient))
         .route("/jobs/{id}", get(job))
 }
@@ -65,50 +106,52 @@ impl Plan {
         };
         let endpoint = || need("endpoint", &given.endpoint);
         // What comes after `--` is no flag, whatever it begins with.
-        let of_endpoint = |verb: &str| -> Result<Vec<String>, String> {
-            Ok(words(&["endpoint", verb, "--", &endpoint()?]))
+        let with_flag = |verb: &str, name: &str, value: &str| -> Result<Vec<String>, String> {
+            let mut command = words(&["endpoint", verb]);
+            if !value.is_empty() {
+                command.push(flag(name, value));
+            }
+            command.extend(words(&["--", &endpoint()?]));
+            Ok(command)
         };
+        let of_endpoint = |verb: &str| with_flag(verb, "", "");
         let named = |what: &str, name: &str| format!("{what} {name}");
         let plan = match name {
             "pause" => Self {
                 title: named("Pause the endpoint", &given.endpoint),
                 effect: "Its deliveries are held until it is resumed. Nothing is lost.",
-                command: match given.reason.is_empty() {
-                    true => of_endpoint("pause")?,
-                    false => words(&[
-                        "endpoint",
-                        "pause",
-                        &flag("reason", &given.reason),
-                        "--",
-                        &endpoint()?,
-                    ]),
-                },
+                command: with_flag("pause", "reason", &given.reason)?,
                 dry_run: None,
+                field: Some(REASON),
             },
             "resume" => Self {
                 title: named("Resume the endpoint", &given.endpoint),
                 effect: "Its held deliveries are sent now, the oldest first.",
                 command: of_endpoint("resume")?,
                 dry_run: None,
+                field: None,
             },
             "enable" => Self {
                 title: named("Enable the endpoint", &given.endpoint),
                 effect: "Its failures are reset, and its held deliveries are sent now, the oldest first.",
                 command: of_endpoint("enable")?,
                 dry_run: None,
+                field: None,
             },
             "ping" => Self {
                 title: named("Ping the endpoint", &given.endpoint),
                 effect: "It gets one signed test event, in any state. The answer is shown here.",
                 command: of_endpoint("ping")?,
                 dry_run: None,
+                field: None,
             },
             "rotate" => Self {
                 title: named("Rotate the secret of the endpoint", &given.endpoint),
-                effect: "A new secret is made and shown once, here. The present ones keep signing for a day, \
-                    unless the endpoint has room for one signature only.",
-                command: of_endpoint("rotate-secret")?,
+                effect: "A new secret is made, signs at once, and is shown once, here. Give it to the receiver \
+                    while the previous secrets still sign.",
+                command: with_flag("rotate-secret", "overlap", &given.overlap)?,
                 dry_run: None,
+                field: Some(OVERLAP),
             },
             "replay" => {
                 let to = match &*need("recipient", &given.to)? {
@@ -191,6 +234,7 @@ impl Plan {
             effect,
             command,
             dry_run: Some(dry_run),
+            field: None,
         }
     }
 }
@@ -212,6 +256,16 @@ async fn ask(
         }
     };
     Ok(dialog(&plan.title, &content))
+}
+
+/// The command, which changes with what the dialog asks for.
+async fn command(
+    State(console): State<Console>,
+    Path(name): Path<String>,
+    Query(given): Query<Parameters>,
+) -> Result<Markup, Refused> {
+    let plan = plan(&console, &name, &given)?;
+    Ok(command_line(&console, &plan.command))
 }
 
 /// The question that comes before a replay: where to?
@@ -326,15 +380,46 @@ fn form(
 ) -> Markup {
     let fields = serde_json::to_value(given).unwrap_or_default();
     let fields = fields.as_object().into_iter().flatten();
+    let asked = plan.field.as_ref().map(|field| field.name);
+    let fields = fields.filter(|(name, value)| {
+        value.as_str().is_some_and(|value| !value.is_empty()) && asked != Some(name.as_str())
+    });
     html! {
         form hx-post={ "/actions/" (name) } hx-target="#action" hx-disabled-elt="find button.go" {
-            @for (name, value) in fields.filter(|(_, value)| !value.as_str().unwrap_or_default().is_empty()) {
+            @for (name, value) in fields {
                 input type="hidden" name=(name) value=(value.as_str().unwrap_or_default());
             }
+            @if let Some(asked) = &plan.field { (field(name, asked, given)) }
             (command_line(console, &plan.command))
             div.buttons {
-                @if is_possible { button.go type="submit" autofocus { (verb(&plan.title)) } }
+                @if is_possible { button.go type="submit" autofocus[plan.field.is_none()] { (verb(&plan.title)) } }
                 button type="button" data-closes { "Cancel" }
+            }
+        }
+    }
+}
+
+/// A parameter to fill in. The command below it changes with it.
+fn field(action: &str, field: &Field, given: &Parameters) -> Markup {
+    let value = match field.name {
+        "overlap" => &given.overlap,
+        _ => &given.reason,
+    };
+    let url = format!("/actions/{action}/command");
+    html! {
+        label {
+            (field.label)
+            @if field.choices.is_empty() {
+                input type="text" name=(field.name) value=(value) autocomplete="off" autofocus hx-get=(url)
+                    hx-trigger="input changed delay:200ms" hx-include="closest form" hx-target="next .command"
+                    hx-swap="outerHTML";
+            } @else {
+                select name=(field.name) autofocus hx-get=(url) hx-include="closest form" hx-target="next .command"
+                    hx-swap="outerHTML" {
+                    @for (choice, name) in field.choices {
+                        option value=(choice) selected[choice == value] { (name) }
+                    }
+                }
             }
         }
     }
@@ -357,7 +442,7 @@ fn of(part: &str, name: &str, given: &Parameters) -> String {
 
 /// How many rows of a dry run stand for something that will be done.
 fn does(counted: &Answer) -> usize {
-    let is_kept = |row: &&serde_json::Value| string(row, "outcome") != "kept";
+    let is_kept = |row: &&Value| string(row, "outcome") != "kept";
     counted.rows.iter().filter(is_kept).count()
 }
 
@@ -379,9 +464,12 @@ fn rows(counted: &Answer) -> Markup {
     }
 }
 
-/// What an action printed so far; asked for again until it ends.
+/// What an action printed so far; asked for again until it ends. A new secret is shown once.
 fn progress(console: &Console, job: &Job) -> Markup {
     let state = job.state();
+    if state.is_done && state.answer.rows.iter().any(has_secret) {
+        console.jobs.forget(&job.id);
+    }
     let again = (!state.is_done).then(|| format!("/jobs/{}", job.id));
     html! {
         div.job hx-get=[again] hx-trigger=[(!state.is_done).then_some("load delay:500ms")] hx-swap="outerHTML"
@@ -394,17 +482,199 @@ fn progress(console: &Console, job: &Job) -> Markup {
     }
 }
 
-/// The objects that a command printed, as lists of their members.
+/// The objects that a command printed, as lists of their members in the order of the command.
 fn result(answer: &Answer) -> Markup {
     let left = answer.rows.len().saturating_sub(SHOWN);
     html! {
-        @for row in answer.rows.iter().take(SHOWN) {
-            dl.details {
-                @for (name, _) in row.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
-                    div { dt { (text(&name.replace('_', " "))) } dd { (html::member(row, name)) } }
-                }
+        @for (row, json) in answer.rows.iter().zip(&answer.json).take(SHOWN) {
+            @if has_secret(row) { (new_secret(string(row, "secret"))) }
+            @let members = members(row, json);
+            (details(row, &members[..members.len().min(MEMBERS)]))
+            @if members.len() > MEMBERS {
+                details { summary { "All members" } (details(row, &members[MEMBERS..])) }
             }
         }
         @if left > 0 { p.note { "and " (html::grouped(left as u64)) " more" } }
+    }
+}
+
+fn details(row: &Value, members: &[String]) -> Markup {
+    html! {
+        dl.details {
+            @for name in members { div { dt { (text(&name.replace('_', " "))) } dd { (html::member(row, name)) } } }
+        }
+    }
+}
+
+/// The members that have a value, in the order in which they were printed, without a secret.
+fn members(row: &Value, json: &str) -> Vec<String> {
+    let Names(names) = serde_json::from_str(json).unwrap_or_default();
+    let has_value = |name: &String| match &row[name] {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(values) => !values.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        Value::Bool(_) | Value::Number(_) => true,
+    };
+    let names = names.into_iter().filter(|name| name != "secret");
+    names.filter(has_value).collect()
+}
+
+fn has_secret(row: &Value) -> bool {
+    !string(row, "secret").is_empty()
+}
+
+/// A secret that was just made.
+fn new_secret(secret: &str) -> Markup {
+    html! {
+        div.secret {
+            p { strong { "The new secret" } }
+            p.command.plain {
+                code { (text(secret)) }
+                button.copy type="button" data-copy=(secret) aria-label="Copy the secret" { "Copy" }
+            }
+            p { "It is not shown again. Give it to the receiver before you close this." }
+        }
+    }
+}
+
+/// The names of an object's members, in their order.
+#[derive(Default)]
+struct Names(Vec<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Names::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Names {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some((name, IgnoredAny)) = map.next_entry()? {
+            self.0.push(name);
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::tests::{Answers, Page, Seen, local};
+    use axum::http::StatusCode;
+    use serde_json::json;
+
+    /// The end of an action, which is asked for until it is there.
+    async fn ended(page: &Page, begun: &Seen) -> Seen {
+        let job = begun.html.split("/jobs/").nth(1).unwrap();
+        let id = job.split('"').next().unwrap();
+        loop {
+            let seen = page.get(&format!("/jobs/{id}")).await;
+            if !seen.html.contains("Running…") {
+                return seen;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pause_takes_a_reason_and_shows_its_command() {
+        local(async {
+            let page = Page::with(Answers::new(), false);
+            let asked = page.get("/actions/pause?endpoint=ep_1").await;
+            assert_eq!(asked.texts("label").len(), 1);
+            assert_eq!(
+                asked.texts(".command code"),
+                ["webhookctl endpoint pause -- ep_1"]
+            );
+            let seen = page
+                .get("/actions/pause/command?endpoint=ep_1&reason=until+Monday")
+                .await;
+            let expected = "webhookctl endpoint pause '--reason=until Monday' -- ep_1";
+            assert_eq!(seen.texts("code"), [expected]);
+            let begun = page.post("/actions/pause", "endpoint=ep_1&reason=-x").await;
+            assert_eq!(begun.status, StatusCode::OK);
+            ended(&page, &begun).await;
+            assert_eq!(
+                page.ran.lock().unwrap()[..],
+                ["endpoint pause --reason=-x -- ep_1"]
+            );
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_rotation_takes_an_overlap() {
+        local(async {
+            let page = Page::with(Answers::new(), false);
+            let asked = page.get("/actions/rotate?endpoint=ep_1&overlap=0s").await;
+            assert_eq!(asked.texts("option[selected]").len(), 1);
+            assert!(asked.texts("input[name=overlap]").is_empty());
+            let expected = "webhookctl endpoint rotate-secret --overlap=0s -- ep_1";
+            assert_eq!(asked.texts(".command code"), [expected]);
+            let asked = page.get("/actions/rotate?endpoint=ep_1").await;
+            assert_eq!(
+                asked.texts(".command code"),
+                ["webhookctl endpoint rotate-secret -- ep_1"]
+            );
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_new_secret_is_shown_once() {
+        local(async {
+            let row = json!({"name": "search", "secret": "whsec_abc"});
+            let page = Page::with(
+                Answers::from([("endpoint rotate-secret", Ok(vec![row]))]),
+                false,
+            );
+            let begun = page.post("/actions/rotate", "endpoint=ep_1").await;
+            let seen = ended(&page, &begun).await;
+            assert_eq!(seen.texts(".secret code"), ["whsec_abc"]);
+            assert!(seen.html.contains("It is not shown again"), "{}", seen.html);
+            assert_eq!(seen.texts(".details dd"), ["search"]);
+            let again = ended(&page, &begun).await;
+            assert_eq!(again.status, StatusCode::NOT_FOUND);
+            assert!(!again.html.contains("whsec_abc"), "{}", again.html);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn many_deliveries_are_counted_before_they_are_resent() {
+        local(async {
+            let rows = vec![
+                json!({"id": "ep_1_1_a", "type": "a.b"}),
+                json!({"id": "ep_1_2_b", "type": "a.b"}),
+            ];
+            let page = Page::with(
+                Answers::from([("delivery resend --dry-run", Ok(rows))]),
+                false,
+            );
+            let given = "endpoint=ep_1&state=exhausted&since=1d";
+            let counted = page.get(&format!("/actions/resend/count?{given}")).await;
+            assert_eq!(counted.texts(".count"), ["2 of 2 will be sent"]);
+            assert_eq!(counted.texts("button.go"), ["Resend"]);
+            let ran = page.ran.lock().unwrap();
+            let expected = "delivery resend --dry-run --endpoint=ep_1 --state=exhausted --since=1d";
+            assert_eq!(ran[..], [expected]);
+        })
+        .await;
+    }
+
+    #[test]
+    fn members_stand_in_the_order_of_the_command() {
+        let json = r#"{"state": "delivered", "reason": null, "error": "", "list": [], "attempts": 0, "a": 1e999}"#;
+        let row =
+            json!({"state": "delivered", "error": "", "list": [], "attempts": 0, "a": "1e999"});
+        assert_eq!(members(&row, json), ["state", "attempts", "a"]);
+        assert!(members(&row, "[]").is_empty());
     }
 }

@@ -7,6 +7,7 @@ use crate::output::printable;
 use crate::settings::quoted;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// The screens, in the order of the navigation: the path and the name.
 const SCREENS: [(&str, &str); 7] = [
@@ -21,6 +22,9 @@ const SCREENS: [(&str, &str); 7] = [
 
 /// The actions of the key `r`.
 const KEY_R: [&str; 3] = ["Replay", "Resend", "Release"];
+
+/// When a panel is loaded: with its page, after an action, and when the reader asks for it.
+pub(super) const LOADED: &str = "load, changed from:body, click from:#refresh";
 
 /// The deepest indent of JSON.
 const MAX_INDENT: usize = 16;
@@ -119,11 +123,14 @@ pub(super) fn panel(title: &str, url: &str) -> Markup {
     html! {
         section.panel {
             h2 { (title) }
-            div hx-get=(url) hx-trigger="load, changed from:body" aria-busy="true" data-panel {
-                (loading())
-            }
+            div hx-get=(url) hx-trigger=(LOADED) aria-busy="true" data-panel { (loading()) }
         }
     }
+}
+
+/// The button that loads the panels of a page again.
+pub(super) fn refresh() -> Markup {
+    html! { button #refresh type="button" { "Refresh" } }
 }
 
 pub(super) fn loading() -> Markup {
@@ -215,13 +222,38 @@ pub(super) fn string<'v>(row: &'v Value, path: &str) -> &'v str {
 }
 
 pub(super) fn dash() -> Markup {
-    html! { span.none aria-label="none" { "–" } }
+    html! { span.none { "–" } }
 }
 
 fn word(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         value => value.to_string(),
+    }
+}
+
+/// A sentence of this tool, in which a command stands between backticks.
+pub(super) fn prose(sentence: &str) -> Markup {
+    html! {
+        @for (place, part) in sentence.split('`').enumerate() {
+            @if place % 2 == 1 { code { (text(part)) } } @else { (text(part)) }
+        }
+    }
+}
+
+/// The body of a request, in lines if it is JSON: the member `body`, or `body_base64` if it is not UTF-8.
+pub(super) fn body(row: &Value) -> Markup {
+    match (at(row, "body").as_str(), at(row, "body_base64").as_str()) {
+        (Some(body), _) if serde_json::from_str::<&RawValue>(body).is_ok() => html! {
+            pre { (text(&pretty(body))) }
+            details { summary { "As it came" } pre { (text(body)) } }
+        },
+        (Some(body), _) => html! { pre { (text(body)) } },
+        (_, Some(bytes)) => html! {
+            p.note { "The body is not UTF-8. It is shown in Base64." }
+            pre { (text(bytes)) }
+        },
+        _ => dash(),
     }
 }
 

@@ -46,6 +46,12 @@ impl Jobs {
         job
     }
 
+    /// Forgets an action that must not be shown again.
+    pub(super) fn forget(&self, id: &str) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|job| job.id != id);
+    }
+
     pub(super) fn find(&self, id: &str) -> Option<Arc<Job>> {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().find(|job| job.id == id).cloned()

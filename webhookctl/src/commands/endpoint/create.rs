@@ -24,7 +24,8 @@ The URL uses HTTPS and has a public name, unless the stack's EndpointPolicy is u
 signed by the Standard Webhooks specification, or by a header of your choice with the HMAC-SHA256 of the body
 in hexadecimal digits.
 
-With --json: the object of `endpoint show` without \"held\", and the secret if it was generated.
+With --json: the object of `endpoint show` without \"held\", \"more_held\" and
+\"next_attempt_at\", and with the secret if it was generated.
 
 Examples:
   webhookctl endpoint create --name search --url https://search.example.com/hooks

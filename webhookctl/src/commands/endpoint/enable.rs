@@ -13,7 +13,8 @@ use webhook_gateway::store::endpoints::State;
 The gateway disables an endpoint that answers 410, or that failed for five days. Enabling it resets its
 failures and delivers the held events, the oldest first.
 
-With --json: the object of `endpoint show` without \"held\".
+With --json: the object of `endpoint show` without \"held\", \"more_held\" and
+\"next_attempt_at\".
 
 Example:
   webhookctl endpoint enable search")]

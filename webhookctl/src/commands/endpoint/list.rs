@@ -14,7 +14,8 @@ use jiff::Timestamp;
 The condition is active, paused, disabled, open (after failures in a row), waiting (the endpoint asked for a
 wait) or slow (attempts hang).
 
-With --json: the object of `endpoint show` without \"held\" for each endpoint.
+With --json: the object of `endpoint show` without \"held\", \"more_held\" and
+\"next_attempt_at\" for each endpoint.
 
 Examples:
   webhookctl endpoint list

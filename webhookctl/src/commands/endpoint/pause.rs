@@ -13,7 +13,8 @@ use webhook_gateway::store::endpoints::State;
 /// Pauses an endpoint: its deliveries are held until it is resumed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: the object of `endpoint show` without \"held\".
+With --json: the object of `endpoint show` without \"held\", \"more_held\" and
+\"next_attempt_at\".
 
 Examples:
   webhookctl endpoint pause search

@@ -13,7 +13,8 @@ use webhook_gateway::store::endpoints::State;
 Its failures are reset, and the held events are delivered, the oldest first. This also works for an active
 endpoint.
 
-With --json: the object of `endpoint show` without \"held\".
+With --json: the object of `endpoint show` without \"held\", \"more_held\" and
+\"next_attempt_at\".
 
 Example:
   webhookctl endpoint resume search")]

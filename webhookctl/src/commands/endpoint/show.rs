@@ -2,6 +2,7 @@
 
 use super::view::{EndpointDetails, EndpointView};
 use crate::Result;
+use crate::commands::status::{NEWEST, next_attempt};
 use crate::find;
 use crate::output::Output;
 use crate::stack::Stack;
@@ -14,11 +15,15 @@ const MAX_HELD: i32 = 1000;
 /// Shows an endpoint, without its secrets.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+The time of the next attempt comes from the newest 100 deliveries or from the endpoint's wait. The command
+needs about 20 read units for them, and one for each 10 held deliveries, of which it counts at most 1,000.
+
 With --json: {\"id\": …, \"name\": …, \"url\": …, \"description\": …, \"state\": …, \"reason\": …,
 \"condition\": …, \"circuit\": {\"failures\": …, \"failing_since\": …, \"opened_at\": …, \"wait\": …},
 \"events\": […], \"sources\": […], \"headers\": {…}, \"timeout\": …, \"retry\": […], \"rate\": …, \"format\":
 …, \"signature\": …, \"signature_header\": …, \"signature_prefix\": …, \"secrets\": [{\"until\": …}, …],
-\"created_at\": …, \"updated_at\": …, \"held\": …, \"more_held\": …}. An empty list of sources means all. The
+\"created_at\": …, \"updated_at\": …, \"held\": …, \"more_held\": …,
+\"next_attempt_at\": …}. An empty list of sources means all. The
 values of secrets, and of headers that may have a credential, are left out.
 
 Examples:
@@ -32,12 +37,15 @@ pub(crate) struct Show {
 
 pub(crate) async fn run(Show { which }: Show, stack: &Stack, output: &Output) -> Result<()> {
     let status = find::status(&which, &stack.endpoints()?).await?;
-    let held = stack.deliveries()?;
-    let held = held.held(&status.endpoint.id, MAX_HELD + 1).await;
+    let (deliveries, id) = (stack.deliveries()?, &status.endpoint.id);
+    let held = deliveries.held(id, MAX_HELD + 1).await;
     let held = held?.len();
-    let shown = EndpointDetails::of(EndpointView::of(&status, Timestamp::now()));
+    let newest = deliveries.newest(id, NEWEST).await;
+    let now = Timestamp::now();
+    let next = next_attempt(&status, &newest?, now);
+    let shown = EndpointDetails::of(EndpointView::of(&status, now));
     output.details(
-        &shown.held(held, MAX_HELD as usize),
+        &shown.queue(held, MAX_HELD as usize, next),
         EndpointDetails::COLUMNS,
     )
 }

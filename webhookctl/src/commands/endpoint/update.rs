@@ -21,7 +21,8 @@ use webhook_gateway::store::endpoints::{Endpoint, EndpointStatus};
 --event and --source replace the present values; so do --header and --header-stdin together. `--no-` before
 the name of a flag clears its value.
 
-With --json: the object of `endpoint show` without \"held\".
+With --json: the object of `endpoint show` without \"held\", \"more_held\" and
+\"next_attempt_at\".
 
 Examples:
   webhookctl endpoint update search --url https://search.example.com/v2/hooks --timeout 10s

@@ -3,7 +3,7 @@
 use super::secret::signs;
 use crate::condition::Condition;
 use crate::output::header_value;
-use crate::time::exact;
+use crate::time::{exact, shown};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -120,15 +120,21 @@ impl CircuitView {
 pub(crate) struct EndpointDetails {
     #[serde(flatten)]
     view: EndpointView,
-    /// The number of held deliveries, if they were counted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    held: Option<usize>,
-    /// Whether more are held than were counted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    more_held: Option<bool>,
+    /// What is held, if it was counted.
+    #[serde(flatten)]
+    queue: Option<QueueView>,
     /// The secret that was just generated.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+}
+
+/// The deliveries that an endpoint is to get.
+#[derive(Debug, Serialize)]
+struct QueueView {
+    held: usize,
+    /// Whether more are held than were counted.
+    more_held: bool,
+    next_attempt_at: Option<String>,
 }
 
 impl EndpointDetails {
@@ -143,6 +149,7 @@ impl EndpointDetails {
         "circuit",
         "held",
         "more_held",
+        "next_attempt_at",
         "events",
         "sources",
         "headers",
@@ -162,16 +169,19 @@ impl EndpointDetails {
     pub(crate) fn of(view: EndpointView) -> Self {
         Self {
             view,
-            held: None,
-            more_held: None,
+            queue: None,
             secret: None,
         }
     }
 
-    /// The same with the number of held deliveries, counted up to a limit.
-    pub(crate) fn held(mut self, counted: usize, limit: usize) -> Self {
-        self.held = Some(counted.min(limit));
-        self.more_held = Some(counted > limit);
+    /// The same with the number of held deliveries, counted up to a limit, and the time of the next attempt in
+    /// milliseconds.
+    pub(crate) fn queue(mut self, counted: usize, limit: usize, next: Option<i64>) -> Self {
+        self.queue = Some(QueueView {
+            held: counted.min(limit),
+            more_held: counted > limit,
+            next_attempt_at: next.and_then(shown),
+        });
         self
     }
 
@@ -312,7 +322,7 @@ pub(crate) mod tests {
     #[test]
     fn nothing_that_is_printed_holds_a_secret_or_its_ciphertext() {
         let view = || EndpointView::of(&status(Circuit::default()), now());
-        let shown = EndpointDetails::of(view()).held(0, 1);
+        let shown = EndpointDetails::of(view()).queue(0, 1, None);
         for text in [json!(view()).to_string(), json!(shown).to_string()] {
             assert!(text.contains("search"), "{text}");
             assert!(!text.contains("hunter2"), "{text}");
@@ -323,13 +333,19 @@ pub(crate) mod tests {
     fn what_is_held_is_counted_up_to_a_limit() {
         let view = || EndpointView::of(&status(Circuit::default()), now());
         for (counted, held, more) in [(7, 7, false), (101, 100, true)] {
-            let json = json!(EndpointDetails::of(view()).held(counted, 100));
+            let json = json!(EndpointDetails::of(view()).queue(counted, 100, Some(NOW)));
             assert_eq!(
                 (&json["held"], &json["more_held"]),
                 (&json!(held), &json!(more))
             );
         }
-        assert_eq!(json!(EndpointDetails::of(view())).get("held"), None);
+        let next = json!(EndpointDetails::of(view()).queue(0, 100, Some(NOW)));
+        assert_eq!(next["next_attempt_at"], "2026-09-21T14:13:20.000Z");
+        let none = json!(EndpointDetails::of(view()).queue(0, 100, None));
+        assert_eq!(none.get("next_attempt_at"), Some(&json!(null)));
+        for member in ["held", "next_attempt_at"] {
+            assert_eq!(json!(EndpointDetails::of(view())).get(member), None);
+        }
     }
 
     #[test]

@@ -19,7 +19,9 @@ use snapshot::Snapshot;
 use std::io::{self, IsTerminal};
 use std::pin::pin;
 use std::time::{Duration, Instant};
-use view::{EndpointView, SourceView};
+use view::{EndpointView, GatewayView, SourceView};
+
+pub(crate) use next_attempt::{NEWEST, next_attempt};
 
 /// How long metrics are reused: CloudWatch charges for each one, and has new values every minute.
 const MAX_AGE: Duration = Duration::from_secs(60);
@@ -29,19 +31,23 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 #[command(after_help = "\
 Counts cover the last hour and the last day; CloudWatch has them after a minute or two. Success is the share
 of attempts that the endpoint answered with 2xx. p50 and p99 are the durations of attempts in the last hour
-with any. If the counts cannot be read, the command shows the rest and fails. The condition of an endpoint is
-active, paused, disabled, open (its circuit is open), waiting (it asked for a wait) or slow. The time of the
-next attempt comes from the newest 100 deliveries or from the endpoint's wait.
+with any. The last table has the time from the acceptance of an event to the end of its first attempt, for all
+endpoints together; without an endpoint it is left out. If the counts cannot be read, the command shows the
+rest and fails. The condition of an endpoint is active, paused, disabled, open (its circuit is open), waiting
+(it asked for a wait) or slow. The time of the next attempt comes from the newest 100 deliveries or from the
+endpoint's wait.
 
-The command reads 4 metrics for each source and each endpoint, at $0.01 for a thousand metrics; --watch reads
-them once a minute. It also needs about 20 read units for each endpoint, and one for each 20 held deliveries,
-of which it counts at most 10,000.
+The command reads 4 metrics for each source and each endpoint and 2 for all endpoints together, at $0.01 for a
+thousand metrics; --watch reads them once a minute. It also needs about 20 read units for each endpoint, and
+one for each 20 held deliveries, of which it counts at most 10,000.
 
-With --json: {\"kind\": \"source\", \"name\": …, \"provider\": …, \"last_event_at\": …, \"hour\":
-{\"accepted\": 2, \"duplicates\": 0, \"quarantined\": 0, \"rejected\": 0}, \"day\": {…}} and {\"kind\":
-\"endpoint\", \"id\": …, \"name\": …, \"condition\": …, \"hour\": {\"delivered\": 2, \"failed\": 0,
-\"success\": 1.0}, \"day\": {…}, \"p50_ms\": …, \"p99_ms\": …, \"held\": 0, \"more_held\": false,
-\"next_attempt_at\": …} for each.
+With --json: {\"kind\": \"source\", \"name\": …, \"provider\": …, \"last_event_at\": …, \"silent_after\": …,
+\"silent_since\": …, \"hour\": {\"accepted\": 2, \"duplicates\": 0, \"quarantined\": 0, \"rejected\": 0},
+\"day\": {…}, \"hours\": […]} and {\"kind\": \"endpoint\", \"id\": …, \"name\": …, \"condition\": …,
+\"hour\": {\"delivered\": 2, \"failed\": 0, \"success\": 1.0}, \"day\": {…}, \"p50_ms\": …, \"p99_ms\": …,
+\"held\": 0, \"more_held\": false, \"next_attempt_at\": …, \"hours\": […]} for each, and {\"kind\":
+\"gateway\", \"first_attempt\": {\"p50_ms\": …, \"p99_ms\": …}, \"hours\": […]}. \"hours\" has the last 24
+hours of the clock in UTC, the present one last, each with its begin in \"at\" and its counts and durations.
 
 Examples:
   webhookctl status
@@ -85,6 +91,12 @@ pub(crate) async fn run(arguments: Status, stack: &Stack, output: &Output) -> Re
             output.text("")?;
         }
         output.list(&known.endpoints(values), EndpointView::COLUMNS)?;
+        if let Some(gateway) = known.gateway(values) {
+            if !output.json {
+                output.text("")?;
+            }
+            output.list(&[gateway], GatewayView::COLUMNS)?;
+        }
         if !arguments.watch {
             return uncounted.map_or(Ok(()), |error| Err(error.into()));
         }

@@ -5,6 +5,9 @@ use jiff::Timestamp;
 use webhook_gateway::store::deliveries::{Delivery, State};
 use webhook_gateway::store::endpoints::EndpointStatus;
 
+/// The number of newest deliveries among which the next attempt of an endpoint is looked for.
+pub(crate) const NEWEST: i32 = 100;
+
 /// The time of the next attempt, at the latest, by the newest deliveries of the endpoint; in milliseconds.
 ///
 /// What is held for an endpoint that waits is sent after the wait.

@@ -1,8 +1,8 @@
 //! Sources and endpoints at one moment, without their metrics.
 
-use super::counts::{self, OF_ENDPOINT, OF_SOURCE};
-use super::next_attempt::next_attempt;
-use super::view::{EndpointView, SourceView, text};
+use super::counts::{self, OF_ENDPOINT, OF_GATEWAY, OF_SOURCE};
+use super::next_attempt::{NEWEST, next_attempt};
+use super::view::{EndpointView, GatewayView, SourceView, text};
 use crate::Result;
 use crate::commands::delivery::MOST_HELD;
 use crate::condition::Condition;
@@ -10,28 +10,25 @@ use crate::document::Document;
 use crate::endpoints::all_statuses;
 use crate::metrics::{Query, Values};
 use crate::stack::Stack;
-use crate::time::shown;
+use crate::time::{exact_duration, shown};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use webhook_gateway::store::deliveries::Delivery;
 use webhook_gateway::store::endpoints::EndpointStatus;
-use webhook_gateway::store::journal::days;
+use webhook_gateway::store::journal::{SourceActivity, days};
 use webhook_gateway::store::sources::Source;
 
 /// The journal notes at most once a minute that a source sent something. Newer events are among those that
 /// were published since then.
 const UNNOTED: SignedDuration = SignedDuration::from_mins(2);
 
-/// The number of newest deliveries among which the next attempt of an endpoint is looked for.
-const NEWEST: i32 = 100;
-
 /// The sources and the endpoints.
 pub(crate) struct Snapshot {
     now: Timestamp,
     /// The names, and the providers of sources that are not disabled.
     sources: Vec<(String, Option<&'static str>)>,
-    /// When the last event of each source was accepted.
-    last: HashMap<String, Timestamp>,
+    /// The activity of each source, with its newest event.
+    activity: HashMap<String, SourceActivity>,
     endpoints: Vec<Target>,
 }
 
@@ -53,12 +50,13 @@ impl Snapshot {
         Ok(Self {
             now,
             sources: sources.collect(),
-            last: last_events(stack, now).await?,
+            activity: activity(stack, now).await?,
             endpoints: targets(stack).await?,
         })
     }
 
-    /// The queries for the metrics: first those of the sources, then those of the endpoints.
+    /// The queries for the metrics: first those of the sources, then those of the endpoints, and last those
+    /// of all endpoints together.
     pub(crate) fn queries(&self, stack: &Stack) -> Result<Vec<Query>> {
         let namespace = stack.metrics_namespace()?;
         let mut queries = Vec::new();
@@ -69,6 +67,9 @@ impl Snapshot {
         for target in &self.endpoints {
             let id = &target.status.endpoint.id;
             queries.extend(counts::of_endpoint(namespace, id));
+        }
+        if !self.endpoints.is_empty() {
+            queries.extend(counts::of_gateway(namespace));
         }
         Ok(queries)
     }
@@ -81,13 +82,18 @@ impl Snapshot {
             .enumerate()
             .map(|(place, (name, provider))| {
                 let values = part(values, place * OF_SOURCE, OF_SOURCE);
-                let last = self.last.get(name).copied();
+                let activity = self.activity.get(name);
+                let last = activity.and_then(|activity| activity.last_accepted_at);
+                let gap = activity.and_then(|activity| activity.silent_after);
                 SourceView {
                     kind: "source",
                     name: name.clone(),
                     provider: *provider,
                     last_event_at: text(last),
+                    silent_after: gap.map(exact_duration),
+                    silent_since: text(activity.and_then(|activity| activity.silent_since)),
                     received: values.map(|values| counts::received(values, self.now)),
+                    hours: values.map(|values| counts::received_by_hour(values, self.now)),
                 }
             });
         views.collect()
@@ -110,9 +116,21 @@ impl Snapshot {
                 held: target.held.min(MOST_HELD),
                 more_held: target.held > MOST_HELD,
                 next_attempt_at: next.and_then(shown),
+                hours: values.map(|values| counts::tried_by_hour(values, self.now)),
             }
         });
         views.collect()
+    }
+
+    /// The endpoints together, if there is any and its metrics could be read.
+    pub(crate) fn gateway(&self, values: Option<&[Values]>) -> Option<GatewayView> {
+        let of_others = self.sources.len() * OF_SOURCE + self.endpoints.len() * OF_ENDPOINT;
+        let values = part(values, of_others, OF_GATEWAY)?;
+        Some(GatewayView {
+            kind: "gateway",
+            first_attempt: counts::took(values),
+            hours: counts::took_by_hour(values, self.now),
+        })
     }
 }
 
@@ -135,12 +153,10 @@ async fn targets(stack: &Stack) -> Result<Vec<Target>> {
     Ok(targets)
 }
 
-/// When the last event of each source was accepted.
-async fn last_events(stack: &Stack, now: Timestamp) -> Result<HashMap<String, Timestamp>> {
+/// The activity of each source, with the events that it does not note yet.
+async fn activity(stack: &Stack, now: Timestamp) -> Result<HashMap<String, SourceActivity>> {
     let journal = stack.journal()?;
-    let heard = journal.activity().await?.into_iter();
-    let heard = heard.filter_map(|(source, heard)| Some((source, heard.last_accepted_at?)));
-    let mut last: HashMap<_, _> = heard.collect();
+    let mut activity: HashMap<_, _> = journal.activity().await?.into_iter().collect();
     let since = now - UNNOTED;
     for day in days(since, now) {
         let page = journal.published(day, since, None).await;
@@ -148,10 +164,10 @@ async fn last_events(stack: &Stack, now: Timestamp) -> Result<HashMap<String, Ti
         for published in batches.into_iter().flat_map(|batch| batch.events) {
             let event = published.event;
             if let Ok(at) = Timestamp::from_millisecond(event.accepted_at) {
-                let last = last.entry(event.source).or_insert(at);
-                *last = at.max(*last);
+                let last = &mut activity.entry(event.source).or_default().last_accepted_at;
+                *last = (*last).max(Some(at));
             }
         }
     }
-    Ok(last)
+    Ok(activity)
 }

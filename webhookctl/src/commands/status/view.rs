@@ -1,6 +1,6 @@
 //! The printed rows of sources and endpoints.
 
-use super::counts::{Lately, Received, Took, Tried};
+use super::counts::{Attempts, Hour, Lately, Received, Took, Tried};
 use crate::time::shown;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -12,8 +12,14 @@ pub(crate) struct SourceView {
     pub(crate) name: String,
     pub(crate) provider: Option<&'static str>,
     pub(crate) last_event_at: Option<String>,
+    /// The longest gap that it declares.
+    pub(crate) silent_after: Option<String>,
+    /// Since when it is known to be silent.
+    pub(crate) silent_since: Option<String>,
     #[serde(flatten)]
     pub(crate) received: Option<Lately<Received>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hours: Option<Vec<Hour<Received>>>,
 }
 
 /// An endpoint.
@@ -31,6 +37,17 @@ pub(crate) struct EndpointView {
     /// Whether more are held than were counted.
     pub(crate) more_held: bool,
     pub(crate) next_attempt_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hours: Option<Vec<Hour<Attempts>>>,
+}
+
+/// All endpoints together.
+#[derive(Debug, Serialize)]
+pub(crate) struct GatewayView {
+    pub(crate) kind: &'static str,
+    /// From the acceptance of an event to the end of its first attempt.
+    pub(crate) first_attempt: Took,
+    pub(crate) hours: Vec<Hour<Took>>,
 }
 
 /// A time in milliseconds, as text.
@@ -66,4 +83,8 @@ impl EndpointView {
         "more_held",
         "next_attempt_at",
     ];
+}
+
+impl GatewayView {
+    pub(crate) const COLUMNS: &[&str] = &["first_attempt.p50_ms", "first_attempt.p99_ms"];
 }

@@ -1,5 +1,8 @@
 //! The screens: a file for each. A screen is a shell that is there at once, and panels that ask AWS.
 
+mod delivery;
+mod endpoint;
+mod endpoints;
 mod event;
 mod events;
 mod overview;
@@ -12,4 +15,7 @@ pub(super) fn router() -> Router<Console> {
         .merge(overview::router())
         .merge(events::router())
         .merge(event::router())
+        .merge(endpoints::router())
+        .merge(endpoint::router())
+        .merge(delivery::router())
 }

@@ -1,0 +1,51 @@
+//! What is wrong or should be looked at: the alarms that are on and the other findings of `webhookctl doctor`.
+
+use crate::console::Console;
+use crate::console::html::{answer, at, badge, grouped, member, prose, string};
+use crate::console::runner::{Answer, words};
+use axum::extract::State;
+use maud::{Markup, html};
+use serde_json::Value;
+
+pub(super) async fn attention(State(console): State<Console>) -> Markup {
+    let command = words(&["doctor"]);
+    let mut found = console.runner.ask(&command).await;
+    // With findings, the error is their number.
+    if !found.rows.is_empty() {
+        found.error = None;
+    }
+    answer(&console, &command, &found, findings)
+}
+
+fn findings(found: &Answer) -> Markup {
+    let is_ok = |finding: &&Value| string(finding, "level") == "ok";
+    let (well, mut other): (Vec<_>, Vec<_>) = found.rows.iter().partition(is_ok);
+    // The rest of the order is that of the checks.
+    other.sort_by_key(|finding| {
+        (
+            string(finding, "level") != "wrong",
+            string(finding, "check") != "alarms",
+        )
+    });
+    html! {
+        @if !other.is_empty() { ul.findings { @for finding in &other { (one(finding)) } } }
+        p.note {
+            @if other.is_empty() { "Nothing needs attention. " }
+            (grouped(well.len() as u64)) @if well.len() == 1 { " check is ok. " } @else { " checks are ok. " }
+            a href="/doctor" { "All findings" }
+        }
+    }
+}
+
+fn one(finding: &Value) -> Markup {
+    html! {
+        li {
+            (badge(string(finding, "level")))
+            div {
+                p { strong { (member(finding, "subject")) } " " span.note { (member(finding, "check")) } }
+                p { (prose(string(finding, "what"))) }
+                @if !at(finding, "to_do").is_null() { p.note { "→ " (prose(string(finding, "to_do"))) } }
+            }
+        }
+    }
+}
