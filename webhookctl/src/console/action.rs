@@ -147,8 +147,8 @@ impl Plan {
             },
             "rotate" => Self {
                 title: named("Rotate the secret of the endpoint", &given.endpoint),
-                effect: "A new secret is made, signs at once, and is shown once, here. Give it to the receiver \
-                    while the previous secrets still sign.",
+                effect: "A new secret is made, signs at once, and is shown once, here. Give it to the \
+                    receiver while the previous secrets still sign.",
                 command: with_flag("rotate-secret", "overlap", &given.overlap)?,
                 dry_run: None,
                 field: Some(OVERLAP),
@@ -392,7 +392,9 @@ fn form(
             @if let Some(asked) = &plan.field { (field(name, asked, given)) }
             (command_line(console, &plan.command))
             div.buttons {
-                @if is_possible { button.go type="submit" autofocus[plan.field.is_none()] { (verb(&plan.title)) } }
+                @if is_possible {
+                    button.go type="submit" autofocus[plan.field.is_none()] { (verb(&plan.title)) }
+                }
                 button type="button" data-closes { "Cancel" }
             }
         }
@@ -414,8 +416,8 @@ fn field(action: &str, field: &Field, given: &Parameters) -> Markup {
                     hx-trigger="input changed delay:200ms" hx-include="closest form" hx-target="next .command"
                     hx-swap="outerHTML";
             } @else {
-                select name=(field.name) autofocus hx-get=(url) hx-include="closest form" hx-target="next .command"
-                    hx-swap="outerHTML" {
+                select name=(field.name) autofocus hx-get=(url) hx-include="closest form"
+                    hx-target="next .command" hx-swap="outerHTML" {
                     @for (choice, name) in field.choices {
                         option value=(choice) selected[choice == value] { (name) }
                     }
@@ -501,7 +503,9 @@ fn result(answer: &Answer) -> Markup {
 fn details(row: &Value, members: &[String]) -> Markup {
     html! {
         dl.details {
-            @for name in members { div { dt { (text(&name.replace('_', " "))) } dd { (html::member(row, name)) } } }
+            @for name in members {
+                div { dt { (text(&name.replace('_', " "))) } dd { (html::member(row, name)) } }
+            }
         }
     }
 }
@@ -671,9 +675,9 @@ mod tests {
 
     #[test]
     fn members_stand_in_the_order_of_the_command() {
-        let json = r#"{"state": "delivered", "reason": null, "error": "", "list": [], "attempts": 0, "a": 1e999}"#;
-        let row =
-            json!({"state": "delivered", "error": "", "list": [], "attempts": 0, "a": "1e999"});
+        let json =
+            r#"{"state": "ok", "no": null, "error": "", "list": [], "attempts": 0, "a": 1e999}"#;
+        let row = json!({"state": "ok", "error": "", "list": [], "attempts": 0, "a": "1e999"});
         assert_eq!(members(&row, json), ["state", "attempts", "a"]);
         assert!(members(&row, "[]").is_empty());
     }

@@ -83,7 +83,7 @@ impl Chart {
     }
 
     fn line(&self, series: &Series, scale: &Scale) -> Markup {
-        let value = |hour: usize| series.values.get(hour).copied().flatten();
+        let value = |hour: usize| series.value(hour);
         let y = |value: u64| pixel(scale.y(value as f64));
         html! {
             @for hour in 0..self.hours.len() {
@@ -130,7 +130,9 @@ impl Chart {
                         (plot)
                         (self.labels())
                         @if !has_values {
-                            text.nothing x="50%" y=(pixel(ABOVE + HEIGHT / 2.0)) text-anchor="middle" { "none in this time" }
+                            text.nothing x="50%" y=(pixel(ABOVE + HEIGHT / 2.0)) text-anchor="middle" {
+                                "none in this time"
+                            }
                         }
                         (self.hints())
                     }
@@ -148,7 +150,9 @@ impl Chart {
             @for hour in (0..self.hours.len()).filter(|hour| (present - hour).is_multiple_of(LABELLED)) {
                 @match present - hour {
                     0 => text.scale x="100%" y=(y) text-anchor="end" { "now" },
-                    ago => text.scale x=(self.middle(hour)) y=(y) text-anchor="middle" { "\u{2212}" (ago) " h" },
+                    ago => {
+                        text.scale x=(self.middle(hour)) y=(y) text-anchor="middle" { "\u{2212}" (ago) " h" }
+                    }
                 }
             }
         }
@@ -165,7 +169,7 @@ impl Chart {
                     title {
                         @match present - hour { 0 => "this hour", ago => { (ago) " h ago" } }
                         @for series in &self.series {
-                            "\n" (series.name) ": " (self.unit.exact(series.values.get(hour).copied().flatten()))
+                            "\n" (series.name) ": " (self.unit.exact(series.value(hour)))
                         }
                     }
                 }
@@ -236,7 +240,7 @@ impl Chart {
                                 tr {
                                     th scope="row" { time datetime=(at) { (text(at)) } }
                                     @for series in &self.series {
-                                        td.number { (self.unit.exact(series.values.get(hour).copied().flatten())) }
+                                        td.number { (self.unit.exact(series.value(hour))) }
                                     }
                                 }
                             }
@@ -264,8 +268,12 @@ impl Chart {
 }
 
 impl Series {
+    fn value(&self, hour: usize) -> Option<u64> {
+        self.values.get(hour).copied().flatten()
+    }
+
     fn at(&self, hour: usize) -> f64 {
-        self.values.get(hour).copied().flatten().unwrap_or(0) as f64
+        self.value(hour).unwrap_or(0) as f64
     }
 
     fn sum(&self) -> u64 {

@@ -3,7 +3,7 @@
 
 use crate::console::Console;
 use crate::console::html::{
-    action, answer, at, badge, body, grouped, member, page, panel, string, text, time, url,
+    action, answer, at, badge, body, grouped, member, page, panel, scroll, string, text, time, url,
 };
 use crate::console::runner::{Answer, words};
 use axum::Router;
@@ -66,10 +66,12 @@ fn details(which: &Which, delivery: &Value) -> Markup {
         ("id", string(delivery, "event")),
         ("source", string(delivery, "source")),
     ];
-    let endpoint = match string(delivery, "endpoint_name") {
+    // A deleted endpoint has no name.
+    let name = match string(delivery, "endpoint_name") {
         "" => "endpoint",
         _ => "endpoint_name",
     };
+    let endpoint = url("/endpoint", &[("id", string(delivery, "endpoint"))]);
     html! {
         dl.facts {
             div { dt { "State" } dd {
@@ -78,9 +80,7 @@ fn details(which: &Which, delivery: &Value) -> Markup {
             } }
             div { dt { "Event" } dd.id { a href=(url("/event", &event)) { (member(delivery, "event")) } } }
             div { dt { "Type" } dd { (member(delivery, "type")) } }
-            div { dt { "Endpoint" } dd {
-                a href=(url("/endpoint", &[("id", string(delivery, "endpoint"))])) { (member(delivery, endpoint)) }
-            } }
+            div { dt { "Endpoint" } dd { a href=(endpoint) { (member(delivery, name)) } } }
             div { dt { "Accepted" } dd { (time(delivery, "accepted_at")) } }
             div { dt { "Changed" } dd { (time(delivery, "updated_at")) } }
             div { dt { "Next attempt" } dd { (time(delivery, "next_attempt_at")) } }
@@ -99,14 +99,13 @@ fn attempts(delivery: &Value) -> Markup {
     if attempts.is_empty() {
         return html! { p.note { "There was no attempt yet." } };
     }
-    html! {
-        div.scroll tabindex="0" role="region" aria-label="Attempts" {
-            table.wide {
-                thead { tr { th { "Time" } th { "Answer" } th.number { "Duration" } th { "Response" } } }
-                tbody { @for attempt in attempts { (one(attempt)) } }
-            }
+    let table = html! {
+        table.wide {
+            thead { tr { th { "Time" } th { "Answer" } th.number { "Duration" } th { "Response" } } }
+            tbody { @for attempt in attempts { (one(attempt)) } }
         }
-    }
+    };
+    scroll("Attempts", &table)
 }
 
 fn one(attempt: &Value) -> Markup {
@@ -132,7 +131,9 @@ fn one(attempt: &Value) -> Markup {
             td {
                 @match string(attempt, "response") {
                     "" => (member(attempt, "response")),
-                    response => pre.short tabindex="0" role="region" aria-label="Response" { (text(response)) },
+                    response => {
+                        pre.short tabindex="0" role="region" aria-label="Response" { (text(response)) }
+                    }
                 }
             }
         }
@@ -153,7 +154,9 @@ fn request(which: &Which, delivery: &Value) -> Markup {
         }
         div {
             p.note { "The body may hold personal data. It is shown only when you ask for it." }
-            button type="button" hx-get=(which.url("/panels/delivery/body")) hx-target="closest div" { "Show the body" }
+            button type="button" hx-get=(which.url("/panels/delivery/body")) hx-target="closest div" {
+                "Show the body"
+            }
         }
     }
 }

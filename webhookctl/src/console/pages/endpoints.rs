@@ -1,13 +1,17 @@
 //! The endpoints: `webhookctl endpoint list`.
 
 use crate::console::Console;
-use crate::console::html::{answer, at, badge, empty, member, page, panel, string, url};
+use crate::console::html::{answer, at, badge, empty, member, page, panel, scroll, string, url};
 use crate::console::runner::{Answer, words};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use maud::{Markup, html};
 use serde_json::Value;
+
+/// How to begin.
+pub(super) const CREATE: &str =
+    "webhookctl endpoint create --name search --url https://search.example.com/hooks";
 
 pub(super) fn router() -> Router<Console> {
     Router::new()
@@ -37,22 +41,21 @@ fn table(found: &Answer) -> Markup {
     if found.rows.is_empty() {
         return empty(
             "There is no endpoint yet. An endpoint is a URL that events are delivered to.",
-            html! { code { "webhookctl endpoint create --name search --url https://search.example.com/hooks" } },
+            html! { code { (CREATE) } },
         );
     }
-    html! {
-        div.scroll tabindex="0" role="region" aria-label="Endpoints" {
-            table.list.wide {
-                thead {
-                    tr {
-                        th { "Endpoint" } th { "Condition" } th { "URL" } th { "Events" } th { "Sources" }
-                        th.number { "Failures in a row" }
-                    }
+    let table = html! {
+        table.list.wide {
+            thead {
+                tr {
+                    th { "Endpoint" } th { "Condition" } th { "URL" } th { "Events" } th { "Sources" }
+                    th.number { "Failures in a row" }
                 }
-                tbody { @for endpoint in &found.rows { (row(endpoint)) } }
             }
+            tbody { @for endpoint in &found.rows { (row(endpoint)) } }
         }
-    }
+    };
+    scroll("Endpoints", &table)
 }
 
 fn row(endpoint: &Value) -> Markup {
@@ -60,7 +63,9 @@ fn row(endpoint: &Value) -> Markup {
         tr {
             td {
                 a href=(url("/endpoint", &[("id", string(endpoint, "id"))])) { (member(endpoint, "name")) }
-                @if !string(endpoint, "description").is_empty() { div.note { (member(endpoint, "description")) } }
+                @if !string(endpoint, "description").is_empty() {
+                    div.note { (member(endpoint, "description")) }
+                }
             }
             td {
                 (badge(string(endpoint, "condition")))

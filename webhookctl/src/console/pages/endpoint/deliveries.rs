@@ -5,7 +5,7 @@ use super::SPANS;
 use crate::console::Console;
 use crate::console::chart::bar;
 use crate::console::html::{
-    action, answer, at, badge, empty, grouped, member, string, text, time, url,
+    action, answer, at, badge, empty, grouped, member, scroll, string, text, time, url,
 };
 use crate::console::runner::{Answer, words};
 use axum::extract::{Query, State};
@@ -79,12 +79,16 @@ impl Filter {
                 label { "State"
                     select #filter name="state" {
                         option value="" { "any" }
-                        @for state in STATES { option value=(state) selected[self.state == state] { (state) } }
+                        @for state in STATES {
+                            option value=(state) selected[self.state == state] { (state) }
+                        }
                     }
                 }
                 label { "Events that were accepted in the"
                     select name="since" {
-                        @for (span, name) in SPANS { option value=(span) selected[self.since() == span] { (name) } }
+                        @for (span, name) in SPANS {
+                            option value=(span) selected[self.since() == span] { (name) }
+                        }
                     }
                 }
                 button type="submit" { "Filter" }
@@ -120,25 +124,30 @@ fn shown(console: &Console, filter: &Filter, found: &Answer) -> Markup {
         );
     }
     let is_cut = found.rows.len().to_string() == filter.limit();
+    let more = Filter {
+        limit: MORE.to_owned(),
+        ..filter.clone()
+    };
+    let table = html! {
+        table.list.wide {
+            thead {
+                tr {
+                    th { "Accepted" } th { "Delivery" } th { "State" } th.number { "Attempts" }
+                    th { "Last answer" } th { "Next attempt" } th { span.visually-hidden { "Action" } }
+                }
+            }
+            tbody { @for delivery in &found.rows { (row(console, delivery)) } }
+        }
+    };
     html! {
         p.note {
             @if is_cut { "These are the newest " (filter.limit()) " deliveries. " }
             @if is_cut && filter.limit() != MORE {
-                a href=(Filter { limit: MORE.to_owned(), ..filter.clone() }.url("/endpoint")) { "Show " (MORE) }
+                a href=(more.url("/endpoint")) { "Show " (MORE) }
             }
         }
         div.panels.tight { (states(&found.rows)) (classes(&found.rows)) }
-        div.scroll tabindex="0" role="region" aria-label="Deliveries" {
-            table.list.wide {
-                thead {
-                    tr {
-                        th { "Accepted" } th { "Delivery" } th { "State" } th.number { "Attempts" }
-                        th { "Last answer" } th { "Next attempt" } th { span.visually-hidden { "Action" } }
-                    }
-                }
-                tbody { @for delivery in &found.rows { (row(console, delivery)) } }
-            }
-        }
+        (scroll("Deliveries", &table))
     }
 }
 
@@ -177,12 +186,13 @@ fn classes(deliveries: &[Value]) -> Markup {
             caption { "Last answers" }
             tbody {
                 @for (name, answers) in &counts {
+                    @let kind = if *name == "2xx" { "delivered" } else { "failed" };
                     tr {
                         th scope="row" {
                             (name)
                             @if name.ends_with("xx") && *name != "2xx" { " " span.note { (list(answers)) } }
                         }
-                        td.number.part { (bar(answers.values().sum(), all, if *name == "2xx" { "delivered" } else { "failed" })) }
+                        td.number.part { (bar(answers.values().sum(), all, kind)) }
                     }
                 }
             }
@@ -231,6 +241,7 @@ fn row(console: &Console, delivery: &Value) -> Markup {
         "delivered" | "exhausted" | "skipped"
     );
     let is_ping = string(delivery, "type") == PING;
+    let resend = url("/actions/resend", &[("id", id)]);
     html! {
         tr {
             td { (time(delivery, "accepted_at")) }
@@ -249,7 +260,7 @@ fn row(console: &Console, delivery: &Value) -> Markup {
             td.number { (member(delivery, "attempts")) }
             td { (member(delivery, "last")) }
             td { (time(delivery, "next_attempt_at")) }
-            td { @if is_over && !is_ping { (action(console, "Resend", &url("/actions/resend", &[("id", id)]))) } }
+            td { @if is_over && !is_ping { (action(console, "Resend", &resend)) } }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One endpoint: its condition and its settings (`webhookctl endpoint show`), its deliveries, and its actions.
+//! One endpoint: its condition and settings (`webhookctl endpoint show`), its deliveries, and its actions.
 
 mod deliveries;
 mod settings;
@@ -37,6 +37,7 @@ pub(super) fn router() -> Router<Console> {
 }
 
 async fn endpoint(State(console): State<Console>, Query(filter): Query<Filter>) -> Markup {
+    let deliveries = filter.url("/panels/endpoint/deliveries");
     let body = html! {
         p.up { a href="/endpoints" { "Endpoints" } }
         div.title { h1 #endpoint-name.id { (text(&filter.id)) } }
@@ -44,9 +45,7 @@ async fn endpoint(State(console): State<Console>, Query(filter): Query<Filter>) 
         section.panel #deliveries {
             h2 { "Deliveries" }
             (filter.form())
-            div hx-get=(filter.url("/panels/endpoint/deliveries")) hx-trigger=(LOADED) aria-busy="true" data-panel {
-                (loading())
-            }
+            div hx-get=(deliveries) hx-trigger=(LOADED) aria-busy="true" data-panel { (loading()) }
         }
         @if !console.read_only { (resend(&filter.id)) }
     };
@@ -59,7 +58,7 @@ fn resend(endpoint: &str) -> Markup {
         section.panel {
             h2 { "Resend" }
             p.note {
-                "Sends the deliveries in one state again, the oldest first. They are counted before anything is sent."
+                "Sends the deliveries in one state again, the oldest first. They are counted first."
             }
             form.filters hx-get="/actions/resend" hx-target="#action" {
                 input type="hidden" name="endpoint" value=(endpoint);

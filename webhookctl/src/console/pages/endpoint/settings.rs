@@ -1,5 +1,5 @@
-//! The condition and the settings of an endpoint: `webhookctl endpoint show`. Secrets are not in it, only when
-//! they end.
+//! The condition and the settings of an endpoint: `webhookctl endpoint show`. Of its secrets there are only
+//! the ends.
 
 use super::super::endpoints::sources;
 use super::super::overview::held;
@@ -24,25 +24,31 @@ pub(super) async fn settings(State(console): State<Console>, Query(which): Query
 
 fn shown(console: &Console, found: &Answer) -> Markup {
     let endpoint = found.first();
+    let is_given = |path: &str| !at(endpoint, path).is_null();
     html! {
         h1 #endpoint-name hx-swap-oob="true" { (member(endpoint, "name")) }
         p { (badge(string(endpoint, "condition"))) " " (meaning(string(endpoint, "condition"))) }
         dl.facts {
-            @if !string(endpoint, "reason").is_empty() { div { dt { "Reason" } dd { (member(endpoint, "reason")) } } }
-            div { dt { "Held deliveries" } dd { (held(endpoint)) } }
-            div { dt { "Next attempt" } dd { (time(endpoint, "next_attempt_at")) } }
-            div { dt { "Failures in a row" } dd { (count(at(endpoint, "circuit.failures"))) } }
-            @for (path, name) in [("circuit.failing_since", "Failing since"), ("circuit.opened_at", "Circuit opened")] {
-                @if !at(endpoint, path).is_null() { div { dt { (name) } dd { (time(endpoint, path)) } } }
+            @if is_given("reason") { (fact("Reason", &member(endpoint, "reason"))) }
+            (fact("Held deliveries", &held(endpoint)))
+            (fact("Next attempt", &time(endpoint, "next_attempt_at")))
+            (fact("Failures in a row", &count(at(endpoint, "circuit.failures"))))
+            @if is_given("circuit.failing_since") {
+                (fact("Failing since", &time(endpoint, "circuit.failing_since")))
             }
-            @if !at(endpoint, "circuit.wait").is_null() {
-                div { dt { "Left alone for" } dd { (member(endpoint, "circuit.wait")) } }
+            @if is_given("circuit.opened_at") {
+                (fact("Circuit opened", &time(endpoint, "circuit.opened_at")))
             }
+            @if is_given("circuit.wait") { (fact("Left alone for", &member(endpoint, "circuit.wait"))) }
         }
         (actions(console, endpoint))
         h3 { "Settings" }
         (details(endpoint))
     }
+}
+
+fn fact(name: &str, value: &Markup) -> Markup {
+    html! { div { dt { (name) } dd { (value) } } }
 }
 
 /// What a condition means for deliveries.
@@ -89,31 +95,38 @@ fn actions(console: &Console, endpoint: &Value) -> Markup {
 
 fn details(endpoint: &Value) -> Markup {
     let is_given = |path: &str| !at(endpoint, path).is_null();
+    let shown = |name: &str, path: &str| fact(name, &member(endpoint, path));
     html! {
         dl.details {
-            div { dt { "URL" } dd.id { (member(endpoint, "url")) } }
-            @if is_given("description") { div { dt { "Description" } dd { (member(endpoint, "description")) } } }
-            div { dt { "Events" } dd { (member(endpoint, "events")) } }
-            div { dt { "Sources" } dd { (sources(endpoint)) } }
-            div { dt { "Format" } dd { (member(endpoint, "format")) } }
-            div { dt { "Signature" } dd {
-                (member(endpoint, "signature"))
-                @if is_given("signature_header") { ", in " code { (member(endpoint, "signature_header")) } }
-                @if is_given("signature_prefix") { ", after " code { (member(endpoint, "signature_prefix")) } }
-            } }
-            div { dt { "Secrets" } dd { (secrets(endpoint)) } }
-            div { dt { "Timeout" } dd { (member(endpoint, "timeout")) } }
-            div { dt { "Waits between attempts" } dd { (member(endpoint, "retry")) } }
-            div { dt { "Rate" } dd {
-                @if is_given("rate") { "at most " (member(endpoint, "rate")) " per second" } @else { "not limited" }
-            } }
+            (shown("URL", "url"))
+            @if is_given("description") { (shown("Description", "description")) }
+            (shown("Events", "events"))
+            (fact("Sources", &sources(endpoint)))
+            (shown("Format", "format"))
+            (fact("Signature", &signature(endpoint)))
+            (fact("Secrets", &secrets(endpoint)))
+            (shown("Timeout", "timeout"))
+            (shown("Waits between attempts", "retry"))
+            @if is_given("rate") { (shown("Attempts per second, at most", "rate")) }
             @if at(endpoint, "headers").as_object().is_some_and(|headers| !headers.is_empty()) {
-                div { dt { "Further headers" } dd { (headers(endpoint)) } }
+                (fact("Further headers", &headers(endpoint)))
             }
-            div { dt { "Id" } dd.id { (member(endpoint, "id")) } }
-            div { dt { "Created" } dd { (time(endpoint, "created_at")) } }
-            div { dt { "Changed" } dd { (time(endpoint, "updated_at")) } }
+            (fact("Created", &time(endpoint, "created_at")))
+            (fact("Changed", &time(endpoint, "updated_at")))
+            (shown("Id", "id"))
         }
+    }
+}
+
+fn signature(endpoint: &Value) -> Markup {
+    let (header, prefix) = (
+        string(endpoint, "signature_header"),
+        string(endpoint, "signature_prefix"),
+    );
+    html! {
+        (member(endpoint, "signature"))
+        @if !header.is_empty() { ", in " code { (text(header)) } }
+        @if !prefix.is_empty() { ", after " code { (text(prefix)) } }
     }
 }
 

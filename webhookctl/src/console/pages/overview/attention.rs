@@ -1,4 +1,4 @@
-//! What is wrong or should be looked at: the alarms that are on and the other findings of `webhookctl doctor`.
+//! What is wrong or should be looked at: alarms that are on, and the other findings of `webhookctl doctor`.
 
 use crate::console::Console;
 use crate::console::html::{answer, at, badge, grouped, member, prose, string};

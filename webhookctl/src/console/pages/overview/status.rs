@@ -3,8 +3,9 @@
 use crate::console::Console;
 use crate::console::chart::{Chart, Series, Unit, bar, sparkline};
 use crate::console::html::{
-    answer, at, badge, count, dash, empty, grouped, member, string, text, time, url,
+    answer, at, badge, count, dash, empty, grouped, member, scroll, string, text, time, url,
 };
+use crate::console::pages::endpoints::CREATE;
 use crate::console::runner::{Answer, words};
 use axum::extract::State;
 use jiff::Timestamp;
@@ -25,7 +26,10 @@ pub(super) async fn status(State(console): State<Console>) -> Markup {
     let read_at = format!("{:.0}", Timestamp::now());
     html! {
         (answer(&console, &command, &found, panels))
-        p.note.read { "Read " time datetime=(read_at) { (read_at) } ". CloudWatch charges for each metric: use Refresh to read again." }
+        p.note.read {
+            "Read at " time datetime=(read_at) { (read_at) }
+            ". CloudWatch charges for each metric: Refresh reads them again."
+        }
     }
 }
 
@@ -40,12 +44,16 @@ fn panels(found: &Answer) -> Markup {
     html! {
         @if is_counted(&sources) || is_counted(&gateway) {
             div.panels {
-                @if is_counted(&sources) { section.panel { h2 { "Requests by outcome" } (requests(&sources).bars()) } }
-                @for row in &gateway { section.panel { h2 { "Latency of first attempts" } (latency(row).lines()) } }
+                @if is_counted(&sources) {
+                    section.panel { h2 { "Requests by outcome" } (requests(&sources).bars()) }
+                }
+                @for row in &gateway {
+                    section.panel { h2 { "Latency of first attempts" } (latency(row).lines()) }
+                }
             }
         }
-        section.panel { h2 { "Sources" } (source_table(&sources)) }
-        section.panel { h2 { "Endpoints" } (endpoint_table(&endpoints)) }
+        section.panel { h2 { "Sources, 24 hours" } (source_table(&sources)) }
+        section.panel { h2 { "Endpoints, 24 hours" } (endpoint_table(&endpoints)) }
     }
 }
 
@@ -114,40 +122,44 @@ fn source_table(sources: &[&Value]) -> Markup {
             html! { code { "webhookctl source create studio --provider creative-force" } },
         );
     }
-    let of = |source: &Value, member: &str| at(source, &format!("day.{member}")).as_u64();
-    let counts = sources
-        .iter()
-        .flat_map(|source| OUTCOMES.map(|(member, ..)| of(source, member)));
+    let day = |source: &Value, member: &str| at(source, &format!("day.{member}")).as_u64();
+    let counts = sources.iter();
+    let counts = counts.flat_map(|source| OUTCOMES.map(|(member, ..)| day(source, member)));
     let most = counts.flatten().max().unwrap_or(0);
-    html! {
-        div.scroll tabindex="0" role="region" aria-label="Sources" {
-            table.wide {
-                thead {
-                    tr {
-                        th { "Source" } th { "Last event" } th { "Silence" }
-                        @for (_, name, _) in OUTCOMES { th.number { (name) ", 24 h" } }
-                        th { "By the hour" }
-                    }
+    let table = html! {
+        table.wide {
+            thead {
+                tr {
+                    th { "Source" } th { "Last event" } th { "Silence" }
+                    @for (_, name, _) in OUTCOMES { th.number { (name) } }
+                    th { "By the hour" }
                 }
-                tbody {
-                    @for source in sources {
-                        tr {
-                            td {
-                                a href=(url("/source", &[("name", string(source, "name"))])) { (member(source, "name")) }
-                                div.note { (member(source, "provider")) }
-                            }
-                            td { (time(source, "last_event_at")) }
-                            td { (silence(source)) }
-                            @for (member, _, class) in OUTCOMES {
-                                td.number.part {
-                                    @match of(source, member) { Some(count) => (bar(count, most, class)), None => (dash()) }
-                                }
-                            }
-                            td { (source_hours(source)) }
-                        }
+            }
+            tbody { @for source in sources { (source_row(source, most)) } }
+        }
+    };
+    scroll("Sources", &table)
+}
+
+fn source_row(source: &Value, most: u64) -> Markup {
+    let name = string(source, "name");
+    html! {
+        tr {
+            td {
+                div { a href=(url("/source", &[("name", name)])) { (text(name)) } }
+                div.note { (member(source, "provider")) }
+            }
+            td { (time(source, "last_event_at")) }
+            td { (silence(source)) }
+            @for (member, _, class) in OUTCOMES {
+                td.number.part {
+                    @match at(source, &format!("day.{member}")).as_u64() {
+                        Some(count) => (bar(count, most, class)),
+                        None => (dash()),
                     }
                 }
             }
+            td { (source_hours(source)) }
         }
     }
 }
@@ -176,22 +188,21 @@ fn endpoint_table(endpoints: &[&Value]) -> Markup {
     if endpoints.is_empty() {
         return empty(
             "There is no endpoint yet. An endpoint is a URL that events are delivered to.",
-            html! { code { "webhookctl endpoint create --name search --url https://search.example.com/hooks" } },
+            html! { code { (CREATE) } },
         );
     }
-    html! {
-        div.scroll tabindex="0" role="region" aria-label="Endpoints" {
-            table.wide.list {
-                thead {
-                    tr {
-                        th { "Endpoint" } th { "Condition" } th.number { "Success, 24 h" } th.number { "p50" }
-                        th.number { "p99" } th.number { "Held" } th { "Next attempt" } th { "Attempts by the hour" }
-                    }
+    let table = html! {
+        table.wide.list {
+            thead {
+                tr {
+                    th { "Endpoint" } th { "Condition" } th.number { "Success" } th.number { "p50" }
+                    th.number { "p99" } th.number { "Held" } th { "Next attempt" } th { "By the hour" }
                 }
-                tbody { @for endpoint in endpoints { (endpoint_row(endpoint)) } }
             }
+            tbody { @for endpoint in endpoints { (endpoint_row(endpoint)) } }
         }
-    }
+    };
+    scroll("Endpoints", &table)
 }
 
 fn endpoint_row(endpoint: &Value) -> Markup {

@@ -92,8 +92,8 @@ async fn sources_and_endpoints_have_their_numbers_and_charts() {
             [
                 "Requests by outcome",
                 "Latency of first attempts",
-                "Sources",
-                "Endpoints"
+                "Sources, 24 hours",
+                "Endpoints, 24 hours"
             ]
         );
         // The charts sum all sources.
@@ -136,7 +136,10 @@ async fn without_counts_the_rest_is_shown_with_the_reason() {
             without(endpoint("search", "active")),
         ])
         .await;
-        assert_eq!(seen.texts("h2"), ["Sources", "Endpoints"]);
+        assert_eq!(
+            seen.texts("h2"),
+            ["Sources, 24 hours", "Endpoints, 24 hours"]
+        );
         assert_eq!(seen.texts("[aria-label=Sources] td.number")[0], "–");
         let page = Page::with(
             Answers::from([("status", Err("the metrics cannot be read: denied"))]),
@@ -170,7 +173,7 @@ async fn a_stack_without_anything_says_how_to_begin() {
 async fn alarms_and_findings_stand_worst_first() {
     local(async {
         let finding = |level: &str, check: &str, subject: &str| {
-            json!({"level": level, "check": check, "subject": subject, "what": "it is `so`", "to_do": "run `x`"})
+            json!({"level": level, "check": check, "subject": subject, "what": "`so`", "to_do": "run `x`"})
         };
         let seen = attention(vec![
             finding("ok", "version", "1"),
