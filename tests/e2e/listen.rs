@@ -24,19 +24,18 @@ async fn listen(gateway: &Gateway, source: &Source<'_>, options: &[&str]) -> Lis
     Listening::of(gateway.start_webhookctl(&[&listen[..], options].concat())).await
 }
 
-/// The subscriptions and the queues of listeners.
-async fn listeners(gateway: &Gateway) -> (Vec<Value>, Value) {
+/// Whether the subscription and the queue of a listener are there.
+async fn is_there(gateway: &Gateway, name: &str, queue: &str) -> (bool, bool) {
     let list = ["--json", "subscription", "list"];
-    let mut subscriptions = gateway.webhookctl(&list).await.json();
-    subscriptions.retain(|subscription| subscription["listener_until"].is_string());
-    let queues = json!({"QueueNamePrefix": "webhook-gateway-listen-"});
-    let mut queues = gateway.aws("AmazonSQS.ListQueues", &queues).await;
-    (subscriptions, queues["QueueUrls"].take())
-}
-
-/// Whether there is no listener.
-fn are_none((subscriptions, queues): (Vec<Value>, Value)) -> bool {
-    subscriptions.is_empty() && queues.as_array().is_none_or(Vec::is_empty)
+    let subscriptions = gateway.webhookctl(&list).await.json();
+    let mut subscriptions = subscriptions.iter();
+    let list = json!({"QueueNamePrefix": "webhook-gateway-listen-"});
+    let listed = gateway.aws("AmazonSQS.ListQueues", &list).await;
+    let mut queues = listed["QueueUrls"].as_array().into_iter().flatten();
+    (
+        subscriptions.any(|subscription| subscription["name"] == name),
+        queues.any(|url| url == queue),
+    )
 }
 
 #[tokio::test]
@@ -47,7 +46,11 @@ async fn a_listener_posts_signed_copies_and_its_end_leaves_nothing() {
     let receiver = Receiver::start().await;
     let url = receiver.url();
     let mut listening = listen(&gateway, &source, &["--forward", &url]).await;
-    let queue = listening.queue_url().to_owned();
+    let (name, queue) = (
+        listening.name().to_owned(),
+        listening.queue_url().to_owned(),
+    );
+    assert_eq!(is_there(&gateway, &name, &queue).await, (true, true));
     // A function that has read the subscriptions before does not know this one yet.
     eventually("a copy", || async {
         source.event().await;
@@ -73,7 +76,7 @@ async fn a_listener_posts_signed_copies_and_its_end_leaves_nothing() {
     );
 
     assert_eq!(listening.end("-INT").await.code, Some(0));
-    assert!(are_none(listeners(&gateway).await));
+    assert_eq!(is_there(&gateway, &name, &queue).await, (false, false));
     // Functions still use the subscription, and the queue is gone.
     let id = source.event().await;
     source.message(Queue::Events, &id).await;
@@ -106,8 +109,7 @@ async fn a_killed_listener_gets_nothing_after_its_end_and_harms_no_other_queue()
     let killed = listen(&gateway, &source, &[]).await;
     let (name, queue) = (killed.name().to_owned(), killed.queue_url().to_owned());
     killed.end("-KILL").await;
-    let (subscriptions, _) = listeners(&gateway).await;
-    assert_eq!(subscriptions[0]["name"], name);
+    assert_eq!(is_there(&gateway, &name, &queue).await, (true, true));
 
     // Five minutes later, which no test waits for.
     let expire = json!({
@@ -136,7 +138,7 @@ async fn a_killed_listener_gets_nothing_after_its_end_and_harms_no_other_queue()
     let ended = next.end("-TERM").await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.notes.contains(&name), "{ended:?}");
-    assert!(are_none(listeners(&gateway).await));
+    assert_eq!(is_there(&gateway, &name, &queue).await, (false, false));
     assert_eq!(source.messages(Queue::DeadLetter).len(), 0);
     let delete = ["--json", "subscription", "delete", &subscription];
     gateway.webhookctl(&delete).await.json();
