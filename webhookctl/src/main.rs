@@ -22,6 +22,7 @@ mod providers;
 mod rate_limit;
 #[cfg(test)]
 mod samples;
+mod secret_use;
 mod settings;
 mod stack;
 mod time;

@@ -106,6 +106,27 @@ async fn a_list_goes_on_over_pages_and_days_and_has_each_event_once() {
     let limited = ["event", "list", "--since", "2d", "--limit", "6001"];
     let listed = operator.run(&limited).await.json();
     assert_eq!((listed.len(), &listed[6000]["id"]), (6001, &json!("1499")));
+    // All have the time of another thousand.
+    let mut pages = vec![listed];
+    while let Some(last) = pages.last().and_then(|page| page.last()) {
+        let place = last["place"].as_str().unwrap();
+        let next = [
+            "event", "list", "--since", "2d", "--limit", "700", "--after", place,
+        ];
+        pages.push(operator.run(&next).await.json());
+    }
+    let ids = pages
+        .iter()
+        .flatten()
+        .map(|row| row["id"].as_str().unwrap());
+    let ids: Vec<u32> = ids.map(|id| id.parse().unwrap()).collect();
+    assert!(ids.iter().copied().eq((0..7500).rev()), "{}", ids.len());
+    let cut = ["event", "list", "--limit", "3"];
+    let table = operator.run_plain(&cut, "").await;
+    let (_, place) = table.notes.split_once("--after ").unwrap();
+    let place = place.split(' ').next().unwrap();
+    let next = [&cut[..], &["--after", place]].concat();
+    assert_eq!(operator.run(&next).await.json()[0]["id"], "7496");
 }
 
 #[tokio::test]

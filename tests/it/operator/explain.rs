@@ -83,7 +83,30 @@ async fn every_endpoint_has_its_reason() {
         .await
         .json();
 
+    let listed = operator.run(&["event", "list", "--deliveries"]).await;
+    let listed = listed.json().remove(0);
+    let states = listed["deliveries"].as_array().unwrap();
+    let mut states: Vec<_> = states
+        .iter()
+        .map(|at| [&at["endpoint"], &at["state"]].map(|text| text.as_str().unwrap()))
+        .collect();
+    states.sort_unstable();
+    let expected = [
+        ["ep_disabled", "held"],
+        ["ep_ill", "pending"],
+        ["ep_once", "exhausted"],
+        ["ep_paused", "held"],
+        ["ep_well", "delivered"],
+    ];
+    assert_eq!(states, expected);
+
     let told = explained(&operator, "a").await;
+    let groups = told["groups"].as_array().unwrap();
+    assert!(
+        groups.is_empty(),
+        "each has a reason of its own: {groups:?}"
+    );
+    assert_eq!(account(&told, "ep_type")["nothing"], "type");
     for (id, state, reason, attempts, last) in [
         ("ep_type", "none", "io.peopleforce.*", 0, json!(null)),
         ("ep_source", "none", "only events of hr", 0, json!(null)),

@@ -113,7 +113,7 @@ async fn the_table_of_permissions_has_what_each_command_calls() {
         "endpoint resume new",
         "endpoint enable new",
         "endpoint rotate-secret new",
-        "event list --since 1h",
+        "event list --since 1h --deliveries",
         "event show p-1",
         "event explain p-1",
         "event replay --since 1h --endpoint new",

@@ -72,7 +72,19 @@ async fn a_wrong_secret_of_our_own_loses_nothing() {
     assert_eq!(one["cloudevent"]["type"], "io.creativeforce.product.reset");
     assert_eq!(outcomes(dry, "would-be-released"), 2);
     assert_eq!(aws.recorded().await.len(), 0);
-    for (wanted, count) in [("released", 2), ("released-before", 2)] {
+    let newest = [&["quarantine", "list", "--rejected"][..], &["--limit", "1"]].concat();
+    assert_eq!(operator.run(&newest).await.json(), listed[..1]);
+    for (wanted, count) in [("released", 1), ("released-before", 1)] {
+        let of_one = ["quarantine", "release", "--rejected", id];
+        let said = operator.run(&of_one).await.json();
+        assert_eq!(column(&said, "id"), [id]);
+        assert_eq!(outcomes(said, wanted), count);
+        assert_eq!(aws.recorded().await.len(), 1);
+    }
+    let other = ["quarantine", "release", "--rejected", id, "--source", "hr"];
+    let refused = operator.run(&other).await.error();
+    assert!(refused.contains("of the source studio"), "{refused}");
+    for (wanted, count) in [("released", 1), ("released-before", 2)] {
         let said = operator.run(&release).await;
         // The forged one stays, and is said to.
         assert_eq!(said.code, Some(1));

@@ -124,6 +124,13 @@ async fn a_preset_and_a_recipe_are_a_source_each_and_their_webhooks_are_events()
         json!(["x-github-delivery", "x-github-event"])
     );
     assert_eq!(shown["dedupe"], "by the body");
+    assert!(shown["last_event_at"].is_string() && shown["sources_changed_at"].is_string());
+    let used = &shown["secret_use"][0];
+    assert_eq!(used["last_matched_at"], shown["last_event_at"]);
+    assert_eq!(
+        (&used["position"], &used["safe_to_remove"]),
+        (&json!(1), &json!(false))
+    );
     assert!(
         shown["authenticity"]
             .as_str()

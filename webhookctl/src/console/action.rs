@@ -194,10 +194,22 @@ impl Plan {
                     &flag("since", &need("time", &given.since)?),
                 ]),
             ),
-            "release" => Self::counted(
-                named("Release the webhook", &given.id),
-                "It is accepted if the present code understands it. Otherwise it stays where it is.",
-                words(&["quarantine", "release", "--", &need("webhook", &given.id)?]),
+            "release" => {
+                let mut command = words(&["quarantine", "release"]);
+                if !given.source.is_empty() {
+                    command.push(flag("source", &given.source));
+                }
+                command.extend(words(&["--", &need("webhook", &given.id)?]));
+                Self::counted(
+                    named("Release the webhook", &given.id),
+                    "It is accepted if the present code understands it. Otherwise it stays where it is.",
+                    command,
+                )
+            }
+            "release-rejected" if !given.id.is_empty() => Self::counted(
+                named("Release the rejected request", &given.id),
+                "It is accepted if the present secrets verify it. Otherwise it stays where it is.",
+                words(&["quarantine", "release", "--rejected", "--", &given.id]),
             ),
             "release-rejected" => Self::counted(
                 named("Release the rejected requests of", &given.source),
@@ -219,6 +231,16 @@ impl Plan {
                 named("Redrive the message", &given.id),
                 "It goes back to its queue, and is deleted here once it is sent.",
                 words(&["dead-letter", "redrive", "--", &given.id]),
+            ),
+            "repair" => Self::counted(
+                format!("Repair what is missing for {}", given.since),
+                "Missing events are published, and missing deliveries put on the queue, with the same ids. \
+                    The count and the repair each scan the entire ledger again.",
+                words(&[
+                    "reconcile",
+                    &flag("since", &need("time", &given.since)?),
+                    "--repair",
+                ]),
             ),
             _ => return Err(format!("there is no action {name}")),
         };
@@ -307,9 +329,12 @@ async fn count(
         return Err(Refused(StatusCode::NOT_FOUND, why));
     };
     let counted = console.runner.ask(dry_run).await;
-    let does = does(&counted);
+    let (does, of) = (does(&counted), about(&counted).count());
     let content = html! {
-        p.count { strong { (html::grouped(does as u64)) } " of " (html::grouped(counted.rows.len() as u64)) " will be sent" }
+        p.count {
+            strong { (html::grouped(does as u64)) } " of " (html::grouped(of as u64)) " will be "
+            (done(&name))
+        }
         (rows(&counted))
         @for note in &counted.notes { p.note { (text(note)) } }
         @if let Some(error) = &counted.error { (problem(error)) }
@@ -445,15 +470,30 @@ fn of(part: &str, name: &str, given: &Parameters) -> String {
 /// How many rows of a dry run stand for something that will be done.
 fn does(counted: &Answer) -> usize {
     let is_kept = |row: &&Value| string(row, "outcome") != "kept";
-    counted.rows.iter().filter(is_kept).count()
+    about(counted).filter(is_kept).count()
+}
+
+/// The rows of a dry run that are about one thing each.
+fn about(counted: &Answer) -> impl Iterator<Item = &Value> {
+    let rows = counted.rows.iter();
+    rows.filter(|row| !string(row, "id").is_empty())
+}
+
+/// What an action does to each thing that is counted.
+fn done(action: &str) -> &'static str {
+    match action {
+        "release" | "release-rejected" => "released",
+        "repair" => "repaired",
+        _ => "sent",
+    }
 }
 
 /// The first rows of a dry run.
 fn rows(counted: &Answer) -> Markup {
-    let left = counted.rows.len().saturating_sub(SHOWN);
+    let left = about(counted).count().saturating_sub(SHOWN);
     html! {
         ul.rows {
-            @for row in counted.rows.iter().take(SHOWN) {
+            @for row in about(counted).take(SHOWN) {
                 li {
                     code { (html::member(row, "id")) }
                     @for path in ["type", "outcome", "reason"] {

@@ -152,6 +152,18 @@ pub(super) fn answer(
     }
 }
 
+/// A part of a page that is read only when a button asks for it.
+pub(super) fn on_request(button: &str, url: &str) -> Markup {
+    html! {
+        div.asked {
+            button type="button" hx-get=(url) hx-target="next .answer" hx-indicator="closest .asked"
+                hx-disabled-elt="this" { (button) }
+            div.waits { (loading()) }
+            div.answer aria-live="polite" {}
+        }
+    }
+}
+
 /// An error, with what to do.
 pub(super) fn problem(error: &str) -> Markup {
     html! { p.problem role="alert" { strong { "Problem: " } (text(error)) } }
@@ -159,11 +171,18 @@ pub(super) fn problem(error: &str) -> Markup {
 
 /// The command that gives the same answer in a terminal, with a button that copies it.
 pub(super) fn command_line(console: &Console, command: &[String]) -> Markup {
-    let line = shell_line(&console.runner.program(), command);
+    copyable(
+        &shell_line(&console.runner.program(), command),
+        "the command",
+    )
+}
+
+/// A line with a button that copies it. `what` names it.
+pub(super) fn copyable(line: &str, what: &str) -> Markup {
     html! {
         p.command {
-            code { (text(&line)) }
-            button.copy type="button" data-copy=(printable(&line)) aria-label="Copy the command" { "Copy" }
+            code { (text(line)) }
+            button.copy type="button" data-copy=(printable(line)) aria-label={ "Copy " (what) } { "Copy" }
         }
     }
 }
@@ -211,6 +230,11 @@ pub(super) fn member(row: &Value, path: &str) -> Markup {
     }
 }
 
+/// The elements of a member; none if it is no array.
+pub(super) fn list<'v>(row: &'v Value, path: &str) -> &'v [Value] {
+    at(row, path).as_array().map_or(&[], Vec::as_slice)
+}
+
 /// The member that a path such as `circuit.failures` names.
 pub(super) fn at<'v>(row: &'v Value, path: &str) -> &'v Value {
     path.split('.').fold(row, |value, name| &value[name])
@@ -244,17 +268,23 @@ pub(super) fn prose(sentence: &str) -> Markup {
 /// The body of a request, in lines if it is JSON: the member `body`, or `body_base64` if it is not UTF-8.
 pub(super) fn body(row: &Value) -> Markup {
     match (at(row, "body").as_str(), at(row, "body_base64").as_str()) {
+        (Some(""), _) => html! { p.note { "It is empty." } },
         (Some(body), _) if serde_json::from_str::<&RawValue>(body).is_ok() => html! {
-            pre { (text(&pretty(body))) }
-            details { summary { "As it came" } pre { (text(body)) } }
+            (pre(&pretty(body)))
+            details { summary { "As it came" } (pre(body)) }
         },
-        (Some(body), _) => html! { pre { (text(body)) } },
+        (Some(body), _) => pre(body),
         (_, Some(bytes)) => html! {
             p.note { "The body is not UTF-8. It is shown in Base64." }
-            pre { (text(bytes)) }
+            (pre(bytes))
         },
         _ => dash(),
     }
+}
+
+/// A text with its line ends, which scrolls if it is long.
+pub(super) fn pre(content: &str) -> Markup {
+    html! { pre tabindex="0" { (text(content)) } }
 }
 
 /// A point in time. The browser shows it in its own time zone, with the age.
@@ -288,7 +318,12 @@ pub(super) fn grouped(number: u64) -> String {
 
 /// A state as a word in a frame. The frame's colour repeats what the word says.
 pub(super) fn badge(state: &str) -> Markup {
-    let kind = match state {
+    html! { span.badge.(kind(state)) { (text(state)) } }
+}
+
+/// The class of a state's colour.
+fn kind(state: &str) -> &'static str {
+    match state {
         "accepted" | "delivered" | "active" | "signed" | "ok" | "released" | "sent" => "good",
         "duplicate" | "pending" | "on-its-way" | "paused" | "none" | "skipped" | "forgotten" => {
             "neutral"
@@ -296,8 +331,30 @@ pub(super) fn badge(state: &str) -> Markup {
         "conflict" | "held" | "quarantined" | "waiting" | "slow" | "warning" | "unsigned"
         | "kept" => "attention",
         _ => "bad",
-    };
-    html! { span.badge.(kind) { (text(state)) } }
+    }
+}
+
+/// The signs of the states of a delivery, with their meanings.
+pub(super) const SIGNS: [(&str, &str, &str); 6] = [
+    ("delivered", "✓", "delivered"),
+    ("on-its-way", "→", "on its way"),
+    ("pending", "↻", "waits for its next attempt"),
+    ("held", "‖", "held"),
+    ("exhausted", "×", "attempts used up"),
+    ("skipped", "–", "skipped"),
+];
+
+/// A state of a delivery in one sign. `of` names the delivery.
+pub(super) fn dot(of: &str, state: &str) -> Markup {
+    let sign = SIGNS.iter().find(|(name, ..)| *name == state);
+    let sign = sign.map_or("?", |(_, sign, _)| sign);
+    let says = printable(&format!("{of}: {state}"));
+    html! {
+        span.dot.(kind(state)) title=(says) {
+            span aria-hidden="true" { (sign) }
+            span.visually-hidden { (says) ". " }
+        }
+    }
 }
 
 /// A button that opens the dialog of an action. Without actions there is none.

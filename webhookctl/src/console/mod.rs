@@ -7,10 +7,14 @@ mod action;
 mod assets;
 mod chart;
 mod guard;
+#[cfg(test)]
+mod hostile;
 mod html;
 mod jobs;
 mod pages;
 mod runner;
+#[cfg(test)]
+mod samples;
 #[cfg(test)]
 mod tests;
 

@@ -38,6 +38,7 @@ async fn spanned(
         kind: replay.state,
         since: progress.checkpoint.since,
         until: Some(progress.checkpoint.until),
+        after: None,
     };
     let all = Index::of(stack, filter)?.all().await?;
     let (aside, events): (Vec<_>, Vec<_>) = all

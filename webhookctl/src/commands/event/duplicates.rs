@@ -1,6 +1,7 @@
 //! The copies of all events that were answered 200 and dropped. Only the log of the ingress function has
 //! them, one line each. It is searched part by part.
 
+use super::place::Place;
 use crate::Result;
 use crate::stack::Stack;
 use crate::time;
@@ -26,6 +27,8 @@ pub(crate) struct Duplicate {
     source: String,
     provider: String,
     state: &'static str,
+    /// Its place in the list.
+    pub(crate) place: String,
 }
 
 impl Duplicate {
@@ -39,6 +42,15 @@ pub(crate) struct Duplicates {
     source: Option<String>,
     /// The parts that are not searched yet, the newest last.
     parts: Vec<(i64, i64)>,
+    places: Places,
+}
+
+/// Gives copies their places, the newest first.
+#[derive(Debug, Default)]
+struct Places {
+    /// The place after which the list continues.
+    after: Option<Place>,
+    last: Option<Place>,
 }
 
 impl Duplicates {
@@ -47,14 +59,19 @@ impl Duplicates {
         source: Option<String>,
         since: Timestamp,
         until: Timestamp,
+        after: Option<Place>,
     ) -> Result<Self> {
-        let mut parts = parts(since.as_millisecond(), until.as_millisecond());
+        let end = after
+            .as_ref()
+            .map_or(i64::MAX, |place| place.milliseconds() + 1);
+        let mut parts = parts(since.as_millisecond(), until.as_millisecond().min(end));
         parts.reverse();
         Ok(Self {
             client: stack.logs(),
             group: stack.ingress_log_group()?.to_owned(),
             source,
             parts,
+            places: Places { after, last: None },
         })
     }
 
@@ -77,15 +94,34 @@ impl Duplicates {
                 page.map_err(|error| AwsError::from(error).context("the log cannot be read"))?;
             let copies = page.events().iter().filter_map(duplicate);
             let source = self.source.as_deref();
-            found.extend(copies.filter(|copy| source.is_none_or(|source| source == copy.source)));
+            found.extend(
+                copies.filter(|(_, copy)| source.is_none_or(|source| source == copy.source)),
+            );
         }
-        found.reverse();
-        Ok(Some(found))
+        let found = found.into_iter().rev();
+        let placed = found.filter_map(|(at, copy)| {
+            let place = self.places.next(at)?.to_string();
+            Some(Duplicate { place, ..copy })
+        });
+        Ok(Some(placed.collect()))
     }
 
     /// Whether no part is left.
     pub(crate) fn is_at_end(&self) -> bool {
         self.parts.is_empty()
+    }
+}
+
+impl Places {
+    /// The place of the next copy, unless it was listed before.
+    fn next(&mut self, at: i64) -> Option<Place> {
+        let last = self.last.take().filter(|last| last.milliseconds() == at);
+        let place = Place::of_copy(at, last.map_or(0, |last| last.position()) + 1);
+        self.last = Some(place.clone());
+        let is_listed =
+            |after: &Place| after.milliseconds() == at && place.position() <= after.position();
+        let is_listed = self.after.as_ref().is_some_and(is_listed);
+        (!is_listed).then_some(place)
     }
 }
 
@@ -100,18 +136,21 @@ fn parts(since: i64, until: i64) -> Vec<(i64, i64)> {
     parts
 }
 
-/// The copy that a line of the log is about.
-fn duplicate(line: &FilteredLogEvent) -> Option<Duplicate> {
+/// The copy that a line of the log is about, with its time in milliseconds.
+fn duplicate(line: &FilteredLogEvent) -> Option<(i64, Duplicate)> {
     let members: Value = serde_json::from_str(line.message()?).ok()?;
     let text = |name: &str| Some(members[name].as_str()?.to_owned());
     (members["outcome"] == "duplicate").then_some(())?;
-    Some(Duplicate {
-        at: line.timestamp().and_then(time::shown),
+    let at = line.timestamp()?;
+    let copy = Duplicate {
+        at: time::shown(at),
         id: text("event.id")?,
         source: text("source")?,
         provider: text("provider").unwrap_or_default(),
         state: "duplicate",
-    })
+        place: String::new(),
+    };
+    Some((at, copy))
 }
 
 #[cfg(test)]
@@ -135,6 +174,27 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_copies_goes_on_in_the_middle_of_a_millisecond() {
+        let second = 1_790_000_000_000;
+        let times = [second + 1, second, second, second, second - 1];
+        let list = |after: Option<&Place>| {
+            let mut places = Places {
+                after: after.cloned(),
+                last: None,
+            };
+            // The search for a continued list begins with the millisecond of its place.
+            let from = after.map_or(i64::MAX, Place::milliseconds);
+            let times = times.into_iter().filter(|at| *at <= from);
+            times.filter_map(|at| places.next(at)).collect::<Vec<_>>()
+        };
+        let whole = list(None);
+        assert_eq!(whole.len(), times.len());
+        for (position, place) in whole.iter().enumerate() {
+            assert_eq!(list(Some(place)), whole[position + 1..], "{place}");
+        }
+    }
+
+    #[test]
     fn a_copy_is_listed_with_its_time_and_the_event_it_was_taken_for() {
         let of = |message: &str| {
             let line = FilteredLogEvent::builder().message(message);
@@ -144,9 +204,10 @@ mod tests {
             "provider": "people-force"});
         let expected = json!({
             "at": "2026-09-21T14:13:20.000Z", "id": "1", "source": "hr", "provider": "people-force",
-            "state": "duplicate",
+            "state": "duplicate", "place": "",
         });
-        assert_eq!(json!(of(&line.to_string()).unwrap()), expected);
+        let (at, copy) = of(&line.to_string()).unwrap();
+        assert_eq!((at, json!(copy)), (1_790_000_000_000, expected));
         let mut accepted = line.clone();
         accepted["outcome"] = json!("accepted");
         assert_eq!(of(&accepted.to_string()), None);

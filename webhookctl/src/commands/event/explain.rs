@@ -4,19 +4,21 @@
 use super::copies::copies;
 use super::index::published_at;
 use super::list::EventRow;
-use super::nothing::Groups;
+use super::nothing::{Group, Groups, Nothing};
 use super::reasons::EndpointOutcome;
 use super::recipients::Recipients;
 use super::steps::{Step, copied, published, received};
 use crate::Result;
 use crate::document::Document;
 use crate::find;
+use crate::ledger::LedgerReader;
 use crate::output::Output;
 use crate::stack::Stack;
 use crate::time;
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use webhook_gateway::event::EventMeta;
 use webhook_gateway::store::ledger::LedgerItem;
 use webhook_gateway::store::sources::Source;
@@ -30,7 +32,11 @@ that the provider sent come from the log of the ingress function.
 
 With --json: the object of `event list --json` with \"secret_position\": …, \"steps\": [{\"at\": …, \"what\":
 …}] and \"endpoints\": [{\"endpoint\": …, \"name\": …, \"state\": …, \"reason\": …, \"attempts\": …, \"last\":
-…, \"updated_at\": …, \"next_attempt_at\": …}], where the state is that of the delivery, on-its-way, or none.
+…, \"updated_at\": …, \"next_attempt_at\": …, \"nothing\": …}], where the state is that of the delivery,
+on-its-way, or none; \"groups\": [{\"of\": …, \"nothing\": …, \"reason\": …, \"names\": […]}] for what got
+nothing for the same reason; \"copies\": […] with their times, null if the log cannot be read; \"reason\": … and
+\"released_as\": … of a quarantined webhook; and \"released_from\": …, the webhook that was released as this
+event.
 
 Example:
   webhookctl event explain 0c8d2b8e-3f0f-4a8e-9c66-9b6c1c2d7c11")]
@@ -50,6 +56,14 @@ struct Explained {
     secret_position: Option<usize>,
     steps: Vec<Step>,
     endpoints: Vec<EndpointOutcome>,
+    /// The times of the copies that the log has; null if it cannot be read.
+    copies: Option<Vec<Option<String>>>,
+    /// Several endpoints or subscriptions that got nothing for the same reason.
+    groups: Vec<Group>,
+    reason: Option<String>,
+    released_as: Option<String>,
+    /// The quarantined webhook that was released as this event.
+    released_from: Option<String>,
 }
 
 pub(crate) async fn run(arguments: Explain, stack: &Stack, output: &Output) -> Result<()> {
@@ -59,7 +73,8 @@ pub(crate) async fn run(arguments: Explain, stack: &Stack, output: &Output) -> R
     let (kept, again_at) = found.await?;
     let at = published_at(&kept, stack).await?;
     let mut steps = received(&kept, today(&kept, stack).await.as_ref(), again_at);
-    steps.extend(copied(copies(&kept, stack).await));
+    let copies = copies(&kept, stack).await;
+    steps.extend(copied(&copies));
     steps.extend(published(&kept, at, &find::subscriptions(stack).await?));
     // Steps without a time come last, in their order.
     steps.sort_by_key(|step| step.at.unwrap_or(i64::MAX));
@@ -69,46 +84,72 @@ pub(crate) async fn run(arguments: Explain, stack: &Stack, output: &Output) -> R
     };
     let mut listed = EventRow::kept(&kept);
     listed.published_at = at.and_then(|at| time::shown(at.as_millisecond()));
-    let matched = kept.matched.filter(|_| again_at.is_none());
+    let matched = kept.matched.as_ref().filter(|_| again_at.is_none());
+    let copies = copies.ok();
     let explained = Explained {
         listed,
         secret_position: matched.map(|matched| matched.position),
+        groups: groups(&steps, &endpoints, &kept.event),
         steps,
         endpoints,
+        copies: copies.map(|copies| copies.at.into_iter().map(time::shown).collect()),
+        released_from: released_from(&kept, &recorded).await,
+        reason: kept.reason,
+        released_as: kept.released_as,
     };
     match output.json {
         true => output.json(&explained),
-        false => output.text(&explained.text(&kept.event)),
+        false => output.text(&explained.text()),
     }
+}
+
+/// What got nothing for the same reason.
+fn groups(steps: &[Step], endpoints: &[EndpointOutcome], event: &EventMeta) -> Vec<Group> {
+    let subscriptions = steps.iter().filter_map(|step| step.nothing.as_ref());
+    let subscriptions = subscriptions.map(|(nothing, name)| (*nothing, name.as_str()));
+    let endpoints = endpoints.iter();
+    let endpoints = endpoints.filter_map(|outcome| Some((outcome.nothing?, outcome.label())));
+    let mut groups = Groups::of(subscriptions).named("subscriptions", event);
+    groups.extend(Groups::of(endpoints).named("endpoints", event));
+    groups
+}
+
+/// The id of the quarantined webhook that was released as this event. A webhook that was not understood is
+/// found by the hash of its body.
+async fn released_from(kept: &LedgerItem, recorded: &LedgerReader) -> Option<String> {
+    let digest = kept.digest.filter(|_| kept.state == "accepted")?;
+    let key = format!("{}#sha256:{}", kept.event.source, hex::encode(digest));
+    if key == kept.event.key {
+        return None;
+    }
+    let found = recorded.summaries(&BTreeSet::from([key])).await.ok()?;
+    let found = found.into_values();
+    let mut found = found.filter(|item| item.released_as.as_ref() == Some(&kept.event.id));
+    found.next().map(|item| item.event.id)
 }
 
 impl Explained {
     /// A line for each step and endpoint, with its time; one line for all that got nothing for the same
     /// reason.
-    fn text(&self, event: &EventMeta) -> String {
+    fn text(&self) -> String {
         let line = |at: Option<&str>, what: &str| format!("{:<24}  {what}", at.unwrap_or_default());
-        let subscriptions = self.steps.iter().filter_map(|step| step.nothing.as_ref());
-        let subscriptions =
-            Groups::of(subscriptions.map(|(nothing, name)| (*nothing, name.as_str())));
-        let endpoints = self.endpoints.iter();
-        let endpoints = endpoints.filter_map(|outcome| Some((outcome.nothing?, outcome.label())));
-        let endpoints = Groups::of(endpoints);
-
+        let is_grouped = |of, nothing: Option<Nothing>| {
+            let mut groups = self.groups.iter();
+            nothing.is_some_and(|nothing| groups.any(|group| group.is(of, nothing)))
+        };
         let mut lines = vec![format!("event {}", self.listed.id)];
         for step in &self.steps {
             let nothing = step.nothing.as_ref().map(|(nothing, _)| *nothing);
-            if !subscriptions.contains(nothing) {
+            if !is_grouped("subscriptions", nothing) {
                 lines.push(line(step.at.and_then(time::shown).as_deref(), &step.what));
             }
         }
         for outcome in &self.endpoints {
-            if !endpoints.contains(outcome.nothing) {
+            if !is_grouped("endpoints", outcome.nothing) {
                 lines.push(line(outcome.updated_at.as_deref(), &outcome.text()));
             }
         }
-        let grouped = subscriptions.lines("subscriptions", event).into_iter();
-        let grouped = grouped.chain(endpoints.lines("endpoints", event));
-        lines.extend(grouped.map(|group| line(None, &group)));
+        lines.extend(self.groups.iter().map(|group| line(None, &group.line())));
         lines.join("\n")
     }
 }

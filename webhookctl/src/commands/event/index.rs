@@ -1,16 +1,21 @@
 //! The events of a time span, from the journal, page by page, the newest first.
 
+use super::place::Place;
 use crate::Result;
 use crate::stack::Stack;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
+use std::sync::Arc;
 use webhook_gateway::store::journal::{Journal, Published, days};
 use webhook_gateway::store::ledger::LedgerItem;
 use webhook_gateway::store::subscriptions::is_match;
 
 /// The largest difference between the clocks that accept an event and those that publish it.
 const SKEW: SignedDuration = SignedDuration::from_mins(1);
+
+/// A batch that was published twice was published again within this time, in nearly all cases.
+const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// Nearly every event is published within this time after its acceptance.
 const SOON: SignedDuration = SignedDuration::from_mins(10);
@@ -40,6 +45,8 @@ pub(crate) struct Filter {
     pub(crate) since: Timestamp,
     /// Events accepted before this time.
     pub(crate) until: Option<Timestamp>,
+    /// Events after this place of the list.
+    pub(crate) after: Option<Place>,
 }
 
 /// An event, and when it was published.
@@ -47,6 +54,7 @@ pub(crate) struct Filter {
 pub(crate) struct Indexed {
     pub(crate) published: Published,
     pub(crate) at: Timestamp,
+    pub(crate) place: Place,
 }
 
 /// The selected events, page by page.
@@ -93,19 +101,35 @@ impl Filter {
             && accepted_at >= self.since
             && self.until.is_none_or(|until| accepted_at < until)
     }
+
+    /// Whether a place was not listed before.
+    fn continues_at(&self, place: &Place) -> bool {
+        self.after.as_ref().is_none_or(|after| place < after)
+    }
 }
 
 impl Index {
     /// The selected events of a stack.
     pub(crate) fn of(stack: &Stack, filter: Filter) -> Result<Self> {
         // An event may have been published long after its acceptance, at any time until now.
-        let mut days: Vec<_> = days(early(filter.since), Timestamp::now()).collect();
+        let now = Timestamp::now();
+        // A list that is continued looks back a little: it leaves out what was published twice and listed.
+        let until = filter
+            .after
+            .as_ref()
+            .map(|place| now.min(place.at() + AGAIN));
+        let (since, until) = (early(filter.since), until.unwrap_or(now));
+        let mut days: Vec<_> = match since <= until {
+            true => days(since, until).collect(),
+            false => Vec::new(),
+        };
         days.reverse();
+        let after = filter.after.as_ref();
         Ok(Self {
             journal: stack.journal()?,
+            before: after.map(|_| format!("{:013}", until.as_millisecond() + 1)),
             filter,
             days,
-            before: None,
             seen: HashSet::new(),
         })
     }
@@ -124,12 +148,18 @@ impl Index {
         self.before = last;
         let mut found = Vec::new();
         for batch in batches {
-            for published in batch.events.into_iter().rev() {
+            let id: Arc<str> = batch.id.into();
+            for (position, published) in batch.events.into_iter().enumerate().rev() {
+                let place = Place::of(id.clone(), position);
                 let name = (published.event.key.clone(), published.event.accepted_at);
-                if self.filter.takes(&published) && self.seen.insert(name) {
+                if self.filter.takes(&published)
+                    && self.seen.insert(name)
+                    && self.filter.continues_at(&place)
+                {
                     found.push(Indexed {
                         published,
                         at: batch.at,
+                        place,
                     });
                 }
             }

@@ -7,11 +7,13 @@ mod explain;
 pub(crate) mod index;
 mod list;
 mod nothing;
+mod place;
 mod progress;
 mod reasons;
 mod recipients;
 mod replay;
 mod show;
+mod states;
 mod steps;
 mod target;
 

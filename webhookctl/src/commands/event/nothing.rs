@@ -1,5 +1,6 @@
 //! Endpoints and subscriptions that did not get an event, grouped by the reason.
 
+use serde::Serialize;
 use std::collections::BTreeMap;
 use webhook_gateway::event::EventMeta;
 
@@ -7,7 +8,8 @@ use webhook_gateway::event::EventMeta;
 const MAX_NAMES: usize = 5;
 
 /// The reason why an endpoint or a subscription got nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Nothing {
     Source,
     Type,
@@ -31,6 +33,16 @@ impl Nothing {
     }
 }
 
+/// All endpoints or all subscriptions that got nothing for one reason.
+#[derive(Debug, Serialize)]
+pub(crate) struct Group {
+    /// `endpoints` or `subscriptions`.
+    of: &'static str,
+    nothing: Nothing,
+    reason: String,
+    names: Vec<String>,
+}
+
 /// Names, grouped by the reason why they got nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Groups<'n>(BTreeMap<Nothing, Vec<&'n str>>);
@@ -46,23 +58,35 @@ impl<'n> Groups<'n> {
         Self(groups)
     }
 
-    pub(crate) fn contains(&self, nothing: Option<Nothing>) -> bool {
-        nothing.is_some_and(|nothing| self.0.contains_key(&nothing))
+    /// The groups, with their reasons.
+    pub(crate) fn named(&self, of: &'static str, event: &EventMeta) -> Vec<Group> {
+        let groups = self.0.iter().map(|(nothing, names)| Group {
+            of,
+            nothing: *nothing,
+            reason: nothing.reason(event),
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+        });
+        groups.collect()
+    }
+}
+
+impl Group {
+    pub(crate) fn is(&self, of: &str, nothing: Nothing) -> bool {
+        self.of == of && self.nothing == nothing
     }
 
-    /// A line for each reason: how many, why, and the first names.
-    pub(crate) fn lines(&self, noun: &str, event: &EventMeta) -> Vec<String> {
-        let groups = self.0.iter();
-        let line = |(nothing, names): (&Nothing, &Vec<&str>)| {
-            let first = names[..names.len().min(MAX_NAMES)].join(", ");
-            let more = match names.len().saturating_sub(MAX_NAMES) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            let (count, reason) = (names.len(), nothing.reason(event));
-            format!("{count} {noun}: nothing, because {reason} ({first}{more})")
+    /// How many, why, and the first names.
+    pub(crate) fn line(&self) -> String {
+        let Self {
+            of, reason, names, ..
+        } = self;
+        let first = names[..names.len().min(MAX_NAMES)].join(", ");
+        let more = match names.len().saturating_sub(MAX_NAMES) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
         };
-        groups.map(line).collect()
+        let count = names.len();
+        format!("{count} {of}: nothing, because {reason} ({first}{more})")
     }
 }
 
@@ -80,10 +104,12 @@ mod tests {
         let groups = Groups::of(named.into_iter().chain(alone));
         let expected = "7 endpoints: nothing, because their sources do not include studio (a, b, c, d, e and \
             2 more)";
-        assert_eq!(groups.lines("endpoints", &event), [expected]);
-        assert!(groups.contains(Some(Nothing::Source)));
-        assert!(!groups.contains(Some(Nothing::Type)) && !groups.contains(None));
+        assert_eq!(groups.named("endpoints", &event)[0].line(), expected);
+        let groups = groups.named("endpoints", &event);
+        assert!(groups[0].is("endpoints", Nothing::Source));
+        assert_eq!(groups.len(), 1);
         let two = Groups::of(named.into_iter().take(2));
-        assert!(two.lines("subscriptions", &event)[0].ends_with("(a, b)"));
+        let two = two.named("subscriptions", &event);
+        assert!(two[0].line().ends_with("(a, b)"));
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct EndpointOutcome {
     pub(crate) updated_at: Option<String>,
     next_attempt_at: Option<String>,
     /// The reason why the endpoint got nothing, if it is not to get the event.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) nothing: Option<Nothing>,
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Step {
     pub(crate) at: Option<i64>,
     pub(crate) what: String,
     /// The reason and the name of a subscription that got nothing.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) nothing: Option<(Nothing, String)>,
 }
 
@@ -128,7 +128,7 @@ fn signed(kept: &LedgerItem, source: Option<&Source>) -> String {
 }
 
 /// The copies that were answered 200 and dropped.
-pub(crate) fn copied(copies: Result<Copies>) -> Vec<Step> {
+pub(crate) fn copied(copies: &Result<Copies>) -> Vec<Step> {
     let copies = match copies {
         Ok(copies) => copies,
         Err(error) => {
@@ -280,7 +280,7 @@ mod tests {
     fn copies_are_told_of_up_to_a_few() {
         let of = |count, is_whole| {
             let at = (0..count).collect();
-            copied(Ok(Copies { at, is_whole }))
+            copied(&Ok(Copies { at, is_whole }))
         };
         assert!(of(0, true).is_empty());
         assert_eq!(of(10, true).len(), 10);
@@ -290,7 +290,7 @@ mod tests {
             (12, Some(12), "3 more copies came until here")
         );
         assert!(many[11].what.contains("not searched to its end"));
-        let unknown = copied(Err("the log cannot be read".into()));
+        let unknown = copied(&Err("the log cannot be read".into()));
         assert!(unknown[0].what.contains("the log cannot be read"));
     }
 

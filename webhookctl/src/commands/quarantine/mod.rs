@@ -129,9 +129,10 @@ impl Which {
     }
 }
 
-/// The quarantined and released webhooks, the newest first, each with its key in the ledger.
+/// The newest quarantined and released webhooks, the newest first, each with its key in the ledger.
 async fn found(
     which: &Which,
+    limit: usize,
     stack: &Stack,
     output: &Output,
 ) -> Result<Vec<(QuarantineRow, String)>> {
@@ -143,6 +144,7 @@ async fn found(
     };
     let mut indexed = Index::of(stack, filter)?.all().await?;
     indexed.reverse();
+    indexed.truncate(limit);
     let keys: BTreeSet<_> = indexed
         .iter()
         .map(|indexed| indexed.published.event.key.clone())

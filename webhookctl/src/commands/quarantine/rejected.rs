@@ -45,6 +45,26 @@ pub(crate) async fn one(id: &str, journal: &Journal) -> Result<KeptRejected> {
     )?)
 }
 
+/// The requests of these ids, the newest first.
+pub(super) async fn these(
+    ids: &[String],
+    which: &Which,
+    journal: &Journal,
+) -> Result<Vec<KeptRejected>> {
+    let mut these = Vec::new();
+    for id in ids {
+        let kept = one(id, journal).await?;
+        match &which.source {
+            Some(source) if *source != kept.source => {
+                return Err(format!("the request {id} is of the source {}", kept.source).into());
+            }
+            _ => these.push(kept),
+        }
+    }
+    these.sort_by_key(|request| std::cmp::Reverse(request.at));
+    Ok(these)
+}
+
 /// The headers and the body of a request.
 pub(crate) async fn request(
     kept: &KeptRejected,

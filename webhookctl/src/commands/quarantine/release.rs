@@ -39,10 +39,12 @@ released-before, or kept (for the reason).
 Examples:
   webhookctl quarantine release sha256:0f…:1790000000000 --dry-run
   webhookctl quarantine release --source studio --since 3d
-  webhookctl quarantine release --rejected --source hr --since 1d")]
+  webhookctl quarantine release --rejected --source hr --since 1d
+  webhookctl quarantine release --rejected hr/2026-11-22/017/1790000000000")]
 pub(crate) struct Release {
-    /// The ids of quarantined webhooks. Without ids, --source and --since select them.
-    #[arg(conflicts_with_all = ["rejected", "since"])]
+    /// The ids of quarantined webhooks, or with --rejected of rejected requests. Without ids, --source and
+    /// --since select them.
+    #[arg(conflicts_with = "since")]
     ids: Vec<String>,
     #[command(flatten)]
     which: Which,
@@ -206,12 +208,15 @@ pub(crate) async fn run(arguments: Release, stack: &Stack, output: &Output) -> R
     // they came.
     if arguments.which.rejected {
         let journal = stack.journal()?;
-        let kept = rejected::kept(&arguments.which, &journal, stack, output).await?;
+        let kept = match &*arguments.ids {
+            [] => rejected::kept(&arguments.which, &journal, stack, output).await?,
+            ids => rejected::these(ids, &arguments.which, &journal).await?,
+        };
         for kept in kept.into_iter().rev() {
             outcomes.add(releaser.rejected(&kept, &journal).await?)?;
         }
     } else if arguments.ids.is_empty() {
-        let found = found(&arguments.which, stack, output).await?;
+        let found = found(&arguments.which, usize::MAX, stack, output).await?;
         for (listed, key) in found.into_iter().rev() {
             let mut kept = releaser.recorded.items(&BTreeSet::from([key])).await?;
             let row = match kept.drain().next() {

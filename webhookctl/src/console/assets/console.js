@@ -89,12 +89,24 @@ document.addEventListener("htmx:sendError", (event) => {
 const TAIL_MS = 2000;
 let tail = null;
 
+// Events that came up to so long before the newest row may be published after it.
+const OVERLAP_MS = 60_000;
+let tailSince = 0;
+
 async function newest(button) {
-  const answer = await fetch(button.dataset.tail);
-  if (!answer.ok) return stop(button);
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const panel = $("[data-panel]");
   const body = $("table.list tbody", panel);
+  const first = Date.parse($("time[datetime]", body || panel)?.dateTime);
+  const url = new URL(button.dataset.tail, location.href);
+  url.searchParams.set("since", new Date((body && first || tailSince) - OVERLAP_MS).toISOString());
+  const answer = await fetch(url);
+  if (!answer.ok) return stop(button);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if ($(".problem", page)) {
+    panel.replaceChildren(...page.body.childNodes);
+    return stop(button);
+  }
+  if (!$("table.list", page)) return;
   if (!body) {
     panel.replaceChildren(...page.body.childNodes);
     htmx.process(panel);
@@ -102,8 +114,12 @@ async function newest(button) {
     label(panel);
     return;
   }
-  const known = new Set($$("tr", body).map((row) => row.dataset.key));
+  const known = new Map($$("tr", body).map((row) => [row.dataset.key, row]));
   const rows = $$("table.list tbody tr", page).filter((row) => !known.has(row.dataset.key));
+  for (const row of $$("table.list tbody tr", page)) {
+    const [now, before] = [$(".dots", row), $(".dots", known.get(row.dataset.key) || panel)];
+    if (known.has(row.dataset.key) && now && before) before.replaceWith(now);
+  }
   rows.forEach((row) => row.classList.add("new"));
   body.prepend(...rows);
   $$("tr", body).slice(500).forEach((row) => row.remove());
@@ -121,6 +137,7 @@ function stop(button) {
 function toggle(button) {
   if (tail) return stop(button);
   button.setAttribute("aria-pressed", "true");
+  tailSince = Date.now();
   tail = setInterval(() => newest(button).catch(() => stop(button)), TAIL_MS);
   newest(button).catch(() => stop(button));
 }

@@ -2,15 +2,13 @@
 
 use super::super::facts::{Secrets, Source, Sources};
 use super::super::finding::Finding;
+use crate::secret_use::{SecretUse, uses};
 use crate::time::ago;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::collections::HashMap;
 use webhook_gateway::store::journal::SourceActivity;
 
 const CHECK: &str = "secrets";
-
-/// How long after its last match a previous secret may match again: providers retry failed webhooks.
-const CALM: SignedDuration = SignedDuration::from_hours(24);
 
 /// The secrets of sources that have more than one.
 pub(crate) fn secrets(
@@ -19,26 +17,22 @@ pub(crate) fn secrets(
     now: Timestamp,
 ) -> Vec<Finding> {
     let mut found = Vec::new();
+    let never = HashMap::new();
     for source in &sources.all {
         let Ok((_, Secrets::Signed(ids))) = &source.usable else {
             continue;
         };
-        if let [newest, previous @ ..] = &**ids
+        let matched = heard.get(&source.name).map(|heard| &heard.matched);
+        let uses = uses(ids, matched.unwrap_or(&never), sources.changed_at, now);
+        if let [newest, previous @ ..] = &*uses
             && !previous.is_empty()
         {
-            let matched = heard.get(&source.name).map(|heard| &heard.matched);
-            let matched = |id: &String| matched?.get(id).copied();
-            let of_previous: Vec<_> = previous.iter().map(matched).collect();
-            let newest = matched(newest);
-            found.extend(switched(source, newest, &of_previous, now));
-            for (position, last) in of_previous.into_iter().enumerate() {
-                let previous = Previous {
-                    position: position + 2,
-                    of: previous.len() + 1,
-                    last,
-                };
-                found.push(previous.judge(source, newest, sources.changed_at, now));
-            }
+            found.extend(switched(source, newest.last, previous, now));
+            found.extend(
+                previous
+                    .iter()
+                    .map(|secret| judge(source, secret, uses.len())),
+            );
         }
     }
     found
@@ -48,10 +42,10 @@ pub(crate) fn secrets(
 fn switched(
     source: &Source,
     newest: Option<Timestamp>,
-    previous: &[Option<Timestamp>],
+    previous: &[SecretUse],
     now: Timestamp,
 ) -> Option<Finding> {
-    let previous = previous.iter().copied().flatten().max();
+    let previous = previous.iter().filter_map(|secret| secret.last).max();
     let what = match (newest, previous) {
         (None, Some(last)) => format!(
             "the newest secret has never matched; a previous one last matched {}",
@@ -72,76 +66,32 @@ fn switched(
     ))
 }
 
-/// A secret that is not the newest.
-struct Previous {
-    /// Counted from 1, the newest.
-    position: usize,
-    of: usize,
-    last: Option<Timestamp>,
-}
-
-impl Previous {
-    fn judge(
-        &self,
-        source: &Source,
-        newest: Option<Timestamp>,
-        changed_at: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Finding {
-        let secret = format!("secret {} of {}", self.position, self.of);
-        let (what, is_needed) = match (self.last, newest) {
-            (Some(last), _) if now.duration_since(last) < CALM => {
-                (format!("still matches, last {}", ago(last, now)), true)
-            }
-            (Some(last), Some(newest)) if newest > last => {
-                (format!("last matched {}", ago(last, now)), false)
-            }
-            (Some(last), _) => {
-                let last = ago(last, now);
-                (
-                    format!("last matched {last}; the newest has not matched after it"),
-                    true,
-                )
-            }
-            (None, None) => (
-                "has never matched, and neither has the newest".to_owned(),
-                true,
-            ),
-            (None, Some(_)) => {
-                let since = changed_at.map(|at| ago(at, now));
-                let since = since.unwrap_or("an unknown time".to_owned());
-                let is_young = changed_at.is_some_and(|at| now.duration_since(at) < CALM);
-                let what = format!("has never matched; the sources were last changed {since}");
-                (what, is_young)
-            }
-        };
-        if is_needed {
-            return Finding::ok(CHECK, &source.name, format!("{secret} {what}: keep it"));
-        }
-        let (drop, others) = (
-            format!(
-                "`webhookctl source rotate-secret {} --drop-previous`",
-                source.name
-            ),
-            if self.of > 2 {
-                ": this removes all secrets but the newest"
-            } else {
-                ""
-            },
-        );
-        Finding::warning(
-            CHECK,
-            &source.name,
-            format!("{secret} {what}: safe to remove"),
-            format!("{drop}{others}"),
-        )
+/// Whether a previous secret is still needed, of so many of its source.
+fn judge(source: &Source, secret: &SecretUse, of: usize) -> Finding {
+    let SecretUse { position, what, .. } = secret;
+    let secret_of = format!("secret {position} of {of} {what}");
+    if !secret.is_removable {
+        return Finding::ok(CHECK, &source.name, format!("{secret_of}: keep it"));
     }
+    let name = &source.name;
+    let drop = format!("`webhookctl source rotate-secret {name} --drop-previous`");
+    let others = match of > 2 {
+        true => ": this removes all secrets but the newest",
+        false => "",
+    };
+    Finding::warning(
+        CHECK,
+        name,
+        format!("{secret_of}: safe to remove"),
+        format!("{drop}{others}"),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::commands::doctor::finding::Level;
+    use jiff::SignedDuration;
 
     /// What is found of two secrets that last matched so many hours ago, in sources that were changed so many
     /// ago.
