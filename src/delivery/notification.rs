@@ -124,7 +124,8 @@ impl Notice {
 
     /// That a source is silent which declares its longest gap, since it was due to be activity.
     pub fn of_silence(source: &str, activity: &SourceActivity, due: Timestamp) -> Self {
-        let gap = format!("{:#}", activity.silent_after.unwrap_or_default());
+        // `1h30m`, as the operator writes it.
+        let gap = format!("{:#}", activity.silent_after.unwrap_or_default()).replace(' ', "");
         let last = activity.last_accepted_at.map(|at| format!("{at:.3}"));
         let since = match &last {
             Some(at) => format!("has sent nothing since {at}"),
@@ -243,14 +244,14 @@ mod tests {
     #[test]
     fn silence_is_told_with_its_gap_and_the_last_that_was_heard() {
         let mut activity = SourceActivity {
-            silent_after: Some(SignedDuration::from_hours(2)),
+            silent_after: Some(SignedDuration::from_mins(90)),
             ..SourceActivity::default()
         };
         let notice = Notice::of_silence("studio", &activity, Timestamp::UNIX_EPOCH);
         assert!(notice.text.contains("never sent"), "{}", notice.text);
         assert_eq!(
             event(&notice)["data"],
-            json!({"source": "studio", "last_accepted_at": null, "silent_after": "2h"})
+            json!({"source": "studio", "last_accepted_at": null, "silent_after": "1h30m"})
         );
         activity.last_accepted_at = Some("2026-11-22T10:00:00Z".parse().unwrap());
         let notice = Notice::of_silence("studio", &activity, Timestamp::UNIX_EPOCH);

@@ -21,7 +21,7 @@ const KIND: &str = "endpoint";
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// Somebody else changed it since it was read, or removed it.
-    #[error("the endpoint {0} was changed by somebody else; look at it and try again")]
+    #[error("the endpoint {0} was changed in the meantime; look at it and try again")]
     Changed(String),
     /// DynamoDB did not take it.
     #[error(transparent)]

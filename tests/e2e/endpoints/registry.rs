@@ -82,7 +82,7 @@ async fn of_two_operators_the_later_does_not_overwrite_the_earlier() {
         }
     }
     let refused = refused.expect("a conflict in one of five tries");
-    assert!(refused.contains("changed by somebody else"), "{refused}");
+    assert!(refused.contains("changed in the meantime"), "{refused}");
     endpoint.delete().await;
 }
 
