@@ -244,10 +244,14 @@ impl Screen {
         serde_json::from_value(found.unwrap()).unwrap()
     }
 
-    /// Whether the page is wider than the window.
-    pub(super) async fn scrolls_sideways(&self) -> bool {
-        let script = "return document.documentElement.scrollWidth > window.innerWidth";
-        self.run(script).await == json!(true)
+    /// What reaches beyond the right edge of the window, if the page scrolls sideways.
+    pub(super) async fn too_wide(&self) -> Vec<String> {
+        let script = "const edge = window.innerWidth;
+            if (document.documentElement.scrollWidth <= edge) return [];
+            const parts = [...document.querySelectorAll('body *')];
+            const wide = parts.filter(part => part.getBoundingClientRect().right > edge);
+            return ['the page', ...wide.map(part => part.outerHTML.slice(0, 120))].slice(0, 20)";
+        serde_json::from_value(self.run(script).await).unwrap()
     }
 
     pub(super) async fn look(&self, scheme: Scheme, width: u32) {

@@ -13,6 +13,7 @@ use browser::{Scheme, Screen};
 
 /// Enter and Escape, as [WebDriver](https://www.w3.org/TR/webdriver/#keyboard-actions) writes keys.
 const ENTER: char = '\u{e007}';
+const ESCAPE: char = '\u{e00c}';
 
 #[tokio::test]
 async fn every_screen_is_accessible_fits_and_loads_nothing_from_elsewhere() {
@@ -21,7 +22,15 @@ async fn every_screen_is_accessible_fits_and_loads_nothing_from_elsewhere() {
     let event = source.event().await;
     let screen = Screen::open(&gateway, &[]).await;
     let event = format!("/event?id={event}&source={}", source.name);
-    let screens = [("overview", "/"), ("events", "/events"), ("event", &event)];
+    let endpoint = gateway.new_endpoint(&source, &[]).await;
+    let endpoint = format!("/endpoint?id={}", endpoint.id);
+    let screens = [
+        ("overview", "/"),
+        ("events", "/events"),
+        ("event", &event),
+        ("endpoints", "/endpoints"),
+        ("endpoint", &endpoint),
+    ];
     for (name, path) in screens {
         for (scheme, mark) in [(Scheme::Light, "light"), (Scheme::Dark, "dark")] {
             for width in [1280, 360] {
@@ -33,7 +42,8 @@ async fn every_screen_is_accessible_fits_and_loads_nothing_from_elsewhere() {
                     violations.is_empty(),
                     "{name}, {mark}, {width}: {violations:#?}"
                 );
-                assert!(!screen.scrolls_sideways().await, "{name}, {width}");
+                let wide = screen.too_wide().await;
+                assert!(wide.is_empty(), "{name}, {width}: {wide:#?}");
             }
         }
     }
@@ -102,6 +112,42 @@ async fn published(gateway: &Gateway, source: &Source<'_>) -> String {
     })
     .await;
     event
+}
+
+#[tokio::test]
+async fn an_endpoint_is_paused_and_resumed_by_mouse() {
+    let gateway = Gateway::find().await;
+    let source = gateway.source(CREATIVE_FORCE, &[]).await;
+    let endpoint = gateway.new_endpoint(&source, &[]).await;
+    let screen = Screen::open(&gateway, &[]).await;
+    screen.goto(&format!("/endpoint?id={}", endpoint.id)).await;
+    for (verb, condition) in [("Pause", "paused"), ("Resume", "active")] {
+        screen.press(&format!("{verb}…")).await;
+        screen
+            .shows(
+                "#action",
+                &format!("webhookctl endpoint {}", verb.to_lowercase()),
+            )
+            .await;
+        screen.press(verb).await;
+        screen.shows("#action", "Done.").await;
+        screen.press("Close").await;
+        screen.shows("main .badge", condition).await;
+        endpoint
+            .comes_to(condition, |shown| shown["condition"] == condition)
+            .await;
+    }
+    // Escape leaves everything as it is.
+    screen.press("Pause…").await;
+    screen.shows("#action", "webhookctl endpoint pause").await;
+    screen.keys(&ESCAPE.to_string()).await;
+    screen.shows("main .badge", "active").await;
+    assert!(screen.texts("dialog[open]").await.is_empty());
+    endpoint
+        .comes_to("active", |shown| shown["condition"] == "active")
+        .await;
+    screen.assert_quiet().await;
+    screen.close().await;
 }
 
 #[tokio::test]
