@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde_json::Map;
 use serde_json::value::RawValue;
+use std::collections::BTreeSet;
 use url::Host;
 use webhook_gateway::crypto::secret::Secret;
 use webhook_gateway::delivery::http::guard::{Policy, Target};
@@ -126,6 +127,123 @@ pub(crate) fn recipe(data: &[u8]) {
         }
     }
     understood(&recipe, &headers, body);
+}
+
+/// What a template signs verifies with its secret, and with no other one. If the template has the body, no other
+/// body verifies.
+///
+/// The input is a template, the value of its headers, a URL, and a body, each ended by a zero byte.
+pub(crate) fn template(data: &[u8]) {
+    let mut parts = data.splitn(4, |byte| *byte == 0);
+    let mut part = || parts.next().unwrap_or_default();
+    let (template, value, url, body) = (part(), part(), part(), part());
+    let (Ok(template), Ok(url)) = (str::from_utf8(template), str::from_utf8(url)) else {
+        return;
+    };
+    // What is signed cannot have the header that the signature, or its time, is written to.
+    let named = template.to_ascii_lowercase();
+    if named.contains("x-signature") || named.contains("x-time") {
+        return;
+    }
+    let Some(recipe) = recipe_that_signs(template) else {
+        return;
+    };
+    let Ok(value) = HeaderValue::from_bytes(value) else {
+        return;
+    };
+    let mut headers = HeaderMap::new();
+    for name in recipe.authenticating_headers() {
+        headers.insert(name, value.clone());
+    }
+    let now = Timestamp::UNIX_EPOCH;
+    let [secret, other] = [SECRET, "another-secret"].map(|text| recipe.secret(text).unwrap());
+    let Ok(made) = recipe.sign(&post(&headers, body), &secret, url, now) else {
+        return;
+    };
+    for (name, value) in made {
+        headers.insert(name, value);
+    }
+    let verify = |body, secrets: &[Secret]| {
+        let verified = recipe.verify(&post(&headers, body), secrets, url, now);
+        verified.map(|webhook| webhook.secret())
+    };
+    let secrets = [other, secret];
+    assert_eq!(verify(body, &secrets), Ok(Some(1)), "{template:?}");
+    assert!(verify(body, &secrets[..1]).is_err(), "{template:?}");
+    if template.contains("{body}") {
+        let longer = [body, b"x"].concat();
+        assert!(verify(&longer, &secrets).is_err(), "{template:?}");
+    }
+}
+
+fn post<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Incoming<'a> {
+    Incoming {
+        method: "POST",
+        query: "",
+        headers,
+        body,
+    }
+}
+
+/// The recipe of a source whose provider signs this template, if it is one.
+fn recipe_that_signs(template: &str) -> Option<Recipe> {
+    let mut fields = Map::new();
+    let mut set = |name: &str, value: &str| fields.insert(name.to_owned(), value.into());
+    set("signature_header", "X-Signature");
+    set("signed", template);
+    if template.contains("{timestamp}") {
+        set("timestamp_header", "X-Time");
+    }
+    if template.contains("{secret}") {
+        set("auth", "hash");
+    }
+    if template.contains("{form}") {
+        set("body", "form");
+    }
+    fields.insert(
+        "event".to_owned(),
+        serde_json::json!({"type": "com.example"}),
+    );
+    Recipe::from_fields(&fields).ok()
+}
+
+/// A form is read as the URL Standard reads it: all fields are in the data of the event, in their order. Its
+/// signature is the same in whatever order the fields stand.
+pub(crate) fn form(body: &[u8]) {
+    let recipe = recipe_that_signs("{form}").unwrap();
+    let fields: Vec<_> = url::form_urlencoded::parse(body).into_owned().collect();
+    let mut headers = HeaderMap::new();
+    match recipe.content(Verified::recorded(body)) {
+        Err(_) => assert!(fields.len() > 1_000 || body.starts_with(b"\x1f\x8b")),
+        Ok(content) => {
+            let event = recipe.event(&content, &headers).unwrap();
+            let data: Map<String, serde_json::Value> =
+                serde_json::from_str(event.data.unwrap()).unwrap();
+            for (name, value) in &data {
+                let of_name = fields.iter().filter(|(field, _)| field == name);
+                let values: Vec<&str> = of_name.map(|(_, value)| value.as_str()).collect();
+                match &values[..] {
+                    [one] => assert_eq!(value, one),
+                    all => assert_eq!(value, &serde_json::json!(all)),
+                }
+            }
+            let names: BTreeSet<&String> = fields.iter().map(|(name, _)| name).collect();
+            assert_eq!(data.keys().collect::<BTreeSet<_>>(), names);
+        }
+    }
+    let mut parts: Vec<&[u8]> = body.split(|byte| *byte == b'&').collect();
+    parts.reverse();
+    let reversed = parts.join(&b'&');
+    let secret = recipe.secret(SECRET).unwrap();
+    let now = Timestamp::UNIX_EPOCH;
+    match recipe.sign(&post(&headers, body), &secret, "", now) {
+        Err(_) => assert!(fields.len() > 1_000),
+        Ok(made) => {
+            headers.extend(made);
+            let verified = recipe.verify(&post(&headers, &reversed), &[secret], "", now);
+            assert!(verified.is_ok());
+        }
+    }
 }
 
 /// The secret that no input has.

@@ -37,3 +37,13 @@ fn no_url_breaks_the_guard() {
 fn no_header_breaks_the_signatures() {
     corpus("signature", properties::signature);
 }
+
+#[test]
+fn no_template_signs_for_another_secret_or_body() {
+    corpus("template", properties::template);
+}
+
+#[test]
+fn no_form_is_read_in_another_way_than_the_url_standard_says() {
+    corpus("form", properties::form);
+}
