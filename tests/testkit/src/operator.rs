@@ -129,6 +129,13 @@ impl Operator {
         finish_with(self.start(arguments), input).await
     }
 
+    /// Runs a command line that the tool printed, with `--json`.
+    pub async fn follow(&self, command: &str, input: &str) -> CommandOutput {
+        let words = words(command);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        self.run_with(&words, input).await
+    }
+
     /// Starts the tool with `--json`.
     pub fn start(&self, arguments: &[&str]) -> Child {
         let arguments = [&["--json"], arguments].concat();
@@ -204,6 +211,25 @@ impl Operator {
         edit(outputs.as_object_mut().unwrap());
         std::fs::write(file, outputs.to_string()).unwrap();
     }
+}
+
+/// The words of a command of the tool, after its name. Only single quotes keep words together.
+fn words(command: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    for (at, part) in command.split('\'').enumerate() {
+        let mut pieces = if at % 2 == 1 {
+            vec![part]
+        } else {
+            part.split(' ').collect()
+        }
+        .into_iter();
+        words
+            .last_mut()
+            .unwrap()
+            .push_str(pieces.next().unwrap_or_default());
+        words.extend(pieces.map(str::to_owned));
+    }
+    words.split_off(1)
 }
 
 /// A running `webhookctl listen --json`.
