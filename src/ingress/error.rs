@@ -3,6 +3,7 @@
 use crate::aws::error::AwsError;
 use crate::aws::sqs::SendError;
 use crate::providers::verify::VerifyError;
+use crate::store::journal::NotKept;
 use crate::store::ledger::LedgerError;
 use crate::store::payloads::PayloadError;
 use crate::store::sources::{SourceError, SourcesError};
@@ -41,6 +42,9 @@ pub enum IngressError {
         /// `400 Bad Request`, or `403 Forbidden`.
         status: u16,
     },
+    /// `503 Service Unavailable`: a secret that is lost would be worse than a handshake that fails.
+    #[error("the handshake fails, as its secret is not kept: {0}")]
+    NotKept(#[from] NotKept),
     /// `503 Service Unavailable`: the operator has to fix the source.
     #[error("{0}")]
     SourceDisabled(#[from] SourceError),
@@ -65,7 +69,11 @@ impl IngressError {
             Self::UnknownSource(_) => 404,
             Self::Method(_) | Self::Origin(_) => 405,
             Self::Handshake { status, .. } => *status,
-            Self::SourceDisabled(_) | Self::Sources(_) | Self::Payload(_) | Self::Ledger(_) => 503,
+            Self::NotKept(_)
+            | Self::SourceDisabled(_)
+            | Self::Sources(_)
+            | Self::Payload(_)
+            | Self::Ledger(_) => 503,
         }
     }
 

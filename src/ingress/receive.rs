@@ -98,9 +98,9 @@ impl IngressFunction {
             Err(error) => (None, error),
             Ok((source, verified)) => {
                 let webhook = verified.as_ref().ok().copied();
-                let answered = handshake::answered(&name, &source, &incoming, webhook, line);
-                if let Some(answered) = answered {
-                    return Ok(answered?);
+                if let Some(answer) = handshake::answered(&name, &source, &incoming, webhook) {
+                    let offered = handshake::offered(name, request.target, &headers, received_at);
+                    return Ok(self.complete_handshake(answer?, offered, line).await?);
                 }
                 match verified {
                     Err(error) => (Some(source), error.into()),
@@ -120,7 +120,7 @@ impl IngressFunction {
         if let Some(ring) = ring(&error, &headers) {
             let rejected = Rejected {
                 source: name,
-                at: Timestamp::now(),
+                at: received_at,
                 reason: error.to_string(),
                 ring,
                 target: request.target,
@@ -172,11 +172,8 @@ impl IngressFunction {
 
     /// Keeps a request that is rejected by a source that exists: the mistake may be in its configuration.
     async fn keep_rejected(&self, rejected: Rejected, body: Vec<u8>, line: &mut RequestLine) {
-        let (patience, now) = (self.rejected_patience, Instant::now());
-        let keep = self
-            .journal
-            .keep_rejected(rejected, body, &self.payloads, patience, now);
-        if let Err(error) = keep.await {
+        let kept = self.keep(rejected, body, self.rejected_patience).await;
+        if let Err(error) = kept {
             line.not_kept(&error);
         }
     }
@@ -283,7 +280,14 @@ fn rejected_headers(recipe: Option<&Recipe>, headers: &HeaderMap) -> Vec<(String
     let of_event = recipe.map(Recipe::event_headers);
     let telling = headers.keys().filter(|name| is_telling(name));
     let names = authenticating.into_iter().flatten().chain(telling);
-    let names = names.chain(of_event.into_iter().flatten());
+    kept_headers(names.chain(of_event.into_iter().flatten()), headers)
+}
+
+/// These headers of a request, and those that every request is kept with.
+pub(super) fn kept_headers<'n>(
+    names: impl Iterator<Item = &'n HeaderName>,
+    headers: &HeaderMap,
+) -> Vec<(String, String)> {
     // A provider that signs the URL may call the gateway by another host.
     let names = names
         .map(HeaderName::as_str)

@@ -2,7 +2,7 @@
 //! after it.
 //!
 //! An answer is a pure function of the request and of its source. It calls nobody, and nothing of the
-//! request is recorded. A paused source answers too.
+//! request is recorded, but for a secret that a source waits for. A paused source answers too.
 
 use super::document::{self, Document};
 use super::json;
@@ -19,8 +19,12 @@ use subtle::ConstantTimeEq;
 /// A longer challenge is refused.
 const MAX_CHALLENGE_BYTES: usize = 1_024;
 
+/// A longer secret is refused: it would not be kept whole.
+pub const MAX_SECRET_BYTES: usize = 256;
+
 static OKTA_CHALLENGE: HeaderName = HeaderName::from_static("x-okta-verification-challenge");
-static HOOK_SECRET: HeaderName = HeaderName::from_static("x-hook-secret");
+/// The header that brings the secret of a source.
+pub static HOOK_SECRET: HeaderName = HeaderName::from_static("x-hook-secret");
 static ADOBE_CLIENT_ID: HeaderName = HeaderName::from_static("x-adobesign-clientid");
 
 /// A handshake of the field.
@@ -43,7 +47,7 @@ pub enum Handshake {
     Zoom,
     /// `GET` with `X-Okta-Verification-Challenge` is answered with its value.
     Okta,
-    /// `POST` with `X-Hook-Secret` brings the secret of a source that waits for it.
+    /// `POST` with `X-Hook-Secret` brings the secret of a source that waits for it. The operator takes it over.
     HookSecret,
     /// A body of `{"verification_token": X}` shows the secret of a source that waits for it.
     VerificationToken,
@@ -86,15 +90,15 @@ pub struct Answer {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body.
     pub body: String,
-    /// What the caller does before the answer.
+    /// What the caller does before the answer. If that fails, so does the handshake.
     pub effect: Option<Effect>,
 }
 
 /// What a handshake leaves behind. `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// The text becomes the secret of the source. If it cannot be stored, the handshake fails.
-    StoreSecret(String),
+    /// The request is kept, with the secret in its header [`HOOK_SECRET`], until the operator takes it over.
+    KeepSecret,
     /// The text is shown to the operator, who enters it at the provider and as the secret.
     ShowToken(String),
 }
@@ -114,7 +118,7 @@ impl std::fmt::Debug for VerifyToken {
 impl std::fmt::Debug for Effect {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
-            Self::StoreSecret(_) => "StoreSecret([REDACTED])",
+            Self::KeepSecret => "KeepSecret",
             Self::ShowToken(_) => "ShowToken([REDACTED])",
         })
     }
@@ -191,10 +195,7 @@ impl Recipe {
                     in_json(&json!({"verification": text}))
                 }))
             }
-            Handshake::HookSecret if is_post && facts.waits && facts.secrets.is_empty() => {
-                let value = header(incoming, &HOOK_SECRET)?;
-                Some(reply(value, secret_of_header))
-            }
+            Handshake::HookSecret if is_post && is_unsigned => self.hook_secret(incoming, facts),
             Handshake::VerificationToken if is_post && facts.waits && facts.secrets.is_empty() => {
                 let token = only_member(incoming.body, "verification_token")?;
                 Some(reply(token, |text| Answer {
@@ -231,13 +232,40 @@ impl Recipe {
             _ => &ADOBE_CLIENT_ID,
         };
         let value = incoming.headers.get(name)?;
-        let equals = |secret: &Secret| bool::from(secret.as_bytes().ct_eq(value.as_bytes()));
-        // Without a lazy `any`, as the time must not tell secrets apart.
-        let equal = secrets
-            .iter()
-            .fold(false, |found, secret| found | equals(secret));
-        equal.then(|| (name.clone(), value.clone()))
+        has_secret(secrets, value.as_bytes()).then(|| (name.clone(), value.clone()))
     }
+
+    /// The answer to a provider that offers a secret: a source that waits for one keeps it, and any other
+    /// one repeats none but its own.
+    fn hook_secret(&self, incoming: &Incoming<'_>, facts: Facts<'_>) -> Option<Reply> {
+        let offered = header(incoming, &HOOK_SECRET)?;
+        let waits = facts.waits && facts.secrets.is_empty();
+        let usable = offered.and_then(|text| {
+            let value = HeaderValue::from_str(&text).map_err(|_| 400_u16)?;
+            let secret = self.secret(&text).map_err(|_| 400_u16)?;
+            let is_fit = text.len() <= MAX_SECRET_BYTES && !text.contains(char::is_control);
+            is_fit.then_some((value, secret)).ok_or(400)
+        });
+        let (value, secret) = match usable {
+            Ok(usable) => usable,
+            Err(status) => return waits.then_some(Reply::Refused(status)),
+        };
+        if !waits && !has_secret(facts.secrets, secret.as_bytes()) {
+            return None;
+        }
+        Some(Reply::Answer(Answer {
+            headers: vec![(HOOK_SECRET.clone(), value)],
+            body: String::new(),
+            effect: waits.then_some(Effect::KeepSecret),
+        }))
+    }
+}
+
+/// Whether a text is one of the secrets. Without a lazy `any`, as the time must not tell secrets apart.
+fn has_secret(secrets: &[Secret], text: &[u8]) -> bool {
+    let equals = |secret: &Secret| bool::from(secret.as_bytes().ct_eq(text));
+    let secrets = secrets.iter();
+    secrets.fold(false, |found, secret| found | equals(secret))
 }
 
 /// The challenge of a request, or why it is refused.
@@ -318,17 +346,6 @@ fn zoom(incoming: &Incoming<'_>, webhook: Verified<'_>, secrets: &[Secret]) -> O
         let encrypted = hex::encode(tag.as_bytes());
         in_json(&json!({"plainToken": text, "encryptedToken": encrypted}))
     }))
-}
-
-fn secret_of_header(text: &str) -> Answer {
-    let echoed = HeaderValue::from_str(text)
-        .ok()
-        .map(|value| (HOOK_SECRET.clone(), value));
-    Answer {
-        headers: echoed.into_iter().collect(),
-        body: String::new(),
-        effect: Some(Effect::StoreSecret(text.to_owned())),
-    }
 }
 
 /// Whether it is a test that a provider is known to send: of `HiBob` a text, as such or in JSON; of

@@ -7,7 +7,6 @@
 )]
 
 mod aws_rules;
-mod cases;
 mod consumers;
 mod corpus;
 mod delivery;

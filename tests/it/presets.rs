@@ -4,72 +4,17 @@
 //!
 //! Each case is a source of its own, so that none is a duplicate of another one.
 
-use crate::cases::{Case, cases, event_of, preset_of};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use testkit::aws::{Aws, Message};
+use testkit::cases::{Tried, cases, event_of};
 use testkit::cloudevents::assert_strict;
 use testkit::function::{Answer, Function};
 use testkit::webhook::{creative_force, request, sign, signed};
 use webhook_gateway::providers::presets;
-use webhook_gateway::providers::recipe::Recipe;
-use webhook_gateway::store::sources::Source;
 
 /// The most bytes of sources that one process gets: Secrets Manager takes 65,536.
 const MAX_SOURCES: usize = 50_000;
-
-/// A case as a source of its own.
-struct Tried {
-    name: String,
-    entry: Value,
-    case: Case,
-}
-
-impl Tried {
-    fn of(preset: &'static str, number: usize, case: Case) -> Self {
-        let mut entry = json!({"provider": preset, "secrets": case.secrets});
-        if preset_of(preset)["handshake"] == "hub" {
-            entry["verify_token"] = json!("a-token");
-        }
-        let mut tried = Self {
-            name: format!("{preset}-{number}"),
-            entry,
-            case,
-        };
-        if tried.recipe().signs_url() {
-            let url = tried.case.public_url.as_ref().unwrap_or(&tried.case.url);
-            tried.entry["public_url"] = json!(url);
-        }
-        tried
-    }
-
-    /// The recipe of its source, whatever its secrets are.
-    fn recipe(&self) -> Recipe {
-        let mut fields: Map<String, Value> = self.entry.as_object().unwrap().clone();
-        fields.remove("secrets");
-        let provider = fields.remove("provider").unwrap();
-        Recipe::of_source(provider.as_str().unwrap(), &fields).unwrap()
-    }
-
-    /// The status of the answer. Only a POST is a webhook, and a source without a usable secret is disabled.
-    fn status(&self) -> u16 {
-        let recipe = self.recipe();
-        match Source::parse(&self.name, &self.entry) {
-            _ if self.case.method != "POST" => 405,
-            Err(_) => 503,
-            Ok(_) if !self.is_authentic() => 401,
-            Ok(_) => recipe.response().map_or(200, |response| response.status),
-        }
-    }
-
-    fn is_authentic(&self) -> bool {
-        self.case.expect["verified"] == true
-    }
-
-    fn expected(&self, field: &str) -> Option<&str> {
-        self.case.expect[field].as_str()
-    }
-}
 
 /// All cases, in parts that fit into one document of sources.
 fn parts() -> Vec<Vec<Tried>> {
@@ -80,7 +25,7 @@ fn parts() -> Vec<Vec<Tried>> {
             .into_iter()
             .enumerate()
         {
-            let tried = Tried::of(name, number, case);
+            let tried = Tried::of(name, format!("{name}-{number}"), case);
             bytes += tried.name.len() + tried.entry.to_string().len() + 8;
             if bytes > MAX_SOURCES {
                 bytes = 0;

@@ -1,5 +1,6 @@
 //! The cost of a rejected request, and the time that its sender waits, with the real binary.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::time::Instant;
 use testkit::aws::Aws;
@@ -201,6 +202,27 @@ async fn only_the_newest_hundred_of_a_day_are_kept() {
         .find(|item| item["id"]["S"] == "count")
         .unwrap();
     assert_eq!(count["count"]["N"], "150");
+}
+
+#[tokio::test]
+async fn a_request_is_kept_with_the_time_at_which_it_was_received() {
+    let aws = Aws::start().await;
+    let mut function = aws.ingress().await;
+    let now = || Timestamp::now().as_millisecond();
+    let begun = now();
+    let received_at = begun - 600_000;
+    for time in [json!(received_at), Value::Null] {
+        let mut event = forged("studio", "{}");
+        event["requestContext"]["timeEpoch"] = time;
+        refused(&mut function, &event, 401).await;
+    }
+    let items = aws.noted("rejected#").await;
+    let at = items.iter().filter_map(|item| item["at"]["N"].as_str());
+    let mut at: Vec<i64> = at.map(|at| at.parse().unwrap()).collect();
+    at.sort_unstable();
+    assert_eq!(at[0], received_at);
+    // Without a time, it is that of the function.
+    assert!(begun <= at[1] && at[1] <= now(), "{at:?}");
 }
 
 #[tokio::test]

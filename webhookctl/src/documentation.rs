@@ -223,7 +223,7 @@ fn providers() -> String {
             preset.name,
             cell(&preset.title),
             cell(&preset.authentication),
-            preset.handshake.as_deref().unwrap_or("–"),
+            preset.handshake.unwrap_or("–"),
             preset.evidence
         );
     }

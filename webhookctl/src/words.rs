@@ -107,7 +107,7 @@ pub(crate) fn handshake(handshake: &Handshake) -> String {
         }
         Handshake::Okta => "GET with X-Okta-Verification-Challenge is answered with its value",
         Handshake::HookSecret => {
-            "not answered: the gateway cannot store the secret that the provider sends"
+            "POST with X-Hook-Secret is answered with the same, while the source waits for its secret"
         }
         Handshake::VerificationToken => {
             "POST {\"verification_token\": X} is answered, while the source waits for its secret"

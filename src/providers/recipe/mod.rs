@@ -23,6 +23,7 @@ use super::mapping::{BodyKind, Content, Mapping};
 use super::reference::{EventTemplate, Place};
 use super::{NormalizeError, Normalized, Verified, presets};
 use crate::crypto::secret::{Secret, trimmed};
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
 use std::str::FromStr;
@@ -236,6 +237,12 @@ impl Recipe {
         names.sort_by_key(|name| name.as_str());
         names.dedup();
         names
+    }
+
+    /// Whether a rejected request is kept without what authenticates it: a password, or a token after it, may be
+    /// that of another service, and even its hash could be guessed.
+    pub fn is_kept_without_credentials(&self) -> bool {
+        self.scheme.headers().contains(&&AUTHORIZATION)
     }
 
     /// The headers that the event is made of. A webhook is recorded with them.

@@ -8,22 +8,11 @@ use crate::providers::{Incoming, Verified};
 use http::{HeaderMap, HeaderName};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use testkit::cases::preset_with;
 
 /// The recipe of a source with this handshake: of a preset that has it, if there is one.
 fn recipe_with(handshake: &str, verify_token: Option<&str>) -> Recipe {
-    let preset = match handshake {
-        "challenge" => "dropbox",
-        "hub" => "meta",
-        "validation-token" => "microsoft-graph",
-        "slack" => "slack",
-        "zoom" => "zoom",
-        "okta" => "okta",
-        "hook-secret" => "asana",
-        "verification-token" => "notion",
-        "header-echo" => "acrobat-sign",
-        "ping" => "hibob",
-        _ => "custom",
-    };
+    let preset = preset_with(handshake);
     let fields = match (preset, handshake) {
         ("custom", handshake) => json!({
             "signature_header": "X-Signature", "event": {"type": "com.example"},
@@ -83,9 +72,10 @@ fn is_as_expected(outcome: &Outcome, expected: &Value) -> bool {
     let is_answered = expected["answered"] == true;
     match outcome {
         Outcome::Replied(Reply::Answer(answer)) => {
+            let kept = || answer.headers[0].1.to_str().unwrap();
             let effect = match &answer.effect {
                 None => json!({}),
-                Some(Effect::StoreSecret(text)) => json!({"stores": text}),
+                Some(Effect::KeepSecret) => json!({"keeps": kept()}),
                 Some(Effect::ShowToken(text)) => json!({"shows": text}),
             };
             let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
@@ -94,7 +84,7 @@ fn is_as_expected(outcome: &Outcome, expected: &Value) -> bool {
                 && has_headers(&headers_of(answer), &expected["headers"])
                 && expected.get("body").is_none_or(|text| *text == answer.body)
                 && expected.get("json").is_none_or(|json| *json == body)
-                && expected.get("stores") == effect.get("stores")
+                && expected.get("keeps") == effect.get("keeps")
                 && expected.get("shows") == effect.get("shows")
         }
         Outcome::Replied(Reply::Refused(refusal)) => {
@@ -214,7 +204,9 @@ fn a_handshake_has_its_methods_and_no_other() {
     }
     let token = br#"{"verification_token":"a"}"#;
     for method in ["GET", "HEAD", "PUT"] {
-        assert_eq!(reply("hook-secret", (method, "", b""), None, true), None);
+        for waits in [true, false] {
+            assert_eq!(reply("hook-secret", (method, "", b""), None, waits), None);
+        }
         assert_eq!(
             reply("verification-token", (method, "", token), None, true),
             None
@@ -251,11 +243,13 @@ fn a_secret_is_taken_only_while_the_source_waits_and_has_none() {
     let token = br#"{"verification_token":"a"}"#;
     for (handshake, body) in [("hook-secret", &b""[..]), ("verification-token", token)] {
         let request = ("POST", "", body);
-        assert!(
-            reply(handshake, request, None, true).is_some(),
-            "{handshake}"
-        );
-        assert_eq!(reply(handshake, request, None, false), None, "{handshake}");
+        let taken = reply(handshake, request, None, true);
+        let Some(Reply::Answer(Answer {
+            effect: Some(_), ..
+        })) = taken
+        else {
+            panic!("{handshake}: {taken:?}");
+        };
         let recipe = recipe_with(handshake, None);
         let secrets = [Secret::new("a").unwrap()];
         let headers = HeaderMap::from_iter([(
@@ -275,6 +269,19 @@ fn a_secret_is_taken_only_while_the_source_waits_and_has_none() {
         };
         assert_eq!(recipe.answer(&incoming, facts), None, "{handshake}");
     }
+}
+
+#[test]
+fn a_secret_of_the_source_is_repeated_and_kept_by_nobody() {
+    // The second of the secrets is in the header.
+    let request = ("POST", "", &b""[..]);
+    let Some(Reply::Answer(answer)) = reply("hook-secret", request, None, false) else {
+        panic!("it is not repeated");
+    };
+    assert_eq!(headers_of(&answer)["x-hook-secret"], "a-secret");
+    assert_eq!(answer.effect, None);
+    assert_eq!(reply("hook-secret", request, Some(1), false), None);
+    assert_eq!(reply("verification-token", request, None, false), None);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The newest rejected requests of each source and day: a ring of a hundred for those that may be genuine,
 //! and one for those without a signature that could be right. Therefore a wrong secret on our own side loses
-//! nothing.
+//! nothing. Handshakes that offer a secret have a third ring.
 //!
 //! To keep a request costs two write units whatever its size: one counts it, one holds it. A body for which a
 //! write unit has no room goes to the payload bucket. Each copy of the function keeps a hundred of a source
@@ -15,6 +15,7 @@ use crate::aws::dynamodb::{
 };
 use crate::aws::error::AwsError;
 use crate::crypto::mac::{Digest256, sha256};
+use crate::providers::handshake;
 use crate::store::deflate::{deflate, inflate};
 use crate::store::ledger::StoredBody;
 use crate::store::payloads::{PayloadError, Payloads};
@@ -57,13 +58,19 @@ const MAX_VALUE: usize = 400;
 /// So much is kept of all headers, which leaves room for the rest of the item.
 const MAX_HEADERS: usize = 512;
 
+// A secret that is offered is kept whole.
+const _: () = assert!(handshake::MAX_SECRET_BYTES <= MAX_VALUE);
+
 /// So much of the path and the query is kept.
 const MAX_TARGET: usize = 120;
+
+/// What the places of handshakes begin with.
+const HANDSHAKE: &str = "handshake-";
 
 /// So much of the reason is kept.
 const MAX_REASON: usize = 160;
 
-/// A request that was rejected.
+/// A request that was rejected, or offers a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
     /// The name of its source.
@@ -87,12 +94,14 @@ pub enum Ring {
     Signed,
     /// Requests without one. Anybody can send them: they push out no signed one.
     Unsigned,
+    /// Handshakes that offer a secret to a source that waits for it. Only other ones push them out.
+    Handshakes,
 }
 
 /// One that is kept, but for its headers and its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptRejected {
-    /// `<source>/<day>/<place>/<ms>`: a place is taken by another after a hundred more.
+    /// `<source>/<day>/<place>/<ms>`: a place is taken by another after a hundred more of its ring.
     pub id: String,
     /// The name of its source.
     pub source: String,
@@ -252,7 +261,8 @@ impl Journal {
         // Those which count them are none of them.
         let kept = items.iter().filter_map(|item| read(item, source, day));
         let mut kept: Vec<_> = kept.collect();
-        kept.sort_by_key(|request| std::cmp::Reverse(request.at));
+        // Of several in one millisecond, the later one has the higher place, unless the ring begins anew.
+        kept.sort_by(|one, other| (other.at, &other.id).cmp(&(one.at, &one.id)));
         Ok(kept)
     }
 
@@ -307,6 +317,11 @@ impl Journal {
 }
 
 impl KeptRejected {
+    /// Whether it is a handshake that offers a secret. It was not rejected.
+    pub fn is_handshake(&self) -> bool {
+        self.place().starts_with(HANDSHAKE)
+    }
+
     /// Its place among those of its source and day.
     fn place(&self) -> &str {
         self.id.split('/').nth(2).unwrap_or_default()
@@ -372,6 +387,7 @@ impl Ring {
         match self {
             Self::Signed => "count",
             Self::Unsigned => "unsigned-count",
+            Self::Handshakes => "handshake-count",
         }
     }
 
@@ -381,6 +397,7 @@ impl Ring {
         match self {
             Self::Signed => format!("{place:03}"),
             Self::Unsigned => format!("unsigned-{place:03}"),
+            Self::Handshakes => format!("{HANDSHAKE}{place:03}"),
         }
     }
 }
@@ -614,12 +631,14 @@ mod tests {
             let places = (1..=250).map(|count| ring.place(count));
             places.collect::<std::collections::BTreeSet<_>>()
         };
-        let (signed, unsigned) = (places(Ring::Signed), places(Ring::Unsigned));
-        assert_eq!((signed.len(), unsigned.len()), (100, 100));
-        assert!(signed.is_disjoint(&unsigned));
-        for ring in [Ring::Signed, Ring::Unsigned] {
-            assert!(!signed.contains(ring.counter()) && !unsigned.contains(ring.counter()));
+        let rings = [Ring::Signed, Ring::Unsigned, Ring::Handshakes];
+        let mut all = std::collections::BTreeSet::from(rings.map(|ring| ring.counter().to_owned()));
+        assert_eq!(all.len(), 3);
+        for ring in rings {
+            assert_eq!(places(ring).len(), 100, "{ring:?}");
+            all.extend(places(ring));
         }
+        assert_eq!(all.len(), 303);
     }
 
     #[tokio::test(start_paused = true)]

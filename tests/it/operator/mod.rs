@@ -16,6 +16,7 @@ mod replay_interrupted;
 mod since;
 mod source;
 mod source_diagnose;
+mod source_handshake;
 mod status;
 mod subscription;
 mod support;

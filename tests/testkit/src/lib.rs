@@ -10,6 +10,7 @@
 )]
 
 pub mod aws;
+pub mod cases;
 pub mod cloudevents;
 pub mod cpu;
 pub mod delivery;

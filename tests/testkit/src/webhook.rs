@@ -31,7 +31,7 @@ pub fn signed(source: &str, body: &str) -> Value {
     )
 }
 
-/// The invocation for any request.
+/// The invocation for any request, which came in now.
 pub fn request(method: &str, source: &str, body: &str, headers: &[(&str, &str)]) -> Value {
     let path = format!("/webhooks/{source}");
     let mut all =
@@ -54,7 +54,7 @@ pub fn request(method: &str, source: &str, body: &str, headers: &[(&str, &str)])
             "requestId": "JKJaXmPLvHcESHA",
             "routeKey": "ANY /webhooks/{source+}",
             "stage": "$default",
-            "timeEpoch": 1_790_000_000_000_i64,
+            "timeEpoch": jiff::Timestamp::now().as_millisecond(),
         },
         "body": body,
         "isBase64Encoded": false,

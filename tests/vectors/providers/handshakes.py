@@ -2,7 +2,7 @@
 
 `answered` says that the handshake is answered, with the `status`, the `headers` (others may stand beside them)
 and the `body`, or the `json` where only the value counts. Otherwise the request takes the way of every webhook; a
-`status` says how that ends where it is certain. `stores` is the secret that the source keeps from then on, and
+`status` says how that ends where it is certain. `keeps` is the secret that is kept for the operator, and
 `shows` is the text that the operator sees. Nothing is recorded, unless `recorded` says so. A source that is
 `waiting` has no secret yet.
 """
@@ -559,7 +559,8 @@ def handshakes():
     )
 
     given = "b537207f20cbfa02357cf448134da559e8bd39d61597dcd5631b8012eae53e81"
-    taken = {"answered": True, "status": 200, "headers": [["x-hook-secret", given]], "stores": given}
+    repeated = {"answered": True, "status": 200, "headers": [["x-hook-secret", given]]}
+    taken = repeated | {"keeps": given}
     waiting = {"secrets": [], "waiting": True}
     add(
         "hook-secret",
@@ -602,8 +603,44 @@ def handshakes():
         waiting=False,
         expect=NONE,
     )
+    other = "0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9"
+    add(
+        "hook-secret",
+        "the secret of the source again",
+        "the provider did not get the first answer",
+        "POST",
+        "",
+        [JSON, ["X-Hook-Secret", given]],
+        secrets=[other, given],
+        expect=repeated,
+    )
+    for name, why, value in [
+        ("a secret that begins with that of the source", "it is another one", given + "0"),
+        ("the beginning of the secret of the source", "it is another one", given[:-1]),
+    ]:
+        add(
+            "hook-secret",
+            name,
+            why,
+            "POST",
+            "",
+            [JSON, ["X-Hook-Secret", value]],
+            secrets=[given],
+            expect=UNAUTHENTIC,
+        )
+    add(
+        "hook-secret",
+        "256 bytes",
+        "it is kept whole",
+        "POST",
+        "",
+        [JSON, ["X-Hook-Secret", "x" * 256]],
+        **waiting,
+        expect={"answered": True, "status": 200, "headers": [["x-hook-secret", "x" * 256]], "keeps": "x" * 256},
+    )
     for name, why, value in [
         ("empty", "an empty secret verifies nothing", ""),
+        ("257 bytes", "it would not be kept whole", "x" * 257),
         ("1,025 bytes", "it is longer than 1 KB", "x" * 1025),
         ("a tab", "it has a control character", "a\tb"),
     ]:

@@ -7,23 +7,25 @@ mod bodies;
 mod candidates;
 mod change;
 mod observed;
+mod offers;
 mod secrets;
 #[cfg(test)]
 mod tests;
 mod urls;
 
+pub(crate) use offers::{Offer, Offers};
 pub(crate) use urls::host;
 
 use crate::settings::Setting;
 use change::Change;
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING};
+use http::header::CONTENT_ENCODING;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use webhook_gateway::crypto::secret::Secret;
 use webhook_gateway::providers::Incoming;
-use webhook_gateway::providers::recipe::{Kind, Recipe, Scheme, SecretError, TokenPlace};
+use webhook_gateway::providers::recipe::{Kind, Recipe, Scheme, SecretError};
 use webhook_gateway::providers::verify::VerifyError;
 
 /// A rejected request, as far as it was kept.
@@ -205,14 +207,10 @@ fn left(suspect: &Suspect<'_>, request: &Request) -> Vec<String> {
     if let Some(changed) = lost(request) {
         left.push(changed);
     }
-    let is_in_authorization = match recipe.scheme() {
-        Scheme::Basic => true,
-        Scheme::Token(TokenPlace::Header { name, .. }) => *name == AUTHORIZATION,
-        _ => false,
-    };
-    if is_in_authorization {
+    if recipe.is_kept_without_credentials() {
         left.push(
-            "the gateway keeps no value of the header Authorization: what it held cannot be tried"
+            "the gateway keeps no value of the header Authorization: what it held can neither be tried nor \
+             released. Once the secret is right, the provider has to send the webhook again"
                 .to_owned(),
         );
     } else if observed::signatures(&request.headers, &[]).is_empty()
@@ -227,10 +225,15 @@ fn left(suspect: &Suspect<'_>, request: &Request) -> Vec<String> {
     }
     let count = suspect.secrets.len();
     if count == 0 {
-        left.push(format!(
-            "the source has no secret: `webhookctl source rotate-secret {name} --secret-stdin` gives it the \
-             provider's"
-        ));
+        left.push(match suspect.is_offered_secrets() {
+            true => "the source has no secret, and no handshake that was kept brought the one that signed the \
+                     request: create the webhook at the provider again, while the source waits"
+                .to_owned(),
+            false => format!(
+                "the source has no secret: `webhookctl source rotate-secret {name} --secret-stdin` gives it \
+                 the provider's"
+            ),
+        });
     }
     let is_by_key = match recipe.scheme() {
         Scheme::Signed(signing) => matches!(signing.kind, Kind::PublicKey(_)),

@@ -87,14 +87,23 @@ impl Sent {
     }
 }
 
+/// A request that a provider signed with a secret.
+pub(super) fn sent_by(provider: &'static str, secret: &'static str) -> Request {
+    let sent = Sent {
+        secret,
+        ..sent(provider)
+    };
+    sent.request()
+}
+
 /// The parts of a source's entry.
-struct Configured {
+pub(super) struct Configured {
     provider: String,
     fields: Map<String, Value>,
     secrets: Vec<String>,
 }
 
-fn configured(entry: &Value) -> Configured {
+pub(super) fn configured(entry: &Value) -> Configured {
     let entry = entry.as_object().unwrap();
     let secrets = entry.get("secrets").and_then(Value::as_array);
     let secrets = secrets.into_iter().flatten().filter_map(Value::as_str);
@@ -106,7 +115,7 @@ fn configured(entry: &Value) -> Configured {
 }
 
 impl Configured {
-    fn suspect(&self) -> Suspect<'_> {
+    pub(super) fn suspect(&self) -> Suspect<'_> {
         Suspect {
             name: "shop",
             provider: &self.provider,

@@ -39,7 +39,7 @@ pub(crate) struct ProviderDetails {
     pub(crate) title: String,
     pub(crate) authentication: String,
     authenticity: Option<&'static str>,
-    pub(crate) handshake: Option<String>,
+    pub(crate) handshake: Option<&'static str>,
     pub(crate) evidence: &'static str,
     not_covered_by_the_signature: Vec<String>,
     dedupe: Option<&'static str>,
@@ -105,10 +105,7 @@ impl ProviderDetails {
             title,
             authentication: words::authentication(&recipe),
             authenticity: valid.map(|recipe| words::authenticity(recipe.authenticity())),
-            handshake: handshake.map(|handshake| match handshake {
-                Handshake::HookSecret => format!("{} (not answered)", handshake.name()),
-                handshake => handshake.name().to_owned(),
-            }),
+            handshake: handshake.map(Handshake::name),
             evidence: evidence.name(),
             not_covered_by_the_signature: words::headers(
                 &valid.map(Recipe::uncovered_headers).unwrap_or_default(),
@@ -170,7 +167,7 @@ mod tests {
             (Some("by the body"), None)
         );
         let meta = ProviderDetails::of(presets::find("meta").unwrap());
-        assert_eq!(meta.handshake.as_deref(), Some("hub"));
+        assert_eq!(meta.handshake, Some("hub"));
     }
 
     #[test]

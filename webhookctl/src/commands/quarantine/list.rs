@@ -12,8 +12,8 @@ use std::num::NonZeroUsize;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --json: {\"id\": …, \"source\": …, \"at\": …, \"state\": …, \"reason\": …, \"released_as\": …} for each.
-The state is quarantined, accepted, released (as the event in \"released_as\"), rejected, or forgotten (the
-ledger no longer has it).
+The state is quarantined, accepted, released (as the event in \"released_as\"), rejected, forgotten (the
+ledger no longer has it), or handshake (it offered a secret: see `webhookctl source diagnose`).
 
 Examples:
   webhookctl quarantine list --source studio

@@ -29,7 +29,8 @@ A quarantined webhook was answered 2xx: its provider does not send it again. `we
 it. With --rejected, the commands are about requests that were rejected for their signature, or because their
 source was disabled. For each source and day, the gateway keeps the newest 100 of these with a signature and
 the newest 100 without for 7 days, in case the configuration was wrong. It keeps only a part of a flood: after
-100 requests, each copy of the function keeps one per second.
+100 requests, each copy of the function keeps one per second. Handshakes that offered a secret to a waiting
+source are kept in the same way, and are listed, but never released.
 
 Examples:
   webhookctl quarantine list
@@ -107,6 +108,7 @@ impl QuarantineRow {
     /// The row of a rejected request.
     fn rejected(kept: &KeptRejected) -> Self {
         let state = match kept.released_as {
+            _ if kept.is_handshake() => "handshake",
             Some(_) => "released",
             None => "rejected",
         };

@@ -208,10 +208,13 @@ pub(crate) async fn run(arguments: Release, stack: &Stack, output: &Output) -> R
     // they came.
     if arguments.which.rejected {
         let journal = stack.journal()?;
-        let kept = match &*arguments.ids {
+        let mut kept = match &*arguments.ids {
             [] => rejected::kept(&arguments.which, &journal, stack, output).await?,
             ids => rejected::these(ids, &arguments.which, &journal).await?,
         };
+        if arguments.ids.is_empty() {
+            kept.retain(|kept| !kept.is_handshake());
+        }
         for kept in kept.into_iter().rev() {
             outcomes.add(releaser.rejected(&kept, &journal).await?)?;
         }
@@ -336,10 +339,22 @@ impl Releaser {
         if let Some(event) = &kept.released_as {
             return Ok(Released::before(&kept.id, Some(event.clone())));
         }
+        if kept.is_handshake() {
+            return Ok(Released::kept(
+                &kept.id,
+                "it is a handshake, and no webhook",
+            ));
+        }
         let source = match self.source(&kept.source) {
             Ok(source) => source,
             Err(error) => return Ok(Released::kept(&kept.id, error)),
         };
+        let is_signed = source.authentication != Authentication::Unsigned;
+        if is_signed && source.recipe.is_kept_without_credentials() {
+            let reason = "the gateway keeps no value of the header Authorization: the provider has to send the \
+                          webhook again";
+            return Ok(Released::kept(&kept.id, reason));
+        }
         let headers = header_map(request.headers.iter().map(|(name, value)| (name, value)));
         let payload_url = match source.recipe.signs_url() {
             true => self.payload_url(&kept.source)?,

@@ -121,6 +121,7 @@ pub(crate) async fn run(arguments: Create, stack: &Stack, output: &Output) -> Re
     note_short(&source, output);
     note_cautions(&source.recipe, output);
     note_setup(&arguments.provider, &url, output);
+    note_signed_url(&name, &source.recipe, &url, output);
     // The secret is shown first, even if watching the source then fails.
     tell(
         output,
@@ -175,6 +176,17 @@ fn note_setup(provider: &str, url: &str, output: &Output) {
     };
     let steps = providers::setup(&about.setup, url);
     output.note(&format!("at {}:\n{}", about.title, steps.join("\n")));
+}
+
+/// Notes that the provider signs its URL, unless a URL is set.
+fn note_signed_url(name: &str, recipe: &Recipe, payload_url: &str, output: &Output) {
+    if recipe.signs_url() && recipe.url(payload_url) == payload_url {
+        output.note(&format!(
+            "the provider signs the URL that it calls, and the source expects {payload_url}. If the provider \
+             calls another one, such as a domain of your own before the gateway, set it: `webhookctl source \
+             update {name} --set public_url=URL`"
+        ));
+    }
 }
 
 #[cfg(test)]

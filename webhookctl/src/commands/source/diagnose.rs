@@ -1,14 +1,15 @@
 //! `webhookctl source diagnose`: why a request was rejected, and the command that repairs the source.
 
-use super::entry;
+use super::{entry, handshake};
 use crate::commands::quarantine::rejected;
-use crate::diagnose::{self, Diagnosis, Request, Suspect, host};
+use crate::diagnose::{self, Diagnosis, Offers, Request, Suspect, host};
 use crate::document::Document;
 use crate::output::Output;
 use crate::stack::Stack;
 use crate::{Result, settings, time};
 use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
@@ -19,6 +20,9 @@ use webhook_gateway::store::sources::{Authentication, Source, SourceError};
 /// The journal keeps a rejected request for this long.
 const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// The most rejected requests that are tried with the secrets of handshakes.
+const MOST_TRIED: usize = 200;
+
 /// Explains why a rejected request was rejected, and prints the command with which it verifies.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -28,6 +32,10 @@ texts and URLs, the presets of other providers, the tolerance of the timestamp, 
 body on its way. Each explanation was tried: after the printed command, the same request verifies, and
 `webhookctl quarantine release --rejected` accepts it. The command changes nothing itself. It fails if no
 explanation fits, and names the causes that are left.
+
+A provider such as Asana offers its secret in a handshake, which the gateway keeps while the source waits for
+a secret. The secrets of all these handshakes are tried with all rejected requests. Anybody can offer a
+secret: of several that verify requests, the command prefers none, and shows when each came.
 
 With --json: {\"request\": …, \"source\": …, \"at\": …, \"reason\": …, \"findings\": [{\"causes\": […],
 \"what\": …, \"command\": …, \"to_do\": …}], \"left\": […]}. A finding without a command is one that no
@@ -78,11 +86,6 @@ pub(crate) async fn run(arguments: Diagnose, stack: &Stack, output: &Output) -> 
         .into());
     }
     let journal = stack.journal()?;
-    let kept = match &arguments.request {
-        Some(id) => of_source(rejected::one(id, &journal).await?, name)?,
-        None => newest(name, &journal).await?,
-    };
-    let request = read(&kept, &journal, stack).await?;
     let tried_secret = match arguments.secret_stdin {
         true => Some(entry::read_secret()?),
         false => None,
@@ -100,12 +103,32 @@ pub(crate) async fn run(arguments: Diagnose, stack: &Stack, output: &Output) -> 
         tried_url: arguments.url.as_deref(),
         hosts: &hosts,
     };
+    let one = match &arguments.request {
+        Some(id) => Some(of_source(rejected::one(id, &journal).await?, name)?),
+        None => None,
+    };
+    let offered = match suspect.is_offered_secrets() {
+        true => offered(&suspect, one.as_ref(), &journal, stack).await?,
+        false => None,
+    };
+    let (kept, diagnosis) = match offered {
+        Some(found) => found,
+        None => {
+            let kept = match one {
+                Some(kept) => kept,
+                None => newest(name, &journal).await?,
+            };
+            let request = read(&kept, &journal, stack).await?;
+            let diagnosis = diagnose::diagnose(&suspect, &request);
+            (kept, diagnosis)
+        }
+    };
     let diagnosed = Diagnosed {
         request: kept.id.clone(),
         source: name.clone(),
         at: time::shown(kept.at.as_millisecond()),
         reason: kept.reason.clone(),
-        diagnosis: diagnose::diagnose(&suspect, &request),
+        diagnosis,
     };
     match output.json {
         true => output.json(&diagnosed)?,
@@ -138,20 +161,92 @@ impl Diagnosed {
 }
 
 fn of_source(kept: KeptRejected, name: &str) -> Result<KeptRejected> {
-    match kept.source == name {
-        true => Ok(kept),
-        false => Err(format!("the request {} is of the source {}", kept.id, kept.source).into()),
+    if kept.source != name {
+        return Err(format!("the request {} is of the source {}", kept.id, kept.source).into());
     }
+    match kept.is_handshake() {
+        true => Err(format!(
+            "{} is a handshake, and was not rejected: without --request, its secret is tried with all \
+             requests that were",
+            kept.id
+        )
+        .into()),
+        false => Ok(kept),
+    }
+}
+
+/// What the secrets of kept handshakes verify, if they verify anything: the newest request that they verify,
+/// of one or of all.
+async fn offered(
+    suspect: &Suspect<'_>,
+    one: Option<&KeptRejected>,
+    journal: &Journal,
+    stack: &Stack,
+) -> Result<Option<(KeptRejected, Diagnosis)>> {
+    let kept = unreleased(suspect.name, journal).await?;
+    let (handshakes, rejected): (Vec<_>, Vec<_>) =
+        kept.into_iter().partition(KeptRejected::is_handshake);
+    let mut offers = Vec::new();
+    for kept in &handshakes {
+        // Another one may take its place meanwhile.
+        offers.extend(handshake::offer(kept, journal).await.ok());
+    }
+    let Some(mut offers) = Offers::of(suspect, offers) else {
+        return Ok(None);
+    };
+    let mut newest = None;
+    for kept in one
+        .into_iter()
+        .chain(rejected.iter().filter(|_| one.is_none()))
+        .take(MOST_TRIED)
+    {
+        let Ok(request) = read(kept, journal, stack).await else {
+            continue;
+        };
+        if offers.verify(suspect, &request) {
+            newest.get_or_insert(kept);
+        }
+    }
+    let diagnosis = Diagnosis {
+        findings: offers.findings(suspect.name),
+        left: Vec::new(),
+    };
+    match newest {
+        None if rejected.is_empty() && !handshakes.is_empty() => Err(format!(
+            "the source {} kept handshakes ({}), and has rejected no request yet: as soon as the provider \
+             sends a webhook, this command finds out whose secret verifies it",
+            suspect.name,
+            handshakes.len()
+        )
+        .into()),
+        newest => Ok(newest.map(|kept| (kept.clone(), diagnosis))),
+    }
+}
+
+/// All requests that were not released yet, handshakes included, the newest first.
+async fn unreleased(name: &str, journal: &Journal) -> Result<Vec<KeptRejected>> {
+    let mut all = Vec::new();
+    for day in newest_days() {
+        all.extend(journal.rejected(name, day).await?);
+    }
+    all.retain(|kept| kept.released_as.is_none());
+    Ok(all)
+}
+
+/// The days of which requests are kept, the newest first.
+fn newest_days() -> Vec<Date> {
+    let now = Timestamp::now();
+    let mut days: Vec<_> = days(now - KEPT, now).collect();
+    days.reverse();
+    days
 }
 
 /// The newest request that was not released yet.
 async fn newest(name: &str, journal: &Journal) -> Result<KeptRejected> {
-    let now = Timestamp::now();
-    let mut days: Vec<_> = days(now - KEPT, now).collect();
-    days.reverse();
-    for day in days {
-        let kept = journal.rejected(name, day).await?;
-        if let Some(kept) = kept.into_iter().find(|kept| kept.released_as.is_none()) {
+    for day in newest_days() {
+        let mut kept = journal.rejected(name, day).await?.into_iter();
+        let is_open = |kept: &KeptRejected| kept.released_as.is_none() && !kept.is_handshake();
+        if let Some(kept) = kept.find(is_open) {
             return Ok(kept);
         }
     }

@@ -1,13 +1,17 @@
 //! When a source last answered a handshake, and the token that it brought. Only the log of the ingress
-//! function has them, one line each.
+//! function has them, one line each. The secrets that handshakes offered are in the journal.
 
 use crate::Result;
+use crate::commands::quarantine::rejected;
+use crate::diagnose::Offer;
 use crate::stack::Stack;
 use crate::time;
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use webhook_gateway::aws::error::AwsError;
+use webhook_gateway::providers::handshake::HOOK_SECRET;
+use webhook_gateway::store::journal::{Journal, KeptRejected};
 
 /// How far back the log is searched.
 pub(crate) const SEARCHED_DAYS: i64 = 30;
@@ -28,6 +32,35 @@ pub(crate) async fn token(source: &str, stack: &Stack) -> Result<Option<String>>
         format!(r#"{{ $.fields.verification_token = "*" && $.fields.source = "{source}" }}"#);
     let found = newest(pattern, stack, |line| shown_token(line, source)).await?;
     Ok(found.map(|(_, token)| token))
+}
+
+/// The secret that the handshake of this id offered to a source.
+pub(crate) async fn secret(id: &str, source: &str, journal: &Journal) -> Result<String> {
+    let kept = rejected::one(id, journal).await?;
+    if kept.source != source || !kept.is_handshake() {
+        return Err(format!(
+            "{id} is not a handshake that offered a secret to the source {source}"
+        )
+        .into());
+    }
+    Ok(offer(&kept, journal).await?.secret)
+}
+
+/// The secret of a handshake that was kept, with what is known of its sender.
+pub(crate) async fn offer(kept: &KeptRejected, journal: &Journal) -> Result<Offer> {
+    let request = journal.rejected_request(kept).await?;
+    let request = request.ok_or("a newer handshake took its place")?;
+    let header = |name: &str| {
+        let mut headers = request.headers.iter();
+        let value = headers.find(|(header, _)| header == name);
+        value.map(|(_, value)| value.clone())
+    };
+    Ok(Offer {
+        id: kept.id.clone(),
+        at: kept.at,
+        secret: header(HOOK_SECRET.as_str()).ok_or("it was kept without its secret")?,
+        user_agent: header("user-agent"),
+    })
 }
 
 /// What the newest line of the log says, with its time.

@@ -74,8 +74,9 @@ fn source(source: &Source, heard: Option<&SourceActivity>, now: Timestamp) -> Fi
             name,
             "it waits for its secret: until it has one, it rejects every webhook",
             format!(
-                "`webhookctl source show {name}` shows the token of its provider; {rotate} with \
-                    --secret-stdin takes it"
+                "`webhookctl source show {name}` shows the token of its provider, and {rotate} with \
+                    --secret-stdin takes it; `webhookctl source diagnose {name}` finds a secret that the \
+                    provider sent itself"
             ),
         ),
         Ok(_) if blank > 0 => Finding::warning(
