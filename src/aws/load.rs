@@ -1,5 +1,6 @@
 //! The settings that the clients of both functions share.
 
+use super::https;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -25,6 +26,7 @@ pub async fn load() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         // Lambda gives credentials this way and no other.
         .credentials_provider(EnvironmentVariableCredentialsProvider::new())
+        .http_client(https::client())
         .timeout_config(timeouts)
         // To watch each call costs more than it gives: an attempt ends by its timeout, and a download that
         // stalls ends with the invocation, whose stream records or messages come again.

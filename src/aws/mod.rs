@@ -3,6 +3,7 @@
 pub mod clients;
 pub mod dynamodb;
 pub mod error;
+mod https;
 pub mod kms;
 pub mod load;
 pub mod sns;
