@@ -32,7 +32,7 @@ pub use config::DeliveryConfig;
 
 pub use probe::REPLACE_MESSAGE_AFTER_RECEIVES;
 
-use crate::aws::clients::{DynamoDbClient, KmsClient, S3Client, SnsClient, SqsClient};
+use crate::aws::clients::{DynamoDbClient, KmsClient, SnsClient, SqsClient};
 use crate::aws::kms::Seal;
 use crate::aws::sns::Topic;
 use crate::aws::sqs::Queues;
@@ -114,7 +114,7 @@ impl DeliveryFunction {
             deliveries: Deliveries::new(dynamodb.clone(), config.deliveries_table),
             attempts: Attempts {
                 ledger: Ledger::new(dynamodb.clone(), config.ledger_table),
-                payloads: Payloads::new(S3Client::new(aws), config.payload_bucket),
+                payloads: Payloads::new(aws, config.payload_bucket),
                 seal: Seal::new(KmsClient::new(aws)),
                 sender: Sender::new(policy),
                 policy,

@@ -17,7 +17,7 @@ pub use config::IngressConfig;
 pub use error::{FanoutError, IngressError};
 pub use request::Request;
 
-use crate::aws::clients::{DynamoDbClient, S3Client, SecretsClient, SqsClient};
+use crate::aws::clients::{DynamoDbClient, SecretsClient, SqsClient};
 use crate::aws::sqs::Queues;
 use crate::metrics::Metrics;
 use crate::store::endpoints::Endpoints;
@@ -81,7 +81,7 @@ impl IngressFunction {
         Self {
             sources: Sources::new(secrets, config.sources_secret_arn),
             ledger: Ledger::new(dynamodb.clone(), config.ledger_table),
-            payloads: Payloads::new(S3Client::new(aws), config.payload_bucket),
+            payloads: Payloads::new(aws, config.payload_bucket),
             subscriptions: Subscriptions::new(dynamodb.clone(), config.endpoints_table.clone()),
             endpoints: Endpoints::new(dynamodb.clone(), config.endpoints_table),
             journal: Journal::new(dynamodb, config.journal_table),

@@ -9,13 +9,14 @@ use crate::aws::error::AwsError;
 use crate::aws::sqs::{MAX_BYTES, Message};
 use crate::crypto::mac::{Digest256, sha256};
 use crate::store::ledger::StoredBody;
+use aws_config::SdkConfig;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::{Client, Config};
 use serde::Deserialize;
 use serde_json::json;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A larger body is stored here: an item of DynamoDB has at most 400 KB, and the rest of it is small.
 const MAX_INLINE_BYTES: usize = 256 * 1024;
@@ -26,7 +27,9 @@ const BODIES: &str = "bodies/";
 /// The bucket for payloads.
 #[derive(Debug, Clone)]
 pub struct Payloads {
-    client: Client,
+    /// For the client, which is made when it is first needed: most copies of a function never need it.
+    config: Config,
+    client: OnceLock<Client>,
     bucket: String,
 }
 
@@ -57,8 +60,17 @@ fn not_stored(error: impl Into<AwsError>) -> AwsError {
 
 impl Payloads {
     /// The bucket of this name.
-    pub fn new(client: Client, bucket: String) -> Self {
-        Self { client, bucket }
+    pub fn new(aws: &SdkConfig, bucket: String) -> Self {
+        Self {
+            config: Config::new(aws),
+            client: OnceLock::new(),
+            bucket,
+        }
+    }
+
+    fn client(&self) -> &Client {
+        self.client
+            .get_or_init(|| Client::from_conf(self.config.clone()))
     }
 
     /// The raw body of a webhook, stored here if it is too large for the ledger.
@@ -82,7 +94,7 @@ impl Payloads {
     /// Stores the raw body of a request that was rejected, over the one that had its place before: by one
     /// call, without another try.
     pub async fn put_rejected(&self, place: &str, body: Vec<u8>) -> Result<(), PayloadError> {
-        let request = self.client.put_object().bucket(&self.bucket);
+        let request = self.client().put_object().bucket(&self.bucket);
         let request = request
             .key(Self::rejected_key(place))
             .body(ByteStream::from(body));
@@ -155,7 +167,7 @@ impl Payloads {
     }
 
     async fn put(&self, key: String, bytes: Vec<u8>) -> Result<String, PayloadError> {
-        let request = self.client.put_object().bucket(&self.bucket).key(&key);
+        let request = self.client().put_object().bucket(&self.bucket).key(&key);
         request
             .body(ByteStream::from(bytes))
             .send()
@@ -172,7 +184,7 @@ impl Payloads {
     /// The object under a key, of which no more than the size is read yet.
     pub async fn open(&self, key: &str) -> Result<Object, PayloadError> {
         let answer = self
-            .client
+            .client()
             .get_object()
             .bucket(&self.bucket)
             .key(key)

@@ -174,9 +174,8 @@ impl Stack {
 
     /// The bucket of large bodies.
     pub(crate) fn payloads(&self) -> Result<Payloads> {
-        let client = aws_sdk_s3::Client::new(&self.aws);
         let bucket = self.output("PayloadBucketName")?;
-        Ok(Payloads::new(client, bucket.to_owned()))
+        Ok(Payloads::new(&self.aws, bucket.to_owned()))
     }
 
     /// The endpoints.
