@@ -3,12 +3,13 @@
 //! Whatever a sender puts into it, it is read: odd parts are left out, or are errors to answer.
 
 use super::IngressError;
-use crate::raw::RawObject;
+use crate::raw::{RawObject, Text};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// A request.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ pub struct Request {
 #[serde(rename_all = "camelCase")]
 struct Event<'a> {
     #[serde(borrow)]
-    request_context: &'a RawValue,
+    request_context: RequestContext<'a>,
     #[serde(borrow)]
     raw_path: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -53,6 +54,22 @@ struct Event<'a> {
     _records: Option<OfAStream>,
 }
 
+/// The part of the event that a sender has no hand in.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestContext<'a> {
+    #[serde(borrow)]
+    http: Http<'a>,
+    #[serde(borrow)]
+    time_epoch: Option<&'a RawValue>,
+}
+
+#[derive(serde::Deserialize)]
+struct Http<'a> {
+    #[serde(borrow)]
+    method: Option<&'a RawValue>,
+}
+
 /// The records of a batch, which no request has: to meet them ends the reading.
 struct OfAStream;
 
@@ -67,20 +84,18 @@ impl Request {
     /// that a sender has no hand in.
     pub fn read(event: &str) -> Option<Self> {
         let event: Event<'_> = serde_json::from_str(event).ok()?;
-        let http = member(event.request_context, "http")?;
-        let RawObject(_) = serde_json::from_str(http.get()).ok()?;
-        let method = member(http, "method").and_then(value);
+        let RequestContext { http, time_epoch } = event.request_context;
         let source = event
             .path_parameters
             .and_then(|parameters| member(parameters, "source"));
-        let source: String = source.and_then(value).unwrap_or_default();
+        let source = source.and_then(text).unwrap_or_default();
         let query: String = event.raw_query_string.and_then(value).unwrap_or_default();
         let path: String = event.raw_path.and_then(value).unwrap_or_default();
-        let received_at = member(event.request_context, "timeEpoch").and_then(value);
+        let received_at = time_epoch.and_then(value);
         let is_base64 = optional(event.is_base64_encoded);
         let body = optional(event.body);
         Some(Self {
-            method: method.unwrap_or_default(),
+            method: http.method.and_then(value).unwrap_or_default(),
             source: source.trim_end_matches('/').to_owned(),
             target: match &*query {
                 "" => path,
@@ -110,11 +125,15 @@ fn bytes(
 /// A member of an object; of several with one name the last.
 fn member<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
     let RawObject(members) = serde_json::from_str(object.get()).ok()?;
-    let is_it = |text: &RawValue| value::<String>(text).is_some_and(|text| text == name);
     let mut last_first = members.into_iter().rev();
     last_first
-        .find(|(text, _)| is_it(text))
+        .find(|(member, _)| text(member).is_some_and(|member| member == name))
         .map(|(_, value)| value)
+}
+
+fn text(json: &RawValue) -> Option<Cow<'_, str>> {
+    let Text(text) = serde_json::from_str(json.get()).ok()?;
+    Some(text)
 }
 
 fn value<T: DeserializeOwned>(json: &RawValue) -> Option<T> {
@@ -129,22 +148,24 @@ fn optional<T: DeserializeOwned>(json: Option<&RawValue>) -> Result<Option<T>, I
 
 /// The headers that HTTP allows.
 fn headers(json: &RawValue) -> HeaderMap {
-    let mut headers = HeaderMap::new();
     let Some(RawObject(members)) = serde_json::from_str(json.get()).ok() else {
-        return headers;
+        return HeaderMap::new();
+    };
+    let mut headers = HeaderMap::try_with_capacity(members.len()).unwrap_or_default();
+    // One that the map has no room for is left out too.
+    let mut append = |name: HeaderName, value: &str| {
+        let value = HeaderValue::from_bytes(value.as_bytes()).ok();
+        value.map(|value| headers.try_append(name, value))
     };
     for (name, values) in members {
-        let name: Option<String> = value(name);
-        let name = name.and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok());
-        let values = match value::<String>(values) {
-            Some(value) => vec![value],
-            None => value::<Vec<String>>(values).unwrap_or_default(),
-        };
-        for value in values {
-            if let (Some(name), Ok(value)) = (&name, HeaderValue::from_bytes(value.as_bytes())) {
-                // One that the map has no room for is left out too.
-                headers.try_append(name, value).ok();
-            }
+        let name = text(name).and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok());
+        let Some(name) = name else { continue };
+        if let Some(value) = text(values) {
+            append(name, &value);
+            continue;
+        }
+        for value in value::<Vec<String>>(values).unwrap_or_default() {
+            append(name.clone(), &value);
         }
     }
     headers
