@@ -32,6 +32,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::{timeout, timeout_at};
@@ -170,7 +171,6 @@ impl IngressFunction {
             if Instant::now() >= times.enough {
                 break;
             }
-            let mut one = Outbox::default();
             // One that takes longer is left for the next invocation, if there is something to send in this
             // one.
             let limit = if outbox.taken > 0 {
@@ -178,16 +178,16 @@ impl IngressFunction {
             } else {
                 times.end
             };
-            let taking = self.take(record, &recipients, &mut one);
-            match timeout_at(limit.into(), taking).await {
+            // Pinned here: it is kilobytes, and would be moved several times.
+            let taking = pin!(self.take(record, &recipients));
+            let one = match timeout_at(limit.into(), taking).await {
                 Err(_) if outbox.taken > 0 => break,
                 Err(_) => return Err(FanoutError::OutOfTime),
                 Ok(Err(FanoutError::Payload(error))) if index == 0 && is_given_up(record) => {
-                    one = Outbox::default();
-                    self.give_up(record, &error, &mut one).await?;
+                    self.give_up(record, &error).await?
                 }
                 Ok(taken) => taken?,
-            }
+            };
             outbox.add(one);
             if outbox.bytes >= MAX_WAITING {
                 let part = std::mem::take(&mut outbox);
@@ -197,21 +197,26 @@ impl IngressFunction {
         self.send(outbox, progress, line).await
     }
 
-    /// Puts the messages of a record into the outbox.
+    /// The messages of a record.
     async fn take(
         &self,
         record: &RawValue,
         recipients: &Recipients,
-        outbox: &mut Outbox,
-    ) -> Result<(), FanoutError> {
+    ) -> Result<Outbox, FanoutError> {
+        let mut outbox = Outbox::default();
         match read(record) {
-            None => Ok(()),
-            Some(Ok(recorded)) => self.enqueue_webhook(recorded, recipients, outbox).await,
+            None => {}
+            Some(Ok(recorded)) => {
+                self.enqueue_webhook(recorded, recipients, &mut outbox)
+                    .await?;
+            }
             Some(Err(error)) => {
                 let message = unreadable_message(record, error);
-                self.enqueue_for_quarantine(message, None, outbox).await
+                self.enqueue_for_quarantine(message, None, &mut outbox)
+                    .await?;
             }
         }
+        Ok(outbox)
     }
 
     /// Puts the messages of one recorded webhook into the outbox.
@@ -271,16 +276,18 @@ impl IngressFunction {
         &self,
         record: &RawValue,
         error: &PayloadError,
-        outbox: &mut Outbox,
-    ) -> Result<(), FanoutError> {
+    ) -> Result<Outbox, FanoutError> {
+        let mut outbox = Outbox::default();
         let Some(Ok(record)) = read(record) else {
-            return Ok(());
+            return Ok(outbox);
         };
         let hours = GIVE_UP_AFTER.as_hours();
         let reason = format!("given up after {hours} hours: {error}");
         let proof = record.fields.authenticity;
         let message = quarantined(&record.event, proof, &reason, &record.content_type, b"")?;
-        self.enqueue_for_quarantine(message, None, outbox).await
+        self.enqueue_for_quarantine(message, None, &mut outbox)
+            .await?;
+        Ok(outbox)
     }
 
     async fn body(&self, stored: StoredBody) -> Result<Vec<u8>, PayloadError> {
