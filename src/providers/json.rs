@@ -35,8 +35,10 @@ pub(super) fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
 /// The value as a text, if it is a string or a number.
 pub(super) fn scalar_of(value: &RawValue) -> Option<Cow<'_, str>> {
     let number = value.get();
-    let is_number = number.starts_with(|c: char| c == '-' || c.is_ascii_digit());
-    text_of(value).or_else(|| is_number.then_some(number.into()))
+    match number.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+        true => Some(number.into()),
+        false => text_of(value),
+    }
 }
 
 /// The text of a body that every parser of JSON reads, if it is JSON.
@@ -200,13 +202,14 @@ fn extent(json: &[u8]) -> Extent {
 
 /// Goes on to what follows the string whose opening quote was the last byte.
 fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => return,
-            b'\\' => _ = bytes.next(),
-            _ => {}
+    while let Some(at) = memchr::memchr2(b'"', b'\\', bytes.as_slice()) {
+        if bytes.nth(at) == Some(&b'"') {
+            return;
         }
+        // What is escaped is no end.
+        bytes.next();
     }
+    *bytes = [].iter();
 }
 
 #[cfg(test)]
