@@ -32,7 +32,7 @@ pub use config::DeliveryConfig;
 
 pub use probe::REPLACE_MESSAGE_AFTER_RECEIVES;
 
-use crate::aws::clients::{DynamoDbClient, KmsClient, SnsClient, SqsClient};
+use crate::aws::clients::{self, KmsClient, SnsClient};
 use crate::aws::kms::Seal;
 use crate::aws::sns::Topic;
 use crate::aws::sqs::Queues;
@@ -96,7 +96,7 @@ pub struct NoMessageId;
 impl DeliveryFunction {
     /// The function, with clients that share one configuration.
     pub fn new(config: DeliveryConfig, aws: &SdkConfig) -> Self {
-        let dynamodb = DynamoDbClient::new(aws);
+        let dynamodb = clients::dynamodb(aws);
         let policy = config.endpoint_policy;
         if policy == Policy::Unrestricted {
             tracing::warn!(
@@ -104,7 +104,7 @@ impl DeliveryFunction {
             );
         }
         let queue = Arc::new(DeliveryQueue {
-            queues: Queues::new(SqsClient::new(aws)),
+            queues: Queues::new(clients::sqs(aws)),
             url: config.delivery_queue_url,
             dead_letter_url: config.dead_letter_queue_url,
         });

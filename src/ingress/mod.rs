@@ -17,7 +17,7 @@ pub use config::IngressConfig;
 pub use error::{FanoutError, IngressError};
 pub use request::Request;
 
-use crate::aws::clients::{DynamoDbClient, SecretsClient, SqsClient};
+use crate::aws::clients::{self, SecretsClient};
 use crate::aws::sqs::Queues;
 use crate::metrics::Metrics;
 use crate::store::endpoints::Endpoints;
@@ -76,7 +76,7 @@ pub enum Answer {
 impl IngressFunction {
     /// The function, with clients that share what `aws` holds.
     pub fn new(config: IngressConfig, aws: &SdkConfig) -> Self {
-        let dynamodb = DynamoDbClient::new(aws);
+        let dynamodb = clients::dynamodb(aws);
         let secrets = SecretsClient::new(aws);
         Self {
             sources: Sources::new(secrets, config.sources_secret_arn),
@@ -86,7 +86,7 @@ impl IngressFunction {
             endpoints: Endpoints::new(dynamodb.clone(), config.endpoints_table),
             journal: Journal::new(dynamodb, config.journal_table),
             shapes: ShapeCache::default(),
-            queues: Queues::new(SqsClient::new(aws)),
+            queues: Queues::new(clients::sqs(aws)),
             metrics: Metrics::to_stdout(config.metrics_namespace),
             events_queue_url: config.events_queue_url,
             quarantine_queue_url: config.quarantine_queue_url,
