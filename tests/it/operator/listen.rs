@@ -115,7 +115,7 @@ async fn events_are_shown_and_posted_as_an_endpoint_gets_them() {
 }
 
 #[tokio::test]
-async fn a_consumer_that_is_down_ends_nothing() {
+async fn a_consumer_that_is_down_ends_nothing_and_may_have_an_event_again() {
     let mut aws = Aws::start().await;
     let operator = Operator::of(&aws).await;
     let nobody = format!("http://127.0.0.1:{}/", testkit::free_port());
@@ -132,6 +132,16 @@ async fn a_consumer_that_is_down_ends_nothing() {
         );
         assert!(failed["error"].is_string(), "{failed}");
     }
+    let replay = [
+        "event",
+        "replay",
+        "--id",
+        "p-1",
+        "--queue",
+        listening.name(),
+    ];
+    operator.run(&replay).await.json();
+    assert_eq!(listening.line().await["id"], "p-1");
     assert_eq!(listening.end("-INT").await.code, Some(0));
 }
 
