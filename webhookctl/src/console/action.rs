@@ -439,10 +439,10 @@ fn field(action: &str, field: &Field, given: &Parameters) -> Markup {
             @if field.choices.is_empty() {
                 input type="text" name=(field.name) value=(value) autocomplete="off" autofocus hx-get=(url)
                     hx-trigger="input changed delay:200ms" hx-include="closest form" hx-target="next .command"
-                    hx-swap="outerHTML";
+                    hx-swap="outerHTML" hx-disabled-elt="unset";
             } @else {
                 select name=(field.name) autofocus hx-get=(url) hx-include="closest form"
-                    hx-target="next .command" hx-swap="outerHTML" {
+                    hx-target="next .command" hx-swap="outerHTML" hx-disabled-elt="unset" {
                     @for (choice, name) in field.choices {
                         option value=(choice) selected[choice == value] { (name) }
                     }
@@ -533,7 +533,7 @@ fn result(answer: &Answer) -> Markup {
             @let members = members(row, json);
             (details(row, &members[..members.len().min(MEMBERS)]))
             @if members.len() > MEMBERS {
-                details { summary { "All members" } (details(row, &members[MEMBERS..])) }
+                details { summary { "Further members" } (details(row, &members[MEMBERS..])) }
             }
         }
         @if left > 0 { p.note { "and " (html::grouped(left as u64)) " more" } }

@@ -116,26 +116,24 @@ impl Chart {
         html! {
             figure.chart {
                 (self.legend(is_counted))
-                svg role="img" width="100%" height=(pixel(ABOVE + HEIGHT + BELOW))
+                // The style sheet leaves space at the left for the labels of the scale.
+                svg.plot role="img" width="100%" height=(pixel(ABOVE + HEIGHT + BELOW))
                     aria-labelledby=(title) aria-describedby=(what) {
                     title #(title) { (self.title) }
                     desc #(what) { (self.summary(is_counted)) }
                     @for (at, label) in &scale.ticks {
-                        text.scale x="40" y=(pixel(scale.y(*at) + 4.0)) text-anchor="end" { (label) }
+                        @let y = scale.y(*at);
+                        text.value x="-8" y=(pixel(y + 4.0)) text-anchor="end" { (label) }
+                        line.grid x1="0" x2="100%" y1=(pixel(y)) y2=(pixel(y)) {}
                     }
-                    svg.plot x="48" y="0" width="85%" height="100%" overflow="visible" {
-                        @for (at, _) in &scale.ticks {
-                            line.grid x1="0" x2="100%" y1=(pixel(scale.y(*at))) y2=(pixel(scale.y(*at))) {}
+                    (plot)
+                    (self.labels())
+                    @if !has_values {
+                        text.nothing x="50%" y=(pixel(ABOVE + HEIGHT / 2.0)) text-anchor="middle" {
+                            "none in this time"
                         }
-                        (plot)
-                        (self.labels())
-                        @if !has_values {
-                            text.nothing x="50%" y=(pixel(ABOVE + HEIGHT / 2.0)) text-anchor="middle" {
-                                "none in this time"
-                            }
-                        }
-                        (self.hints())
                     }
+                    (self.hints())
                 }
                 (self.numbers())
             }
@@ -149,9 +147,9 @@ impl Chart {
         html! {
             @for hour in (0..self.hours.len()).filter(|hour| (present - hour).is_multiple_of(LABELLED)) {
                 @match present - hour {
-                    0 => text.scale x="100%" y=(y) text-anchor="end" { "now" },
+                    0 => text.hour x="100%" y=(y) text-anchor="end" { "now" },
                     ago => {
-                        text.scale x=(self.middle(hour)) y=(y) text-anchor="middle" { "\u{2212}" (ago) " h" }
+                        text.hour x=(self.middle(hour)) y=(y) text-anchor="middle" { "\u{2212}" (ago) " h" }
                     }
                 }
             }
@@ -199,7 +197,7 @@ impl Chart {
     /// What the picture shows, in a sentence.
     fn summary(&self, is_counted: bool) -> String {
         let of = |series: &Series| match is_counted {
-            true => format!("{} {}", series.sum(), series.name),
+            true => format!("{} {}", series.sum(), series.name.to_lowercase()),
             false => {
                 let known: Vec<_> = series.values.iter().flatten().collect();
                 match (known.iter().min(), known.iter().max()) {
@@ -589,7 +587,7 @@ mod tests {
         assert_eq!(described, ["By the hour, 24 hours: 300 accepted."]);
         assert_eq!(texts(&shown, "tbody tr").len(), 24);
         assert_eq!(
-            texts(&shown, ".plot text.scale"),
+            texts(&shown, ".plot text.hour"),
             ["\u{2212}18 h", "\u{2212}12 h", "\u{2212}6 h", "now"]
         );
         assert_eq!(

@@ -252,6 +252,12 @@ pub(super) fn dash() -> Markup {
 fn word(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
+        Value::Object(members) => {
+            let members = members.iter().filter(|(_, value)| !value.is_null());
+            let members =
+                members.map(|(name, value)| format!("{}: {}", name.replace('_', " "), word(value)));
+            members.collect::<Vec<_>>().join(", ")
+        }
         value => value.to_string(),
     }
 }

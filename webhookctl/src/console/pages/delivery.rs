@@ -132,7 +132,7 @@ fn one(attempt: &Value) -> Markup {
                 @match string(attempt, "response") {
                     "" => (member(attempt, "response")),
                     response => {
-                        pre.short tabindex="0" role="region" aria-label="Response" { (text(response)) }
+                        pre.short tabindex="0" { (text(response)) }
                     }
                 }
             }

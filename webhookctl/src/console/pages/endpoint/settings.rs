@@ -135,8 +135,8 @@ fn secrets(endpoint: &Value) -> Markup {
     let secrets = at(endpoint, "secrets").as_array();
     html! {
         @for secret in secrets.into_iter().flatten() {
-            div {
-                @if at(secret, "until").is_null() { "one that has no end" }
+            div.inline {
+                @if at(secret, "until").is_null() { "the present one, which has no end" }
                 @else { "a previous one, which signs until " (time(secret, "until")) }
             }
         }

@@ -55,7 +55,7 @@ async fn an_endpoint_is_shown_with_its_condition_and_no_secret() {
         let facts = seen.texts(".facts dd");
         assert_eq!((&*facts[0], &*facts[2]), ("1\u{202f}000+", "12"));
         let secrets = seen.texts(".details dd div");
-        assert_eq!(secrets[0], "one that has no end");
+        assert_eq!(secrets[0], "the present one, which has no end");
         assert!(secrets[1].starts_with("a previous one, which signs until 2026-09-21T14:14:20Z"));
         assert!(
             seen.texts(".details code")

@@ -14,10 +14,10 @@ use serde_json::Value;
 
 /// What becomes of a request: the member of a source, the name for a reader, and the class.
 const OUTCOMES: [(&str, &str, &str); 4] = [
-    ("accepted", "accepted", "accepted"),
-    ("duplicates", "duplicate", "duplicate"),
-    ("quarantined", "quarantined", "quarantined"),
-    ("rejected", "rejected", "rejected"),
+    ("accepted", "Accepted", "accepted"),
+    ("duplicates", "Duplicate", "duplicate"),
+    ("quarantined", "Quarantined", "quarantined"),
+    ("rejected", "Rejected", "rejected"),
 ];
 
 pub(super) async fn status(State(console): State<Console>) -> Markup {
@@ -26,7 +26,7 @@ pub(super) async fn status(State(console): State<Console>) -> Markup {
     let read_at = format!("{:.0}", Timestamp::now());
     html! {
         (answer(&console, &command, &found, panels))
-        p.note.read {
+        p.note.inline {
             "Read at " time datetime=(read_at) { (read_at) }
             ". CloudWatch charges for each metric: Refresh reads them again."
         }
@@ -169,7 +169,7 @@ fn silence(source: &Value) -> Markup {
     let gap = string(source, "silent_after");
     html! {
         @if !at(source, "silent_since").is_null() {
-            (badge("silent")) div.note { "since " (time(source, "silent_since")) }
+            (badge("silent")) div.note.inline { "since " (time(source, "silent_since")) }
         } @else if gap.is_empty() { span.none { "not watched" } }
         @else { span.none { "watched, " (text(gap)) } }
     }
