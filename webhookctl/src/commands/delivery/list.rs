@@ -22,6 +22,9 @@ const DEFAULT_LIMIT: usize = 100;
 deliveries of a deleted endpoint are listed by its id. A table has at most 100 rows unless --limit says
 otherwise.
 
+The command reads the deliveries from the newest on, 1 MB at a time, which is 128 read units. With --state it
+reads on until it has found as many as it lists: --since ends the search.
+
 With --json: {\"id\": …, \"event\": …, \"type\": …, \"source\": …, \"endpoint\": …, \"endpoint_name\": …,
 \"state\": …, \"reason\": …, \"attempts\": 3, \"last\": 500, \"accepted_at\": …, \"updated_at\": …,
 \"next_attempt_at\": …} for each. Members without a value are null. \"last\" is the HTTP status of the last

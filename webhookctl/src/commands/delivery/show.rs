@@ -18,7 +18,7 @@ use webhook_gateway::store::endpoints::{Endpoint, Format};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The body is made again from the ledger, byte for byte. Signatures are not kept. The values of headers with
-credentials are not shown.
+credentials are not shown. The command needs a read unit for each 4 KB of the delivery and of its event.
 
 With --json: the object of `delivery list --json` with \"history\": [{\"at\": …, \"status\": …, \"error\":
 …, \"duration_ms\": …, \"response\": …}] and \"request\": {\"method\": \"POST\", \"url\": …, \"headers\": {…},

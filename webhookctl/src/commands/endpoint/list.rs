@@ -12,7 +12,7 @@ use jiff::Timestamp;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The condition is active, paused, disabled, open (after failures in a row), waiting (the endpoint asked for a
-wait) or slow (attempts hang).
+wait) or slow (attempts hang). The command needs about 3 read units for each endpoint.
 
 With --json: the object of `endpoint show` without \"held\", \"more_held\" and
 \"next_attempt_at\" for each endpoint.

@@ -150,7 +150,8 @@ fn worst_first(found: &Answer) -> Checks<'_> {
     checks
 }
 
-fn finding(row: &Value) -> Markup {
+/// A finding with what to do.
+pub(super) fn finding(row: &Value) -> Markup {
     html! {
         li {
             (badge(string(row, "level")))

@@ -1,7 +1,8 @@
 //! What is wrong or should be looked at: alarms that are on, and the other findings of `webhookctl doctor`.
 
 use crate::console::Console;
-use crate::console::html::{answer, at, badge, grouped, member, prose, string};
+use crate::console::html::{answer, grouped, string};
+use crate::console::pages::doctor::finding;
 use crate::console::runner::{Answer, words};
 use axum::extract::State;
 use maud::{Markup, html};
@@ -28,24 +29,11 @@ fn findings(found: &Answer) -> Markup {
         )
     });
     html! {
-        @if !other.is_empty() { ul.findings { @for finding in &other { (one(finding)) } } }
+        @if !other.is_empty() { ul.findings { @for row in &other { (finding(row)) } } }
         p.note {
             @if other.is_empty() { "Nothing needs attention. " }
             (grouped(well.len() as u64)) @if well.len() == 1 { " check is ok. " } @else { " checks are ok. " }
             a href="/doctor" { "All findings" }
-        }
-    }
-}
-
-fn one(finding: &Value) -> Markup {
-    html! {
-        li {
-            (badge(string(finding, "level")))
-            div {
-                p { strong { (member(finding, "subject")) } " " span.note { (member(finding, "check")) } }
-                p { (prose(string(finding, "what"))) }
-                @if !at(finding, "to_do").is_null() { p.note { "→ " (prose(string(finding, "to_do"))) } }
-            }
         }
     }
 }

@@ -116,7 +116,7 @@ async fn sources_and_endpoints_have_their_numbers_and_charts() {
             ["40\u{a0}ms", "1\u{202f}900\u{a0}ms", "10\u{202f}000+"]
         );
         assert_eq!(seen.texts("[href='/endpoint?id=ep_1']"), ["search"]);
-        assert_eq!(seen.texts(".inline time").len(), 1);
+        assert_eq!(seen.texts("p.inline time").len(), 1);
     })
     .await;
 }
