@@ -167,10 +167,14 @@ impl Screen {
     /// Clicks the button, link or summary with this text.
     pub(super) async fn press(&self, text: &str) {
         let path =
-            format!("//*[self::button or self::a or self::summary][normalize-space()='{text}']");
+            format!("//*[self::button or self::a or self::summary][normalize-space()=\"{text}\"]");
         let found = self.client.wait().at_most(PATIENCE);
         let found = found.for_element(Locator::XPath(&path)).await;
         let found = found.unwrap_or_else(|error| panic!("{text}: {error}"));
+        // A user scrolls a button away from the bar, which stays at the top.
+        let scroll = "arguments[0].scrollIntoView({block: 'center'})";
+        let button = serde_json::to_value(&found).unwrap();
+        self.client.execute(scroll, vec![button]).await.unwrap();
         found.click().await.unwrap();
     }
 

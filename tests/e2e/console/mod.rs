@@ -8,8 +8,10 @@ mod browser;
 use crate::support::eventually;
 use crate::support::gateway::Gateway;
 use crate::support::inbox::{Message, Queue};
-use crate::support::source::{CREATIVE_FORCE, Source};
+use crate::support::source::{CREATIVE_FORCE, Source, product_reset};
+use crate::support::unique;
 use browser::{Scheme, Screen};
+use serde_json::json;
 
 /// Enter and Escape, as [WebDriver](https://www.w3.org/TR/webdriver/#keyboard-actions) writes keys.
 const ENTER: char = '\u{e007}';
@@ -24,12 +26,22 @@ async fn every_screen_is_accessible_fits_and_loads_nothing_from_elsewhere() {
     let event = format!("/event?id={event}&source={}", source.name);
     let endpoint = gateway.new_endpoint(&source, &[]).await;
     let endpoint = format!("/endpoint?id={}", endpoint.id);
+    let source_page = format!("/source?name={}", source.name);
+    let rejected = rejected(&gateway, &source, "", "hunter2").await;
+    let item = format!("/quarantine/item?rejected=1&id={rejected}");
     let screens = [
         ("overview", "/"),
         ("events", "/events"),
         ("event", &event),
         ("endpoints", "/endpoints"),
         ("endpoint", &endpoint),
+        ("quarantine", "/quarantine"),
+        ("rejected", "/quarantine?rejected=1"),
+        ("item", &item),
+        ("sources", "/sources"),
+        ("source", &source_page),
+        ("dead-letters", "/dead-letters"),
+        ("doctor", "/doctor"),
     ];
     for (name, path) in screens {
         for (scheme, mark) in [(Scheme::Light, "light"), (Scheme::Dark, "dark")] {
@@ -148,6 +160,72 @@ async fn an_endpoint_is_paused_and_resumed_by_mouse() {
         .await;
     screen.assert_quiet().await;
     screen.close().await;
+}
+
+#[tokio::test]
+async fn a_rejected_request_is_looked_at_and_released_by_mouse() {
+    let gateway = Gateway::find().await;
+    let source = gateway.source(CREATIVE_FORCE, &[]).await;
+    source.event().await;
+    let secret = unique();
+    let id = rejected(&gateway, &source, HOSTILE, &secret).await;
+    let screen = Screen::open(&gateway, &[]).await;
+    screen
+        .goto(&format!("/quarantine?rejected=1&source={}", source.name))
+        .await;
+    screen.press(&id).await;
+    screen.comes_to("/quarantine/item").await;
+    screen.shows("main", "Nothing has changed").await;
+    // What the request has is text.
+    screen.press("Show the request").await;
+    screen.shows("main pre", "<img src=x onerror=").await;
+    assert_eq!(screen.run("return window.pwned").await, json!(null));
+    let rotate = ["source", "rotate-secret", &source.name, "--secret-stdin"];
+    let guard = gateway.change().await;
+    let rotated = gateway.webhookctl_with(&rotate, &secret).await;
+    drop(guard);
+    assert!(rotated.is_success(), "{rotated:?}");
+    screen.press("Try today's secrets again").await;
+    screen.shows("main", "It is in order").await;
+    screen.press("Release…").await;
+    screen.shows("#action", "1 of 1").await;
+    screen.press("Release").await;
+    screen.shows("#action", "Done.").await;
+    screen.press("Close").await;
+    eventually("the released event on the queue", || async {
+        let messages = source.messages(Queue::Events);
+        let mut messages = messages.iter().map(|message| message.body.clone());
+        messages.find(|body| body.contains("onerror"))
+    })
+    .await;
+    screen.assert_quiet().await;
+    screen.close().await;
+}
+
+/// Markup, and characters that hide and reorder others.
+const HOSTILE: &str =
+    "<img src=x onerror=window.pwned=1><script>window.pwned=1</script>\u{202e}\u{200b}";
+
+/// Sends a webhook that is rejected for its secret, and waits until it is kept. Returns its id.
+async fn rejected(gateway: &Gateway, source: &Source<'_>, note: &str, secret: &str) -> String {
+    let body = product_reset(&unique(), note);
+    let answer = source
+        .known(|| source.signed_with(secret, body.as_bytes()))
+        .await;
+    assert_eq!(answer.status, 401);
+    eventually("the rejected request", || async {
+        let list = [
+            "--json",
+            "quarantine",
+            "list",
+            "--rejected",
+            "--source",
+            &source.name,
+        ];
+        let mut kept = gateway.webhookctl(&list).await.json();
+        Some(kept.pop()?["id"].as_str()?.to_owned())
+    })
+    .await
 }
 
 #[tokio::test]

@@ -195,7 +195,7 @@ pub(super) fn shell_line(program: &[String], command: &[String]) -> String {
 
 /// A table that may be wider than the screen: it scrolls, also by keyboard.
 pub(super) fn scroll(label: &str, table: &Markup) -> Markup {
-    html! { div.scroll tabindex="0" role="region" aria-label=(label) { (table) } }
+    html! { div.scroll tabindex="0" role="region" aria-label={ "Rows of " (label) } { (table) } }
 }
 
 /// What a screen says when it has nothing to show: what that means, and what to do next.
