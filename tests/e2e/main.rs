@@ -16,6 +16,7 @@ mod listen;
 mod logs;
 mod operator;
 mod payloads;
+mod providers;
 mod recovery;
 mod silence;
 mod subscriptions;

@@ -107,7 +107,7 @@ async fn receive(gateway: &Gateway, queue: Queue, output: &str) {
 }
 
 /// All messages of an owner that a queue has had.
-fn messages(queue: Queue, owner: &str) -> Vec<Message> {
+pub(crate) fn messages(queue: Queue, owner: &str) -> Vec<Message> {
     let inbox = INBOX.lock().unwrap();
     inbox
         .get(&(queue, owner.to_owned()))
