@@ -8,7 +8,7 @@ use scraper::{Html, Selector};
 use serde_json::Value;
 
 /// The panels, with the screens that have text from elsewhere themselves.
-const PANELS: [&str; 24] = [
+const PANELS: [&str; 34] = [
     "/panels/events",
     "/panels/events?state=duplicate&source=x",
     "/panels/events?state=rejected",
@@ -33,6 +33,16 @@ const PANELS: [&str; 24] = [
     "/panels/doctor",
     "/panels/reconcile?since=1d",
     "/panels/status",
+    "/panels/attention",
+    "/panels/endpoints",
+    "/endpoint?id=ID",
+    "/panels/endpoint?id=ID",
+    "/panels/endpoint/deliveries?id=ID",
+    "/delivery?id=ID",
+    "/panels/delivery?id=ID",
+    "/panels/delivery/body?id=ID",
+    "/replay?id=ID",
+    "/actions/pause?endpoint=ID",
 ];
 
 /// What tries to be markup, to act, to leave its place, to hide or to reorder.

@@ -152,6 +152,11 @@ pub(super) fn answer(
     }
 }
 
+/// A value with a button that copies it, which is no command.
+pub(super) fn copyable_value(value: &str, what: &str) -> Markup {
+    html! { div.value { (copyable(value, what)) } }
+}
+
 /// A part of a page that is read only when a button asks for it.
 pub(super) fn on_request(button: &str, url: &str) -> Markup {
     html! {

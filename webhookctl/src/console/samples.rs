@@ -164,6 +164,45 @@ pub(super) fn reconciled() -> Vec<Value> {
     ]
 }
 
+/// An endpoint as `endpoint list` and `endpoint show` print it.
+fn endpoint() -> Value {
+    json!({
+        "id": "ep_1", "name": "search", "url": "https://hooks.example.com/in", "description": "index",
+        "state": "active", "reason": "too slow", "condition": "open",
+        "circuit": {"failures": 12, "failing_since": AT, "opened_at": AT, "wait": "2m"},
+        "events": ["*"], "sources": ["studio"], "headers": {"X-Env": "test"}, "timeout": "20s",
+        "retry": ["5s"], "rate": null, "format": "cloudevents", "signature": "standard-webhooks",
+        "signature_header": "x-sig", "signature_prefix": "v1", "secrets": [{"until": null}, {"until": LATER}],
+        "created_at": AT, "updated_at": LATER, "held": 3, "more_held": true, "next_attempt_at": LATER,
+    })
+}
+
+/// A delivery as `delivery show` prints it.
+fn attempts() -> Value {
+    let mut shown = delivery();
+    shown["history"] = json!([
+        {"at": AT, "status": 500, "error": null, "reason": null, "duration_ms": 30, "response": "down"},
+        {"at": LATER, "status": null, "error": "timeout", "reason": "no reply", "duration_ms": 20000,
+         "response": null},
+    ]);
+    shown["request"] = json!({"method": "POST", "url": "https://hooks.example.com/in",
+        "headers": {"webhook-id": "ep_1_1_d"}, "body": "{\"price\":1.50}"});
+    shown
+}
+
+/// The rows of `status`.
+fn status() -> Vec<Value> {
+    let received = json!({"accepted": 2, "duplicates": 1, "quarantined": 0, "rejected": 1});
+    let tried = json!({"delivered": 9, "failed": 1, "success": 0.9});
+    vec![
+        json!({"kind": "source", "name": "studio", "provider": "creads", "last_event_at": AT,
+            "silent_after": "2h", "silent_since": LATER, "hour": received, "day": received, "hours": []}),
+        json!({"kind": "endpoint", "id": "ep_1", "name": "search", "condition": "open", "hour": tried,
+            "day": tried, "p50_ms": 40, "p99_ms": 900, "held": 3, "more_held": true, "next_attempt_at": LATER,
+            "hours": []}),
+    ]
+}
+
 /// What the commands of all screens print.
 pub(super) fn answers() -> Answers {
     let mut letter = dead_letter();
@@ -198,6 +237,11 @@ pub(super) fn answers() -> Answers {
         ),
         ("dead-letter list", Ok(vec![dead_letter()])),
         ("dead-letter show", Ok(vec![letter])),
+        ("delivery list", Ok(vec![delivery()])),
+        ("delivery show", Ok(vec![attempts()])),
+        ("endpoint list", Ok(vec![endpoint()])),
+        ("endpoint show", Ok(vec![endpoint()])),
+        ("status", Ok(status())),
         ("doctor", Ok(findings())),
         ("reconcile", Ok(reconciled())),
     ])

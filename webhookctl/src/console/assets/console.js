@@ -89,16 +89,16 @@ document.addEventListener("htmx:sendError", (event) => {
 const TAIL_MS = 2000;
 let tail = null;
 
-// Events that came up to so long before the newest row may be published after it.
+// An event may be published so long after its acceptance. No tick reads more than this and what came since
+// the last one.
 const OVERLAP_MS = 60_000;
-let tailSince = 0;
+let readAt = performance.timeOrigin;
 
 async function newest(button) {
   const panel = $("[data-panel]");
-  const body = $("table.list tbody", panel);
-  const first = Date.parse($("time[datetime]", body || panel)?.dateTime);
   const url = new URL(button.dataset.tail, location.href);
-  url.searchParams.set("since", new Date((body && first || tailSince) - OVERLAP_MS).toISOString());
+  url.searchParams.set("since", new Date(readAt - OVERLAP_MS).toISOString());
+  const now = Date.now();
   const answer = await fetch(url);
   if (!answer.ok) return stop(button);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -106,7 +106,9 @@ async function newest(button) {
     panel.replaceChildren(...page.body.childNodes);
     return stop(button);
   }
+  readAt = now;
   if (!$("table.list", page)) return;
+  const body = $("table.list tbody", panel);
   if (!body) {
     panel.replaceChildren(...page.body.childNodes);
     htmx.process(panel);
@@ -116,9 +118,11 @@ async function newest(button) {
   }
   const known = new Map($$("tr", body).map((row) => [row.dataset.key, row]));
   const rows = $$("table.list tbody tr", page).filter((row) => !known.has(row.dataset.key));
+  // Deliveries of the rows that are there already go on.
   for (const row of $$("table.list tbody tr", page)) {
-    const [now, before] = [$(".dots", row), $(".dots", known.get(row.dataset.key) || panel)];
-    if (known.has(row.dataset.key) && now && before) before.replaceWith(now);
+    const before = known.get(row.dataset.key);
+    const [from, to] = [before && $(".dots", before), $(".dots", row)];
+    if (from && to) from.replaceWith(to);
   }
   rows.forEach((row) => row.classList.add("new"));
   body.prepend(...rows);
@@ -137,7 +141,6 @@ function stop(button) {
 function toggle(button) {
   if (tail) return stop(button);
   button.setAttribute("aria-pressed", "true");
-  tailSince = Date.now();
   tail = setInterval(() => newest(button).catch(() => stop(button)), TAIL_MS);
   newest(button).catch(() => stop(button));
 }

@@ -81,7 +81,12 @@ fn line(console: &Console, row: &Value) -> Markup {
             td { (queue(row)) }
             td.id { a href=(url("/dead-letter", &[("id", id)])) { (text(id)) } }
             @if !console.read_only {
-                td { (action(console, "Redrive", &url("/actions/redrive", &[("id", id)]))) }
+                // A message without a queue has no place to go back to.
+                td {
+                    @if row["queue"].is_string() {
+                        (action(console, "Redrive", &url("/actions/redrive", &[("id", id)])))
+                    } @else { (dash()) }
+                }
             }
         }
     }

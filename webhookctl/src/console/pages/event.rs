@@ -281,7 +281,10 @@ fn one(console: &Console, delivery: &Value) -> Markup {
                 hx-trigger="click once" {
                 (badge(string(delivery, "state"))) " "
                 (member(delivery, "endpoint_name")) " "
-                span.note { (member(delivery, "attempts")) " attempts" }
+                span.note {
+                    (member(delivery, "attempts"))
+                    @if delivery["attempts"] == 1 { " attempt" } @else { " attempts" }
+                }
             }
             div { (loading()) }
             (action(console, "Resend", &url("/actions/resend", &[("id", id)])))

@@ -268,7 +268,7 @@ fn event(row: &Value) -> Markup {
             td { a href=(to) { (text(string(row, "type"))) } }
             td.id { (member(row, "id")) }
             td { (badge(string(row, "state"))) }
-            td.dots { (dots(list(row, "deliveries"))) }
+            td { div.dots { (dots(list(row, "deliveries"))) } }
         }
     }
 }

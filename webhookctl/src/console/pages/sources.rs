@@ -3,7 +3,7 @@
 use super::diagnose;
 use crate::console::Console;
 use crate::console::html::{
-    answer, at, badge, command_line, copyable, dash, empty, list, member, page, panel, prose,
+    answer, at, badge, command_line, copyable_value, dash, empty, list, member, page, panel, prose,
     scroll, string, text, time, url,
 };
 use crate::console::runner::{Answer, words};
@@ -77,7 +77,7 @@ fn line(row: &Value) -> Markup {
             }
             td.number { (member(row, "secrets")) }
             td { (member(row, "silent_after")) }
-            td { (copyable(string(row, "url"), "the Payload URL")) }
+            td { (copyable_value(string(row, "url"), "the Payload URL")) }
         }
     }
 }
@@ -105,10 +105,10 @@ async fn settings(State(console): State<Console>, Query(Which { name }): Query<W
         html! {
             (facts(source))
             h3 { "Payload URL" }
-            (copyable(string(source, "url"), "the Payload URL"))
+            (copyable_value(string(source, "url"), "the Payload URL"))
             @if let Some(signed) = source["signed_url"].as_str().filter(|signed| *signed != source["url"]) {
                 p.note { "The provider must call this URL, which it signs:" }
-                (copyable(signed, "the signed URL"))
+                (copyable_value(signed, "the signed URL"))
             }
             h3 { "What a webhook proves" }
             (proof(source))
