@@ -531,10 +531,10 @@ fn result(answer: &Answer) -> Markup {
         @for (row, json) in answer.rows.iter().zip(&answer.json).take(SHOWN) {
             @if has_secret(row) { (new_secret(string(row, "secret"))) }
             @let members = members(row, json);
-            (details(row, &members[..members.len().min(MEMBERS)]))
-            @if members.len() > MEMBERS {
-                details { summary { "Further members" } (details(row, &members[MEMBERS..])) }
-            }
+            @let most = if has_secret(row) { 2 } else { MEMBERS };
+            @let (shown, further) = members.split_at(most.min(members.len()));
+            (details(row, shown))
+            @if !further.is_empty() { details { summary { "Further members" } (details(row, further)) } }
         }
         @if left > 0 { p.note { "and " (html::grouped(left as u64)) " more" } }
     }
@@ -575,7 +575,8 @@ fn new_secret(secret: &str) -> Markup {
             p { strong { "The new secret" } }
             p.command.plain {
                 code { (text(secret)) }
-                button.copy type="button" data-copy=(secret) aria-label="Copy the secret" { "Copy" }
+                // With the focus on Close, Enter would lose the secret.
+                button.copy type="button" data-copy=(secret) aria-label="Copy the secret" autofocus { "Copy" }
             }
             p { "It is not shown again. Give it to the receiver before you close this." }
         }
@@ -683,6 +684,7 @@ mod tests {
             let seen = ended(&page, &begun).await;
             assert_eq!(seen.texts(".secret code"), ["whsec_abc"]);
             assert!(seen.html.contains("It is not shown again"), "{}", seen.html);
+            assert_eq!(seen.texts("[autofocus]"), ["Copy"]);
             assert_eq!(seen.texts(".details dd"), ["search"]);
             let again = ended(&page, &begun).await;
             assert_eq!(again.status, StatusCode::NOT_FOUND);

@@ -247,8 +247,7 @@ fn row(console: &Console, delivery: &Value) -> Markup {
             td { (time(delivery, "accepted_at")) }
             td {
                 a href=(url("/delivery", &[("id", id)])) { (member(delivery, "type")) }
-                div.note {
-                    "event "
+                div.note.id {
                     @if is_ping { (member(delivery, "event")) }
                     @else { a href=(url("/event", &event)) { (member(delivery, "event")) } }
                 }
