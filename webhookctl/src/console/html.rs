@@ -146,7 +146,7 @@ pub(super) fn answer(
 ) -> Markup {
     html! {
         @if answer.error.is_none() || !answer.rows.is_empty() { (render(answer)) }
-        @for note in &answer.notes { p.note { (text(note)) } }
+        @for note in &answer.notes { p.note { (prose(note)) } }
         @if let Some(error) = &answer.error { (problem(error)) }
         (command_line(console, command))
     }

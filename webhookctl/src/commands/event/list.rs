@@ -49,8 +49,9 @@ and for LogRetentionDays. The search is free; a longer log takes more time. A we
 of itself if its own record was written and DynamoDB's answer was lost.
 
 --deliveries adds the state of each event at every endpoint whose filters select it today: delivered, pending,
-held, exhausted or skipped, or on-its-way if there is no delivery yet. It reads the endpoints once, and 100
-deliveries at a time: one read unit for each 4 KB of each delivery, which is 1 to 3 read units.
+held, exhausted or skipped, or on-its-way if the endpoint gets the event and has no delivery of it yet. It
+reads the endpoints once, and 100 deliveries at a time: one read unit for each 4 KB of each delivery, which is
+1 to 3 read units.
 
 A list that is cut names the place at which it continues: --after reads the journal from there on, and neither
 skips nor repeats an event, even if many have the same time.

@@ -21,8 +21,9 @@ pub(crate) struct StateAt {
     name: String,
     /// The id of the delivery.
     delivery: String,
-    /// The state of the delivery, or `on-its-way`.
-    state: &'static str,
+    /// The state of the delivery, or `on-its-way`. Without either, it is not known that the endpoint was to
+    /// get the event: it was created, or selected other events, shortly before.
+    state: Option<&'static str>,
 }
 
 impl States {
@@ -41,8 +42,11 @@ impl States {
         let records = self.deliveries.records(&keys).await?;
         for at in states.iter_mut().flatten() {
             if let Some(record) = records.get(&at.delivery) {
-                at.state = record.state.name();
+                at.state = Some(record.state.name());
             }
+        }
+        for of_event in &mut states {
+            of_event.retain(|at| at.state.is_some());
         }
         Ok(states)
     }
@@ -62,14 +66,15 @@ fn selecting(endpoints: &[Endpoint], event: &EventMeta) -> Vec<StateAt> {
         endpoint: endpoint.id.clone(),
         name: endpoint.name.clone(),
         delivery: delivery_id(&endpoint.id, event),
-        state: "on-its-way",
+        state: (event.accepted_at >= endpoint.wants_since()).then_some("on-its-way"),
     });
     selecting.collect()
 }
 
 /// The states in one line of a table.
 pub(crate) fn line(states: &[StateAt]) -> String {
-    let states = states.iter().map(|at| format!("{} {}", at.name, at.state));
+    let state = |at: &StateAt| format!("{} {}", at.name, at.state.unwrap_or_default());
+    let states = states.iter().map(state);
     states.collect::<Vec<_>>().join(", ")
 }
 
@@ -81,13 +86,16 @@ mod tests {
     #[test]
     fn only_endpoints_that_select_an_event_and_are_older_have_a_state() {
         let event = samples::event("studio#1", "1");
-        let mut endpoints = vec![samples::endpoint(); 4];
+        let mut endpoints = vec![samples::endpoint(); 5];
         endpoints[1].sources = vec!["hr".to_owned()];
         endpoints[2].events = vec!["b.*".to_owned()];
         endpoints[3].created_at = event.accepted_at + 1;
+        endpoints[4].selected_at = Some(event.accepted_at);
         let states = selecting(&endpoints, &event);
-        assert_eq!(states.len(), 1);
+        assert_eq!(states.len(), 2);
+        // It is not known whether the event was to go to the one that was just changed.
+        assert_eq!(states[1].state, None);
         assert_eq!(states[0].delivery, delivery_id("ep_1", &event));
-        assert_eq!(line(&states), "search on-its-way");
+        assert_eq!(line(&states[..1]), "search on-its-way");
     }
 }

@@ -102,13 +102,13 @@ async fn sources_and_endpoints_have_their_numbers_and_charts() {
             ["144", "72", "0", "24"].map(String::from)
         );
         assert_eq!(seen.texts("svg[role=img] > title").len(), 6);
-        let cells = seen.texts("[aria-label=Sources] tbody tr:first-child td.number");
+        let cells = seen.texts("[aria-label='Rows of Sources'] tbody tr:first-child td.number");
         assert_eq!(cells, ["2", "1", "0", "24"]);
-        let silence = seen.texts("[aria-label=Sources] tbody td:nth-child(3)");
+        let silence = seen.texts("[aria-label='Rows of Sources'] tbody td:nth-child(3)");
         assert_eq!(silence[0], "not watched");
         assert!(silence[1].starts_with("silentsince"), "{silence:?}");
         assert_eq!(silence[2], "watched, 2h");
-        let cells = seen.texts("[aria-label=Endpoints] tbody td");
+        let cells = seen.texts("[aria-label='Rows of Endpoints'] tbody td");
         assert_eq!(cells[..2], ["search", "open"]);
         assert_eq!(cells[2], "99.9\u{a0}%last hour 99.9\u{a0}%");
         assert_eq!(
@@ -140,7 +140,10 @@ async fn without_counts_the_rest_is_shown_with_the_reason() {
             seen.texts("h2"),
             ["Sources, 24 hours", "Endpoints, 24 hours"]
         );
-        assert_eq!(seen.texts("[aria-label=Sources] td.number")[0], "–");
+        assert_eq!(
+            seen.texts("[aria-label='Rows of Sources'] td.number")[0],
+            "–"
+        );
         let page = Page::with(
             Answers::from([("status", Err("the metrics cannot be read: denied"))]),
             false,
