@@ -158,7 +158,8 @@ impl Screen {
     /// Waits until nothing loads.
     pub(super) async fn settled(&self) {
         eventually("all panels of the page", || async {
-            let busy = "return document.readyState === 'complete' && !document.querySelector('[aria-busy=true]')";
+            let busy = "return document.readyState === 'complete'
+                && !document.querySelector('[aria-busy=true]')";
             (self.run(busy).await == json!(true)).then_some(())
         })
         .await;

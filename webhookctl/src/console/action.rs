@@ -300,10 +300,14 @@ async fn recipient(State(console): State<Console>, Query(given): Query<Parameter
             @if !given.source.is_empty() { input type="hidden" name="source" value=(given.source); }
             label { "Send it to"
                 select name="to" autofocus {
-                    option value="all" { "everyone whose filters match: the events queue, subscriptions and endpoints" }
+                    option value="all" {
+                        "everyone whose filters match: the events queue, subscriptions and endpoints"
+                    }
                     option value="events" { "the events queue" }
                     @for endpoint in &endpoints.rows {
-                        option value=(string(endpoint, "id")) { "the endpoint " (html::member(endpoint, "name")) }
+                        option value=(string(endpoint, "id")) {
+                            "the endpoint " (html::member(endpoint, "name"))
+                        }
                     }
                 }
             }

@@ -1,5 +1,5 @@
 //! Who may use the console: whoever has the cookie that the printed URL gives once, from a page of the
-//! console itself. A foreign page cannot act: it has another `Origin`, no cookie and no form token, and a name
+//! console itself. A foreign page cannot act: it has another `Origin`, no cookie and no form token. A name
 //! that it rebinds to 127.0.0.1 is no `Host` of the console.
 
 use super::html;

@@ -5,7 +5,7 @@ use super::Console;
 use super::runner::Answer;
 use crate::output::printable;
 use crate::settings::quoted;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, html};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -111,10 +111,12 @@ fn help() -> Markup {
 
 /// The mark of the gateway: one line in, two out.
 fn icon() -> Markup {
-    PreEscaped(
-        r#"<svg class="mark" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true"><path d="M1 8h6m0 0 4-4h4M7 8l4 4h4" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"/></svg>"#
-            .to_owned(),
-    )
+    html! {
+        svg.mark viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" {
+            path d="M1 8h6m0 0 4-4h4M7 8l4 4h4" fill="none" stroke="currentColor" stroke-width="2"
+                stroke-linecap="round" stroke-linejoin="round" {}
+        }
+    }
 }
 
 /// A part of a page that is loaded on its own: a slow answer of AWS does not hold up the rest. It is loaded
@@ -372,7 +374,9 @@ pub(super) fn dot(of: &str, state: &str) -> Markup {
 pub(super) fn action(console: &Console, name: &str, url: &str) -> Markup {
     html! {
         @if !console.read_only {
-            button type="button" hx-get=(url) hx-target="#action" data-key-r[KEY_R.contains(&name)] { (name) "…" }
+            button type="button" hx-get=(url) hx-target="#action" data-key-r[KEY_R.contains(&name)] {
+                (name) "…"
+            }
         }
     }
 }
