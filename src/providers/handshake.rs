@@ -47,7 +47,8 @@ pub enum Handshake {
     Zoom,
     /// `GET` with `X-Okta-Verification-Challenge` is answered with its value.
     Okta,
-    /// `POST` with `X-Hook-Secret` brings the secret of a source that waits for it. The operator takes it over.
+    /// `POST` with `X-Hook-Secret` brings the secret of a source that waits for it, until the operator takes
+    /// it over.
     HookSecret,
     /// A body of `{"verification_token": X}` shows the secret of a source that waits for it.
     VerificationToken,

@@ -129,8 +129,8 @@ pub(crate) fn recipe(data: &[u8]) {
     understood(&recipe, &headers, body);
 }
 
-/// What a template signs verifies with its secret, and with no other one. If the template has the body, no other
-/// body verifies.
+/// What a template signs verifies with its secret, and with no other one. If the template has the body, no
+/// other body verifies.
 ///
 /// The input is a template, the value of its headers, a URL, and a body, each ended by a zero byte.
 pub(crate) fn template(data: &[u8]) {

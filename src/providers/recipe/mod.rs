@@ -239,8 +239,8 @@ impl Recipe {
         names
     }
 
-    /// Whether a rejected request is kept without what authenticates it: a password, or a token after it, may be
-    /// that of another service, and even its hash could be guessed.
+    /// Whether a rejected request is kept without what authenticates it: a password, or a token after it, may
+    /// be that of another service, and even its hash could be guessed.
     pub fn is_kept_without_credentials(&self) -> bool {
         self.scheme.headers().contains(&&AUTHORIZATION)
     }

@@ -18,7 +18,10 @@ const BODY: &str =
     r#"{"id":"evt_1","type":"order.paid","event_id":"evt_1","note":"café","data":{"id":"o_1"}}"#;
 
 /// The same, as some programs write it.
-const SPACED: &str = r#"{"id": "evt_1", "type": "order.paid", "event_id": "evt_1", "note": "café", "data": {"id": "o_1"}}"#;
+const SPACED: &str = concat!(
+    r#"{"id": "evt_1", "type": "order.paid", "event_id": "evt_1", "note": "café", "#,
+    r#""data": {"id": "o_1"}}"#
+);
 
 /// A mistake in the configuration of a source.
 struct Mistake {

@@ -1,5 +1,5 @@
-//! The secret that a provider offers in a handshake (`hook-secret`, Asana): the source that waits for it keeps
-//! it, a webhook shows that it is the provider's, and the operator takes it over. A stranger gains nothing by
+//! The secret that a provider offers in a handshake (`hook-secret`, Asana): the source that waits for it
+//! keeps it, a webhook shows whose it is, and the operator takes it over. A stranger gains nothing by
 //! offering one.
 
 use serde_json::{Value, json};
