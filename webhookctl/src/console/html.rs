@@ -473,8 +473,8 @@ mod tests {
     #[test]
     fn json_is_laid_out_and_no_token_changes() {
         let json = r#"{"a":[1.50,1e999,"x,{\\\"]"], "b" : {}, "c":[ ],"d":null}"#;
-        let expected = "{\n  \"a\": [\n    1.50,\n    1e999,\n    \"x,{\\\\\\\"]\"\n  ],\n  \"b\": {},\n  \"c\": [],\n  \
-            \"d\": null\n}";
+        let expected = "{\n  \"a\": [\n    1.50,\n    1e999,\n    \"x,{\\\\\\\"]\"\n  ],\n  \"b\": {},\n  \
+            \"c\": [],\n  \"d\": null\n}";
         assert_eq!(pretty(json), expected);
         let deep = "[".repeat(10_000) + &"]".repeat(10_000);
         assert!(pretty(&deep).len() < 60 * deep.len());

@@ -226,8 +226,8 @@ fn left(suspect: &Suspect<'_>, request: &Request) -> Vec<String> {
     let count = suspect.secrets.len();
     if count == 0 {
         left.push(match suspect.is_offered_secrets() {
-            true => "the source has no secret, and no handshake that was kept brought the one that signed the \
-                     request: create the webhook at the provider again, while the source waits"
+            true => "the source has no secret, and no handshake that was kept brought the one that signed \
+                     the request: create the webhook at the provider again, while the source waits"
                 .to_owned(),
             false => format!(
                 "the source has no secret: `webhookctl source rotate-secret {name} --secret-stdin` gives it \

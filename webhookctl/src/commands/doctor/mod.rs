@@ -17,8 +17,8 @@ use finding::Level;
 Each error and each warning is followed by the action to take; findings that are ok are only counted. If the
 operator lacks a permission, a warning names it. A missing resource is an error. If AWS is out of reach or the
 credentials are expired, the first line says so. Exit code: 0 if everything could be checked and nothing is
-wrong, 1 otherwise. The command changes nothing, and makes about thirty calls. It reads 4 metrics, about 3 read
-units for each endpoint, and one for each 20 held deliveries, of which it counts at most 10,000.
+wrong, 1 otherwise. The command changes nothing, and makes about thirty calls. It reads 4 metrics, about 3
+read units for each endpoint, and one for each 20 held deliveries, of which it counts at most 10,000.
 
 With --json: {\"level\": …, \"check\": …, \"subject\": …, \"what\": …, \"to_do\": …} for each finding.
 \"to_do\" is null if there is nothing to do.

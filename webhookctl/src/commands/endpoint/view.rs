@@ -174,8 +174,8 @@ impl EndpointDetails {
         }
     }
 
-    /// The same with the number of held deliveries, counted up to a limit, and the time of the next attempt in
-    /// milliseconds.
+    /// The same with the number of held deliveries, counted up to a limit, and the time of the next attempt
+    /// in milliseconds.
     pub(crate) fn queue(mut self, counted: usize, limit: usize, next: Option<i64>) -> Self {
         self.queue = Some(QueueView {
             held: counted.min(limit),

@@ -34,8 +34,8 @@ With --json: the object of `event list --json` with \"secret_position\": …, \"
 …}] and \"endpoints\": [{\"endpoint\": …, \"name\": …, \"state\": …, \"reason\": …, \"attempts\": …, \"last\":
 …, \"updated_at\": …, \"next_attempt_at\": …, \"nothing\": …}], where the state is that of the delivery,
 on-its-way, or none; \"groups\": [{\"of\": …, \"nothing\": …, \"reason\": …, \"names\": […]}] for what got
-nothing for the same reason; \"copies\": […] with their times, null if the log cannot be read; \"reason\": … and
-\"released_as\": … of a quarantined webhook; and \"released_from\": …, the webhook that was released as this
+nothing for the same reason; \"copies\": […] with their times, null if the log cannot be read; \"reason\": …
+and \"released_as\": … of a quarantined webhook; and \"released_from\": …, the webhook that was released as this
 event.
 
 Example:

@@ -57,10 +57,10 @@ A list that is cut names the place at which it continues: --after reads the jour
 skips nor repeats an event, even if many have the same time.
 
 With --json: {\"id\": …, \"type\": …, \"source\": …, \"provider\": …, \"state\": …, \"accepted_at\": …,
-\"published_at\": …, \"key\": …, \"place\": …} for each event, and with --deliveries \"deliveries\": [{\"endpoint\":
-…, \"name\": …, \"delivery\": …, \"state\": …}]; for each duplicate {\"at\": …, \"id\": …, \"source\": …,
-\"provider\": …, \"state\": \"duplicate\", \"place\": …} with the id of the event. A table has at most 100 rows unless
---limit says otherwise.
+\"published_at\": …, \"key\": …, \"place\": …} for each event, and with --deliveries
+\"deliveries\": [{\"endpoint\": …, \"name\": …, \"delivery\": …, \"state\": …}]; for each duplicate
+{\"at\": …, \"id\": …, \"source\": …, \"provider\": …, \"state\": \"duplicate\", \"place\": …} with the id of
+the event. A table has at most 100 rows unless --limit says otherwise.
 
 Examples:
   webhookctl event list
@@ -254,8 +254,8 @@ impl<'o, R: Placed> Rows<'o, R> {
             Some(place) if self.is_cut => {
                 let shown = self.shown;
                 self.output.note(&format!(
-                    "these are the {newest} {shown}: --after {place} lists older ones, --limit more at once, and \
-                        {fewer} fewer"
+                    "these are the {newest} {shown}: --after {place} lists older ones, --limit more at once, \
+                        and {fewer} fewer"
                 ));
             }
             Some(_) => {}

@@ -351,8 +351,8 @@ impl Releaser {
         };
         let is_signed = source.authentication != Authentication::Unsigned;
         if is_signed && source.recipe.is_kept_without_credentials() {
-            let reason = "the gateway keeps no value of the header Authorization: the provider has to send the \
-                          webhook again";
+            let reason = "the gateway keeps no value of the header Authorization: the provider has to send \
+                          the webhook again";
             return Ok(Released::kept(&kept.id, reason));
         }
         let headers = header_map(request.headers.iter().map(|(name, value)| (name, value)));

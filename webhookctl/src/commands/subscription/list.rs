@@ -11,8 +11,8 @@ use jiff::Timestamp;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --json: {\"name\": …, \"queue_url\": …, \"events\": […], \"sources\": […]} for each. An empty list of
-sources means all. The subscription of a listener (`webhookctl listen`) also has \"listener_until\": it ends then
-unless the listener still runs.
+sources means all. The subscription of a listener (`webhookctl listen`) also has \"listener_until\": it ends
+then unless the listener still runs.
 
 Example:
   webhookctl subscription list --json")]

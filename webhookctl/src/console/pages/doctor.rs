@@ -217,7 +217,8 @@ fn lost(missing: &[&Value]) -> Markup {
     html! {
         table.list {
             thead { tr {
-                th { "Accepted" } th { "Missing" } th { "Event" } th { "Source" } th { "Endpoint" } th { "Why" }
+                th { "Accepted" } th { "Missing" } th { "Event" }
+                th { "Source" } th { "Endpoint" } th { "Why" }
             } }
             tbody { @for row in missing {
                 @let event = row["event"].as_str().unwrap_or(string(row, "id"));

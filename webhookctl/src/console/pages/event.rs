@@ -344,8 +344,8 @@ async fn commands(State(console): State<Console>, Query(which): Query<Which>) ->
             None => (problem(address.error.as_deref().unwrap_or("its source has no Payload URL"))),
         }
         p.note {
-            "Signatures are not kept: without one, a source that requires a signature answers 401. Within the "
-            "dedupe window the gateway knows the webhook, answers 200 and drops the copy."
+            "Signatures are not kept: without one, a source that requires a signature answers 401. Within "
+            "the dedupe window the gateway knows the webhook, answers 200 and drops the copy."
         }
     }
 }
@@ -464,10 +464,15 @@ mod tests {
                 [
                     "webhookctl event explain --source=studio -- -x".to_owned(),
                     "webhookctl event show --source=studio -- -x".to_owned(),
-                    format!("{raw} | webhookctl send --source=studio --content-type=application/json \
-                        '--header=x-topic: it'\\''s' -"),
-                    format!("{raw} | curl --include --data-binary @- \
-                        --header 'content-type: application/json' --header 'x-topic: it'\\''s' https://hooks.example.com/webhooks/studio"),
+                    format!(
+                        "{raw} | webhookctl send --source=studio --content-type=application/json \
+                        '--header=x-topic: it'\\''s' -"
+                    ),
+                    format!(
+                        "{raw} | curl --include --data-binary @- \
+                        --header 'content-type: application/json' --header 'x-topic: it'\\''s' \
+                        https://hooks.example.com/webhooks/studio"
+                    ),
                 ]
             );
             assert!(seen.html.contains("answers 401"));

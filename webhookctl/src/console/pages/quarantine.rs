@@ -272,8 +272,8 @@ fn now(item: &Value) -> Markup {
                 code { (member(today, "type")) } "."
             },
             "would-be-released" => p {
-                (badge("quarantined")) " It is authentic now, but still not understood: a release puts it into "
-                "quarantine, because " (prose(reason)) "."
+                (badge("quarantined")) " It is authentic now, but still not understood: a release puts it "
+                "into quarantine, because " (prose(reason)) "."
             },
             "released-before" => p { (badge("released")) " It was released as the event " (id) "." },
             _ if reason == string(item, "reason") => p {

@@ -158,7 +158,8 @@ fn proof(source: &Value) -> Markup {
         @if !uncovered.is_empty() {
             p.caution {
                 strong { "Not covered by the signature: " }
-                (member(source, "not_covered_by_the_signature")) ". Whoever captured a request can change these headers."
+                (member(source, "not_covered_by_the_signature"))
+                ". Whoever captured a request can change these headers."
             }
         }
         @for caution in list(source, "cautions") {

@@ -96,8 +96,8 @@ fn problem(endpoint: &HeldEndpoint, now: Timestamp) -> Option<(String, String)> 
                 since(circuit.slow_since.unwrap_or_default())
             ),
             format!(
-                "let it answer first and work later, or raise its rate: with `webhookctl endpoint update {id} \
-                 --rate N`, N deliveries a second are sent at the same time"
+                "let it answer first and work later, or raise its rate: with `webhookctl endpoint update \
+                 {id} --rate N`, N deliveries a second are sent at the same time"
             ),
         ),
         Condition::Waiting(_) | Condition::Hanging(_) | Condition::Active => return None,
