@@ -47,7 +47,8 @@ const PANELS: [&str; 34] = [
 
 /// What tries to be markup, to act, to leave its place, to hide or to reorder.
 const MARKUP: &str = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>\
-    <a href=javascript:alert(1)>x</a></textarea></pre><!--\u{202e}\u{2066}\u{0}\u{1b}[2J\u{200b}\u{feff}\u{85}`; rm -rf ~`&lt;";
+    <a href=javascript:alert(1)>x</a></textarea></pre><!--\
+    \u{202e}\u{2066}\u{0}\u{1b}[2J\u{200b}\u{feff}\u{85}`; rm -rf ~`&lt;";
 
 /// The elements that no screen has, except the page's own scripts.
 const FOREIGN: &str =

@@ -1,7 +1,7 @@
 //! The answers of commands in the tests of screens, as the commands print them.
 
 use super::tests::Answers;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 const AT: &str = "2026-09-21T14:13:20.000Z";
 const LATER: &str = "2026-09-21T14:13:21.500Z";
@@ -129,7 +129,20 @@ pub(super) fn dead_letter() -> Value {
 }
 
 pub(super) fn findings() -> Vec<Value> {
-    let finding = |level: &str, check: &str, subject: &str, what: &str, to_do: Option<&str>| json!({"level": level, "check": check, "subject": subject, "what": what, "to_do": to_do});
+    let finding = |level, check, subject, what, to_do: Option<&str>| {
+        let members = [
+            ("level", level),
+            ("check", check),
+            ("subject", subject),
+            ("what", what),
+        ];
+        let mut finding: Map<String, Value> = members
+            .into_iter()
+            .map(|(name, value): (&str, &str)| (name.to_owned(), value.into()))
+            .collect();
+        finding.insert("to_do".to_owned(), to_do.into());
+        Value::Object(finding)
+    };
     vec![
         finding("ok", "sources", "studio", "signed", None),
         finding(

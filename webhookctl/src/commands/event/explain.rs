@@ -35,8 +35,8 @@ With --json: the object of `event list --json` with \"secret_position\": …, \"
 …, \"updated_at\": …, \"next_attempt_at\": …, \"nothing\": …}], where the state is that of the delivery,
 on-its-way, or none; \"groups\": [{\"of\": …, \"nothing\": …, \"reason\": …, \"names\": […]}] for what got
 nothing for the same reason; \"copies\": […] with their times, null if the log cannot be read; \"reason\": …
-and \"released_as\": … of a quarantined webhook; and \"released_from\": …, the webhook that was released as this
-event.
+and \"released_as\": … of a quarantined webhook; and \"released_from\": …, the webhook that was released as
+this event.
 
 Example:
   webhookctl event explain 0c8d2b8e-3f0f-4a8e-9c66-9b6c1c2d7c11")]
