@@ -1,9 +1,10 @@
-//! The actions. Each is a command. `Plan` says what it will do; the dialog shows that with the count of a dry
+//! The dialogs of actions. `plan` says what an action will do; the dialog shows that with the count of a dry
 //! run and the command, and asks. The form repeats the parameters, and the plan is made again from them.
 
 use super::Console;
 use super::html::{self, answer, at, command_line, loading, problem, string, text, url};
 use super::jobs::Job;
+use super::plan::{Field, Parameters, Plan};
 use super::runner::{Answer, words};
 use axum::Router;
 use axum::extract::{Form, Path, Query, State};
@@ -12,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use maud::{Markup, html};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::fmt;
 
@@ -21,68 +22,6 @@ const SHOWN: usize = 5;
 
 /// How many members of a result are shown at once.
 const MEMBERS: usize = 8;
-
-/// The parameters of an action. Each action takes some of them.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Parameters {
-    /// The id of an event, delivery, webhook or message.
-    id: String,
-    /// The name of a source.
-    source: String,
-    /// The id or the name of an endpoint.
-    endpoint: String,
-    /// Where an event is replayed to: `all`, `events`, or the id of an endpoint.
-    to: String,
-    state: String,
-    since: String,
-    reason: String,
-    /// How long the previous secrets keep signing.
-    overlap: String,
-}
-
-/// What an action will do.
-#[derive(Debug)]
-struct Plan {
-    title: String,
-    /// What happens, in one or two sentences.
-    effect: &'static str,
-    command: Vec<String>,
-    /// The command that counts what the action will do, if it is about more than one thing.
-    dry_run: Option<Vec<String>>,
-    /// What the dialog asks for.
-    field: Option<Field>,
-}
-
-/// A parameter that the dialog asks for.
-#[derive(Debug)]
-struct Field {
-    name: &'static str,
-    label: &'static str,
-    /// The values with their names; none if any text will do.
-    choices: &'static [(&'static str, &'static str)],
-}
-
-const REASON: Field = Field {
-    name: "reason",
-    label: "Reason, which the endpoint shows until it is resumed (optional)",
-    choices: &[],
-};
-
-const OVERLAP: Field = Field {
-    name: "overlap",
-    label: "The previous secrets keep signing",
-    choices: &[
-        (
-            "",
-            "for the default: 1 day, or not at all if the header has room for one signature",
-        ),
-        ("0s", "not at all: the new secret alone signs, at once"),
-        ("1h", "for 1 hour"),
-        ("7d", "for 7 days"),
-        ("30d", "for 30 days"),
-    ],
-};
 
 /// An action that is not planned, with the reason.
 struct Refused(StatusCode, String);
@@ -94,171 +33,6 @@ pub(super) fn router() -> Router<Console> {
         .route("/actions/{name}/command", get(command))
         .route("/replay", get(recipient))
         .route("/jobs/{id}", get(job))
-}
-
-impl Plan {
-    /// The plan of an action, or what its parameters lack.
-    fn of(name: &str, given: &Parameters) -> Result<Self, String> {
-        let flag = |name: &str, value: &str| format!("--{name}={value}");
-        let need = |name: &str, value: &str| match value.is_empty() {
-            true => Err(format!("choose the {name} first")),
-            false => Ok(value.to_owned()),
-        };
-        let endpoint = || need("endpoint", &given.endpoint);
-        // What comes after `--` is no flag, whatever it begins with.
-        let with_flag = |verb: &str, name: &str, value: &str| -> Result<Vec<String>, String> {
-            let mut command = words(&["endpoint", verb]);
-            if !value.is_empty() {
-                command.push(flag(name, value));
-            }
-            command.extend(words(&["--", &endpoint()?]));
-            Ok(command)
-        };
-        let of_endpoint = |verb: &str| with_flag(verb, "", "");
-        let named = |what: &str, name: &str| format!("{what} {name}");
-        let plan = match name {
-            "pause" => Self {
-                title: named("Pause the endpoint", &given.endpoint),
-                effect: "Its deliveries are held until it is resumed. Nothing is lost.",
-                command: with_flag("pause", "reason", &given.reason)?,
-                dry_run: None,
-                field: Some(REASON),
-            },
-            "resume" => Self {
-                title: named("Resume the endpoint", &given.endpoint),
-                effect: "Its held deliveries are sent now, the oldest first.",
-                command: of_endpoint("resume")?,
-                dry_run: None,
-                field: None,
-            },
-            "enable" => Self {
-                title: named("Enable the endpoint", &given.endpoint),
-                effect: "Its failures are reset, and its held deliveries are sent now, the oldest first.",
-                command: of_endpoint("enable")?,
-                dry_run: None,
-                field: None,
-            },
-            "ping" => Self {
-                title: named("Ping the endpoint", &given.endpoint),
-                effect: "It gets one signed test event, in any state. The answer is shown here.",
-                command: of_endpoint("ping")?,
-                dry_run: None,
-                field: None,
-            },
-            "rotate" => Self {
-                title: named("Rotate the secret of the endpoint", &given.endpoint),
-                effect: "A new secret is made, signs at once, and is shown once, here. Give it to the \
-                    receiver while the previous secrets still sign.",
-                command: with_flag("rotate-secret", "overlap", &given.overlap)?,
-                dry_run: None,
-                field: Some(OVERLAP),
-            },
-            "replay" => {
-                let to = match &*need("recipient", &given.to)? {
-                    "all" => "--all".to_owned(),
-                    "events" => flag("queue", "events"),
-                    endpoint => flag("endpoint", endpoint),
-                };
-                let mut command = words(&[
-                    "event",
-                    "replay",
-                    &flag("id", &need("event", &given.id)?),
-                    &to,
-                ]);
-                if !given.source.is_empty() {
-                    command.push(flag("source", &given.source));
-                }
-                Self::counted(
-                    named("Replay the event", &given.id),
-                    "The event is sent again with the same id, marked as replayed.",
-                    command,
-                )
-            }
-            "resend" if !given.id.is_empty() => Self::counted(
-                named("Resend the delivery", &given.id),
-                "Its schedule begins again. The endpoint sees the same webhook-id as before.",
-                words(&["delivery", "resend", "--", &given.id]),
-            ),
-            "resend" => Self::counted(
-                format!(
-                    "Resend the {} deliveries of {}",
-                    given.state, given.endpoint
-                ),
-                "They are put on the queue, the oldest first, ten per second. Each endpoint sees the same \
-                    webhook-id as before.",
-                words(&[
-                    "delivery",
-                    "resend",
-                    &flag("endpoint", &endpoint()?),
-                    &flag("state", &need("state", &given.state)?),
-                    &flag("since", &need("time", &given.since)?),
-                ]),
-            ),
-            "release" => {
-                let mut command = words(&["quarantine", "release"]);
-                if !given.source.is_empty() {
-                    command.push(flag("source", &given.source));
-                }
-                command.extend(words(&["--", &need("webhook", &given.id)?]));
-                Self::counted(
-                    named("Release the webhook", &given.id),
-                    "It is accepted if the present code understands it. Otherwise it stays where it is.",
-                    command,
-                )
-            }
-            "release-rejected" if !given.id.is_empty() => Self::counted(
-                named("Release the rejected request", &given.id),
-                "It is accepted if the present secrets verify it. Otherwise it stays where it is.",
-                words(&["quarantine", "release", "--rejected", "--", &given.id]),
-            ),
-            "release-rejected" => Self::counted(
-                named("Release the rejected requests of", &given.source),
-                "Those that the present secrets verify are accepted. The others stay where they are.",
-                words(&[
-                    "quarantine",
-                    "release",
-                    "--rejected",
-                    &flag("source", &need("source", &given.source)?),
-                    &flag("since", &need("time", &given.since)?),
-                ]),
-            ),
-            "redrive" if given.id.is_empty() => Self::counted(
-                "Redrive all dead letters".to_owned(),
-                "They go back to their queues. Unreadable ones stay where they are.",
-                words(&["dead-letter", "redrive", "--all"]),
-            ),
-            "redrive" => Self::counted(
-                named("Redrive the message", &given.id),
-                "It goes back to its queue, and is deleted here once it is sent.",
-                words(&["dead-letter", "redrive", "--", &given.id]),
-            ),
-            "repair" => Self::counted(
-                format!("Repair what is missing for {}", given.since),
-                "Missing events are published, and missing deliveries put on the queue, with the same ids. \
-                    The count and the repair each scan the entire ledger again.",
-                words(&[
-                    "reconcile",
-                    &flag("since", &need("time", &given.since)?),
-                    "--repair",
-                ]),
-            ),
-            _ => return Err(format!("there is no action {name}")),
-        };
-        Ok(plan)
-    }
-
-    /// A plan whose command has a dry run.
-    fn counted(title: String, effect: &'static str, command: Vec<String>) -> Self {
-        let mut dry_run = command.clone();
-        dry_run.insert(2, "--dry-run".to_owned());
-        Self {
-            title,
-            effect,
-            command,
-            dry_run: Some(dry_run),
-            field: None,
-        }
-    }
 }
 
 /// The dialog: what will happen, and the question.
@@ -337,7 +111,7 @@ async fn count(
     let content = html! {
         p.count {
             strong { (html::grouped(does as u64)) } " of " (html::grouped(of as u64)) " will be "
-            (done(&name))
+            (plan.done)
         }
         (rows(&counted))
         @for note in &counted.notes { p.note { (text(note)) } }
@@ -481,15 +255,6 @@ fn does(counted: &Answer) -> usize {
 fn about(counted: &Answer) -> impl Iterator<Item = &Value> {
     let rows = counted.rows.iter();
     rows.filter(|row| !string(row, "id").is_empty())
-}
-
-/// What an action does to each thing that is counted.
-fn done(action: &str) -> &'static str {
-    match action {
-        "release" | "release-rejected" => "released",
-        "repair" => "repaired",
-        _ => "sent",
-    }
 }
 
 /// The first rows of a dry run.

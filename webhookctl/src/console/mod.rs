@@ -1,7 +1,7 @@
 //! The console: a web page for the operator, served on loopback. A screen is the answer of commands of this
 //! tool as HTML, and an action is a command. The path of a request: `guard` lets it in, `pages` picks the
-//! screen, `runner` runs the command behind it, and `html` has the parts that screens are made of. Actions
-//! are in `action`, and those that run in `jobs`.
+//! screen, `runner` runs the command behind it, and `html` has the parts that screens are made of. What an
+//! action does is in `plan`, its dialog in `action`, and those that run in `jobs`.
 
 mod action;
 mod assets;
@@ -12,6 +12,7 @@ mod hostile;
 mod html;
 mod jobs;
 mod pages;
+mod plan;
 mod runner;
 #[cfg(test)]
 mod samples;
