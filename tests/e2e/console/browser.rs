@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::{Mutex, MutexGuard};
 
 /// [axe-core](https://github.com/dequelabs/axe-core) 4.14.1, under the Mozilla Public License 2.0.
 const AXE: &str = include_str!("axe-4.14.1.min.js");
@@ -30,6 +31,9 @@ const OPTIONS: [&str; 11] = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 
+/// One browser at a time: several would slow each other beyond what a test waits for.
+static BROWSER: Mutex<()> = Mutex::const_new(());
+
 /// The console of a run, open in a browser.
 pub(super) struct Screen {
     client: Client,
@@ -38,6 +42,7 @@ pub(super) struct Screen {
     pub(super) link: String,
     _console: Process,
     _driver: Process,
+    _alone: MutexGuard<'static, ()>,
 }
 
 /// A process that ends with its test.
@@ -112,6 +117,7 @@ fn lines<R: AsyncRead>(output: R) -> Lines<BufReader<R>> {
 impl Screen {
     /// Starts the console with these options, and opens its link.
     pub(super) async fn open(gateway: &Gateway, options: &[&str]) -> Self {
+        let alone = BROWSER.lock().await;
         let mut console = gateway.command();
         console.args(["console", "--no-open"]).args(options);
         let (console, rest) = start(console, "http://").await;
@@ -136,6 +142,7 @@ impl Screen {
             link,
             _console: console,
             _driver: driver,
+            _alone: alone,
         };
         screen.client.goto(&screen.link).await.unwrap();
         screen
