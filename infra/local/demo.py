@@ -421,6 +421,7 @@ def summarize(outputs, sources, rows, endpoint, delivered):
         print(f"  {name:<12}{text}")
     tool = TARGET / "webhookctl"
     tool = tool.relative_to(ROOT) if tool.is_relative_to(ROOT) else tool
+    print("\n`make console` does this again, and shows it in a browser.")
     print("\nTry next, with a local AWS that stays until `make down`")
     print("  make up")
     print(f"  {tool} source create studio --provider creative-force")
