@@ -14,7 +14,7 @@ workspace := --locked --workspace --exclude webhook-gateway-fuzz
 build := cargo build $(workspace) --bins
 
 # The console is tested in Chromium. Where there is none, these tests are left out; `.ci/run` installs it.
-browser := $(and $(shell command -v chromedriver),$(shell command -v chromium google-chrome))
+browser := $(and $(shell command -v chromedriver),$(shell command -v chromium || command -v google-chrome))
 no_browser := chromium with chromedriver (on Debian: apt install chromium chromium-driver)
 
 .PHONY: help check venv build up down demo console test test-js test-moto lint advisories e2e aws-smoke bench clean
