@@ -266,6 +266,14 @@ impl Screen {
         serde_json::from_value(self.run(script).await).unwrap()
     }
 
+    /// Whether the parts of the page stand in the order in which they are read.
+    pub(super) async fn is_in_order(&self) -> bool {
+        let script = "const parts = [...document.querySelectorAll('main > *')];
+            const tops = parts.map(part => part.getBoundingClientRect().top);
+            return tops.every((top, place) => place === 0 || tops[place - 1] <= top)";
+        self.run(script).await == json!(true)
+    }
+
     pub(super) async fn look(&self, scheme: Scheme, width: u32) {
         let scheme = match scheme {
             Scheme::Light => "light",

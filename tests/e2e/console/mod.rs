@@ -56,6 +56,7 @@ async fn every_screen_is_accessible_fits_and_loads_nothing_from_elsewhere() {
                 );
                 let wide = screen.too_wide().await;
                 assert!(wide.is_empty(), "{name}, {width}: {wide:#?}");
+                assert!(screen.is_in_order().await, "{name}, {width}");
             }
         }
     }
