@@ -12,6 +12,7 @@ mod timestamp;
 
 pub use caution::Caution;
 pub use error::{Problem, RecipeError, SecretError};
+pub use read::OF_SIGNATURES;
 pub use scheme::{
     BodyPath, Encoding, Kind, Scheme, SecretEncoding, Signing, TimestampPlace, TimestampRule,
     TokenPlace,

@@ -42,27 +42,8 @@ const FIELDS: [&str; 23] = [
     "dedupe",
 ];
 
-/// The fields of how a provider authenticates. Another `auth` has use for none of them.
-const OF_AUTH: [&str; 15] = [
-    "algorithm",
-    "encoding",
-    "signature_header",
-    "signature_prefix",
-    "delimiter",
-    "timestamp_header",
-    "timestamp_path",
-    "timestamp_prefix",
-    "timestamp_format",
-    "timestamp_tolerance",
-    "secret_encoding",
-    "signed",
-    "token_header",
-    "token_path",
-    "auth",
-];
-
-/// The fields of signatures alone.
-const OF_SIGNATURES: [&str; 11] = [
+/// The fields of signatures alone: a token has no use for them.
+pub const OF_SIGNATURES: [&str; 11] = [
     "algorithm",
     "encoding",
     "signature_header",
@@ -108,7 +89,13 @@ pub(super) fn merged(
     if let Some(chosen) = auth(source) {
         let was = auth(&preset).unwrap_or_else(|| "hmac".to_owned());
         if !(is_signed(&chosen) && is_signed(&was)) && chosen != was {
-            preset.retain(|name, _| !OF_AUTH.contains(&name.as_str()));
+            let of_auth = [
+                &OF_SIGNATURES[..],
+                &OF_TOKENS,
+                &["auth", "signature_prefix"],
+            ]
+            .concat();
+            preset.retain(|name, _| !of_auth.contains(&name.as_str()));
         } else if (chosen == "public-key") != (was == "public-key") {
             preset.remove("algorithm");
         }

@@ -8,7 +8,7 @@ use http::HeaderName;
 use http::header::AUTHORIZATION;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
-use webhook_gateway::providers::recipe::{Kind, Recipe, Scheme};
+use webhook_gateway::providers::recipe::{Kind, OF_SIGNATURES, Recipe, Scheme};
 use webhook_gateway::providers::{Verified, presets};
 
 /// Signed texts that no preset has, or that a preset has with a header of its own name.
@@ -42,21 +42,6 @@ const HASHES: [&str; 4] = [
     "{body}{timestamp}{secret}",
     "{secret}{body}",
     "{secret}{timestamp}{body}",
-];
-
-/// Fields of signatures, which a token has no use for.
-const OF_SIGNATURES: [&str; 11] = [
-    "algorithm",
-    "encoding",
-    "signature_header",
-    "delimiter",
-    "timestamp_header",
-    "timestamp_path",
-    "timestamp_prefix",
-    "timestamp_format",
-    "timestamp_tolerance",
-    "secret_encoding",
-    "signed",
 ];
 
 /// Fields of a timestamp in a header.
