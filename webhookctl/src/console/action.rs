@@ -181,16 +181,13 @@ fn form(
     plan: &Plan,
     is_possible: bool,
 ) -> Markup {
-    let fields = serde_json::to_value(given).unwrap_or_default();
-    let fields = fields.as_object().into_iter().flatten();
     let asked = plan.field.as_ref().map(|field| field.name);
-    let fields = fields.filter(|(name, value)| {
-        value.as_str().is_some_and(|value| !value.is_empty()) && asked != Some(name.as_str())
-    });
+    let fields = given.members().into_iter();
+    let fields = fields.filter(|(name, value)| !value.is_empty() && asked != Some(name));
     html! {
         form hx-post={ "/actions/" (name) } hx-target="#action" hx-disabled-elt="find button.go" {
             @for (name, value) in fields {
-                input type="hidden" name=(name) value=(value.as_str().unwrap_or_default());
+                input type="hidden" name=(name) value=(value);
             }
             @if let Some(asked) = &plan.field { (field(name, asked, given)) }
             (command_line(console, &plan.command))
@@ -236,13 +233,7 @@ fn verb(title: &str) -> &str {
 }
 
 fn of(part: &str, name: &str, given: &Parameters) -> String {
-    let fields = serde_json::to_value(given).unwrap_or_default();
-    let fields: Vec<_> = fields.as_object().into_iter().flatten().collect();
-    let query: Vec<_> = fields
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()))
-        .collect();
-    url(&format!("/actions/{name}/{part}"), &query)
+    url(&format!("/actions/{name}/{part}"), &given.members())
 }
 
 /// How many rows of a dry run stand for something that will be done.

@@ -210,6 +210,28 @@ pub(super) fn empty(says: &str, next: Markup) -> Markup {
     html! { div.empty { p { (says) } (next) } }
 }
 
+/// The spans of time that are offered, with their names.
+const SPANS: [(&str, &str); 5] = [
+    ("1h", "last hour"),
+    ("1d", "last 24 hours"),
+    ("3d", "last 3 days"),
+    ("7d", "last 7 days"),
+    ("30d", "last 30 days"),
+];
+
+/// The choice of a span of time. One that is not offered stays as it is.
+pub(super) fn since_field(label: &str, since: &str) -> Markup {
+    let is_offered = SPANS.iter().any(|(span, _)| *span == since);
+    html! {
+        label { (label)
+            select name="since" {
+                @if !is_offered { option value=(since) selected { "since " (text(since)) } }
+                @for (span, name) in SPANS { option value=(span) selected[span == since] { (name) } }
+            }
+        }
+    }
+}
+
 /// A text from elsewhere. Line ends and tabs are all that it may do.
 pub(super) fn text(text: &str) -> Markup {
     let text = text.replace("\r\n", "\n");

@@ -2,10 +2,10 @@
 //! no flag, whatever it begins with; a flag has its value after `=`.
 
 use super::runner::words;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// The parameters of an action. Each action takes some of them.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Parameters {
     /// The id of an event, delivery, webhook or message.
@@ -67,6 +67,22 @@ const OVERLAP: Field = Field {
         ("30d", "for 30 days"),
     ],
 };
+
+impl Parameters {
+    /// Each with its name.
+    pub(super) fn members(&self) -> [(&'static str, &str); 8] {
+        [
+            ("endpoint", &*self.endpoint),
+            ("id", &self.id),
+            ("overlap", &self.overlap),
+            ("reason", &self.reason),
+            ("since", &self.since),
+            ("source", &self.source),
+            ("state", &self.state),
+            ("to", &self.to),
+        ]
+    }
+}
 
 impl Plan {
     /// The plan of an action, or what its parameters lack.

@@ -1,11 +1,10 @@
 //! The state of the stack: `webhookctl doctor`, and the proof that nothing was lost: `webhookctl reconcile`,
 //! which is started by a button, because it scans the ledger.
 
-use super::events::SPANS;
 use crate::console::Console;
 use crate::console::html::{
-    action, answer, at, badge, count, empty, loading, member, page, panel, prose, scroll, string,
-    text, time, url,
+    action, answer, at, badge, count, empty, loading, member, page, panel, prose, scroll,
+    since_field, string, text, time, url,
 };
 use crate::console::runner::{Answer, words};
 use axum::Router;
@@ -72,11 +71,7 @@ fn reconcile_form() -> Markup {
         form.asked hx-get="/panels/reconcile" hx-target="next .answer" hx-indicator="closest .asked"
             hx-disabled-elt="find button" {
             div.filters {
-                label { "Events accepted in the"
-                    select name="since" {
-                        @for (span, name) in SPANS { option value=(span) selected[span == "1d"] { (name) } }
-                    }
-                }
+                (since_field("Events accepted in the", "1d"))
                 button type="submit" { "Reconcile" }
             }
             div.waits { (loading()) }
@@ -86,11 +81,15 @@ fn reconcile_form() -> Markup {
 }
 
 async fn findings(State(console): State<Console>) -> Markup {
+    examined(&console, checks).await
+}
+
+/// What `doctor` finds. Its error only counts the findings, which are here.
+pub(super) async fn examined(console: &Console, render: impl FnOnce(&Answer) -> Markup) -> Markup {
     let command = words(&["doctor"]);
     let mut found = console.runner.ask(&command).await;
-    // The error of the command only counts the findings, which are here.
     found.error = found.error.filter(|_| found.rows.is_empty());
-    answer(&console, &command, &found, checks)
+    answer(console, &command, &found, render)
 }
 
 /// The checks with something to do, the worst first, and those that are ok.

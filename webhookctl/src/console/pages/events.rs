@@ -5,7 +5,7 @@
 use crate::console::Console;
 use crate::console::html::{
     LOADED, SIGNS, answer, badge, dash, dot, empty, list, loading, member, page, problem, scroll,
-    string, text, time, url,
+    since_field, string, text, time, url,
 };
 use crate::console::runner::{Answer, words};
 use axum::Router;
@@ -32,14 +32,6 @@ const STATES: [&str; 5] = [
     "rejected",
 ];
 
-pub(super) const SPANS: [(&str, &str); 5] = [
-    ("1h", "last hour"),
-    ("1d", "last 24 hours"),
-    ("3d", "last 3 days"),
-    ("7d", "last 7 days"),
-    ("30d", "last 30 days"),
-];
-
 /// The filters, as the URL has them. Those that are empty select everything.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -62,6 +54,13 @@ pub(super) fn router() -> Router<Console> {
 }
 
 impl Filter {
+    fn since(&self) -> &str {
+        match &*self.since {
+            "" => "1d",
+            since => since,
+        }
+    }
+
     fn command(&self) -> Vec<String> {
         let is_rejected = self.state == "rejected";
         let mut command = match &*self.state {
@@ -70,10 +69,6 @@ impl Filter {
             "duplicate" => words(&["event", "list", "--limit", PAGE]),
             _ => words(&["event", "list", "--deliveries", "--limit", PAGE]),
         };
-        let since = match &*self.since {
-            "" => "1d",
-            since => since,
-        };
         let of_events = [
             ("type", &*self.r#type),
             ("state", &self.state),
@@ -81,7 +76,7 @@ impl Filter {
             ("after", &self.after),
         ];
         let of_events = of_events.iter().filter(|_| !is_rejected);
-        let flags = [("source", &*self.source), ("since", since)];
+        let flags = [("source", &*self.source), ("since", self.since())];
         let flags = flags.iter().chain(of_events);
         let given = flags.filter(|(_, value)| !value.is_empty());
         command.extend(given.map(|(name, value)| format!("--{name}={value}")));
@@ -143,10 +138,6 @@ async fn events(State(console): State<Console>, Query(filter): Query<Filter>) ->
 }
 
 fn form(filter: &Filter) -> Markup {
-    let since = match &*filter.since {
-        "" => "1d",
-        since => since,
-    };
     html! {
         form.filters method="get" action="/events" role="search" {
             (source_field(&filter.source))
@@ -160,7 +151,7 @@ fn form(filter: &Filter) -> Markup {
                     @for state in STATES { option value=(state) selected[filter.state == state] { (state) } }
                 }
             }
-            (since_field(since))
+            (since_field("Time", filter.since()))
             label { "Until"
                 input type="search" name="until" value=(filter.until) placeholder="now" autocomplete="off";
             }
@@ -176,19 +167,6 @@ pub(super) fn source_field(source: &str) -> Markup {
             input #filter type="search" name="source" value=(source) list="sources" autocomplete="off";
         }
         datalist #sources hx-get="/panels/source-names" hx-trigger="load" {}
-    }
-}
-
-/// The choice of a span of time. One that is not offered stays as it is.
-pub(super) fn since_field(since: &str) -> Markup {
-    let is_offered = SPANS.iter().any(|(span, _)| *span == since);
-    html! {
-        label { "Time"
-            select name="since" {
-                @if !is_offered { option value=(since) selected { "since " (text(since)) } }
-                @for (span, name) in SPANS { option value=(span) selected[span == since] { (name) } }
-            }
-        }
     }
 }
 

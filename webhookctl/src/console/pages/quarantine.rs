@@ -3,12 +3,12 @@
 //! release would make of it today.
 
 use super::diagnose;
-use super::events::{since_field, source_field};
+use super::events::source_field;
 use super::request::headers;
 use crate::console::Console;
 use crate::console::html::{
     LOADED, action, answer, at, badge, body, empty, loading, member, on_request, page, panel, pre,
-    pretty, prose, scroll, string, text, time, url,
+    pretty, prose, scroll, since_field, string, text, time, url,
 };
 use crate::console::runner::{Answer, words};
 use axum::Router;
@@ -129,7 +129,7 @@ fn form(which: &Which) -> Markup {
         form.filters method="get" action="/quarantine" role="search" {
             @if which.is_rejected() { input type="hidden" name="rejected" value="1"; }
             (source_field(&which.source))
-            (since_field(which.since()))
+            (since_field("Time", which.since()))
             button type="submit" { "Filter" }
         }
         @if which.is_rejected() && which.source.is_empty() {

@@ -1,11 +1,10 @@
 //! The deliveries of an endpoint (`webhookctl delivery list`): how many are in each state, how their last
 //! attempts ended, and a row for each. The filters are in the URL.
 
-use super::SPANS;
 use crate::console::Console;
 use crate::console::chart::bar;
 use crate::console::html::{
-    action, answer, at, badge, empty, grouped, member, scroll, string, text, time, url,
+    action, answer, at, badge, empty, grouped, member, scroll, since_field, string, text, time, url,
 };
 use crate::console::runner::{Answer, words};
 use axum::extract::{Query, State};
@@ -84,13 +83,7 @@ impl Filter {
                         }
                     }
                 }
-                label { "Events that were accepted in the"
-                    select name="since" {
-                        @for (span, name) in SPANS {
-                            option value=(span) selected[self.since() == span] { (name) }
-                        }
-                    }
-                }
+                (since_field("Events that were accepted in the", self.since()))
                 button type="submit" { "Filter" }
             }
         }

@@ -6,21 +6,12 @@ mod settings;
 mod tests;
 
 use crate::console::Console;
-use crate::console::html::{LOADED, loading, page, panel, text, url};
+use crate::console::html::{LOADED, loading, page, panel, since_field, text, url};
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::routing::get;
 use deliveries::Filter;
 use maud::{Markup, html};
-
-/// How far back deliveries are listed and sent again.
-const SPANS: [(&str, &str); 5] = [
-    ("1h", "last hour"),
-    ("1d", "last 24 hours"),
-    ("3d", "last 3 days"),
-    ("7d", "last 7 days"),
-    ("30d", "last 30 days"),
-];
 
 /// The states of deliveries that can be sent again together.
 const RESENT: [(&str, &str); 3] = [
@@ -65,11 +56,7 @@ fn resend(endpoint: &str) -> Markup {
                 label { "State"
                     select name="state" { @for (state, name) in RESENT { option value=(state) { (name) } } }
                 }
-                label { "Events that were accepted in the"
-                    select name="since" {
-                        @for (span, name) in SPANS { option value=(span) selected[span == "1d"] { (name) } }
-                    }
-                }
+                (since_field("Events that were accepted in the", "1d"))
                 button type="submit" data-key-r { "Resend…" }
             }
         }

@@ -1,21 +1,15 @@
 //! What is wrong or should be looked at: alarms that are on, and the other findings of `webhookctl doctor`.
 
 use crate::console::Console;
-use crate::console::html::{answer, grouped, string};
-use crate::console::pages::doctor::finding;
-use crate::console::runner::{Answer, words};
+use crate::console::html::{grouped, string};
+use crate::console::pages::doctor::{examined, finding};
+use crate::console::runner::Answer;
 use axum::extract::State;
 use maud::{Markup, html};
 use serde_json::Value;
 
 pub(super) async fn attention(State(console): State<Console>) -> Markup {
-    let command = words(&["doctor"]);
-    let mut found = console.runner.ask(&command).await;
-    // With findings, the error is their number.
-    if !found.rows.is_empty() {
-        found.error = None;
-    }
-    answer(&console, &command, &found, findings)
+    examined(&console, findings).await
 }
 
 fn findings(found: &Answer) -> Markup {
