@@ -1,5 +1,5 @@
-//! What each action will do: a pure function of its name and parameters. What comes after `--` in a command is
-//! no flag, whatever it begins with; a flag has its value after `=`.
+//! What each action will do: a pure function of its name and parameters. What comes after `--` in a command
+//! is no flag, whatever it begins with; a flag has its value after `=`.
 
 use super::runner::words;
 use serde::Deserialize;
